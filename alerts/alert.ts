@@ -1,0 +1,45 @@
+import type { Priority, Trust } from '../rules/index.ts';
+
+/** The alert record; JSON, one object a line. A member that doesn't apply is left out, one that isn't known is null. */
+export interface Alert {
+  readonly v: 1;
+  /** `<host>-<seq>`. */
+  readonly id: string;
+  readonly seq: number;
+  /** ISO 8601 with nanoseconds, UTC. */
+  readonly time: string;
+  readonly host: string;
+  readonly policy: string;
+  readonly policyHash: string;
+  readonly rule: string;
+  readonly priority: Priority;
+  readonly tags: readonly string[];
+  readonly hook: string;
+  /** The event's type: `openat`. */
+  readonly event: string;
+  readonly verdict?: 'allow' | 'deny' | 'kill';
+  /** Whether the verdict took effect; left out for rules that only alert. */
+  readonly enforced?: boolean;
+  readonly output: string;
+  readonly fields: Readonly<Record<string, FieldJson>>;
+  readonly trust: Readonly<Record<string, Trust>>;
+  readonly process: {
+    readonly pid: number;
+    /** Nanoseconds since boot. */
+    readonly start: number;
+    readonly exe: string | null;
+    readonly cmdline: string | null;
+    readonly uid: number;
+    /** Parent first. */
+    readonly ancestors: readonly {
+      readonly pid: number;
+      readonly exe: string | null;
+      readonly cmdline: string | null;
+    }[];
+  };
+  readonly container?: { readonly id: string };
+  /** The kernel's name, `sim 6.12`. */
+  readonly kernel: string;
+}
+
+export type FieldJson = string | number | boolean | null | readonly string[];

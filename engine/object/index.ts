@@ -1,0 +1,3 @@
+export * from './btf.ts';
+export * from './hooks.ts';
+export * from './object.ts';

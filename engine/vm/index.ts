@@ -1,0 +1,3 @@
+export * from './environment.ts';
+export * from './helper.ts';
+export * from './memory.ts';

@@ -1,0 +1,76 @@
+/** Where a machine's memory lies in the 64-bit address space: the low 32 bits of an address are the offset into `bytes`. */
+export const KERNEL_BASE = 0xffff_8880_0000_0000n;
+/** The high 32 bits of every kernel address, as a signed number. */
+export const KERNEL_BASE_HIGH = 0xffff_8880 | 0;
+
+/** No allocation lies below this offset, so that a null pointer plus a member's offset faults. */
+const GUARD_BYTES = 65_536;
+
+/** Thrown when a machine's memory is used up. */
+export class OutOfMemoryError extends Error {
+  constructor(wanted: number, capacity: number) {
+    super(`the machine's memory of ${capacity} bytes has no room for ${wanted} more; create it with a larger capacity`);
+    this.name = 'OutOfMemoryError';
+  }
+}
+
+/**
+ * The one linear memory of a machine: stacks, contexts, map values, ring buffers and kernel structures are allocated in it, so
+ * that a pointer is the same 64 bits whoever reads it. Never grows, so that views stay valid. Host byte order is little endian.
+ */
+export class Memory {
+  readonly capacity: number;
+  readonly memory: WebAssembly.Memory;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  #top = GUARD_BYTES;
+  readonly #free = new Map<number, number[]>();
+
+  /** @param capacity bytes, rounded up to 64 KiB; the host commits pages only when they are touched. */
+  constructor(capacity = 256 * 1024 * 1024) {
+    const pages = Math.ceil(capacity / 65_536);
+    this.capacity = pages * 65_536;
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.bytes = new Uint8Array(this.memory.buffer);
+    this.view = new DataView(this.memory.buffer);
+  }
+
+  /** Bytes handed out so far, those freed again included. */
+  get used(): number {
+    return this.#top;
+  }
+
+  /** Returns the offset of `size` zeroed bytes aligned to 8 (to a page from 4,096 bytes on). @throws OutOfMemoryError */
+  allocate(size: number): number {
+    const rounded = Math.max(8, (size + 7) & ~7);
+    const reused = this.#free.get(rounded)?.pop();
+    if (reused !== undefined) {
+      this.bytes.fill(0, reused, reused + rounded);
+      return reused;
+    }
+    const offset = rounded >= 4096 ? (this.#top + 4095) & ~4095 : this.#top;
+    if (offset + rounded > this.capacity) throw new OutOfMemoryError(size, this.capacity);
+    this.#top = offset + rounded;
+    return offset;
+  }
+
+  /** Takes back what `allocate(size)` returned. */
+  free(offset: number, size: number): void {
+    const rounded = Math.max(8, (size + 7) & ~7);
+    const list = this.#free.get(rounded);
+    if (list) list.push(offset);
+    else this.#free.set(rounded, [offset]);
+  }
+
+  /** The 64-bit address of an offset. */
+  address(offset: number): bigint {
+    return KERNEL_BASE | BigInt(offset);
+  }
+
+  /** The offset of `length` readable bytes at a kernel address, or undefined where the access faults. */
+  offset(address: bigint, length: number): number | undefined {
+    if (BigInt.asIntN(64, address) >> 32n !== BigInt(KERNEL_BASE_HIGH)) return undefined;
+    const offset = Number(address & 0xffff_ffffn);
+    return offset >= GUARD_BYTES && offset + length <= this.#top ? offset : undefined;
+  }
+}

@@ -1,0 +1,34 @@
+import type { Diagnostic, Position, Rule, Scope } from '../rules/index.ts';
+
+/** A test of a policy, in the policy's own file. The scenario is checked by the sensor that plays it. */
+export interface PolicyTest {
+  readonly name: string;
+  readonly policy: string;
+  /** The scenario's name, or a whole scenario as data. */
+  readonly scenario: { readonly name: string } | { readonly inline: unknown };
+  /** Rule names in the order of their alerts; a rule may occur more than once. */
+  readonly expect: readonly string[];
+  /** Run with enforcement on; default false. */
+  readonly enforce: boolean;
+  readonly position: Position;
+}
+
+/** One policy document, or one Falco rules file. */
+export interface Policy {
+  readonly name: string;
+  readonly description: string;
+  readonly format: 'shrike' | 'falco';
+  readonly file: string;
+  /** SHA-256 of the file's bytes, hex. */
+  readonly hash: string;
+  readonly mode: 'monitor' | 'enforce';
+  readonly scope: Scope;
+  readonly rules: readonly Rule[];
+  readonly tests: readonly PolicyTest[];
+}
+
+/** What loading came to: the policies that are right, and what is wrong with the others. */
+export interface LoadResult {
+  readonly policies: readonly Policy[];
+  readonly diagnostics: readonly Diagnostic[];
+}

@@ -1,0 +1,3 @@
+export * from './diagnostic.ts';
+export * from './language/index.ts';
+export * from './rule.ts';

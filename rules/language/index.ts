@@ -1,0 +1,6 @@
+export * from './ast.ts';
+export * from './events.ts';
+export * from './fields.ts';
+export * from './template.ts';
+export * from './truth.ts';
+export * from './value.ts';

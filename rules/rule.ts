@@ -1,0 +1,52 @@
+import type { Condition, Span } from './language/index.ts';
+import type { OutputTemplate } from './language/index.ts';
+
+/** Falco's priorities in lower case, most urgent first. */
+export const PRIORITIES = [
+  'emergency',
+  'alert',
+  'critical',
+  'error',
+  'warning',
+  'notice',
+  'informational',
+  'debug',
+] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+export type Action = 'alert' | 'deny' | 'kill';
+
+/** A place in a policy file; line and column start at 1. */
+export interface Position {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Which tasks a policy is about; empty means all. */
+export interface Scope {
+  /** A cgroup v2 path, `/system.slice`; its subtree belongs to it. */
+  readonly cgroup?: string;
+}
+
+/** A rule ready to compile. */
+export interface Rule {
+  readonly name: string;
+  readonly policy: string;
+  readonly description: string;
+  readonly condition: Condition;
+  /** The condition as written, which spans of the tree point into where they come from it (not from a macro). */
+  readonly conditionText: string;
+  /** Event types the rule is confined to; empty: from the condition's evt.type. */
+  readonly on: readonly string[];
+  readonly priority: Priority;
+  readonly output: OutputTemplate;
+  readonly tags: readonly string[];
+  readonly action: Action;
+  /** From the rule's policy: a rule enforces only if this says so and the agent runs with enforcement on. */
+  readonly mode: 'monitor' | 'enforce';
+  readonly scope: Scope;
+  readonly position: Position;
+  /** Where the condition's text starts in the file, for diagnostics; undefined where the text isn't contiguous (folded YAML). */
+  readonly conditionAt: (span: Span) => Position;
+}

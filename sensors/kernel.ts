@@ -1,0 +1,101 @@
+import type { BpfMap, RingBuffer } from '../engine/maps/index.ts';
+import type { Btf, FeatureLevel, HookName, MapSpec, ProgramSpec } from '../engine/object/index.ts';
+
+/** What a kernel offers. */
+export interface KernelFeatures {
+  /** `sim 6.12` or the kernel's release. */
+  readonly name: string;
+  readonly level: FeatureLevel;
+  readonly hooks: readonly HookName[];
+  /** bpf_send_signal and LSM return values take effect. */
+  readonly enforcement: boolean;
+}
+
+/** A verified program in a kernel. */
+export interface LoadedProgram {
+  readonly name: string;
+  readonly hook: HookName;
+  /** Instructions that the verifier explored. */
+  readonly explored: number;
+}
+
+/** An attached program. */
+export interface Link {
+  readonly hook: HookName;
+  readonly program: LoadedProgram;
+}
+
+/** How often each attached program ran. */
+export interface ProgramStats {
+  readonly program: string;
+  readonly hook: HookName;
+  readonly runs: number;
+}
+
+/** A map as user space sees it; both kernels' maps have these. */
+export type KernelMap = Pick<BpfMap, 'spec' | 'handle' | 'lookup' | 'update' | 'delete' | 'keys'>;
+/** A ring buffer as user space sees it. */
+export type KernelRingBuffer = Pick<RingBuffer, 'consume' | 'lost'>;
+
+/** A process as user space knows it, from exec on; also what exists before programs attach. */
+export interface ProcessFacts {
+  readonly pid: number;
+  /** Nanoseconds since boot. */
+  readonly start: bigint;
+  /** 0 for the first process. */
+  readonly parentPid: number;
+  readonly parentStart: bigint;
+  /** comm as of exec. */
+  readonly name: string;
+  /** The executable's path as the kernel resolved it. */
+  readonly exepath: string;
+  readonly argv: readonly string[];
+  readonly uid: number;
+  readonly cgroup: string;
+}
+
+/**
+ * What objects are loaded into. Every method that can fail throws an Error with a sentence for people; `loadProgram` throws
+ * `VerifierError` or `RelocationError`.
+ */
+export interface Kernel {
+  readonly features: KernelFeatures;
+  readonly btf: Btf;
+  createMap(spec: MapSpec): KernelMap;
+  /** Resolves relocations against `maps` (by spec name) and the kernel's BTF, and verifies. */
+  loadProgram(program: ProgramSpec, maps: ReadonlyMap<string, KernelMap>): LoadedProgram;
+  attach(program: LoadedProgram): Link;
+  /** Puts another program of the same hook in a link's place, without a gap where the kernel can. */
+  replace(link: Link, program: LoadedProgram): Link;
+  detach(link: Link): void;
+  ringBuffer(map: KernelMap): KernelRingBuffer;
+  /** Id of a cgroup v2 path, undefined where there is none. */
+  cgroupId(path: string): bigint | undefined;
+  /** Path of a cgroup id. */
+  cgroupPath(id: bigint): string | undefined;
+  /** What a path is, whatever names it has; undefined where there is none. */
+  fileId(path: string): { readonly dev: bigint; readonly ino: bigint } | undefined;
+  /** The processes there are now. */
+  processes(): readonly ProcessFacts[];
+  stats(): readonly ProgramStats[];
+  close(): void;
+}
+
+/** A source of events: a kernel, and what makes things happen in it. */
+export interface Sensor {
+  readonly kind: 'sim' | 'linux' | 'replay';
+  readonly kernel: Kernel;
+  /**
+   * Lets things happen. Called once, after programs are attached; `pump` is called often enough that no ring buffer fills up,
+   * and after the last step. Ends when the source does or `signal` is aborted.
+   */
+  run(pump: () => void, signal: AbortSignal): Promise<SensorReport>;
+}
+
+/** What a sensor says at its end. */
+export interface SensorReport {
+  /** System calls that happened or were played. */
+  readonly calls: number;
+  /** Sentences about what went wrong on the way (a truncated recording, a step that did not give what it promised). */
+  readonly problems: readonly string[];
+}
