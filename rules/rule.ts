@@ -1,5 +1,4 @@
-import type { Condition, Span } from './language/index.ts';
-import type { OutputTemplate } from './language/index.ts';
+import type { Condition, OutputTemplate, Span } from './language/index.ts';
 
 /** Falco's priorities in lower case, most urgent first. */
 export const PRIORITIES = [
