@@ -1,0 +1,171 @@
+// Sets up what npm's scripts need: packages, Debian's nats-server (--nats), the compiled programs in dist/ (--build).
+// Plain Node without packages, since it runs before they are there. Quiet when nothing is to be done.
+import { spawnSync } from 'node:child_process';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+const SOURCES = ['engine', 'rules', 'policies', 'sensors', 'alerts', 'agent', 'cli', 'bench'];
+const SERVER_FOLDERS = [
+  ...(process.env.PATH ?? '').split(delimiter),
+  '/usr/local/sbin',
+  '/usr/local/bin',
+  '/usr/sbin',
+  '/usr/bin',
+];
+
+const say = (sentence) => console.error(`setup: ${sentence}`);
+
+/** Runs a command with its output on stderr, so that stdout stays the program's. */
+const run = (command, args, env = {}) =>
+  spawnSync(command, args, { cwd: ROOT, stdio: ['ignore', 2, 2], env: { ...process.env, ...env } }).status === 0;
+
+const fail = (sentence) => {
+  say(sentence);
+  process.exit(1);
+};
+
+const mtime = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+
+const isExecutable = (path) => {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Whether node_modules has every package that package-lock.json asks for (optional ones depend on the platform). */
+const isInstalled = (lockFile, installedFile) => {
+  try {
+    const wanted = JSON.parse(readFileSync(lockFile, 'utf8')).packages;
+    const installed = JSON.parse(readFileSync(installedFile, 'utf8')).packages;
+    return Object.entries(wanted).every(
+      ([path, entry]) =>
+        path === '' || entry.optional || entry.devOptional || installed[path]?.version === entry.version,
+    );
+  } catch {
+    return false;
+  }
+};
+
+const setUpPackages = () => {
+  const lockFile = join(ROOT, 'package-lock.json');
+  const installedFile = join(ROOT, 'node_modules/.package-lock.json');
+  if (mtime(installedFile) >= mtime(lockFile)) return;
+  if (isInstalled(lockFile, installedFile)) {
+    utimesSync(installedFile, new Date(), new Date());
+    return;
+  }
+  say('installing npm packages (npm ci)');
+  const npm = process.env.npm_execpath;
+  const args = ['ci', '--include=dev', '--no-audit', '--no-fund'];
+  const done = npm?.endsWith('.js') ? run(process.execPath, [npm, ...args]) : run('npm', args);
+  if (!done) fail('npm ci failed; its message above says why. It needs the npm registry once.');
+};
+
+const hasPackageLists = () => {
+  try {
+    return readdirSync('/var/lib/apt/lists').some((name) => name.includes('_Packages'));
+  } catch {
+    return false;
+  }
+};
+
+/** Installs Debian's nats-server; returns why it could not. */
+const installNatsServer = () => {
+  if (!SERVER_FOLDERS.some((folder) => isExecutable(join(folder, 'apt-get')))) return 'this system has no apt-get';
+  const sudo = process.getuid() === 0 ? [] : ['sudo', '-n'];
+  if (sudo.length > 0 && spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status !== 0) {
+    return 'neither root nor sudo without a password is available';
+  }
+  const apt = (...args) => {
+    const [command, ...rest] = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q', ...args];
+    return run(command, rest);
+  };
+  const install = () => apt('install', '-y', '--no-install-recommends', 'nats-server');
+  say("installing Debian's nats-server package");
+  if (hasPackageLists() && install()) return undefined;
+  return apt('update') && install() ? undefined : 'apt-get failed, its message is above';
+};
+
+const setUpNatsServer = () => {
+  const isThere = () => SERVER_FOLDERS.some((folder) => isExecutable(join(folder, 'nats-server')));
+  if (isThere()) return;
+  const reason = installNatsServer() ?? (isThere() ? undefined : 'the package brought no nats-server');
+  if (reason === undefined) {
+    if (existsSync('/run/systemd/system')) {
+      say('the package may have started a server on port 4222; `systemctl disable --now nats-server` stops it');
+    }
+    return;
+  }
+  const isStart = process.env.npm_lifecycle_event === 'prestart';
+  const effect = isStart ? 'alerts are not published over NATS' : 'the tests that need it are skipped';
+  const sentence = `nats-server is missing and can't be installed (${reason}): ${effect}; install it with \`apt-get install nats-server\`.`;
+  if (process.env.CI && !isStart) fail(sentence);
+  say(sentence);
+};
+
+/** The newest change below a folder, folders included, so that a removed file counts as well. */
+const newest = (folder) => {
+  let latest = mtime(folder);
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) latest = Math.max(latest, newest(path));
+    else if (entry.name.endsWith('.ts')) latest = Math.max(latest, mtime(path));
+  }
+  return latest;
+};
+
+/** Removes compiled files whose source is gone, which would go on satisfying imports. */
+const removeStale = (folder) => {
+  const compiled = join(ROOT, 'dist', folder);
+  if (!existsSync(compiled)) return;
+  for (const entry of readdirSync(compiled, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) removeStale(path);
+    else if (/\.js(\.map)?$/.test(entry.name) && !existsSync(join(ROOT, path.replace(/\.js(\.map)?$/, '.ts')))) {
+      rmSync(join(ROOT, 'dist', path));
+    }
+  }
+};
+
+const setUpBuild = () => {
+  const stamp = join(ROOT, 'dist/.built');
+  const inputs = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'].map((name) => mtime(join(ROOT, name)));
+  const started = new Date();
+  const isFresh = mtime(stamp) >= Math.max(...inputs, ...SOURCES.map((folder) => newest(join(ROOT, folder))));
+  if (isFresh) return;
+  say('building dist/ (tsc)');
+  if (!run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'])) {
+    fail('the build failed; the messages above name file and line.');
+  }
+  for (const folder of SOURCES) removeStale(folder);
+  const program = join(ROOT, 'dist/cli/main.js');
+  if (existsSync(program)) chmodSync(program, 0o755);
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, '');
+  utimesSync(stamp, started, started);
+};
+
+const options = new Set(process.argv.slice(2));
+for (const option of options) {
+  if (option !== '--nats' && option !== '--build') fail(`there is no option ${option}; there are --nats and --build.`);
+}
+setUpPackages();
+if (options.has('--nats')) setUpNatsServer();
+if (options.has('--build')) setUpBuild();
