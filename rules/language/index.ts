@@ -1,4 +1,5 @@
 export * from './ast.ts';
+export * from './constants.ts';
 export * from './events.ts';
 export * from './fields.ts';
 export * from './template.ts';
