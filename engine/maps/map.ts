@@ -22,7 +22,7 @@ export interface BpfMap {
   update(key: Uint8Array, value: Uint8Array, flags?: number): number;
   delete(key: Uint8Array): number;
   keys(): Iterable<Uint8Array>;
-  /** Offset in memory of the value at index 0, for BPF_PSEUDO_MAP_VALUE; undefined where the type has none. */
+  /** Offset in memory of an array's only value, for BPF_PSEUDO_MAP_VALUE; undefined for other types and for arrays of several. */
   readonly valueOffset: number | undefined;
 }
 
@@ -30,11 +30,15 @@ export interface BpfMap {
 export interface RingBuffer extends BpfMap {
   /** Offset of a record of `size` bytes to fill in, 0 when there is no room. */
   reserve(size: number): number;
+  /** @throws Error for an offset that `reserve` did not return, or that was submitted or discarded before. */
   submit(recordOffset: number): void;
   discard(recordOffset: number): void;
-  /** Copies `size` bytes in; 0 or a negative errno (-EAGAIN when full, -E2BIG when larger than the buffer). */
+  /** Copies `size` bytes in; 0, or -EAGAIN when there is no room, also when there never can be. */
   output(dataOffset: number, size: number): number;
-  /** Hands every finished record to `each`, oldest first; the bytes are valid only during the call. Returns how many. */
+  /**
+   * Hands every finished record to `each`, oldest first; the bytes are valid only during the call. Returns how many.
+   * A record counts as handed out even if `each` throws.
+   */
   consume(each: (record: Uint8Array) => void): number;
   /** Records that found no room. */
   readonly lost: number;

@@ -4,7 +4,8 @@ import type { VmEnvironment } from './environment.ts';
 /**
  * What a helper takes (enum bpf_arg_type, narrowed to what is in use).
  * `memory` is readable and `memory_out` writable memory whose length is the `size` after it; `map_key` and `map_value` have the
- * sizes of the call's map; `record` is what bpf_ringbuf_reserve returned; `constant_size` must be known to the verifier.
+ * sizes of the call's map; `record` is what bpf_ringbuf_reserve returned; `constant_size` must be known to the verifier;
+ * `constant_string` points into the value of a read-only array, at a string that ends there.
  */
 export type ArgumentType =
   | 'map'
@@ -17,11 +18,12 @@ export type ArgumentType =
   | 'size_or_zero'
   | 'constant_size'
   | 'record'
+  | 'constant_string'
   | 'context'
   | 'anything';
 
-/** What a helper returns. `record_or_null` must be submitted or discarded on every path. */
-export type ReturnType = 'scalar' | 'map_value_or_null' | 'record_or_null' | { readonly struct: string };
+/** What a helper returns. `record_or_null` must be submitted or discarded on every path; after `void` r0 can't be read. */
+export type ReturnType = 'scalar' | 'void' | 'map_value_or_null' | 'record_or_null' | { readonly struct: string };
 
 /** A kernel function that programs may call (include/uapi/linux/bpf.h, ___BPF_FUNC_MAPPER): the one row that verifier, interpreter and JIT share. */
 export interface Helper {
@@ -30,8 +32,10 @@ export interface Helper {
   readonly id: number;
   readonly arguments: readonly ArgumentType[];
   readonly returns: ReturnType;
-  /** Least and greatest result of a `scalar`, where they are known (errors of the bpf_probe_read family: -EFAULT to 0). */
+  /** Least and greatest result of a `scalar`, where the kernel's verifier knows them too. */
   readonly range?: { readonly min: bigint; readonly max: bigint };
+  /** The result lies between -4095 and the greatest value of the `size` argument (do_refine_retval_range in kernel/bpf/verifier.c). */
+  readonly boundedBySize?: boolean;
   readonly programTypes: 'all' | readonly ProgramType[];
   /** `registers` are r0 to r10 as unsigned 64-bit values; the result goes to r0. */
   readonly run: (environment: VmEnvironment, registers: BigUint64Array) => bigint;

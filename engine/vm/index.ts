@@ -1,3 +1,5 @@
 export * from './environment.ts';
 export * from './helper.ts';
+export { HelperError } from './helper-arguments.ts';
+export { HELPERS, helperById, helperByName } from './helpers.ts';
 export * from './memory.ts';

@@ -1,0 +1,93 @@
+import { EFAULT, ERANGE } from '../maps/index.ts';
+import type { VmEnvironment } from './environment.ts';
+import type { Helper } from './helper.ts';
+import { argument, pointer, size } from './helper-arguments.ts';
+
+/** Strings are read in pieces that end at a multiple of this, so that a piece never crosses into the next page. */
+const PIECE = 256;
+/** TASK_SIZE_MAX + PAGE_SIZE of x86-64 with four levels of page tables: what lies below is a user address. */
+const USER_END = 0x7fff_ffff_f000n + 4096n;
+
+type Space = 'user' | 'kernel';
+
+/** Bytes at an address, or the negative errno of copy_from_user_nofault and copy_from_kernel_nofault (mm/maccess.c). */
+function read(environment: VmEnvironment, space: Space, address: bigint, length: number): Uint8Array | number {
+  if (space === 'user') return environment.readUser(address, length) ?? -EFAULT;
+  const signed = BigInt.asIntN(64, address);
+  const canonical = BigInt.asIntN(48, signed) === signed;
+  if (!canonical || address < USER_END) return -ERANGE;
+  const offset = environment.memory.offset(address, length);
+  return offset === undefined ? -EFAULT : environment.memory.bytes.subarray(offset, offset + length);
+}
+
+function probeRead(id: number, space: Space): Helper {
+  const name = `bpf_probe_read_${space}`;
+  return {
+    name,
+    id,
+    arguments: ['memory_out', 'size_or_zero', 'anything'],
+    returns: 'scalar',
+    programTypes: 'all',
+    run: (environment, registers) => {
+      const length = size(name, registers, 2);
+      if (length === 0) return 0n;
+      const { bytes } = environment.memory;
+      const destination = pointer(name, environment, registers, 1, length);
+      const source = read(environment, space, argument(registers, 3), length);
+      if (typeof source === 'number') {
+        bytes.fill(0, destination, destination + length);
+        return BigInt(source);
+      }
+      bytes.set(source, destination);
+      return 0n;
+    },
+  };
+}
+
+function probeReadString(id: number, space: Space): Helper {
+  const name = `bpf_probe_read_${space}_str`;
+  return {
+    name,
+    id,
+    arguments: ['memory_out', 'size_or_zero', 'anything'],
+    returns: 'scalar',
+    boundedBySize: true,
+    programTypes: 'all',
+    run: (environment, registers) => {
+      const length = size(name, registers, 2);
+      if (length === 0) return 0n;
+      const { bytes } = environment.memory;
+      const destination = pointer(name, environment, registers, 1, length);
+      const address = argument(registers, 3);
+      let done = 0;
+      while (done < length) {
+        const at = BigInt.asUintN(64, address + BigInt(done));
+        const piece = read(environment, space, at, Math.min(length - done, PIECE - Number(at & BigInt(PIECE - 1))));
+        if (typeof piece === 'number') {
+          bytes.fill(0, destination, destination + length);
+          return BigInt(piece);
+        }
+        const nul = piece.indexOf(0);
+        if (nul >= 0) {
+          bytes.set(piece.subarray(0, nul + 1), destination + done);
+          return BigInt(done + nul + 1);
+        }
+        bytes.set(piece, destination + done);
+        done += piece.length;
+      }
+      bytes[destination + length - 1] = 0;
+      return BigInt(length);
+    },
+  };
+}
+
+/**
+ * Reads that may fail (kernel/trace/bpf_trace.c): -EFAULT where nothing is mapped, -ERANGE for a user address given to the
+ * kernel variants; the destination is zeroed then. Strings give their length with the NUL, which is always there.
+ */
+export const probeHelpers: readonly Helper[] = [
+  probeRead(112, 'user'),
+  probeRead(113, 'kernel'),
+  probeReadString(114, 'user'),
+  probeReadString(115, 'kernel'),
+];
