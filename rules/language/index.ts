@@ -1,7 +1,14 @@
+export * from './address.ts';
 export * from './ast.ts';
-export * from './constants.ts';
 export * from './events.ts';
 export * from './fields.ts';
-export * from './template.ts';
+export { expandList, type ListNames, type ListProblem } from './lists.ts';
+export { nearest } from './nearest.ts';
+export { OPERATORS } from './operators.ts';
+export type { ParsedCondition } from './parsed.ts';
+export { parseCondition } from './parser.ts';
+export { hasErrors, type Problem, type ProblemCode } from './problems.ts';
+export { type Names, resolveCondition } from './resolve.ts';
+export { type OutputTemplate, parseTemplate, type TemplateField } from './template.ts';
 export * from './truth.ts';
 export * from './value.ts';

@@ -1,3 +1,10 @@
+import type { FieldRef } from './ast.ts';
+import { checkField } from './check-field.ts';
+import { FALCO_FIELDS } from './falco-fields.ts';
+import { fieldOf } from './fields.ts';
+import { nearest } from './nearest.ts';
+import { type Problem, problem } from './problems.ts';
+
 /** A field in an output template: `%20proc.aname[2]` has width 20. */
 export interface TemplateField {
   readonly name: string;
@@ -12,3 +19,132 @@ export interface OutputTemplate {
   readonly text: string;
   readonly parts: readonly (string | TemplateField)[];
 }
+
+/** The transformers that a template may use; all take one field and give text. */
+export const TEMPLATE_TRANSFORMERS = ['tolower', 'toupper', 'b64', 'basename', 'len'] as const;
+
+const WIDTH = /\d{1,4}/y;
+const CALL = /([A-Za-z_]\w*)\(/y;
+const NAME = /[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*/y;
+const ARGUMENT = /\[(?:"([^"\]]*)"|'([^'\]]*)'|([^[\]"'\s]*))\]/y;
+
+const matchAt = (pattern: RegExp, text: string, at: number): RegExpExecArray | null => {
+  pattern.lastIndex = at;
+  return pattern.exec(text);
+};
+
+/** The longest known field that `name` begins with at its dots, so that "%proc.name.Next" reads proc.name; else all of it. */
+const longestField = (name: string): string => {
+  const parts = name.split('.');
+  for (let count = parts.length; count > 0; count--) {
+    const candidate = parts.slice(0, count).join('.');
+    if (fieldOf(candidate) !== undefined || FALCO_FIELDS.has(candidate)) {
+      return candidate === 'evt.arg' ? parts.slice(0, 3).join('.') : candidate;
+    }
+  }
+  return name;
+};
+
+interface Placeholder {
+  readonly field: TemplateField | undefined;
+  readonly end: number;
+  readonly problems: readonly Problem[];
+}
+
+const readField = (text: string, start: number): { ref: FieldRef; end: number } | undefined => {
+  const found = matchAt(NAME, text, start)?.[0];
+  if (found === undefined) return undefined;
+  const name = longestField(found);
+  const end = start + name.length;
+  if (name.startsWith('evt.arg.'))
+    return { ref: { name: 'evt.arg', argument: name.slice(8), span: { start, end } }, end };
+  const bracket = matchAt(ARGUMENT, text, end);
+  const argument = bracket?.[1] ?? bracket?.[2] ?? bracket?.[3];
+  if (bracket === null || argument === undefined) return { ref: { name, span: { start, end } }, end };
+  const after = end + bracket[0].length;
+  return { ref: { name, argument, span: { start, end: after } }, end: after };
+};
+
+/** What follows a `%` at `start - 1`. */
+const readPlaceholder = (text: string, start: number): Placeholder => {
+  const problems: Problem[] = [];
+  let at = start;
+  const width = matchAt(WIDTH, text, at)?.[0];
+  at += width?.length ?? 0;
+  const transformers: string[] = [];
+  for (let call = matchAt(CALL, text, at); call !== null; call = matchAt(CALL, text, at)) {
+    const [whole, transformer = ''] = call;
+    if (!TEMPLATE_TRANSFORMERS.some((name) => name === transformer)) {
+      const near = nearest(transformer, TEMPLATE_TRANSFORMERS);
+      const detail = { transformer, ...(near === undefined ? {} : { nearest: near }) };
+      problems.push(problem('unknown-transformer', { start: at, end: at + transformer.length }, detail));
+    }
+    transformers.unshift(transformer);
+    at += whole.length;
+  }
+  const field = readField(text, at);
+  if (field === undefined) {
+    problems.push(problem('bad-placeholder', { start: start - 1, end: Math.max(start, at) }, { expected: 'a field' }));
+    return { field: undefined, end: at, problems };
+  }
+  at = field.end;
+  for (const _ of transformers) {
+    if (text.charAt(at) !== ')') {
+      problems.push(problem('bad-placeholder', { start: start - 1, end: at }, { expected: 'a ")" behind the field' }));
+      break;
+    }
+    at++;
+  }
+  problems.push(...checkField(field.ref).problems.map(inTemplate));
+  const { name, argument } = field.ref;
+  return {
+    field: Object.freeze({
+      name,
+      ...(argument === undefined ? {} : { argument }),
+      ...(width === undefined ? {} : { width: Number(width) }),
+      transformers: Object.freeze(transformers),
+    }),
+    end: at,
+    problems,
+  };
+};
+
+/** A field that only Falco has is no error in a template: it prints as `<NA>`. */
+const inTemplate = (found: Problem): Problem =>
+  found.code === 'unsupported-field' ? problem('unavailable-field', found.span, { field: found.field ?? '' }) : found;
+
+/**
+ * Splits an output template into text and fields; `%%` is a percent sign. Fields in error stay as parts, so that a caller that
+ * goes on prints `<NA>` for them.
+ */
+export const parseTemplate = (
+  text: string,
+): { readonly template: OutputTemplate; readonly problems: readonly Problem[] } => {
+  const parts: (string | TemplateField)[] = [];
+  const problems: Problem[] = [];
+  let plain = '';
+  let at = 0;
+  while (at < text.length) {
+    const percent = text.indexOf('%', at);
+    plain += text.slice(at, percent < 0 ? text.length : percent);
+    if (percent < 0) break;
+    at = percent + 1;
+    if (text.charAt(at) === '%') {
+      plain += '%';
+      at++;
+      continue;
+    }
+    const placeholder = readPlaceholder(text, at);
+    problems.push(...placeholder.problems);
+    if (placeholder.field === undefined) {
+      plain += text.slice(percent, placeholder.end);
+    } else {
+      if (plain !== '') parts.push(plain);
+      plain = '';
+      parts.push(placeholder.field);
+    }
+    at = placeholder.end;
+  }
+  if (plain !== '') parts.push(plain);
+  return { template: Object.freeze({ text, parts: Object.freeze(parts) }), problems };
+};
