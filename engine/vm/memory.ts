@@ -69,8 +69,13 @@ export class Memory {
 
   /** The offset of `length` readable bytes at a kernel address, or undefined where the access faults. */
   offset(address: bigint, length: number): number | undefined {
-    if (BigInt.asIntN(64, address) >> 32n !== BigInt(KERNEL_BASE_HIGH)) return undefined;
-    const offset = Number(address & 0xffff_ffffn);
-    return offset >= GUARD_BYTES && offset + length <= this.#top ? offset : undefined;
+    const offset = this.offsetOf(Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n)), length);
+    return offset === -1 ? undefined : offset;
+  }
+
+  /** As `offset`, for an address given as its two halves (signed 32 bits each); -1 where the access faults. */
+  offsetOf(low: number, high: number, length: number): number {
+    const offset = low >>> 0;
+    return high === KERNEL_BASE_HIGH && offset >= GUARD_BYTES && offset + length <= this.#top ? offset : -1;
   }
 }
