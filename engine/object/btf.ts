@@ -1,7 +1,7 @@
 /** A member of a struct or union. Offsets and sizes in bytes; a bit field has `bits`. */
 export interface BtfMember {
-  readonly name: string;
   /** Empty for an anonymous struct or union, whose members are reached through the outer one, as in C. */
+  readonly name: string;
   readonly type: number;
   readonly offset: number;
   readonly bits?: { readonly offset: number; readonly size: number };
@@ -44,6 +44,8 @@ export interface BtfAccess {
   readonly size: number;
   readonly type: BtfType;
   readonly typeId: number;
+  /** Of a bit field: its first bit, counted from the start of its struct, and its width. `offset` is the byte with the first bit. */
+  readonly bits?: { readonly offset: number; readonly size: number };
 }
 
 /** A BTF section, readable by name. */

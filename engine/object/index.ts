@@ -1,5 +1,6 @@
 export * from './btf.ts';
 export { BtfError } from './btf-kinds.ts';
+export { parseBtf } from './btf-reader.ts';
 export { type BtfBuilder, type BtfMemberSpec, createBtfBuilder } from './btf-writer.ts';
 export { defineStructs } from './define-structs.ts';
 export * from './hooks.ts';
