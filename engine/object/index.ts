@@ -5,3 +5,4 @@ export { type BtfBuilder, type BtfMemberSpec, createBtfBuilder } from './btf-wri
 export { defineStructs } from './define-structs.ts';
 export * from './hooks.ts';
 export * from './object.ts';
+export { RelocationError, relocate } from './relocate.ts';
