@@ -1,7 +1,9 @@
 export * from './address.ts';
 export * from './ast.ts';
+export { evaluate, evaluatePredicate } from './evaluate.ts';
 export * from './events.ts';
 export * from './fields.ts';
+export { compileGlob, type GlobStep, matchGlob } from './glob.ts';
 export { expandList, type ListNames, type ListProblem } from './lists.ts';
 export { nearest } from './nearest.ts';
 export { OPERATORS } from './operators.ts';

@@ -97,9 +97,9 @@ const resolveMacro = (resolver: Resolver, { name, span }: MacroUse, place: Place
   const around = self === undefined ? place.path : [self, ...place.path];
   const start = around.indexOf(name);
   if (start >= 0) {
-    const found = problem('macro-cycle', use, { path: [...around.slice(start), name] });
-    const macro = name === self ? undefined : place.path.at(-1);
-    resolver.problems.push(macro === undefined ? found : Object.freeze({ ...found, macro }));
+    const path = [...around.slice(start), name];
+    const known = resolver.problems.some((entry) => entry.code === 'macro-cycle' && entry.span === use);
+    if (!known) resolver.problems.push(problem('macro-cycle', use, { path }));
     return undefined;
   }
   const condition = names.macro(name);
