@@ -108,7 +108,8 @@ export const evaluatePredicate = (predicate: Predicate, value: FieldValue): Trut
   return holds(predicate, value.value) ? Truth.TRUE : Truth.FALSE;
 };
 
-const literalHolds = (truth: Truth, negated: boolean, bound: Bound): boolean => {
+/** Whether a literal over a predicate with this truth holds under a bound. */
+export const literalHolds = (truth: Truth, negated: boolean, bound: Bound): boolean => {
   const wanted = negated ? Truth.FALSE : Truth.TRUE;
   return bound === 'possible' ? (truth & wanted) !== 0 : truth === wanted;
 };

@@ -1,6 +1,7 @@
+export * from './abi.ts';
 export * from './address.ts';
 export * from './ast.ts';
-export { evaluate, evaluatePredicate } from './evaluate.ts';
+export { evaluate, evaluatePredicate, literalHolds } from './evaluate.ts';
 export * from './events.ts';
 export * from './fields.ts';
 export { compileGlob, type GlobStep, matchGlob } from './glob.ts';
