@@ -1,0 +1,83 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type AuditEntry, decodeLine } from './line.ts';
+
+const NAME = /^audit-(\d{6,16})\.jsonl$/;
+const NEWLINE = 0x0a;
+
+/** A file of the audit log; its name holds the sequence number of its first entry. */
+export interface Segment {
+  readonly path: string;
+  readonly firstSeq: number;
+}
+
+/** The segment of a folder that begins with `firstSeq`: `audit-000001.jsonl`. */
+export const segmentOf = (folder: string, firstSeq: number): Segment => ({
+  path: join(folder, `audit-${String(firstSeq).padStart(6, '0')}.jsonl`),
+  firstSeq,
+});
+
+/** A folder's segments, oldest first. */
+export const listSegments = (folder: string): readonly Segment[] =>
+  readdirSync(folder)
+    .flatMap((name) => {
+      const digits = NAME.exec(name)?.[1];
+      return digits === undefined ? [] : [{ path: join(folder, name), firstSeq: Number(digits) }];
+    })
+    .sort((a, b) => a.firstSeq - b.firstSeq);
+
+/** What is wrong in a segment, and where; line from 1, byte from the line's start. */
+export interface LineProblem {
+  readonly path: string;
+  readonly line: number;
+  readonly byte: number;
+  readonly problem: string;
+}
+
+/** `audit-000001.jsonl:7: byte 0: ...`. */
+export const describeProblem = ({ path, line, byte, problem }: LineProblem): string =>
+  `${path}:${line}: byte ${byte}: ${problem}`;
+
+/** Whether an entry is the one that comes next, and if not, what is wrong. */
+export const checkSequence = (entry: AuditEntry, seq: number, path: string, line: number): LineProblem | undefined =>
+  entry.seq === seq
+    ? undefined
+    : { path, line, byte: '{"v":1,"seq":'.length, problem: `expected entry ${seq}, found entry ${entry.seq}` };
+
+/** The end of a segment, as it was found. */
+export interface SegmentTail {
+  /** Sequence number of the last good entry; `firstSeq - 1` where there is none. */
+  readonly lastSeq: number;
+  /** Bytes up to the end of the last good line, with its newline where it has one. */
+  readonly goodBytes: number;
+  /** The last good line lost only its newline. */
+  readonly lacksNewline: boolean;
+  /** What stands after the last good line: a line that was torn in a crash. */
+  readonly torn?: LineProblem;
+}
+
+/** Checks a whole segment; fails where a line that is not whole stands before one that is, since no crash leaves that. */
+export const checkSegment = (bytes: Uint8Array, { path, firstSeq }: Segment): SegmentTail => {
+  let lastSeq = firstSeq - 1;
+  let goodBytes = 0;
+  let lacksNewline = false;
+  let torn: LineProblem | undefined;
+  let line = 0;
+  for (let start = 0; start < bytes.length; ) {
+    line++;
+    const newline = bytes.indexOf(NEWLINE, start);
+    const end = newline < 0 ? bytes.length : newline;
+    const decoded = decodeLine(bytes.subarray(start, end));
+    start = newline < 0 ? bytes.length : newline + 1;
+    if (!decoded.ok) {
+      torn ??= { path, line, byte: decoded.byte, problem: decoded.problem };
+      continue;
+    }
+    const wrong = torn ?? checkSequence(decoded.entry, lastSeq + 1, path, line);
+    if (wrong !== undefined) throw new Error(describeProblem(wrong));
+    lastSeq = decoded.entry.seq;
+    goodBytes = start;
+    lacksNewline = newline < 0;
+  }
+  return { lastSeq, goodBytes, lacksNewline, ...(torn === undefined ? {} : { torn }) };
+};
