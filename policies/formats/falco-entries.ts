@@ -1,0 +1,278 @@
+import type { z } from 'zod';
+import { type Diagnostic, nearest, type Position } from '../../rules/index.ts';
+import { formatPath, type Path, type SourceDocument } from '../document.ts';
+import { diagnostic, near } from '../messages.ts';
+import { describe, schemaDiagnostics } from '../schema-issues.ts';
+import { joinTexts, type SourceText } from '../source-text.ts';
+import { type FalcoException, newException, withValues } from './falco-exceptions.ts';
+import {
+  type FalcoListEntry,
+  FalcoListSchema,
+  type FalcoMacroEntry,
+  FalcoMacroSchema,
+  type FalcoRuleEntry,
+  FalcoRuleSchema,
+} from './falco-schema.ts';
+
+/** One document of a Falco rules file; `hash` is that of the file's bytes. */
+export interface FalcoSource {
+  readonly document: SourceDocument;
+  readonly hash: string;
+}
+
+/**
+ * What a definition stands for after all files are read. `index` is where its name was first defined and `visibility` where it
+ * was last changed, both in the order of entries: a definition sees what has an index before its own visibility.
+ */
+interface Defined {
+  readonly name: string;
+  readonly index: number;
+  readonly visibility: number;
+  readonly source: FalcoSource;
+  readonly path: Path;
+}
+
+export interface FalcoList extends Defined {
+  readonly items: readonly SourceText[];
+}
+
+export interface FalcoMacro extends Defined {
+  readonly condition: SourceText;
+}
+
+export interface FalcoRule extends Defined {
+  readonly position: Position;
+  readonly description: string;
+  readonly condition: SourceText;
+  readonly output: SourceText;
+  readonly priority: SourceText;
+  readonly tags: readonly string[];
+  readonly enabled: boolean;
+  readonly eventSource: string;
+  readonly exceptions: readonly FalcoException[];
+}
+
+/** Everything that Falco files define, after appends and overrides. */
+export interface FalcoEntries {
+  readonly lists: ReadonlyMap<string, FalcoList>;
+  readonly macros: ReadonlyMap<string, FalcoMacro>;
+  readonly rules: ReadonlyMap<string, FalcoRule>;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+interface Reader {
+  readonly lists: Map<string, FalcoList>;
+  readonly macros: Map<string, FalcoMacro>;
+  readonly rules: Map<string, FalcoRule>;
+  readonly report: (...found: readonly Diagnostic[]) => void;
+}
+
+/** One entry at its place. */
+interface Place {
+  readonly source: FalcoSource;
+  readonly path: Path;
+  readonly index: number;
+}
+
+type Change = 'define' | 'append' | 'replace';
+
+/** What an entry does to a member of an earlier definition of its name. */
+const changeOf = (
+  entry: { readonly append?: boolean | undefined; readonly override?: object | undefined },
+  key: string,
+): Change => {
+  if (entry.append === true) return 'append';
+  return ((entry.override as Readonly<Record<string, Change>> | undefined)?.[key] ?? 'define') as Change;
+};
+
+const isChange = (entry: { readonly append?: boolean | undefined; readonly override?: object | undefined }): boolean =>
+  entry.append === true || (entry.override !== undefined && Object.keys(entry.override).length > 0);
+
+const definedAt = (name: string, { source, path, index }: Place, earlier: Defined | undefined): Defined => ({
+  name,
+  index: earlier?.index ?? index,
+  visibility: index,
+  source,
+  path,
+});
+
+const nothingToChange = (reader: Reader, kind: 'list' | 'macro' | 'rule', name: string, place: Place): void => {
+  const known = { list: reader.lists, macro: reader.macros, rule: reader.rules }[kind].keys();
+  const path: Path = [...place.path, kind];
+  const detail = { kind, name, ...near(nearest(name, known)) };
+  reader.report(diagnostic('nothing-to-append-to', place.source.document.valueAt(path), formatPath(path), detail));
+};
+
+const readList = (reader: Reader, entry: FalcoListEntry, place: Place): void => {
+  const earlier = reader.lists.get(entry.list);
+  if (isChange(entry) && earlier === undefined) {
+    nothingToChange(reader, 'list', entry.list, place);
+    return;
+  }
+  const { document } = place.source;
+  const items = entry.items.flatMap((_, index) => document.textAt([...place.path, 'items', index]) ?? []);
+  const kept = changeOf(entry, 'items') === 'append' ? (earlier?.items ?? []) : [];
+  reader.lists.set(entry.list, { ...definedAt(entry.list, place, earlier), items: [...kept, ...items] });
+};
+
+const readMacro = (reader: Reader, entry: FalcoMacroEntry, place: Place): void => {
+  const earlier = reader.macros.get(entry.macro);
+  if (isChange(entry) && earlier === undefined) {
+    nothingToChange(reader, 'macro', entry.macro, place);
+    return;
+  }
+  const written = place.source.document.textAt([...place.path, 'condition']);
+  if (written === undefined) return;
+  const appends = changeOf(entry, 'condition') === 'append' && earlier !== undefined;
+  const condition = appends ? joinTexts([earlier.condition, written]) : written;
+  reader.macros.set(entry.macro, { ...definedAt(entry.macro, place, earlier), condition });
+};
+
+const REQUIRED = ['desc', 'condition', 'output', 'priority'] as const;
+const WANTED = {
+  desc: 'a sentence that says what the rule is for',
+  condition: 'a condition such as "evt.type = openat and fd.name = /etc/shadow"',
+  output: 'a template such as "%proc.name read %fd.name"',
+  priority: 'a priority such as WARNING',
+} as const;
+
+/** The exceptions after an entry: values go to the exception of the same name, others are added. */
+const readExceptions = (
+  reader: Reader,
+  entry: FalcoRuleEntry,
+  kept: readonly FalcoException[],
+  place: Place,
+): readonly FalcoException[] => {
+  const exceptions = [...kept];
+  for (const [index, written] of (entry.exceptions ?? []).entries()) {
+    const path: Path = [...place.path, 'exceptions', index];
+    const position = place.source.document.valueAt(path);
+    const known = exceptions.findIndex((exception) => exception.name === written.name);
+    const found = exceptions[known];
+    const made =
+      found !== undefined && written.fields === undefined
+        ? withValues(found, written.values ?? [])
+        : newException(written, position);
+    if (typeof made === 'string') {
+      const detail = { rule: entry.rule, exception: written.name, reason: made };
+      reader.report(diagnostic('bad-exception', position, formatPath(path), detail));
+    } else if (found === undefined) exceptions.push(made);
+    else exceptions[known] = made;
+  }
+  return exceptions;
+};
+
+const readRule = (reader: Reader, entry: FalcoRuleEntry, place: Place): void => {
+  const earlier = reader.rules.get(entry.rule);
+  const onlySwitches = entry.enabled !== undefined && REQUIRED.every((key) => entry[key] === undefined);
+  const changes = isChange(entry) || onlySwitches;
+  if (changes && earlier === undefined) {
+    nothingToChange(reader, 'rule', entry.rule, place);
+    return;
+  }
+  const { document } = place.source;
+  const base = changes ? earlier : undefined;
+  if (base === undefined) {
+    const missing = REQUIRED.filter((key) => entry[key] === undefined);
+    const position = document.valueAt(place.path);
+    for (const key of missing) {
+      const detail = { key, where: `The rule "${entry.rule}"`, expected: WANTED[key] };
+      reader.report(diagnostic('missing-key', position, formatPath([...place.path, key]), detail));
+    }
+    if (missing.length > 0) return;
+  }
+  const textOf = (key: 'condition' | 'output' | 'priority', before: SourceText | undefined): SourceText | undefined => {
+    const written = document.textAt([...place.path, key]);
+    if (written === undefined || before === undefined) return written ?? before;
+    return changeOf(entry, key) === 'append' ? joinTexts([before, written]) : written;
+  };
+  const condition = textOf('condition', base?.condition);
+  const output = textOf('output', base?.output);
+  const priority = textOf('priority', base?.priority);
+  if (condition === undefined || output === undefined || priority === undefined) return;
+  const describes = [
+    changeOf(entry, 'desc') === 'append' ? base?.description : undefined,
+    entry.desc ?? base?.description,
+  ];
+  const keptTags = entry.tags === undefined || changeOf(entry, 'tags') === 'append' ? (base?.tags ?? []) : [];
+  const keptExceptions =
+    entry.exceptions == null || changeOf(entry, 'exceptions') === 'append' ? (base?.exceptions ?? []) : [];
+  reader.rules.set(entry.rule, {
+    ...definedAt(entry.rule, place, earlier),
+    ...(base === undefined ? {} : { source: base.source, path: base.path }),
+    position: base?.position ?? document.valueAt(place.path),
+    description: describes
+      .filter((text) => text !== undefined)
+      .join(' ')
+      .trim(),
+    condition,
+    output,
+    priority,
+    tags: [...new Set([...keptTags, ...(entry.tags ?? [])])],
+    enabled: entry.enabled ?? base?.enabled ?? true,
+    eventSource: entry.source ?? base?.eventSource ?? 'syscall',
+    exceptions: readExceptions(reader, entry, keptExceptions, place),
+  });
+};
+
+/** An entry that its schema accepts; unknown keys are told and passed over. */
+const checked = <T>(reader: Reader, schema: z.ZodType<T>, data: unknown, place: Place): T | undefined => {
+  const result = schema.safeParse(data);
+  if (result.success) return result.data;
+  const { document } = place.source;
+  const { issues } = result.error;
+  reader.report(...schemaDiagnostics(issues, { document, schema, base: place.path, unknownKeys: 'warning' }));
+  const unknown = issues.filter((issue) => issue.code === 'unrecognized_keys' && issue.path.length === 0);
+  if (unknown.length < issues.length || typeof data !== 'object') return undefined;
+  const keys = new Set(unknown.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys : [])));
+  return schema.safeParse(Object.fromEntries(Object.entries(data ?? {}).filter(([key]) => !keys.has(key)))).data;
+};
+
+const KINDS = ['rule', 'macro', 'list', 'required_engine_version', 'required_plugin_versions'] as const;
+
+const readEntry = (reader: Reader, data: unknown, place: Place): void => {
+  const { document } = place.source;
+  const position = document.valueAt(place.path);
+  const field = formatPath(place.path);
+  const expected = `an entry with one of the keys ${KINDS.join(', ')}`;
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) {
+    reader.report(
+      diagnostic('wrong-type', position, field, { where: `The entry ${field}`, found: describe(data), expected }),
+    );
+    return;
+  }
+  const kind = KINDS.find((key) => Object.hasOwn(data, key));
+  if (kind === undefined) {
+    const [key = ''] = Object.keys(data);
+    const detail = { key, where: `The entry ${field}`, expected, ...near(nearest(key, KINDS)) };
+    reader.report(diagnostic('unknown-key', position, field, detail));
+  } else if (kind === 'rule') {
+    const entry = checked(reader, FalcoRuleSchema, data, place);
+    if (entry !== undefined) readRule(reader, entry, place);
+  } else if (kind === 'macro') {
+    const entry = checked(reader, FalcoMacroSchema, data, place);
+    if (entry !== undefined) readMacro(reader, entry, place);
+  } else if (kind === 'list') {
+    const entry = checked(reader, FalcoListSchema, data, place);
+    if (entry !== undefined) readList(reader, entry, place);
+  }
+};
+
+/** Reads the entries of Falco rules files in their order, with appends, overrides and redefinitions done. */
+export const readFalcoEntries = (sources: readonly FalcoSource[]): FalcoEntries => {
+  const diagnostics: Diagnostic[] = [];
+  const reader: Reader = {
+    lists: new Map(),
+    macros: new Map(),
+    rules: new Map(),
+    report: (...found) => void diagnostics.push(...found),
+  };
+  let index = 0;
+  for (const source of sources) {
+    const { data } = source.document;
+    for (const [at, entry] of (Array.isArray(data) ? data : []).entries()) {
+      readEntry(reader, entry, { source, path: [at], index: index++ });
+    }
+  }
+  return { lists: reader.lists, macros: reader.macros, rules: reader.rules, diagnostics };
+};

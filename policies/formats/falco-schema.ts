@@ -1,0 +1,85 @@
+import { z } from 'zod';
+
+const scalar = z.union([z.string(), z.number(), z.boolean()]);
+const oneOrMore = z.union([z.string(), z.array(z.string())]);
+const override = (keys: z.ZodType<string>) =>
+  z
+    .record(keys, z.enum(['append', 'replace']))
+    .optional()
+    .describe('a mapping such as {condition: append}');
+const append = z.boolean().optional().describe('true or false');
+const condition = z.string().optional().describe('a condition such as "evt.type = openat and fd.name = /etc/shadow"');
+
+/** A value of an exception: one for each of its fields, or one for its only field. */
+const ExceptionValue = z.union([scalar, z.array(z.union([scalar, z.array(scalar)]))]);
+
+const ExceptionSchema = z
+  .strictObject({
+    name: z.string().describe("the exception's name"),
+    fields: oneOrMore.optional().describe('a field or a list of fields'),
+    comps: oneOrMore.optional().describe('an operator or a list of operators'),
+    values: z.array(ExceptionValue).optional().describe('a list with one list of values a line'),
+  })
+  .describe('an exception: a mapping with name, fields, comps and values');
+
+const RULE_OVERRIDES = [
+  'condition',
+  'output',
+  'desc',
+  'tags',
+  'exceptions',
+  'priority',
+  'enabled',
+  'warn_evttypes',
+  'skip-if-unknown-filter',
+  'capture',
+  'capture_duration',
+] as const;
+
+/** A rule as Falco writes it; what is required depends on whether it changes an earlier one. */
+export const FalcoRuleSchema = z
+  .strictObject({
+    rule: z.string().min(1).describe("the rule's name"),
+    desc: z.string().optional().describe('a sentence that says what the rule is for'),
+    condition,
+    output: z.string().optional().describe('a template such as "%proc.name read %fd.name"'),
+    priority: z.string().optional().describe('a priority such as WARNING'),
+    source: z.string().optional().describe('a source of events; syscall is the only one here'),
+    enabled: z.boolean().optional().describe('true or false'),
+    tags: z.array(z.string()).optional().describe('a list of tags'),
+    exceptions: z.array(ExceptionSchema).nullable().optional().describe('a list of exceptions'),
+    capture: z.boolean().optional().describe('true or false'),
+    capture_duration: z.number().optional().describe('a number of milliseconds'),
+    warn_evttypes: z.boolean().optional().describe('true or false'),
+    'skip-if-unknown-filter': z.boolean().optional().describe('true or false'),
+    append,
+    override: override(z.enum(RULE_OVERRIDES)),
+  })
+  .describe('a rule: a mapping with rule, desc, condition, output and priority');
+
+/** A macro as Falco writes it. */
+export const FalcoMacroSchema = z
+  .strictObject({
+    macro: z.string().min(1).describe("the macro's name"),
+    condition: z.string().describe('a condition such as "proc.name = sshd"'),
+    append,
+    override: override(z.enum(['condition'])),
+  })
+  .describe('a macro: a mapping with macro and condition');
+
+/** A list as Falco writes it. */
+export const FalcoListSchema = z
+  .strictObject({
+    list: z.string().min(1).describe("the list's name"),
+    items: z
+      .array(scalar.describe('a string or a number'))
+      .describe('a list of values such as [/etc/shadow, /etc/gshadow]'),
+    append,
+    override: override(z.enum(['items'])),
+  })
+  .describe('a list: a mapping with list and items');
+
+export type FalcoRuleEntry = z.infer<typeof FalcoRuleSchema>;
+export type FalcoMacroEntry = z.infer<typeof FalcoMacroSchema>;
+export type FalcoListEntry = z.infer<typeof FalcoListSchema>;
+export type FalcoExceptionEntry = z.infer<typeof ExceptionSchema>;

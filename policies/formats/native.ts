@@ -1,0 +1,214 @@
+import {
+  type Diagnostic,
+  EVENT_TYPES,
+  expandList,
+  type Names,
+  nearest,
+  type ParsedCondition,
+  type Position,
+  parseCondition,
+  parseTemplate,
+  type Rule,
+  resolveCondition,
+  type Scope,
+} from '../../rules/index.ts';
+import { formatPath, type Path, type SourceDocument } from '../document.ts';
+import { diagnostic, fromProblem, near } from '../messages.ts';
+import type { Policy, PolicyTest } from '../policy.ts';
+import { type PolicyDocument, PolicySchema } from '../schema.ts';
+import { type Draft, describe, salvage, schemaDiagnostics } from '../schema-issues.ts';
+import type { SourceText } from '../source-text.ts';
+
+/** What reading one native document came to; the policy is there when no diagnostic is an error. */
+export interface NativeResult {
+  readonly policy: Policy | undefined;
+  /** Where the policy's name stands. */
+  readonly namePosition: Position;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+type DraftSpec = NonNullable<Draft<PolicyDocument>['spec']>;
+type DraftRule = NonNullable<NonNullable<DraftSpec['rules']>[number]>;
+
+const EMPTY: SourceText = { value: '', at: () => ({ file: '', line: 1, column: 1 }) };
+
+/** The lists and macros of a document, by name; what is wrong with a macro is reported once, here. */
+const readNames = (
+  spec: DraftSpec,
+  document: SourceDocument,
+  report: (...found: readonly Diagnostic[]) => void,
+): Names => {
+  const lists = new Map<string, readonly SourceText[]>();
+  for (const [name, items] of Object.entries(spec.lists ?? {})) {
+    const texts = (items ?? []).map((_, index) => document.textAt(['spec', 'lists', name, index]) ?? EMPTY);
+    lists.set(name, texts);
+  }
+  const macros = new Map<string, ParsedCondition>();
+  const texts = new Map<string, SourceText>();
+  for (const name of Object.keys(spec.macros ?? {})) {
+    const path: Path = ['spec', 'macros', name];
+    const text = document.textAt(path) ?? EMPTY;
+    const { condition, problems } = parseCondition(text.value);
+    texts.set(name, text);
+    report(...problems.map((problem) => fromProblem(problem, text.at(problem.span.start), formatPath(path))));
+    if (condition !== undefined) macros.set(name, condition);
+  }
+  const names: Names = {
+    list: (name) => lists.get(name)?.map((item) => item.value),
+    macro: (name) => macros.get(name),
+    knownLists: () => [...lists.keys()],
+    knownMacros: () => [...texts.keys()],
+  };
+  for (const [name, items] of lists) {
+    for (const problem of expandList(
+      items.map((item) => item.value),
+      names,
+      name,
+    ).problems) {
+      const position = (items[problem.item] ?? EMPTY).at(problem.span.start);
+      report(fromProblem(problem, position, formatPath(['spec', 'lists', name, problem.item])));
+    }
+  }
+  for (const [name, macro] of macros) {
+    const text = texts.get(name) ?? EMPTY;
+    const { problems } = resolveCondition(macro, names, name);
+    const own = problems.filter((problem) => problem.macro === undefined);
+    const field = formatPath(['spec', 'macros', name]);
+    report(...own.map((problem) => fromProblem(problem, text.at(problem.span.start), field)));
+  }
+  return names;
+};
+
+/** The rule names of a document, each with the line of its first definition. */
+const readRuleNames = (
+  rules: DraftSpec['rules'],
+  document: SourceDocument,
+  report: (...found: readonly Diagnostic[]) => void,
+): ReadonlyMap<string, number> => {
+  const lines = new Map<string, number>();
+  for (const [index, rule] of (rules ?? []).entries()) {
+    const path: Path = ['spec', 'rules', index, 'rule'];
+    if (rule?.rule === undefined) continue;
+    const position = document.valueAt(path);
+    const line = lines.get(rule.rule);
+    if (line === undefined) lines.set(rule.rule, position.line);
+    else report(diagnostic('duplicate-rule', position, formatPath(path), { rule: rule.rule, line }));
+  }
+  return lines;
+};
+
+/** Checks one rule and makes it, without what it gets from its policy. */
+const readRule = (
+  draft: DraftRule,
+  path: Path,
+  document: SourceDocument,
+  names: Names,
+  report: (...found: readonly Diagnostic[]) => void,
+): Omit<Rule, 'policy' | 'mode' | 'scope'> | undefined => {
+  const place = (key: string): Path => [...path, key];
+  for (const [index, event] of (draft.on ?? []).entries()) {
+    if (event === undefined || EVENT_TYPES.has(event)) continue;
+    const at: Path = [...place('on'), index];
+    const detail = { event, ...near(nearest(event, EVENT_TYPES.keys())) };
+    report(diagnostic('unknown-event', document.valueAt(at), formatPath(at), detail));
+  }
+  const text = draft.condition === undefined ? undefined : document.textAt(place('condition'));
+  const parsed = text === undefined ? undefined : parseCondition(text.value);
+  const resolved = parsed?.condition === undefined ? undefined : resolveCondition(parsed.condition, names);
+  for (const problem of [...(parsed?.problems ?? []), ...(resolved?.problems ?? [])]) {
+    if (problem.macro !== undefined) continue;
+    report(fromProblem(problem, (text ?? EMPTY).at(problem.span.start), formatPath(place('condition'))));
+  }
+  const output = draft.output === undefined ? undefined : document.textAt(place('output'));
+  const template = output === undefined ? undefined : parseTemplate(output.value);
+  for (const problem of template?.problems ?? []) {
+    report(fromProblem(problem, (output ?? EMPTY).at(problem.span.start), formatPath(place('output'))));
+  }
+  if (text === undefined || resolved?.condition === undefined || template === undefined) return undefined;
+  return {
+    name: draft.rule ?? '',
+    description: draft.desc ?? '',
+    condition: resolved.condition,
+    conditionText: text.value,
+    on: (draft.on ?? []).filter((event) => event !== undefined),
+    priority: draft.priority ?? 'notice',
+    output: template.template,
+    tags: (draft.tags ?? []).filter((tag) => tag !== undefined),
+    action: draft.action ?? 'alert',
+    position: document.valueAt(path),
+    conditionAt: (span) => text.at(span.start),
+  };
+};
+
+/** Checks what the tests expect, and makes them. */
+const readTests = (
+  spec: DraftSpec,
+  policy: string,
+  document: SourceDocument,
+  rules: ReadonlyMap<string, number>,
+  report: (...found: readonly Diagnostic[]) => void,
+): readonly PolicyTest[] =>
+  (spec.tests ?? []).flatMap((draft, index) => {
+    const path: Path = ['spec', 'tests', index];
+    if (draft === undefined) return [];
+    const name = draft.name ?? String(index + 1);
+    for (const [at, rule] of (draft.expect ?? []).entries()) {
+      if (rule === undefined || rules.has(rule)) continue;
+      const place: Path = [...path, 'expect', at];
+      const detail = { test: name, rule, ...near(nearest(rule, rules.keys())) };
+      report(diagnostic('unknown-rule', document.valueAt(place), formatPath(place), detail));
+    }
+    return {
+      name,
+      policy,
+      scenario: draft.scenario?.name === undefined ? { inline: draft.scenario?.inline } : { name: draft.scenario.name },
+      expect: (draft.expect ?? []).filter((rule) => rule !== undefined),
+      enforce: draft.enforce ?? false,
+      position: document.valueAt(path),
+    };
+  });
+
+/** Reads one native policy document (apiVersion shrike/v1); `hash` is that of the file's bytes. */
+export const readNative = (document: SourceDocument, hash: string): NativeResult => {
+  const namePosition = document.valueAt(['metadata', 'name']);
+  const diagnostics: Diagnostic[] = [];
+  const report = (...found: readonly Diagnostic[]): void => void diagnostics.push(...found);
+  const { data } = document;
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) {
+    const expected = 'a policy: a mapping with apiVersion, kind, metadata and spec';
+    report(diagnostic('not-a-policy', document.valueAt([]), undefined, { found: describe(data), expected }));
+    return { policy: undefined, namePosition, diagnostics };
+  }
+  const checked = PolicySchema.safeParse(data);
+  const draft: Draft<PolicyDocument> = checked.success ? checked.data : salvage(data, checked.error.issues);
+  if (!checked.success) {
+    report(
+      ...schemaDiagnostics(checked.error.issues, { document, schema: PolicySchema, base: [], unknownKeys: 'error' }),
+    );
+  }
+  const spec = draft.spec ?? {};
+  const policy = draft.metadata?.name ?? '';
+  const mode = spec.mode ?? 'monitor';
+  const scope: Scope = spec.scope?.cgroup === undefined ? {} : { cgroup: spec.scope.cgroup };
+  if (mode === 'enforce' && scope.cgroup === undefined && !(document.has(['spec', 'scope']) && !checked.success)) {
+    const expected = 'a scope such as {cgroup: /system.slice}';
+    const path: Path = document.has(['spec', 'scope']) ? ['spec', 'scope'] : ['spec', 'mode'];
+    report(diagnostic('scope-missing', document.valueAt(path), 'spec.scope', { policy, expected }));
+  }
+  const names = readNames(spec, document, report);
+  const ruleNames = readRuleNames(spec.rules, document, report);
+  const rules = (spec.rules ?? []).flatMap((rule, index) => {
+    const made = rule === undefined ? undefined : readRule(rule, ['spec', 'rules', index], document, names, report);
+    return made === undefined || rule?.enabled === false ? [] : [{ ...made, policy, mode, scope }];
+  });
+  const tests = readTests(spec, policy, document, ruleNames, report);
+  const wrong = diagnostics.some((found) => found.severity === 'error');
+  const { description = '' } = draft.metadata ?? {};
+  return {
+    policy: wrong
+      ? undefined
+      : { name: policy, description, format: 'shrike', file: document.file, hash, mode, scope, rules, tests },
+    namePosition,
+    diagnostics,
+  };
+};

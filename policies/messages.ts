@@ -1,0 +1,140 @@
+import type { Diagnostic, Position, Problem } from '../rules/index.ts';
+
+/** What a kind of mistake needs to know to be put in words. */
+interface Details {
+  readonly 'file-not-found': { readonly path: string };
+  readonly 'file-unreadable': { readonly path: string; readonly reason: string };
+  readonly 'no-policies': { readonly path: string };
+  readonly 'file-too-large': { readonly bytes: number; readonly limit: number };
+  readonly 'not-utf8': Record<never, never>;
+  readonly 'nested-too-deeply': { readonly limit: number };
+  readonly 'yaml-syntax': { readonly reason: string };
+  readonly 'alias-not-allowed': { readonly alias: string };
+  readonly 'empty-file': { readonly expected: string };
+  readonly 'not-a-policy': { readonly found: string; readonly expected: string };
+  readonly 'unknown-key': {
+    readonly key: string;
+    readonly where: string;
+    readonly expected: string;
+    readonly nearest?: string;
+  };
+  readonly 'missing-key': { readonly key: string; readonly where: string; readonly expected: string };
+  readonly 'wrong-type': { readonly where: string; readonly found: string; readonly expected: string };
+  readonly 'wrong-value': {
+    readonly where: string;
+    readonly found: string;
+    readonly expected: string;
+    readonly nearest?: string;
+  };
+  readonly 'unknown-priority': { readonly priority: string; readonly expected: string; readonly nearest?: string };
+  readonly 'unknown-event': { readonly event: string; readonly nearest?: string };
+  readonly 'duplicate-rule': { readonly rule: string; readonly line: number };
+  readonly 'duplicate-policy': { readonly policy: string; readonly file: string; readonly line: number };
+  readonly 'unknown-rule': { readonly test: string; readonly rule: string; readonly nearest?: string };
+  readonly 'scope-missing': { readonly policy: string; readonly expected: string };
+  readonly 'rule-left-out': { readonly rule: string; readonly reasons: readonly string[] };
+  readonly 'other-source': { readonly rule: string; readonly source: string };
+  readonly 'nothing-to-append-to': { readonly kind: string; readonly name: string; readonly nearest?: string };
+  readonly 'bad-exception': { readonly rule: string; readonly exception: string; readonly reason: string };
+  readonly 'prints-nothing': { readonly field: string; readonly rules: number };
+}
+
+const meant = (nearest: string | undefined): string => (nearest === undefined ? '.' : `; did you mean "${nearest}"?`);
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+// biome-ignore format: one message a line or two reads as a table
+const WORDS: { readonly [Code in keyof Details]: (detail: Details[Code]) => string } = {
+  'file-not-found': ({ path }) => `There is no file or folder "${path}".`,
+  'file-unreadable': ({ path, reason }) => `"${path}" could not be read: ${reason}.`,
+  'no-policies': ({ path }) => `The folder "${path}" has no .yaml or .yml file.`,
+  'file-too-large': ({ bytes, limit }) => `The file has ${bytes} bytes; a policy file may have ${limit}. Split it into several files.`,
+  'not-utf8': () => 'The file is not UTF-8 from here on; save it as UTF-8.',
+  'nested-too-deeply': ({ limit }) => `This is nested more than ${limit} levels deep; no policy needs that.`,
+  'yaml-syntax': ({ reason }) => `This is not valid YAML: ${reason}.`,
+  'alias-not-allowed': ({ alias }) => `The YAML alias "*${alias}" is not allowed in a policy; write the value out, or use a list or a macro.`,
+  'empty-file': ({ expected }) => `There is nothing in this file; expected ${expected}.`,
+  'not-a-policy': ({ found, expected }) => `Expected ${expected}, but found ${found}.`,
+  'unknown-key': ({ key, where, nearest }) => `${where} has no key "${key}"${meant(nearest)}`,
+  'missing-key': ({ key, where, expected }) => `${where} lacks the key "${key}"; expected ${expected}.`,
+  'wrong-type': ({ where, found, expected }) => `${where} is ${found}; expected ${expected}.`,
+  'wrong-value': ({ where, found, expected, nearest }) => `${where} is ${found}; expected ${expected}${meant(nearest)}`,
+  'unknown-priority': ({ priority, expected, nearest }) => `"${priority}" is not a priority; expected ${expected}${meant(nearest)}`,
+  'unknown-event': ({ event, nearest }) => `There is no event type "${event}"${meant(nearest)}`,
+  'duplicate-rule': ({ rule, line }) => `The rule "${rule}" is already defined in line ${line}; give one of them another name.`,
+  'duplicate-policy': ({ policy, file, line }) => `The policy "${policy}" is already defined in ${file}, line ${line}; give one of them another name.`,
+  'unknown-rule': ({ test, rule, nearest }) => `The test "${test}" expects the rule "${rule}", which this policy does not have${meant(nearest)}`,
+  'scope-missing': ({ policy, expected }) => `The policy "${policy}" has mode enforce but no scope, so it would act on every process; expected ${expected}.`,
+  'rule-left-out': ({ rule, reasons }) => `The rule "${rule}" is left out. ${reasons.join(' ')}`,
+  'other-source': ({ rule, source }) => `The rule "${rule}" is left out: its source is "${source}", and only syscall events are seen here.`,
+  'nothing-to-append-to': ({ kind, name, nearest }) => `There is no ${kind} "${name}" before this one that it could change${meant(nearest)}`,
+  'bad-exception': ({ rule, exception, reason }) => `The exception "${exception}" of the rule "${rule}" ${reason}.`,
+  'prints-nothing': ({ field, rules }) => `The field "${field}" is known to Falco but not supported yet; ${plural(rules, 'rule')} will print it as <NA>.`,
+};
+
+const WARNINGS: ReadonlySet<keyof Details> = new Set([
+  'no-policies',
+  'rule-left-out',
+  'other-source',
+  'prints-nothing',
+]);
+
+const textOf = (detail: object, key: string): string | undefined => {
+  const value: unknown = (detail as Readonly<Record<string, unknown>>)[key];
+  return typeof value === 'string' ? value : undefined;
+};
+
+/** Makes a diagnostic and its words; `field` is a path such as `spec.rules[2].priority`. */
+export const diagnostic = <Code extends keyof Details>(
+  code: Code,
+  position: Position,
+  field: string | undefined,
+  detail: Details[Code],
+  severity: Diagnostic['severity'] = WARNINGS.has(code) ? 'warning' : 'error',
+): Diagnostic => {
+  const expected = textOf(detail, 'expected');
+  const nearest = textOf(detail, 'nearest');
+  return Object.freeze({
+    severity,
+    code,
+    file: position.file,
+    line: position.line,
+    column: position.column,
+    ...(field === undefined || field === '' ? {} : { field }),
+    ...(expected === undefined ? {} : { expected }),
+    ...(nearest === undefined ? {} : { nearest }),
+    message: WORDS[code](detail),
+  });
+};
+
+/** A problem of a condition, list or template, at its place in a file; `field` is the path of the text it is in. */
+export const fromProblem = (problem: Problem, position: Position, field: string): Diagnostic =>
+  Object.freeze({
+    severity: problem.severity,
+    code: problem.code,
+    file: position.file,
+    line: position.line,
+    column: position.column,
+    field,
+    ...(problem.expected === undefined ? {} : { expected: problem.expected }),
+    ...(problem.nearest === undefined ? {} : { nearest: problem.nearest }),
+    message: problem.message,
+  });
+
+/** Spreads an optional nearest name: `{}` where there is none. */
+export const near = (nearest: string | undefined): { readonly nearest?: string } =>
+  nearest === undefined ? {} : { nearest };
+
+/** Causes that the YAML reader names in its own jargon, in ours. */
+const YAML_REASONS: Readonly<Record<string, string>> = {
+  DUPLICATE_KEY: 'this key stands twice in the same mapping',
+  TAB_AS_INDENT: 'lines are indented with blanks, not with tabs',
+  BLOCK_AS_IMPLICIT_KEY:
+    'a mapping starts in the middle of a line; put quotes around a text with ": " in it, or check the indentation',
+  MULTILINE_IMPLICIT_KEY: 'a key has to be on one line; check the indentation and the quotes before it',
+};
+
+/** A problem of the YAML reader; `code` and `reason` are the reader's. */
+export const yamlProblem = (position: Position, code: string, reason: string): Diagnostic => {
+  const own = `${reason.charAt(0).toLowerCase()}${reason.slice(1)}`;
+  return diagnostic('yaml-syntax', position, undefined, { reason: YAML_REASONS[code] ?? own.replace(/\.$/, '') });
+};

@@ -1,0 +1,120 @@
+import { type Document, Lexer, LineCounter, parseAllDocuments, type YAMLError } from 'yaml';
+import type { Diagnostic } from '../rules/index.ts';
+import { positionAt, removeAliases, type SourceDocument, sourceDocument } from './document.ts';
+import { diagnostic, yamlProblem } from './messages.ts';
+
+/** Bytes a policy file may have. */
+export const MAX_FILE_BYTES = 4 * 1024 * 1024;
+/** Collections that may lie in each other; also blanks and dashes that a line may start with, since each can open one. */
+const MAX_DEPTH = 200;
+
+/** What reading a YAML file came to: the documents that could be read, and what is wrong with the text. */
+export interface YamlFile {
+  readonly documents: readonly SourceDocument[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** The offset at which the text nests too deeply for a recursive reader, undefined where it doesn't. */
+const depthExceeded = (text: string): number | undefined => {
+  let offset = 0;
+  let flow = 0;
+  let lineStart = 0;
+  let leading = true;
+  for (const token of new Lexer().lex(text)) {
+    const isMark = token === '\x02' || token === '\x18' || token === '\x1f';
+    if (!isMark) {
+      if (token === '[' || token === '{') flow++;
+      else if (token === ']' || token === '}') flow--;
+      if (flow > MAX_DEPTH) return offset;
+      const opens = token === '-' || token === '?' || token === ':';
+      if (leading && offset - lineStart > MAX_DEPTH && (opens || flow === 0) && token.trim() !== '') return offset;
+      if (!opens && token.trim() !== '') leading = false;
+      offset += token.length;
+      const newline = token.lastIndexOf('\n');
+      if (newline >= 0) {
+        lineStart = offset - (token.length - newline - 1);
+        leading = true;
+      }
+    }
+  }
+  return undefined;
+};
+
+/** Problems after which the rest of a document still means what it says. */
+const HARMLESS = new Set(['DUPLICATE_KEY', 'TAG_RESOLVE_FAILED', 'BAD_DIRECTIVE']);
+
+/** The first problem of each line: later ones are mostly its consequence. */
+const onePerLine = (problems: readonly YAMLError[], lines: LineCounter): readonly YAMLError[] => {
+  const seen = new Set<number>();
+  return problems.filter((problem) => {
+    const { line } = lines.linePos(problem.pos[0]);
+    return seen.has(line) ? false : seen.add(line);
+  });
+};
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** The bytes as text without byte order mark; where they aren't UTF-8, the place of the first that isn't. */
+const decode = (file: string, bytes: Uint8Array): string | Diagnostic => {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    const before = new TextDecoder().decode(bytes).split('\uFFFD', 1)[0] ?? '';
+    const lines = before.split('\n');
+    const place = { file, line: lines.length, column: (lines.at(-1)?.length ?? 0) + 1 };
+    return diagnostic('not-utf8', place, undefined, {});
+  }
+};
+
+const readDocument = (file: string, text: string, lines: LineCounter, document: Document): YamlFile => {
+  const problems = onePerLine([...document.errors, ...document.warnings], lines);
+  const diagnostics = problems.map(({ code, message, pos }) =>
+    yamlProblem(positionAt(file, lines, pos[0]), code, message),
+  );
+  const aliases = removeAliases(document);
+  for (const { name, offset } of aliases) {
+    diagnostics.push(diagnostic('alias-not-allowed', positionAt(file, lines, offset), undefined, { alias: name }));
+  }
+  if (document.contents === null) return { documents: [], diagnostics };
+  const harmful = problems.filter((problem) => !HARMLESS.has(problem.code)).map((problem) => problem.pos[0]);
+  const damage = {
+    from: harmful.length === 0 ? undefined : Math.min(...harmful),
+    aliases: aliases.map((alias) => alias.offset),
+  };
+  try {
+    return { documents: [sourceDocument(file, text, lines, document, damage)], diagnostics };
+  } catch (error) {
+    if (damage.from === undefined) throw error;
+    return { documents: [], diagnostics };
+  }
+};
+
+/** Reads a file's YAML documents, each with the places of its parts; anything wrong with one of them doesn't touch the others. */
+export const readYaml = (file: string, bytes: Uint8Array): YamlFile => {
+  const start = { file, line: 1, column: 1 };
+  if (bytes.length > MAX_FILE_BYTES) {
+    const detail = { bytes: bytes.length, limit: MAX_FILE_BYTES };
+    return { documents: [], diagnostics: [diagnostic('file-too-large', start, undefined, detail)] };
+  }
+  const text = decode(file, bytes);
+  if (typeof text !== 'string') return { documents: [], diagnostics: [text] };
+  const lines = new LineCounter();
+  const tooDeep = depthExceeded(text);
+  if (tooDeep !== undefined) {
+    const before = text.slice(0, tooDeep).split('\n');
+    const place = { file, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+    const found = diagnostic('nested-too-deeply', place, undefined, { limit: MAX_DEPTH });
+    return { documents: [], diagnostics: [found] };
+  }
+  const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
+  const files = (Array.isArray(parsed) ? parsed : []).map((document: Document) =>
+    readDocument(file, text, lines, document),
+  );
+  const documents = files.flatMap((read) => read.documents);
+  const diagnostics = files.flatMap((read) => read.diagnostics);
+  if (documents.length === 0 && diagnostics.length === 0) {
+    const expected = 'a policy: a mapping with apiVersion, kind, metadata and spec';
+    diagnostics.push(diagnostic('empty-file', start, undefined, { expected }));
+  }
+  return { documents, diagnostics };
+};
