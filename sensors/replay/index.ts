@@ -1,0 +1,2 @@
+export { parseStrace } from './parse.ts';
+export type { OnProblem, RecordedCall, RecordedEvent, Recording, RecordingProblem } from './recording.ts';
