@@ -56,7 +56,7 @@ function sizeProblem(spec: MapSpec): string | undefined {
     return `key and value of ${keySize + valueSize} bytes are too large: together they have at most ${MAX_HASH_ELEMENT}`;
   if (valueSize > MAX_VALUE)
     return `a value of ${valueSize} bytes is too large: the most is ${MAX_VALUE}; split it over several entries`;
-  const total = maxEntries * (align8(keySize) + align8(valueSize));
+  const total = maxEntries * ((type === 'hash' ? align8(keySize) : 0) + align8(valueSize));
   if (total > MAX_TOTAL)
     return `${maxEntries} entries take ${total} bytes, more than the ${MAX_TOTAL} that a map may have; lower maxEntries`;
   return undefined;

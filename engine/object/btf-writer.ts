@@ -49,7 +49,8 @@ interface Composite {
   body?: { readonly size: number; readonly members: readonly BtfMemberSpec[] };
 }
 
-const BOTH_FLAG = 0x8000_0000;
+/** Bit 31 of info: bit fields in a struct, a forward union, signed values in an enum. */
+const KIND_FLAG = 0x8000_0000;
 const MAX_MEMBERS = 0xffff;
 
 /** An empty BTF builder. */
@@ -73,10 +74,20 @@ export function createBtfBuilder(): BtfBuilder {
     return offset;
   };
 
-  const add = (name: string, kind: number, vlen: number, sizeOrType: number, ...more: number[]): number => {
+  const info = (name: string, kind: number, vlen: number, flag: boolean): number => {
     if (vlen > MAX_MEMBERS) throw new BtfError(`"${name}" has ${vlen} members; BTF has room for ${MAX_MEMBERS}`);
-    return types.push([string(name), (kind << 24) | vlen, sizeOrType, ...more]);
+    return ((kind << 24) | vlen | (flag ? KIND_FLAG : 0)) >>> 0;
   };
+  const addFlagged = (
+    name: string,
+    kind: number,
+    vlen: number,
+    sizeOrType: number,
+    flag: boolean,
+    words: readonly number[],
+  ): number => types.push([string(name), info(name, kind, vlen, flag), sizeOrType, ...words]);
+  const add = (name: string, kind: number, vlen: number, sizeOrType: number, ...words: number[]): number =>
+    addFlagged(name, kind, vlen, sizeOrType, false, words);
 
   /** Notes that the type about to be added refers to `to`. */
   const refer = (to: number): number => {
@@ -90,18 +101,15 @@ export function createBtfBuilder(): BtfBuilder {
   };
 
   const encodeComposite = ({ kind, name, body }: Composite): number[] => {
-    if (!body) return [string(name), ((KIND.forward << 24) | (kind === 'union' ? BOTH_FLAG : 0)) >>> 0, 0];
+    if (!body) return [string(name), info(name, KIND.forward, 0, kind === 'union'), 0];
     const { members, size } = body;
-    if (members.length > MAX_MEMBERS)
-      throw new BtfError(`"${name}" has ${members.length} members; BTF has room for ${MAX_MEMBERS}`);
     const bitFields = members.some((member) => member.bits !== undefined);
-    const info = (KIND[kind] << 24) | members.length | (bitFields ? BOTH_FLAG : 0);
     const words = members.flatMap((member) => [
       string(member.name),
       member.type,
       member.bits === undefined ? member.offset * 8 : (member.bits << 24) | member.offset,
     ]);
-    return [string(name), info >>> 0, size, ...words];
+    return [string(name), info(name, KIND[kind], members.length, bitFields), size, ...words];
   };
 
   return {
@@ -125,7 +133,8 @@ export function createBtfBuilder(): BtfBuilder {
     enum: (name, size, values) => {
       const entries = Object.entries(values);
       const words = entries.flatMap(([value, n]) => [string(value), n >>> 0]);
-      return add(name, KIND.enum, entries.length, size, ...words);
+      const signed = entries.some(([, n]) => n < 0);
+      return addFlagged(name, KIND.enum, entries.length, size, signed, words);
     },
     enum64: (name, values) => {
       const entries = Object.entries(values);
@@ -134,7 +143,8 @@ export function createBtfBuilder(): BtfBuilder {
         Number(BigInt.asUintN(32, n)),
         Number(BigInt.asUintN(32, n >> 32n)),
       ]);
-      return add(name, KIND.enum64, entries.length, 8, ...words);
+      const signed = entries.some(([, n]) => n < 0n);
+      return addFlagged(name, KIND.enum64, entries.length, 8, signed, words);
     },
     forward: (kind, name) => composite(kind, name),
     typedef: (name, target) => add(name, KIND.typedef, 0, refer(target)),

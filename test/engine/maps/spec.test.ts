@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { createMap, MapSpecError } from '../../../engine/maps/index.ts';
+import type { MapSpec } from '../../../engine/object/index.ts';
+import { Memory } from '../../../engine/vm/index.ts';
+import { u32, u64 } from './bytes.ts';
+
+const array: MapSpec = { name: 'm', type: 'array', keySize: 4, valueSize: 8, maxEntries: 2 };
+const hash: MapSpec = { ...array, type: 'hash' };
+const ring: MapSpec = { name: 'r', type: 'ringbuf', keySize: 0, valueSize: 0, maxEntries: 4096 };
+const create = (spec: MapSpec) => createMap(new Memory(1 << 20), spec, 1);
+
+const REFUSED: readonly (readonly [MapSpec, string])[] = [
+  [{ ...array, keySize: 8 }, `map "m" (array): an array's key is its index, so keySize must be 4, not 8`],
+  [{ ...hash, keySize: 0 }, 'map "m" (hash): keySize must be at least 1 byte, not 0'],
+  [{ ...array, valueSize: 0 }, 'map "m" (array): valueSize must be at least 1 byte, not 0'],
+  [{ ...hash, valueSize: 1.5 }, 'map "m" (hash): valueSize must be at least 1 byte, not 1.5'],
+  [{ ...array, maxEntries: 0 }, 'map "m" (array): maxEntries must be from 1 to 4294967295, not 0'],
+  [{ ...array, maxEntries: -1 }, 'map "m" (array): maxEntries must be from 1 to 4294967295, not -1'],
+  [
+    { ...array, valueSize: 33_554_433 },
+    'map "m" (array): a value of 33554433 bytes is too large: the most is 33554432; split it over several entries',
+  ],
+  [
+    { ...hash, valueSize: 4_194_304 },
+    'map "m" (hash): key and value of 4194308 bytes are too large: together they have at most 4194304',
+  ],
+  [
+    { ...array, type: 'percpu_array', valueSize: 32_769 },
+    'map "m" (percpu_array): a value of 32769 bytes is too large: per-CPU values have at most 32768',
+  ],
+  [
+    { ...array, maxEntries: 200_000_000 },
+    'map "m" (array): 200000000 entries take 1600000000 bytes, more than the 1073741824 that a map may have; lower maxEntries',
+  ],
+  [{ ...hash, flags: 1 << 5 }, 'map "m" (hash): flags 0x20 are not supported by this map type'],
+  [
+    { ...ring, valueSize: 8 },
+    'map "r" (ringbuf): a ring buffer has no key and no value; keySize and valueSize must be 0, not 0 and 8',
+  ],
+  ...[2048, 5000, 0, 2 ** 31].map(
+    (maxEntries) =>
+      [
+        { ...ring, maxEntries },
+        `map "r" (ringbuf): maxEntries is the ring buffer's size in bytes: a power of two from 4096 to 1073741824, not ${maxEntries}`,
+      ] as const,
+  ),
+  [{ ...ring, contents: [[u32(1), u64(1n)]] }, 'map "r" (ringbuf): a ring buffer takes no contents'],
+  [
+    { ...array, contents: [[u32(0), u32(1)]] },
+    'map "m" (array): entry 0 of its contents has 4 bytes of key and 4 of value; the map has 4 and 8',
+  ],
+  [
+    {
+      ...array,
+      contents: [
+        [u32(0), u64(1n)],
+        [u32(2), u64(1n)],
+      ],
+    },
+    'map "m" (array): entry 1 of its contents does not fit: the map has room for 2 (errno 7)',
+  ],
+  [
+    { ...array, type: 'lpm_trie' as 'array' },
+    'map "m" (lpm_trie): there is no such map type; there are array, percpu_array, hash, ringbuf',
+  ],
+];
+
+describe('map creation', () => {
+  it.each(REFUSED)('refuses %j', (spec, message) => {
+    const attempt = () => create(spec);
+    expect(attempt).toThrow(MapSpecError);
+    expect(attempt).toThrow(expect.objectContaining({ message }));
+  });
+
+  it('writes the contents of the spec', () => {
+    const map = create({
+      ...hash,
+      contents: [
+        [u32(5), u64(50n)],
+        [u32(6), u64(60n)],
+      ],
+    });
+    expect(map.lookup(u32(5))).toEqual(u64(50n));
+    expect(map.lookup(u32(6))).toEqual(u64(60n));
+  });
+
+  it('allows BPF_F_NO_PREALLOC for hash maps and BPF_F_MMAPABLE for arrays', () => {
+    expect(create({ ...hash, flags: 1 }).handle).toBe(1);
+    expect(create({ ...array, flags: 1 << 10 }).handle).toBe(1);
+  });
+
+  it('says how to get room when the machine has none', () => {
+    expect(() => create({ ...array, maxEntries: 1_000_000 })).toThrow(
+      "the machine's memory of 1048576 bytes has no room for 8000000 more; create it with a larger capacity",
+    );
+  });
+});
