@@ -110,8 +110,8 @@ export interface Scanner {
   takeValue(report: (found: Problem) => void): ParsedValue | undefined;
   /** The bare text of a field's argument, up to a bracket, quote or blank. */
   takeBareArgument(): string | undefined;
-  /** The next piece in quotes for a message, or `the end`. */
-  found(): string;
+  /** What a person would take for the next piece; empty at the end. */
+  peekPiece(): string;
   /** Takes whatever piece comes next. */
   skipPiece(): void;
 }
@@ -189,10 +189,7 @@ export const createScanner = (text: string): Scanner => {
       return bare === undefined ? undefined : { text: bare, quoted: false, span: { start, end } };
     },
     takeBareArgument: () => advance(next(BARE_ARGUMENT)),
-    found: () => {
-      const piece = next(PIECE);
-      return piece === undefined ? 'the end' : `"${piece}"`;
-    },
+    peekPiece: () => next(PIECE) ?? '',
     skipPiece: () => {
       advance(next(PIECE));
     },

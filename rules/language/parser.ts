@@ -20,6 +20,16 @@ const MISWRITTEN = new Map<string, 'and' | 'or'>([
   ['||', 'or'],
   ['|', 'or'],
 ]);
+/** Other languages' operators that no spelling brings near ours. */
+const SYNONYMS: ReadonlyMap<string, string> = new Map([
+  ['beginswith', 'startswith'],
+  ['is', '='],
+  ['equals', '='],
+  ['like', 'glob'],
+  ['matches', 'glob'],
+  ['has', 'contains'],
+  ['includes', 'contains'],
+]);
 const KEYWORDS: ReadonlySet<string> = new Set(['and', 'or', 'not']);
 
 interface Parser {
@@ -44,12 +54,18 @@ const errorNode = (span: Span): ParsedCondition => Object.freeze({ kind: 'error'
 
 const pieceSpan = ({ scanner }: Parser): Span => {
   const start = scanner.at();
-  const length = scanner.atEnd() ? 0 : Math.max(1, scanner.found().length - 2);
-  return { start, end: start + length };
+  return { start, end: start + scanner.peekPiece().length };
+};
+
+/** The next piece for a message. */
+const foundBy = ({ scanner }: Parser): string => {
+  const piece = scanner.peekPiece();
+  if (piece === '') return 'the end';
+  return piece.startsWith('"') ? piece : `"${piece}"`;
 };
 
 const syntax = (parser: Parser, expected: string): void =>
-  report(parser, 'syntax', pieceSpan(parser), { found: parser.scanner.found(), expected });
+  report(parser, 'syntax', pieceSpan(parser), { found: foundBy(parser), expected });
 
 /** Reads a condition and reports everything that is wrong with its form; undefined where the text is empty. */
 export const parseCondition = (
@@ -119,7 +135,7 @@ const expectConnective = (parser: Parser, depth: number): void => {
       scanner.skipPiece();
       continue;
     }
-    const instead = MISWRITTEN.get(scanner.found().slice(1, -1));
+    const instead = MISWRITTEN.get(scanner.peekPiece());
     if (instead !== undefined) {
       scanner.skipPiece();
       parser.pending = instead;
@@ -233,8 +249,11 @@ const parseWord = (parser: Parser, word: string, start: number): ParsedCondition
   return parseUnknownOperator(parser, field, start);
 };
 
+const WORD_OPERATORS = Object.keys(OPERATORS).filter((operator) => /^[a-z]/.test(operator));
+
+/** Whether a word after a name without a dot was rather meant as an operator than as the next comparison. */
 const looksLikeOperator = (word: string): boolean =>
-  LATER_OPERATORS.has(word) || nearest(word, Object.keys(OPERATORS), 1) !== undefined;
+  LATER_OPERATORS.has(word) || (word.length > 2 && nearest(word, WORD_OPERATORS, 1) !== undefined);
 
 const shown = (field: FieldRef): string =>
   field.argument === undefined ? field.name : `${field.name}[${field.argument}]`;
@@ -247,7 +266,7 @@ const parseUnknownOperator = (parser: Parser, field: FieldRef, start: number): P
   if (instead !== undefined)
     report(parser, 'not-supported', span, { what: `The operator ${operator}`, expected: instead });
   else {
-    const near = nearest(operator, Object.keys(OPERATORS)) ?? (operator === 'beginswith' ? 'startswith' : undefined);
+    const near = SYNONYMS.get(operator) ?? nearest(operator, WORD_OPERATORS);
     report(parser, 'unknown-operator', span, {
       operator,
       field: shown(field),
@@ -331,7 +350,7 @@ const parseComparison = (parser: Parser, field: FieldRef, operator: Operator, st
   }
   const value = valueIsMissing(parser) ? undefined : scanner.takeValue((found) => parser.problems.push(found));
   if (value === undefined) {
-    const detail = { field: shown(field), operator, found: scanner.found() };
+    const detail = { field: shown(field), operator, found: foundBy(parser) };
     report(parser, 'missing-value', pieceSpan(parser), detail);
     return finish(undefined);
   }
