@@ -33,6 +33,8 @@ export interface Interpreter {
   run(contextAddress: bigint, contextLength?: bigint): bigint;
   /** Instructions that the last run executed. */
   readonly executed: number;
+  /** Gives the stack's memory back; the program can't run afterwards. */
+  close(): void;
 }
 
 /**
@@ -57,12 +59,14 @@ export function createInterpreter(
   const registers = R.subarray(0, REGISTERS);
   for (const [index, value] of constants.entries()) R[REGISTERS + index] = value;
 
-  const stackTop = memory.address(memory.allocate(STACK_BYTES * FRAMES) + STACK_BYTES * FRAMES);
+  const stack = memory.allocate(STACK_BYTES * FRAMES);
+  const stackTop = memory.address(stack + STACK_BYTES * FRAMES);
   const returnTo = new Int32Array(FRAMES);
   const saved = new Int32Array(FRAMES * (SAVED_END - SAVED));
   let depth = 0;
   let executed = 0;
   let running = false;
+  let closed = false;
 
   /** The offset in memory that an access goes to, or -1. */
   const place = (base: number, distance: number, length: number): number => {
@@ -500,6 +504,7 @@ export function createInterpreter(
   return {
     run(contextAddress, contextLength) {
       if (running) throw new Fault(0, 'the program is running already; a machine runs one call at a time');
+      if (closed) throw new Fault(0, 'the program was closed and has no stack any more');
       r.fill(0, 0, REGISTERS * 2);
       R[1] = contextAddress;
       if (contextLength !== undefined) R[2] = contextLength;
@@ -516,6 +521,11 @@ export function createInterpreter(
     },
     get executed() {
       return executed;
+    },
+    close() {
+      if (closed) return;
+      closed = true;
+      memory.free(stack, STACK_BYTES * FRAMES);
     },
   };
 }
