@@ -13,12 +13,13 @@ const parseIpv4 = (text: string): number[] | undefined => {
   return parts.map(Number);
 };
 
-const parseGroups = (text: string): number[] | undefined => {
+/** The bytes of groups; the last may be an IPv4 address where the groups end the address. */
+const parseGroups = (text: string, isLast: boolean): number[] | undefined => {
   if (text === '') return [];
   const bytes: number[] = [];
   const groups = text.split(':');
   for (const [index, group] of groups.entries()) {
-    const embedded = index === groups.length - 1 && group.includes('.') ? parseIpv4(group) : undefined;
+    const embedded = isLast && index === groups.length - 1 ? parseIpv4(group) : undefined;
     if (embedded !== undefined) bytes.push(...embedded);
     else if (GROUP.test(group)) bytes.push(Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff);
     else return undefined;
@@ -29,7 +30,7 @@ const parseGroups = (text: string): number[] | undefined => {
 const parseIpv6 = (text: string): number[] | undefined => {
   const halves = text.split('::');
   if (halves.length > 2) return undefined;
-  const [head, tail] = halves.map(parseGroups);
+  const [head, tail] = halves.map((half, index) => parseGroups(half, index === halves.length - 1));
   if (head === undefined || (halves.length === 2 && tail === undefined)) return undefined;
   if (tail === undefined) return head.length === 16 ? head : undefined;
   const missing = 16 - head.length - tail.length;

@@ -23,12 +23,12 @@ export const editDistance = (from: string, to: string, limit: number): number =>
 
 /**
  * The candidate that was most likely meant, by Damerau-Levenshtein distance without regard to case; the first of several as near.
- * Without `maxDistance` a third of the name's length is allowed, at least 1 and at most 4.
+ * Without `maxDistance` a third of the name's length, rounded up, is allowed, at most 4.
  */
 export const nearest = (
   name: string,
   candidates: Iterable<string>,
-  maxDistance: number = Math.min(4, Math.max(1, Math.floor(name.length / 3))),
+  maxDistance: number = Math.min(4, Math.ceil(name.length / 3)),
 ): string | undefined => {
   const wanted = name.toLowerCase();
   let found: string | undefined;
