@@ -15,11 +15,17 @@ const BOLD = 1;
 /** Blanks as wide as a text, its tabs kept, so that a caret below it stands in the same column. */
 const blanksLike = (text: string): string => text.replace(/[^\t]/gu, ' ');
 
+const WIDTH = 160;
+
 /** Long lines are cut around the column so that the caret stays on the screen. */
 const excerpt = (line: string, column: number): { readonly text: string; readonly before: string } => {
-  const from = column > 100 ? column - 60 : 0;
-  const text = line.slice(from, from + 160);
-  return { text: from > 0 ? `...${text}` : text, before: `${from > 0 ? '...' : ''}${line.slice(from, column - 1)}` };
+  const from = column > 100 ? column - 61 : 0;
+  const start = from > 0 ? '...' : '';
+  const end = line.length > from + WIDTH ? '...' : '';
+  return {
+    text: `${start}${line.slice(from, from + WIDTH)}${end}`,
+    before: `${start}${line.slice(from, column - 1)}`,
+  };
 };
 
 /**

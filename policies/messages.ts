@@ -1,4 +1,4 @@
-import type { Diagnostic, Position, Problem } from '../rules/index.ts';
+import type { Diagnostic, Position, Problem, ProblemCode } from '../rules/index.ts';
 
 /** What a kind of mistake needs to know to be put in words. */
 interface Details {
@@ -27,10 +27,15 @@ interface Details {
     readonly nearest?: string;
   };
   readonly 'unknown-priority': { readonly priority: string; readonly expected: string; readonly nearest?: string };
-  readonly 'unknown-event': { readonly event: string; readonly nearest?: string };
-  readonly 'duplicate-rule': { readonly rule: string; readonly line: number };
+  readonly 'unknown-event': { readonly event: string; readonly expected: string; readonly nearest?: string };
+  readonly 'duplicate-rule': { readonly rule: string; readonly line: number; readonly expected: string };
   readonly 'duplicate-policy': { readonly policy: string; readonly file: string; readonly line: number };
-  readonly 'unknown-rule': { readonly test: string; readonly rule: string; readonly nearest?: string };
+  readonly 'unknown-rule': {
+    readonly test: string;
+    readonly rule: string;
+    readonly expected: string;
+    readonly nearest?: string;
+  };
   readonly 'scope-missing': { readonly policy: string; readonly expected: string };
   readonly 'rule-left-out': { readonly rule: string; readonly reasons: readonly string[] };
   readonly 'other-source': { readonly rule: string; readonly source: string };
@@ -106,19 +111,39 @@ export const diagnostic = <Code extends keyof Details>(
   });
 };
 
+/** What the language's problems expect where their words don't name it apart. */
+const EXPECTED: { readonly [Code in ProblemCode]?: string } = {
+  'unknown-field': "a field's name",
+  'unknown-operator': 'an operator',
+  'unknown-macro': "a macro's name",
+  'unknown-list': "a list's name",
+  'unknown-event': "an event type's name",
+  'unknown-argument': "an argument's name",
+  'unknown-transformer': "a transformer's name",
+  'unclosed-parenthesis': 'a ")"',
+  'unopened-parenthesis': 'no ")"',
+  'unclosed-quote': 'a quote at the end',
+  'missing-operator': 'an operator such as = or in',
+  'bad-number': 'a decimal or 0x number',
+  'bad-boolean': 'true or false',
+  'bad-address': 'an IPv4 or IPv6 address',
+};
+
 /** A problem of a condition, list or template, at its place in a file; `field` is the path of the text it is in. */
-export const fromProblem = (problem: Problem, position: Position, field: string): Diagnostic =>
-  Object.freeze({
+export const fromProblem = (problem: Problem, position: Position, field: string): Diagnostic => {
+  const expected = problem.expected ?? EXPECTED[problem.code];
+  return Object.freeze({
     severity: problem.severity,
     code: problem.code,
     file: position.file,
     line: position.line,
     column: position.column,
     field,
-    ...(problem.expected === undefined ? {} : { expected: problem.expected }),
+    ...(expected === undefined ? {} : { expected }),
     ...(problem.nearest === undefined ? {} : { nearest: problem.nearest }),
     message: problem.message,
   });
+};
 
 /** Spreads an optional nearest name: `{}` where there is none. */
 export const near = (nearest: string | undefined): { readonly nearest?: string } =>
@@ -135,6 +160,10 @@ const YAML_REASONS: Readonly<Record<string, string>> = {
 
 /** A problem of the YAML reader; `code` and `reason` are the reader's. */
 export const yamlProblem = (position: Position, code: string, reason: string): Diagnostic => {
+  const quote = /^Missing closing (['"])quote$/.exec(reason)?.[1];
+  if (quote !== undefined) {
+    return diagnostic('yaml-syntax', position, undefined, { reason: `a text in ${quote} is never closed` });
+  }
   const own = `${reason.charAt(0).toLowerCase()}${reason.slice(1)}`;
   return diagnostic('yaml-syntax', position, undefined, { reason: YAML_REASONS[code] ?? own.replace(/\.$/, '') });
 };

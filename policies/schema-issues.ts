@@ -94,9 +94,17 @@ const diagnosticsOf = (issue: Issue, checked: Checked): readonly Diagnostic[] =>
   return [diagnostic(code, place, field, { where: whereOf(path), found: describe(value), expected })];
 };
 
-/** The schema's findings in words, at their places. */
-export const schemaDiagnostics = (issues: readonly Issue[], checked: Checked): readonly Diagnostic[] =>
-  issues.flatMap((issue) => diagnosticsOf(issue, checked));
+const lastKeyOf = ({ field = '' }: Diagnostic): string => field.slice(field.lastIndexOf('.') + 1);
+
+/** The schema's findings in words, at their places. A key that is missing because it is misspelt is told once, as misspelt. */
+export const schemaDiagnostics = (issues: readonly Issue[], checked: Checked): readonly Diagnostic[] => {
+  const found = issues.flatMap((issue) => diagnosticsOf(issue, checked));
+  const parentOf = ({ field = '' }: Diagnostic): string => field.replace(/\.?[^.]*$/, '');
+  const misspelt = new Set(
+    found.flatMap((one) => (one.code === 'unknown-key' && one.nearest ? [`${parentOf(one)}.${one.nearest}`] : [])),
+  );
+  return found.filter((one) => one.code !== 'missing-key' || !misspelt.has(`${parentOf(one)}.${lastKeyOf(one)}`));
+};
 
 /** A document's data without the parts that the schema refused. */
 export const salvage = <T>(data: unknown, issues: readonly Issue[]): Draft<T> => {

@@ -2,11 +2,15 @@ import { z } from 'zod';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 const oneOrMore = z.union([z.string(), z.array(z.string())]);
-const override = (keys: z.ZodType<string>) =>
-  z
-    .record(keys, z.enum(['append', 'replace']))
+const override = <Key extends string>(keys: readonly Key[], replaceOnly: readonly Key[] = []) => {
+  const change = z.enum(['append', 'replace']).optional().describe('one of append, replace');
+  const replace = z.literal('replace').optional().describe('replace; this member has one value');
+  const shape = [...keys.map((key) => [key, change]), ...replaceOnly.map((key) => [key, replace])];
+  return z
+    .strictObject(Object.fromEntries(shape) as Record<Key, typeof change>)
     .optional()
     .describe('a mapping such as {condition: append}');
+};
 const append = z.boolean().optional().describe('true or false');
 const condition = z.string().optional().describe('a condition such as "evt.type = openat and fd.name = /etc/shadow"');
 
@@ -21,20 +25,6 @@ const ExceptionSchema = z
     values: z.array(ExceptionValue).optional().describe('a list with one list of values a line'),
   })
   .describe('an exception: a mapping with name, fields, comps and values');
-
-const RULE_OVERRIDES = [
-  'condition',
-  'output',
-  'desc',
-  'tags',
-  'exceptions',
-  'priority',
-  'enabled',
-  'warn_evttypes',
-  'skip-if-unknown-filter',
-  'capture',
-  'capture_duration',
-] as const;
 
 /** A rule as Falco writes it; what is required depends on whether it changes an earlier one. */
 export const FalcoRuleSchema = z
@@ -53,7 +43,10 @@ export const FalcoRuleSchema = z
     warn_evttypes: z.boolean().optional().describe('true or false'),
     'skip-if-unknown-filter': z.boolean().optional().describe('true or false'),
     append,
-    override: override(z.enum(RULE_OVERRIDES)),
+    override: override(
+      ['condition', 'output', 'desc', 'tags', 'exceptions'],
+      ['priority', 'enabled', 'warn_evttypes', 'skip-if-unknown-filter', 'capture', 'capture_duration'],
+    ),
   })
   .describe('a rule: a mapping with rule, desc, condition, output and priority');
 
@@ -63,7 +56,7 @@ export const FalcoMacroSchema = z
     macro: z.string().min(1).describe("the macro's name"),
     condition: z.string().describe('a condition such as "proc.name = sshd"'),
     append,
-    override: override(z.enum(['condition'])),
+    override: override(['condition']),
   })
   .describe('a macro: a mapping with macro and condition');
 
@@ -75,7 +68,7 @@ export const FalcoListSchema = z
       .array(scalar.describe('a string or a number'))
       .describe('a list of values such as [/etc/shadow, /etc/gshadow]'),
     append,
-    override: override(z.enum(['items'])),
+    override: override(['items']),
   })
   .describe('a list: a mapping with list and items');
 

@@ -92,7 +92,10 @@ const readRuleNames = (
     const position = document.valueAt(path);
     const line = lines.get(rule.rule);
     if (line === undefined) lines.set(rule.rule, position.line);
-    else report(diagnostic('duplicate-rule', position, formatPath(path), { rule: rule.rule, line }));
+    else
+      report(
+        diagnostic('duplicate-rule', position, formatPath(path), { rule: rule.rule, line, expected: 'another name' }),
+      );
   }
   return lines;
 };
@@ -109,7 +112,7 @@ const readRule = (
   for (const [index, event] of (draft.on ?? []).entries()) {
     if (event === undefined || EVENT_TYPES.has(event)) continue;
     const at: Path = [...place('on'), index];
-    const detail = { event, ...near(nearest(event, EVENT_TYPES.keys())) };
+    const detail = { event, expected: 'the name of a system call', ...near(nearest(event, EVENT_TYPES.keys())) };
     report(diagnostic('unknown-event', document.valueAt(at), formatPath(at), detail));
   }
   const text = draft.condition === undefined ? undefined : document.textAt(place('condition'));
@@ -155,7 +158,8 @@ const readTests = (
     for (const [at, rule] of (draft.expect ?? []).entries()) {
       if (rule === undefined || rules.has(rule)) continue;
       const place: Path = [...path, 'expect', at];
-      const detail = { test: name, rule, ...near(nearest(rule, rules.keys())) };
+      const expected = `one of ${[...rules.keys()].map((known) => `"${known}"`).join(', ')}`;
+      const detail = { test: name, rule, expected, ...near(nearest(rule, rules.keys())) };
       report(diagnostic('unknown-rule', document.valueAt(place), formatPath(place), detail));
     }
     return {
