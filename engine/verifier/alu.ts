@@ -1,0 +1,97 @@
+import { calculate, isOperator, negate, swapBytes } from './arithmetic.ts';
+import { Rejection } from './error.ts';
+import { MAX_OFFSET } from './memory.ts';
+import { isConstant, type Scalar, signExtend, UNKNOWN, withId, zeroExtend32 } from './scalar.ts';
+import { read, type Session } from './session.ts';
+import { current, type State } from './state.ts';
+import type { Step } from './step.ts';
+import { describeTarget, type Pointer, type Value } from './value.ts';
+
+/** An arithmetic instruction. @throws Rejection */
+export function arithmetic(session: Session, state: State, step: Step): void {
+  const { registers } = current(state);
+  switch (step.operation) {
+    case 'mov':
+      registers[step.dst] = moved(session, state, step);
+      return;
+    case 'movsx':
+      registers[step.dst] = extended(read(state, step.src), step);
+      return;
+    case 'neg': {
+      const value = read(state, step.dst);
+      registers[step.dst] = value.kind === 'scalar' ? negate(step.width === 64 ? 64 : 32, value) : UNKNOWN;
+      return;
+    }
+    case 'le':
+    case 'be':
+    case 'bswap': {
+      const value = read(state, step.dst);
+      const scalar = value.kind === 'scalar' ? value : UNKNOWN;
+      registers[step.dst] = swapBytes(step.operation, step.width === 8 ? 16 : step.width, scalar);
+      return;
+    }
+    default: {
+      const dst = read(state, step.dst);
+      const src = step.register ? read(state, step.src) : step.constant;
+      registers[step.dst] = combined(step, dst, src);
+    }
+  }
+}
+
+/** A copy; copies of a number that isn't known get a common id. A copy of 32 bits is one where the high half is 0. */
+function moved(session: Session, state: State, step: Step): Value {
+  if (!step.register) return step.constant;
+  const value = read(state, step.src);
+  if (value.kind !== 'scalar') return step.width === 32 ? zeroExtend32(UNKNOWN) : value;
+  const low = step.width === 32 ? zeroExtend32(value) : value;
+  if (low !== value || value.id !== 0 || isConstant(value)) return low;
+  const linked = withId(value, session.nextId());
+  current(state).registers[step.src] = linked;
+  return linked;
+}
+
+/** `offset` of the instruction is the number of bits that are extended. */
+function extended(value: Value, step: Step): Value {
+  const wide = signExtend(value.kind === 'scalar' ? value : UNKNOWN, step.offset);
+  return step.width === 32 ? zeroExtend32(wide) : wide;
+}
+
+function combined(step: Step, dst: Value, src: Value): Value {
+  const { operation } = step;
+  const width = step.width === 64 ? 64 : 32;
+  if (!isOperator(operation)) throw new Rejection(`${operation} is not supported`);
+  if (dst.kind === 'scalar' && src.kind === 'scalar') return calculate(operation, width, dst, src);
+  if (width === 32) {
+    if (operation === 'sub') return UNKNOWN;
+    throw new Rejection('32-bit arithmetic on a pointer; use the 64-bit form');
+  }
+  if (dst.kind === 'pointer' && src.kind === 'pointer') {
+    if (operation === 'sub') return UNKNOWN;
+    throw new Rejection(`'${operation}' of two pointers; only their difference is a number`);
+  }
+  if (dst.kind === 'pointer' && src.kind === 'scalar' && (operation === 'add' || operation === 'sub')) {
+    return displaced(step.dst, dst, operation, src);
+  }
+  if (dst.kind === 'scalar' && src.kind === 'pointer' && operation === 'add') {
+    return displaced(step.src, src, operation, dst);
+  }
+  throw new Rejection(`'${operation}' on a pointer; only numbers can be added to it or subtracted`);
+}
+
+/** The pointer moved by a number; where it leads is checked when it is used. @throws Rejection */
+function displaced(register: number, p: Pointer, operation: 'add' | 'sub', by: Scalar): Pointer {
+  if (p.orNull) throw new Rejection(`r${register} may be null; compare it with 0 before arithmetic`);
+  if (p.target.kind === 'map' && !(isConstant(by) && by.bits.value === 0n)) {
+    throw new Rejection(`arithmetic on ${describeTarget(p.target)}; look up a value first`);
+  }
+  if (isConstant(by)) {
+    const distance = operation === 'add' ? by.wide.smin : -by.wide.smin;
+    const offset = BigInt(p.offset) + distance;
+    const limit = BigInt(MAX_OFFSET);
+    if (distance <= -limit || distance >= limit || offset <= -limit || offset >= limit) {
+      throw new Rejection(`moves r${register} by ${distance} bytes, out of any object; the limit is ${limit}`);
+    }
+    return { ...p, offset: Number(offset) };
+  }
+  return { ...p, variable: withId(calculate(operation, 64, p.variable, by), 0) };
+}

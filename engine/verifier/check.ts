@@ -1,0 +1,138 @@
+import { fieldsOf, type Instruction, LDDW, OPCODES, type Opcode, opcodeOf } from '../isa/index.ts';
+import type { VerifierContext } from './context.ts';
+import { Rejection } from './error.ts';
+import { decodeStep, type Step } from './step.ts';
+
+/** BPF_COMPLEXITY_LIMIT_INSNS of include/linux/bpf.h. */
+export const MAX_SLOTS = 1_000_000;
+
+const FIELDS = new Map(OPCODES.map((row) => [row, fieldsOf(row)]));
+
+/** Forms of RFC 9669 that Linux refuses in these program types, or that nothing here can emit. */
+const REFUSED: Readonly<Record<string, string>> = {
+  callx: 'a call through a register is refused by Linux; call a helper by its id or a function by its distance',
+  call_btf: 'calls of kernel functions by BTF id are not supported; call a helper',
+  ldabs: 'packet access is for socket filters only',
+  ldind: 'packet access is for socket filters only',
+  lddw_variable: 'an address by BTF id is not supported; load a map or a constant',
+  lddw_code: 'the address of a function is not supported, there is no helper that takes a callback',
+  lddw_map_index: 'a map by its index is not supported; load it by its handle',
+  lddw_map_index_value: 'a map value by index is not supported; load it by the handle of its map',
+};
+
+/**
+ * Checks what can be seen without exploring, and decodes: each slot on its own, then where jumps and calls go.
+ * The result has one entry a slot, undefined for the second slot of a wide instruction.
+ * @throws Rejection
+ */
+export function checkInstructions(
+  instructions: readonly Instruction[],
+  context: VerifierContext,
+): readonly (Step | undefined)[] {
+  if (instructions.length === 0) throw new Rejection('the program is empty; it needs at least an exit', 0);
+  if (instructions.length > MAX_SLOTS) {
+    throw new Rejection(`the program has ${instructions.length} slots, at most ${MAX_SLOTS} are allowed`, 0);
+  }
+  const steps: (Step | undefined)[] = [];
+  for (let at = 0; at < instructions.length; ) {
+    const step = checkInstruction(instructions, at, context);
+    steps.push(step);
+    if (step.next === at + 2) steps.push(undefined);
+    at = step.next;
+  }
+  for (const step of steps) if (step && step.target !== -1) checkTarget(step, steps);
+  return steps;
+}
+
+function checkInstruction(instructions: readonly Instruction[], at: number, context: VerifierContext): Step {
+  const instruction = instructions[at]!;
+  const row = checkOpcode(instruction, at);
+  const fields = checkFields(instruction, row, at);
+  checkRegisters(instruction, row, fields, at);
+  if (row.opcode === LDDW) checkWide(instructions, row, at);
+  checkOperand(instruction, row, at);
+  if (row.operation === 'call') checkHelper(instruction.imm, context, at);
+  return decodeStep(instructions, at)!;
+}
+
+const hex = (opcode: number): string => `0x${opcode.toString(16).padStart(2, '0')}`;
+
+function checkOpcode(instruction: Instruction, at: number): Opcode {
+  const row = opcodeOf(instruction);
+  if (!row) {
+    const known = OPCODES.some(({ opcode }) => opcode === instruction.opcode);
+    throw new Rejection(
+      known
+        ? `opcode ${hex(instruction.opcode)} has a reserved value in src, offset or imm`
+        : `opcode ${hex(instruction.opcode)} is not an instruction of RFC 9669`,
+      at,
+    );
+  }
+  const refused = REFUSED[row.name] ?? REFUSED[row.operation];
+  if (refused) throw new Rejection(refused, at);
+  return row;
+}
+
+function checkFields(instruction: Instruction, row: Opcode, at: number): ReadonlySet<string> {
+  const fields = FIELDS.get(row)!;
+  for (const field of ['dst', 'src', 'offset', 'imm'] as const) {
+    if (instruction[field] !== 0 && !fields.has(field) && row.fixed[field] === undefined) {
+      throw new Rejection(`the field ${field} is reserved here and must be 0, it is ${instruction[field]}`, at);
+    }
+  }
+  return fields;
+}
+
+function checkRegisters({ dst, src }: Instruction, row: Opcode, fields: ReadonlySet<string>, at: number): void {
+  for (const [field, register] of [
+    ['dst', dst],
+    ['src', src],
+  ] as const) {
+    if (fields.has(field) && row.fixed[field] === undefined && (register < 0 || register > 10)) {
+      throw new Rejection(`there is no register r${register}; they are r0 to r10`, at);
+    }
+  }
+  const writesDst = row.class === 'alu' || row.class === 'alu64' || row.class === 'ldx' || row.class === 'ld';
+  const writesSrc = row.class === 'stx' && /fetch|xchg/.test(row.operation) && !row.operation.endsWith('cmpxchg');
+  if ((writesDst && dst === 10) || (writesSrc && src === 10)) {
+    throw new Rejection('r10 is the frame pointer and read only; copy it to another register', at);
+  }
+}
+
+function checkWide(instructions: readonly Instruction[], row: Opcode, at: number): void {
+  const second = instructions[at + 1];
+  if (!second) throw new Rejection('the wide instruction has no second slot', at);
+  if (second.opcode !== 0 || second.dst !== 0 || second.src !== 0 || second.offset !== 0) {
+    throw new Rejection('the second slot of the wide instruction may only carry imm', at);
+  }
+  if (second.imm !== 0 && row.name !== 'lddw' && row.name !== 'lddw_map_value') {
+    throw new Rejection(`the second slot's imm is reserved here and must be 0, it is ${second.imm}`, at);
+  }
+}
+
+function checkOperand({ imm }: Instruction, row: Opcode, at: number): void {
+  if (row.source !== 'imm' || (row.class !== 'alu' && row.class !== 'alu64')) return;
+  if (/div|mod/.test(row.operation) && imm === 0) throw new Rejection('division by the constant 0', at);
+  if (/sh$/.test(row.operation) && (imm < 0 || imm >= row.width)) {
+    throw new Rejection(`a shift by ${imm} is not below the width of ${row.width} bits`, at);
+  }
+}
+
+function checkHelper(id: number, context: VerifierContext, at: number): void {
+  const helper = context.helper(id);
+  if (!helper) throw new Rejection(`there is no helper number ${id}`, at);
+  const { programType } = context.hook;
+  if (helper.programTypes !== 'all' && !helper.programTypes.includes(programType)) {
+    throw new Rejection(`${helper.name} may not be called by a program of type ${programType}`, at);
+  }
+}
+
+function checkTarget(step: Step, steps: readonly (Step | undefined)[]): void {
+  const { at, target } = step;
+  const what = step.kind === 'call' ? 'call' : 'jump';
+  if (target < 0 || target >= steps.length) {
+    throw new Rejection(`the ${what} goes to slot ${target}, the program has slots 0 to ${steps.length - 1}`, at);
+  }
+  if (!steps[target])
+    throw new Rejection(`the ${what} goes into the middle of the wide instruction at slot ${target - 1}`, at);
+}

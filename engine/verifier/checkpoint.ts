@@ -1,0 +1,141 @@
+import type { Liveness } from './liveness.ts';
+import { type Scalar, scalarContains } from './scalar.ts';
+import type { Slot } from './stack.ts';
+import { copyFrames, type Frame, type Reference, type State } from './state.ts';
+import { type Pointer, sameTarget, UNINITIALISED, type Value } from './value.ts';
+
+/** A state that is remembered where ways meet, so that what it covers need not be explored again. */
+export interface Checkpoint {
+  readonly frames: readonly Frame[];
+  readonly references: readonly Reference[];
+  /** The one before it on the same path. */
+  readonly before: Checkpoint | undefined;
+  /** Paths from here that aren't explored to their end; a checkpoint covers nothing before they are. */
+  open: number;
+  hits: number;
+  misses: number;
+}
+
+/** Remembers a state; the state's path goes on from there. */
+export function newCheckpoint(state: State): Checkpoint {
+  return {
+    frames: copyFrames(state.frames),
+    references: state.references,
+    before: state.checkpoint,
+    open: 1,
+    hits: 0,
+    misses: 0,
+  };
+}
+
+/** Notes that one path from here has ended, and closes those checkpoints that have none left. */
+export function endPath(checkpoint: Checkpoint | undefined): void {
+  for (let each = checkpoint; each; each = each.before) {
+    each.open--;
+    if (each.open > 0) return;
+  }
+}
+
+/** The slot at which a frame goes on: the current one, or where the frame above returns to. */
+const resumesAt = (frames: readonly Frame[], depth: number, at: number): number => frames[depth + 1]?.returnTo ?? at;
+
+/** Forgets what no instruction from here on reads, so that states which differ only in that become equal. */
+export function forgetDead(state: State, at: number, live: Liveness): void {
+  state.frames.forEach(({ registers, stack }, depth) => {
+    const top = depth === state.frames.length - 1;
+    const place = resumesAt(state.frames, depth, at);
+    for (let r = 0; r < 10; r++) {
+      if (!live.liveRegister(place, r) || (!top && r < 6)) registers[r] = UNINITIALISED;
+    }
+    if (!top) return;
+    for (let index = 0; index < stack.length; index++) {
+      if (stack[index] && !live.liveSlot(place, index)) stack[index] = undefined;
+    }
+  });
+}
+
+/** The part of a state that decides what can happen from it. */
+interface Comparable {
+  readonly frames: readonly Frame[];
+  readonly references: readonly Reference[];
+}
+
+/** Ids of the old state with the id that each stands for in the new one. */
+type Ids = Map<number, number>;
+
+/** Whether everything that `now` may be is covered by what was explored from `old`, both at the slot `at` with dead values forgotten. */
+export function covers(old: Comparable, now: Comparable, at: number, live: Liveness): boolean {
+  if (old.frames.length !== now.frames.length || old.references.length !== now.references.length) return false;
+  const ids: Ids = new Map();
+  for (let depth = 0; depth < now.frames.length; depth++) {
+    const a = old.frames[depth]!;
+    const b = now.frames[depth]!;
+    if (a.function !== b.function || a.returnTo !== b.returnTo) return false;
+    const top = depth === now.frames.length - 1;
+    const place = resumesAt(now.frames, depth, at);
+    for (let r = 0; r < 10; r++) {
+      if (!valueCovers(a.registers[r]!, b.registers[r]!, live.exactRegister(place, r), ids)) return false;
+    }
+    for (let index = 0; index < a.stack.length; index++) {
+      const exact = !top || live.exactSlot(place, index);
+      if (!slotCovers(a.stack[index], b.stack[index], exact, ids)) return false;
+    }
+  }
+  return old.references.every((reference, n) => {
+    const standsFor = ids.get(reference.id);
+    return standsFor === undefined ? reference.id === now.references[n]!.id : standsFor === now.references[n]!.id;
+  });
+}
+
+function valueCovers(old: Value, now: Value, exact: boolean, ids: Ids): boolean {
+  if (old === now && (old.kind === 'uninitialised' || old.id === 0)) return true;
+  switch (old.kind) {
+    case 'uninitialised':
+      return true;
+    case 'scalar':
+      return now.kind === 'scalar' && (!exact || (scalarContains(old, now) && linkCovers(old, now, ids)));
+    case 'pointer':
+      return now.kind === 'pointer' && pointerCovers(old, now, ids);
+  }
+}
+
+/** Copies that taught each other in the old state must be copies in the new one. */
+function linkCovers(old: Scalar, now: Scalar, ids: Ids): boolean {
+  if (old.id === 0) return true;
+  const known = ids.get(old.id);
+  if (known !== undefined) return known !== 0 && known === now.id;
+  ids.set(old.id, now.id);
+  return true;
+}
+
+function pointerCovers(old: Pointer, now: Pointer, ids: Ids): boolean {
+  if (old.orNull !== now.orNull || old.offset !== now.offset || !sameTarget(old.target, now.target)) return false;
+  if (!scalarContains(old.variable, now.variable)) return false;
+  if (old.id === 0 || now.id === 0) return old.id === now.id;
+  const known = ids.get(old.id);
+  if (known !== undefined) return known === now.id;
+  for (const taken of ids.values()) if (taken === now.id) return false;
+  ids.set(old.id, now.id);
+  return true;
+}
+
+function slotCovers(old: Slot | undefined, now: Slot | undefined, exact: boolean, ids: Ids): boolean {
+  if (old === undefined || old === now)
+    return old?.spill === undefined || valueCovers(old.spill, now!.spill!, exact, ids);
+  if (now === undefined || (old.initialised & ~now.initialised) !== 0) return false;
+  if (old.spill?.kind === 'pointer' || now.spill?.kind === 'pointer') {
+    return (
+      old.spill !== undefined &&
+      now.spill !== undefined &&
+      old.size === now.size &&
+      valueCovers(old.spill, now.spill, exact, ids)
+    );
+  }
+  if (!exact) return true;
+  if (old.spill) {
+    if (!now.spill || now.size !== old.size || !valueCovers(old.spill, now.spill, exact, ids)) return false;
+  } else if (now.spill) {
+    return old.zero === 0;
+  }
+  return (old.zero & ~now.zero) === 0;
+}

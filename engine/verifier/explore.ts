@@ -1,0 +1,143 @@
+import { arithmetic } from './alu.ts';
+import { branch } from './branch.ts';
+import { callFunction, callHelper, leave } from './calls.ts';
+import { type Checkpoint, covers, endPath, forgetDead, newCheckpoint } from './checkpoint.ts';
+import { loadConstant } from './constants.ts';
+import { Rejection } from './error.ts';
+import { atomic, load, store } from './memory.ts';
+import type { Session } from './session.ts';
+import { current, newFrame, type State } from './state.ts';
+import type { Step } from './step.ts';
+import { pointer } from './value.ts';
+
+/** BPF_COMPLEXITY_LIMIT_INSNS of include/linux/bpf.h: instructions explored on all paths together. */
+export const MAX_EXPLORED = 1_000_000;
+
+/** A checkpoint that was compared this often for each time it helped is given up. */
+const MISSES_PER_HIT = 4;
+const MISSES_AT_FIRST = 16;
+
+/** A rejection with the state it happened in. */
+export class Refused extends Error {
+  readonly rejection: Rejection;
+  readonly at: number;
+  readonly state: State;
+
+  constructor(rejection: Rejection, at: number, state: State) {
+    super(rejection.message);
+    this.name = 'Refused';
+    this.rejection = rejection;
+    this.at = rejection.at ?? at;
+    this.state = state;
+  }
+}
+
+export function initialState(): State {
+  const frame = newFrame(0, -1, 0);
+  frame.registers[1] = pointer({ kind: 'context' });
+  return { frames: [frame], references: [], history: undefined, checkpoint: undefined };
+}
+
+/** Follows every path through the program, leaving out what an earlier one covered; returns the number of instructions explored. @throws Refused */
+export function explore(session: Session): number {
+  const { flow } = session;
+  const isJoin = new Uint8Array(flow.steps.length);
+  for (const at of flow.joins) isJoin[at] = 1;
+  const checkpoints = new Map<number, Checkpoint[]>();
+  const pending: { readonly state: State; readonly at: number }[] = [{ state: initialState(), at: 0 }];
+  let explored = 0;
+  for (let path = pending.pop(); path; path = pending.pop()) {
+    const { state } = path;
+    let { at } = path;
+    try {
+      while (at >= 0) {
+        if (isJoin[at] === 1 && arrive(session, checkpoints, state, at)) break;
+        if (++explored > MAX_EXPLORED) throw new Rejection(tooComplex);
+        const step = flow.steps[at]!;
+        if (step.kind === 'branch') {
+          const { taken, next } = branch(state, step);
+          if (taken) jumped(taken, at, step.target);
+          if (taken && next) {
+            if (state.checkpoint) state.checkpoint.open++;
+            pending.push({ state: taken, at: step.target });
+          }
+          at = next ? step.next : step.target;
+        } else {
+          const to = execute(session, state, step);
+          if (to >= 0 && to !== step.next) jumped(state, at, to);
+          at = to;
+        }
+      }
+    } catch (error) {
+      if (error instanceof Rejection) throw new Refused(error, at, state);
+      throw error;
+    }
+    endPath(state.checkpoint);
+  }
+  return explored;
+}
+
+const tooComplex =
+  `explored ${MAX_EXPLORED} instructions and there are more: a loop has no bound that shows in a comparison, ` +
+  'or too many paths differ when they meet';
+
+function jumped(state: State, from: number, to: number): void {
+  state.history = { from, to, before: state.history };
+}
+
+/** One instruction that isn't a conditional jump; returns the slot to go on at, -1 at the end. @throws Rejection */
+export function execute(session: Session, state: State, step: Step): number {
+  switch (step.kind) {
+    case 'alu':
+      arithmetic(session, state, step);
+      return step.next;
+    case 'constant':
+      current(state).registers[step.dst] = loadConstant(session, step);
+      return step.next;
+    case 'load':
+      load(session, state, step);
+      return step.next;
+    case 'store':
+      store(session, state, step);
+      return step.next;
+    case 'atomic':
+      atomic(session, state, step);
+      return step.next;
+    case 'helper':
+      callHelper(session, state, step);
+      return step.next;
+    case 'call':
+      callFunction(session, state, step);
+      return step.target;
+    case 'exit':
+      return leave(session, state);
+    case 'goto':
+    case 'branch':
+      return step.target;
+  }
+}
+
+/** Compares with the states that were here before, and remembers this one; true where there is nothing new to explore. @throws Rejection for a loop that changes nothing */
+function arrive(session: Session, checkpoints: Map<number, Checkpoint[]>, state: State, at: number): boolean {
+  const { live } = session;
+  forgetDead(state, at, live);
+  const known = checkpoints.get(at) ?? [];
+  if (known.length === 0) checkpoints.set(at, known);
+  for (let n = known.length - 1; n >= 0; n--) {
+    const old = known[n]!;
+    if (covers(old, state, at, live)) {
+      if (old.open === 0) {
+        old.hits++;
+        return true;
+      }
+      if (covers(state, old, at, live)) {
+        throw new Rejection('an endless loop: the way leads back here and nothing has changed');
+      }
+    }
+    if (++old.misses > MISSES_AT_FIRST + MISSES_PER_HIT * old.hits) known.splice(n, 1);
+  }
+  const checkpoint = newCheckpoint(state);
+  known.push(checkpoint);
+  state.checkpoint = checkpoint;
+  return false;
+}

@@ -1,0 +1,236 @@
+import { type Aliases, ANY_STACK, NO_STACK, stackAliases } from './aliases.ts';
+import type { VerifierContext } from './context.ts';
+import type { Flow } from './flow.ts';
+import type { Step } from './step.ts';
+
+/** Bits of registers r0 to r9, and of stack slots: 32 in each of two words, slot 0 being the 8 bytes below r10. */
+interface Facts {
+  /** Registers that are read later. */
+  registers: number;
+  /** Those of them whose number decides whether the program is safe: it becomes an address, a size, a jump or a result. */
+  exact: number;
+  slots: number;
+  slotsHigh: number;
+  slotsExact: number;
+  slotsExactHigh: number;
+}
+
+/** What of a frame matters from a slot on. What doesn't may differ between two states that are taken for the same. */
+export interface Liveness {
+  liveRegister(at: number, register: number): boolean;
+  exactRegister(at: number, register: number): boolean;
+  liveSlot(at: number, index: number): boolean;
+  exactSlot(at: number, index: number): boolean;
+}
+
+const FIELDS = 6;
+const CALL_CLOBBERS = 0x3f;
+const ARGUMENTS = 0x3e;
+
+/** A backward analysis over the control flow; memory other than the own stack frame needs no knowledge of numbers. */
+export function liveness(flow: Flow, context: VerifierContext): Liveness {
+  const aliases = stackAliases(flow);
+  const table = new Int32Array(flow.steps.length * FIELDS);
+  const predecessors = predecessorsOf(flow);
+  const pending: number[] = [];
+  const queued = new Uint8Array(flow.steps.length);
+  const enqueue = (at: number): void => {
+    if (queued[at]) return;
+    queued[at] = 1;
+    pending.push(at);
+  };
+  for (const step of flow.steps) if (step) enqueue(step.at);
+  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+    queued[at] = 0;
+    const step = flow.steps[at]!;
+    const facts = after(step, flow, table);
+    transfer(step, facts, aliases, context, table);
+    if (write(table, at, facts)) for (const before of predecessors[at]!) enqueue(before);
+  }
+  const bit = (at: number, field: number, index: number): boolean =>
+    ((table[at * FIELDS + field]! >>> index) & 1) === 1;
+  return {
+    liveRegister: (at, register) => bit(at, 0, register),
+    exactRegister: (at, register) => bit(at, 1, register),
+    liveSlot: (at, index) => bit(at, index < 32 ? 2 : 3, index & 31),
+    exactSlot: (at, index) => bit(at, index < 32 ? 4 : 5, index & 31),
+  };
+}
+
+/** Slots to look at again when what is live at a slot changes: those that lead to it, and for a function's start its calls. */
+function predecessorsOf(flow: Flow): readonly (readonly number[])[] {
+  const predecessors = flow.steps.map((): number[] => []);
+  for (const step of flow.steps) {
+    if (!step) continue;
+    for (const next of flow.successors(step)) predecessors[next]!.push(step.at);
+    if (step.kind === 'call') predecessors[step.target]!.push(step.at);
+  }
+  return predecessors;
+}
+
+function after(step: Step, flow: Flow, table: Int32Array): Facts {
+  const facts: Facts = { registers: 0, exact: 0, slots: 0, slotsHigh: 0, slotsExact: 0, slotsExactHigh: 0 };
+  for (const next of flow.successors(step)) {
+    const base = next * FIELDS;
+    facts.registers |= table[base]!;
+    facts.exact |= table[base + 1]!;
+    facts.slots |= table[base + 2]!;
+    facts.slotsHigh |= table[base + 3]!;
+    facts.slotsExact |= table[base + 4]!;
+    facts.slotsExactHigh |= table[base + 5]!;
+  }
+  return facts;
+}
+
+function write(table: Int32Array, at: number, facts: Facts): boolean {
+  const base = at * FIELDS;
+  const values = [facts.registers, facts.exact, facts.slots, facts.slotsHigh, facts.slotsExact, facts.slotsExactHigh];
+  let changed = false;
+  values.forEach((value, field) => {
+    if (table[base + field] === (value | 0)) return;
+    table[base + field] = value;
+    changed = true;
+  });
+  return changed;
+}
+
+const use = (facts: Facts, register: number, exact: boolean): void => {
+  if (register > 9) return;
+  facts.registers |= 1 << register;
+  if (exact) facts.exact |= 1 << register;
+};
+const kill = (facts: Facts, registers: number): void => {
+  facts.registers &= ~registers;
+  facts.exact &= ~registers;
+};
+const isExact = (facts: Facts, register: number): boolean => ((facts.exact >>> register) & 1) === 1;
+
+function transfer(step: Step, facts: Facts, aliases: Aliases, context: VerifierContext, table: Int32Array): void {
+  switch (step.kind) {
+    case 'alu': {
+      const exact = isExact(facts, step.dst);
+      const overwrites = step.operation === 'mov' || step.operation === 'movsx';
+      if (overwrites) kill(facts, 1 << step.dst);
+      else use(facts, step.dst, exact);
+      if (step.register) use(facts, step.src, exact);
+      return;
+    }
+    case 'branch':
+      use(facts, step.dst, true);
+      if (step.register) use(facts, step.src, true);
+      return;
+    case 'load': {
+      const exact = isExact(facts, step.dst);
+      kill(facts, 1 << step.dst);
+      use(facts, step.src, true);
+      readStack(facts, aliases.of(step.at, step.src), step, exact);
+      return;
+    }
+    case 'store': {
+      const exact = writeStack(facts, aliases.of(step.at, step.dst), step);
+      if (step.register) use(facts, step.src, exact);
+      use(facts, step.dst, true);
+      return;
+    }
+    case 'atomic':
+      if (step.operation === 'lock_cmpxchg') {
+        kill(facts, 1);
+        use(facts, 0, false);
+      } else if (/fetch|xchg/.test(step.operation)) kill(facts, 1 << step.src);
+      use(facts, step.src, false);
+      use(facts, step.dst, true);
+      readStack(facts, aliases.of(step.at, step.dst), step, false);
+      return;
+    case 'constant':
+      kill(facts, 1 << step.dst);
+      return;
+    case 'helper':
+      kill(facts, CALL_CLOBBERS);
+      useArguments(step, facts, aliases, context);
+      return;
+    case 'call': {
+      kill(facts, CALL_CLOBBERS);
+      const callee = step.target * FIELDS;
+      facts.registers |= table[callee]! & ARGUMENTS;
+      facts.exact |= table[callee + 1]! & ARGUMENTS;
+      useAllSlots(facts, true);
+      return;
+    }
+    case 'exit':
+      use(facts, 0, true);
+      return;
+    default:
+      return;
+  }
+}
+
+function useAllSlots(facts: Facts, exact: boolean): void {
+  facts.slots = facts.slotsHigh = -1;
+  if (exact) facts.slotsExact = facts.slotsExactHigh = -1;
+}
+
+function useSlot(facts: Facts, index: number, exact: boolean): void {
+  const bit = 1 << (index & 31);
+  if (index < 32) {
+    facts.slots |= bit;
+    if (exact) facts.slotsExact |= bit;
+  } else {
+    facts.slotsHigh |= bit;
+    if (exact) facts.slotsExactHigh |= bit;
+  }
+}
+
+function killSlot(facts: Facts, index: number): void {
+  const bit = 1 << (index & 31);
+  if (index < 32) {
+    facts.slots &= ~bit;
+    facts.slotsExact &= ~bit;
+  } else {
+    facts.slotsHigh &= ~bit;
+    facts.slotsExactHigh &= ~bit;
+  }
+}
+
+const slotExact = (facts: Facts, index: number): boolean =>
+  (((index < 32 ? facts.slotsExact : facts.slotsExactHigh) >>> (index & 31)) & 1) === 1;
+
+/** Indexes of the first and last 8-byte slot that `size` bytes at `offset` from r10 touch; the lower address has the higher index. */
+const slotSpan = (offset: number, size: number): readonly [low: number, high: number] => [
+  Math.max(0, (-(offset + size - 1) - 1) >> 3),
+  Math.min(63, (-offset - 1) >> 3),
+];
+
+function readStack(facts: Facts, alias: number, step: Step, exact: boolean): void {
+  if (alias === NO_STACK) return;
+  if (alias === ANY_STACK) {
+    useAllSlots(facts, exact);
+    return;
+  }
+  const [low, high] = slotSpan(alias + step.offset, step.width / 8);
+  for (let index = low; index <= high; index++) useSlot(facts, index, exact);
+}
+
+/** Returns whether the number that is stored matters exactly. */
+function writeStack(facts: Facts, alias: number, step: Step): boolean {
+  if (alias === NO_STACK) return false;
+  if (alias === ANY_STACK) return facts.slotsExact !== 0 || facts.slotsExactHigh !== 0;
+  const offset = alias + step.offset;
+  const [low, high] = slotSpan(offset, step.width / 8);
+  let exact = false;
+  for (let index = low; index <= high; index++) exact ||= slotExact(facts, index);
+  if (step.width === 64 && offset % 8 === 0 && low === high) killSlot(facts, low);
+  return exact;
+}
+
+function useArguments(step: Step, facts: Facts, aliases: Aliases, context: VerifierContext): void {
+  const helper = context.helper(step.imm);
+  helper?.arguments.forEach((type, index) => {
+    const register = index + 1;
+    use(facts, register, type !== 'anything');
+    if (type !== 'memory' && type !== 'map_key' && type !== 'map_value') return;
+    const alias = aliases.of(step.at, register);
+    if (alias === NO_STACK) return;
+    if (alias === ANY_STACK) useAllSlots(facts, false);
+    else for (let slot = Math.min(63, (-alias - 1) >> 3); slot >= 0; slot--) useSlot(facts, slot, false);
+  });
+}

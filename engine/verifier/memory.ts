@@ -1,0 +1,309 @@
+import { calculate, offsetBounds } from './arithmetic.ts';
+import { Rejection } from './error.ts';
+import { constant, isConstant, LOADED, LOADED_SIGNED, type Scalar, signExtend } from './scalar.ts';
+import { noteLoad, read, type Session } from './session.ts';
+import { readStack, STACK_BYTES, scribbleStack, uninitialisedAt, writeStack } from './stack.ts';
+import { current, type State } from './state.ts';
+import type { Step } from './step.ts';
+import { describeTarget, type Pointer, pointer, type Target, type Value } from './value.ts';
+
+/** No pointer is moved further than this from where it began (BPF_MAX_VAR_OFF). */
+export const MAX_OFFSET = 1 << 29;
+
+/** Flags of map creation (include/uapi/linux/bpf.h): programs may only read, or only write. */
+const BPF_F_RDONLY_PROG = 1 << 7;
+const BPF_F_WRONLY_PROG = 1 << 8;
+
+export type Access = 'read' | 'write';
+
+/** Offsets from the start of a target at which an access may begin. */
+interface Span {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** The pointer in a register that is about to be dereferenced. @throws Rejection */
+export function dereferenced(state: State, register: number): Pointer {
+  const value = read(state, register);
+  if (value.kind !== 'pointer')
+    throw new Rejection(`r${register} is a number, not a pointer; it can't be dereferenced`);
+  if (value.orNull) throw new Rejection(`r${register} may be null; compare it with 0 first`);
+  return value;
+}
+
+function spanOf(register: number, p: Pointer, offset: number): Span {
+  const bounds = offsetBounds(p.variable, BigInt(MAX_OFFSET));
+  if (!bounds) {
+    throw new Rejection(
+      `the offset that was added to r${register} has no bound; mask it or compare it with a constant first`,
+    );
+  }
+  return { min: p.offset + offset + bounds.min, max: p.offset + offset + bounds.max };
+}
+
+const verb: Readonly<Record<Access, string>> = { read: 'reads', write: 'writes' };
+const place = ({ min, max }: Span): string => (min === max ? `offset ${min}` : `offsets ${min} to ${max}`);
+const framePlace = ({ min, max }: Span): string => {
+  const text = (n: number): string => (n < 0 ? `r10${n}` : `r10+${n}`);
+  return min === max ? text(min) : `${text(min)} to ${text(max)}`;
+};
+
+/** Checks an access to memory of which only the size matters. @throws Rejection */
+function checkBounds(span: Span, size: number, limit: number, access: Access, what: string): void {
+  if (span.min >= 0 && span.max + size <= limit) return;
+  throw new Rejection(`${verb[access]} ${size} bytes at ${place(span)} of ${what}, which has ${limit} bytes`);
+}
+
+function checkMapFlags(target: Target & { kind: 'map_value' }, access: Access): void {
+  const flags = target.spec.flags ?? 0;
+  if (access === 'write' && flags & BPF_F_RDONLY_PROG) {
+    throw new Rejection(`the map ${target.spec.name} is read only for programs`);
+  }
+  if (access === 'read' && flags & BPF_F_WRONLY_PROG) {
+    throw new Rejection(`the map ${target.spec.name} is write only for programs`);
+  }
+}
+
+/** Checks that the span lies within the stack, and notes how deep the frame reaches. @throws Rejection */
+function checkStackBounds(
+  session: Session,
+  state: State,
+  frame: number,
+  span: Span,
+  size: number,
+  access: Access,
+): void {
+  if (span.min < -STACK_BYTES || span.max + size > 0) {
+    throw new Rejection(
+      `${verb[access]} ${size} bytes at ${framePlace(span)}; the stack is r10-${STACK_BYTES} to r10-1`,
+    );
+  }
+  const index = state.frames[frame]!.function;
+  session.depths[index] = Math.max(session.depths[index]!, -span.min);
+}
+
+function checkAligned(p: Pointer, offset: number, size: number, what: string): void {
+  const total = isConstant(p.variable)
+    ? p.variable.bits
+    : calculate('add', 64, p.variable, constant(BigInt(p.offset + offset))).bits;
+  const low = BigInt(size - 1);
+  const bits = isConstant(p.variable) ? BigInt(p.offset + offset) + total.value : total.value | total.mask;
+  if ((bits & low) !== 0n) throw new Rejection(`${what} must be aligned to its size of ${size} bytes`);
+}
+
+function checkInitialised(state: State, frame: number, span: Span, size: number): void {
+  const missing = uninitialisedAt(state.frames[frame]!.stack, span.min, span.max - span.min + size);
+  if (missing !== undefined) {
+    throw new Rejection(`reads the stack at ${framePlace({ min: missing, max: missing })}, which was never written`);
+  }
+}
+
+/** `dst = *(size *)(src + offset)`. @throws Rejection */
+export function load(session: Session, state: State, step: Step): void {
+  const p = dereferenced(state, step.src);
+  current(state).registers[step.dst] = loaded(session, state, step, p);
+}
+
+function loaded(session: Session, state: State, step: Step, p: Pointer): Value {
+  const size = step.width / 8;
+  const signed = step.operation === 'ldxs';
+  const unknown = (signed ? LOADED_SIGNED : LOADED)[size]!;
+  const { target } = p;
+  switch (target.kind) {
+    case 'context':
+      noteLoad(session, step.at, 'context');
+      return loadContext(session, step, p, unknown);
+    case 'struct':
+      noteLoad(session, step.at, 'struct');
+      session.probeReads.add(step.at);
+      return loadMember(session, step, p, target, unknown);
+    case 'map':
+      throw new Rejection(`r${step.src} is ${describeTarget(target)}; look up a value to read from it`);
+    default:
+      break;
+  }
+  noteLoad(session, step.at, 'memory');
+  const span = spanOf(step.src, p, step.offset);
+  if (target.kind !== 'stack') {
+    checkRegion(target, span, size, 'read');
+    return unknown;
+  }
+  checkStackBounds(session, state, target.frame, span, size, 'read');
+  checkAligned(p, step.offset, size, 'a stack access');
+  checkInitialised(state, target.frame, span, size);
+  if (span.min !== span.max) return unknown;
+  const value = readStack(state.frames[target.frame]!.stack, span.min, size);
+  if (!signed) return value;
+  return value.kind === 'scalar' ? signExtend(value, step.width) : unknown;
+}
+
+function checkRegion(
+  target: Target & { kind: 'map_value' | 'record' },
+  span: Span,
+  size: number,
+  access: Access,
+): void {
+  if (target.kind === 'map_value') checkMapFlags(target, access);
+  const limit = target.kind === 'map_value' ? target.spec.valueSize : target.size;
+  checkBounds(span, size, limit, access, describeTarget(target));
+}
+
+function loadContext(session: Session, step: Step, p: Pointer, unknown: Scalar): Value {
+  const size = step.width / 8;
+  const { hook, btf } = session.context;
+  if (p.offset !== 0 || !isConstant(p.variable)) {
+    throw new Rejection(`r${step.src} is the context moved by arithmetic; read it from the unchanged pointer`);
+  }
+  checkBounds({ min: step.offset, max: step.offset }, size, hook.arguments.length * 8, 'read', 'the context');
+  const argument = hook.arguments[step.offset >> 3]!;
+  const wholeSlot = size === 8 && step.offset % 8 === 0;
+  if (argument.type === 'scalar') {
+    const aligned = hook.programType === 'raw_tracepoint' ? step.offset % size === 0 : step.offset % 8 === 0;
+    if (!aligned)
+      throw new Rejection(`reads the context at offset ${step.offset}, which is not where an argument begins`);
+    return unknown;
+  }
+  if (!wholeSlot) {
+    throw new Rejection(`the argument ${argument.name} is a pointer; read its 8 bytes at offset ${step.offset & ~7}`);
+  }
+  const struct = btf.struct(argument.type.struct);
+  if (struct === undefined) throw new Rejection(`the kernel's BTF has no struct ${argument.type.struct}`);
+  return pointer({ kind: 'struct', struct, trusted: true });
+}
+
+function loadMember(
+  session: Session,
+  step: Step,
+  p: Pointer,
+  target: Target & { kind: 'struct' },
+  unknown: Scalar,
+): Value {
+  const { btf } = session.context;
+  const size = step.width / 8;
+  checkStruct(session, step.src, p, target, step.offset, size, 'read');
+  const pointee = btf.pointee(target.struct, p.offset + step.offset, size);
+  return pointee === undefined ? unknown : pointer({ kind: 'struct', struct: pointee, trusted: false });
+}
+
+function checkStruct(
+  session: Session,
+  register: number,
+  p: Pointer,
+  target: Target & { kind: 'struct' },
+  offset: number,
+  size: number,
+  access: Access,
+): void {
+  const { btf } = session.context;
+  const type = btf.type(target.struct);
+  const name = 'name' in type ? `struct ${type.name}` : 'a struct';
+  if (access === 'write') throw new Rejection(`r${register} points to ${name}; kernel structs are read only`);
+  if (!isConstant(p.variable)) {
+    throw new Rejection(
+      `r${register} points to ${name} with an offset that is not constant; read it with bpf_probe_read_kernel`,
+    );
+  }
+  const at = p.offset + offset;
+  checkBounds({ min: at, max: at }, size, btf.size(target.struct), access, name);
+}
+
+/** `*(size *)(dst + offset) = src`, or `= imm`. @throws Rejection */
+export function store(session: Session, state: State, step: Step): void {
+  const size = step.width / 8;
+  const value = step.register ? read(state, step.src) : step.constant;
+  const p = dereferenced(state, step.dst);
+  const span = writable(session, state, step, p);
+  if (p.target.kind !== 'stack') return;
+  const depth = p.target.frame;
+  if (depth !== state.frames.length - 1 && value.kind === 'pointer' && value.target.kind === 'stack') {
+    throw new Rejection(`r${step.src} points into the stack and can't be stored in the frame of a calling function`);
+  }
+  const { stack } = state.frames[depth]!;
+  if (span.min === span.max) writeStack(stack, span.min, size, value);
+  else scribbleStack(stack, span.min, span.max - span.min + size, false);
+}
+
+/** Checks a store or atomic operation through `dst`; returns where it goes. @throws Rejection */
+function writable(session: Session, state: State, step: Step, p: Pointer): Span {
+  const size = step.width / 8;
+  const { target } = p;
+  switch (target.kind) {
+    case 'context':
+      throw new Rejection(`r${step.dst} is the context, which is read only`);
+    case 'map':
+      throw new Rejection(`r${step.dst} is ${describeTarget(target)}; look up a value to write to it`);
+    case 'struct':
+      checkStruct(session, step.dst, p, target, step.offset, size, 'write');
+      break;
+    default:
+      break;
+  }
+  const span = spanOf(step.dst, p, step.offset);
+  if (target.kind === 'stack') {
+    checkStackBounds(session, state, target.frame, span, size, 'write');
+    checkAligned(p, step.offset, size, 'a stack access');
+  } else if (target.kind === 'map_value' || target.kind === 'record') checkRegion(target, span, size, 'write');
+  return span;
+}
+
+/** `lock *(size *)(dst + offset) op= src`, and its fetching forms. @throws Rejection */
+export function atomic(session: Session, state: State, step: Step): void {
+  const size = step.width / 8;
+  const { registers } = current(state);
+  read(state, step.src);
+  if (step.operation === 'lock_cmpxchg') read(state, 0);
+  const p = dereferenced(state, step.dst);
+  const span = writable(session, state, step, p);
+  checkAligned(p, step.offset, size, 'an atomic operation');
+  noteLoad(session, step.at, 'memory');
+  if (p.target.kind === 'map_value') checkMapFlags(p.target, 'read');
+  if (p.target.kind === 'stack') {
+    checkInitialised(state, p.target.frame, span, size);
+    scribbleStack(state.frames[p.target.frame]!.stack, span.min, span.max - span.min + size, false);
+  }
+  if (step.operation === 'lock_cmpxchg') registers[0] = LOADED[size]!;
+  else if (/fetch|xchg/.test(step.operation)) registers[step.src] = LOADED[size]!;
+}
+
+/**
+ * Checks memory that a helper reads or fills, `size` bytes at the pointer in a register. Where `size` isn't one constant
+ * (`exact` false) a helper may fill less, so stack that it is to fill must be initialised before.
+ * @throws Rejection
+ */
+export function helperMemory(
+  session: Session,
+  state: State,
+  register: number,
+  size: number,
+  access: Access,
+  exact = true,
+): void {
+  const p = dereferenced(state, register);
+  const { target } = p;
+  switch (target.kind) {
+    case 'struct':
+      checkStruct(session, register, p, target, 0, size, access);
+      if (!target.trusted)
+        throw new Rejection(
+          `r${register} is a kernel pointer that may be stale; copy from it with bpf_probe_read_kernel`,
+        );
+      return;
+    case 'context':
+    case 'map':
+      throw new Rejection(`r${register} is ${describeTarget(target)}; the helper takes stack, map values or records`);
+    default:
+      break;
+  }
+  const span = spanOf(register, p, 0);
+  if (target.kind !== 'stack') {
+    checkRegion(target, span, size, access);
+    return;
+  }
+  checkStackBounds(session, state, target.frame, span, size, access);
+  if (size === 0) return;
+  if (access === 'read' || !exact) checkInitialised(state, target.frame, span, size);
+  if (access === 'write') {
+    const certainly = exact && span.min === span.max;
+    scribbleStack(state.frames[target.frame]!.stack, span.min, span.max - span.min + size, certainly);
+  }
+}

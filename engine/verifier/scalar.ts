@@ -1,0 +1,168 @@
+import { deduceRange, max, min, type Range, rangeContains, W32, W64 } from './range.ts';
+import {
+  TNUM_UNKNOWN,
+  type Tnum,
+  tnum,
+  tnumContains,
+  tnumIntersect,
+  tnumLow,
+  tnumRange,
+  tnumSignExtend,
+  U32_MAX,
+  U64_MAX,
+} from './tnum.ts';
+
+/** What is known of a number in a register: its bits, its bounds, and the bounds of its low 32 bits. */
+export interface Scalar {
+  readonly kind: 'scalar';
+  readonly bits: Tnum;
+  readonly wide: Range;
+  readonly low: Range;
+  /** Copies of one value share an id, so that a test of one teaches about all; 0 is none. */
+  readonly id: number;
+}
+
+const HIGH = U64_MAX ^ U32_MAX;
+
+const scalar = (bits: Tnum, wide: Range, low: Range, id: number): Scalar => ({ kind: 'scalar', bits, wide, low, id });
+
+/** Anything. */
+export const UNKNOWN: Scalar = scalar(TNUM_UNKNOWN, W64.full, W32.full, 0);
+
+function newConstant(value: bigint): Scalar {
+  const u = BigInt.asUintN(64, value);
+  const s = BigInt.asIntN(64, value);
+  const u32 = u & U32_MAX;
+  const s32 = BigInt.asIntN(32, u);
+  return scalar(tnum(u, 0n), { umin: u, umax: u, smin: s, smax: s }, { umin: u32, umax: u32, smin: s32, smax: s32 }, 0);
+}
+
+const SMALL: readonly Scalar[] = Array.from({ length: 256 }, (_, n) => newConstant(BigInt(n)));
+
+/** Exactly this value; negative numbers are taken as two's complement. */
+export const constant = (value: bigint): Scalar =>
+  value >= 0n && value < 256n ? SMALL[Number(value)]! : newConstant(value);
+
+export const isConstant = (s: Scalar): boolean => s.bits.mask === 0n;
+
+/** Joins what bits and bounds say of each other; undefined where no number fits all of them. */
+export function deduce(bits: Tnum, wide: Range, low: Range, id = 0): Scalar | undefined {
+  let known = bits;
+  let w = wide;
+  let l = low;
+  for (let round = 0; round < 2; round++) {
+    const lowBits = tnumLow(known, 32);
+    const l1 = deduceRange(W32, boundsOf(lowBits, l, 32));
+    const w1 = l1 && deduceRange(W64, fromLow(boundsOf(known, w, 64), l1));
+    const l2 = w1 && deduceRange(W32, toLow(w1, l1));
+    if (!l2) return undefined;
+    const narrowed = tnumIntersect(known, tnumRange(w1.umin, w1.umax));
+    const lowRange = tnumRange(l2.umin, l2.umax);
+    const next = narrowed && tnumIntersect(narrowed, tnum(lowRange.value, lowRange.mask | HIGH));
+    if (!next) return undefined;
+    if (next.mask === 0n) {
+      const exact = constant(next.value);
+      return rangeContains(w1, exact.wide) && rangeContains(l2, exact.low) ? exact : undefined;
+    }
+    const settled = next.mask === known.mask && w1 === w && l2 === l;
+    known = next;
+    w = w1;
+    l = l2;
+    if (settled) break;
+  }
+  return scalar(known, w, l, id);
+}
+
+/** `deduce` for the result of an operation, which can't be empty. */
+export const fromParts = (bits: Tnum, wide: Range, low: Range): Scalar => deduce(bits, wide, low) ?? UNKNOWN;
+
+/** Bounds that the known bits allow. */
+function boundsOf(bits: Tnum, r: Range, width: 32 | 64): Range {
+  const sign = 1n << BigInt(width - 1);
+  const umin = max(r.umin, bits.value);
+  const umax = min(r.umax, bits.value | bits.mask);
+  const smin = max(r.smin, BigInt.asIntN(width, bits.value | (bits.mask & sign)));
+  const smax = min(r.smax, BigInt.asIntN(width, bits.value | (bits.mask & ~sign)));
+  return umin === r.umin && umax === r.umax && smin === r.smin && smax === r.smax ? r : { umin, umax, smin, smax };
+}
+
+/** Bounds of 64 bits with what the low 32 add: a number at a bound's high half is at least (at most) that half with the low bound. */
+function fromLow(w: Range, l: Range): Range {
+  let smin = max(w.smin, BigInt.asIntN(64, (w.smin & HIGH) | l.umin));
+  let smax = min(w.smax, BigInt.asIntN(64, (w.smax & HIGH) | l.umax));
+  if (w.smin >= W32.smin && w.smax <= W32.smax) {
+    smin = max(smin, l.smin);
+    smax = min(smax, l.smax);
+  }
+  const umin = max(w.umin, (w.umin & HIGH) | l.umin);
+  const umax = min(w.umax, (w.umax & HIGH) | l.umax);
+  return umin === w.umin && umax === w.umax && smin === w.smin && smax === w.smax ? w : { umin, umax, smin, smax };
+}
+
+/** Bounds of the low 32 bits where the high half is the same throughout, or is only the sign. */
+function toLow(w: Range, l: Range): Range {
+  let { umin, umax, smin, smax } = l;
+  if (w.umin >> 32n === w.umax >> 32n) {
+    umin = max(umin, w.umin & U32_MAX);
+    umax = min(umax, w.umax & U32_MAX);
+  }
+  if (w.smin >= W32.smin && w.smax <= W32.smax) {
+    smin = max(smin, w.smin);
+    smax = min(smax, w.smax);
+  }
+  return umin === l.umin && umax === l.umax && smin === l.smin && smax === l.smax ? l : { umin, umax, smin, smax };
+}
+
+/** Numbers from `umin` to `umax`. */
+export const unsignedRange = (umin: bigint, umax: bigint): Scalar =>
+  fromParts(TNUM_UNKNOWN, { ...W64.full, umin, umax }, W32.full);
+
+/** Numbers from `smin` to `smax`. */
+export const signedRange = (smin: bigint, smax: bigint): Scalar =>
+  fromParts(TNUM_UNKNOWN, { ...W64.full, smin, smax }, W32.full);
+
+/** What a zero-extending load of 1, 2, 4 or 8 bytes gives. */
+export const LOADED: Readonly<Record<number, Scalar>> = {
+  1: unsignedRange(0n, 0xffn),
+  2: unsignedRange(0n, 0xffffn),
+  4: unsignedRange(0n, U32_MAX),
+  8: UNKNOWN,
+};
+
+/** What a sign-extending load of 1, 2 or 4 bytes gives. */
+export const LOADED_SIGNED: Readonly<Record<number, Scalar>> = {
+  1: signedRange(-0x80n, 0x7fn),
+  2: signedRange(-0x8000n, 0x7fffn),
+  4: signedRange(W32.smin, W32.smax),
+};
+
+/** The low 32 bits, the high half becomes 0: what every 32-bit operation does to its result. */
+export function zeroExtend32(s: Scalar): Scalar {
+  if (s.wide.umax <= U32_MAX) return s;
+  return fromParts(tnumLow(s.bits, 32), { ...W64.full, umin: s.low.umin, umax: s.low.umax }, s.low);
+}
+
+/** The low 8 or 16 bits (or 32 or 64). */
+export function zeroExtend(s: Scalar, width: number): Scalar {
+  if (width === 64) return s;
+  if (width === 32) return zeroExtend32(s);
+  const umax = (1n << BigInt(width)) - 1n;
+  return s.wide.umax <= umax ? s : fromParts(tnumLow(s.bits, width), { ...W64.full, umax }, W32.full);
+}
+
+/** Sign-extends the low 8, 16 or 32 bits to 64. */
+export function signExtend(s: Scalar, width: number): Scalar {
+  const bits = tnumSignExtend(s.bits, width);
+  if (bits.mask === 0n) return constant(bits.value);
+  const smax = (1n << BigInt(width - 1)) - 1n;
+  const smin = -smax - 1n;
+  if (s.wide.smin >= smin && s.wide.smax <= smax) return s;
+  const bounds = width === 32 ? { smin: s.low.smin, smax: s.low.smax } : { smin, smax };
+  return fromParts(bits, { ...W64.full, ...bounds }, W32.full);
+}
+
+export const withId = (s: Scalar, id: number): Scalar => (s.id === id ? s : scalar(s.bits, s.wide, s.low, id));
+
+/** Whether each number that `b` allows is allowed by `a`. */
+export const scalarContains = (a: Scalar, b: Scalar): boolean =>
+  tnumContains(a.bits, b.bits) && rangeContains(a.wide, b.wide) && rangeContains(a.low, b.low);
