@@ -46,7 +46,7 @@ function explain(access: string, problem: AccessProblem): string {
     case 'not_an_array':
       return `"${access}" takes an element of ${problem.owner}, which is of kind ${problem.kind}, not an array`;
     case 'beyond_array':
-      return `"${access}" takes element ${problem.index} of ${problem.owner}, which has ${problem.length}`;
+      return `"${access}" takes element ${problem.index} of ${problem.owner}, which has ${problem.length} elements`;
   }
 }
 
@@ -61,7 +61,7 @@ function fieldValue(btf: Btf, { access, what }: Field): number | { problem: stri
   if (what === 'exists') return 1;
   if (followed.access.bits)
     return {
-      problem: `${access} is a bit field of ${followed.access.bits.size} bits, which relocation can't address; name the member before it and shift`,
+      problem: `${access} is a bit field (width ${followed.access.bits.size}), which relocation can't address; name the member before it and shift`,
     };
   return what === 'size' ? followed.access.size : { access: followed.access };
 }
