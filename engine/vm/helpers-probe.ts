@@ -3,6 +3,8 @@ import type { VmEnvironment } from './environment.ts';
 import type { Helper } from './helper.ts';
 import { argument, pointer, size } from './helper-arguments.ts';
 
+/** Kernel memory is readable to the end of a page that is in use. */
+const PAGE = 4096;
 /** Strings are read in pieces that end at a multiple of this, so that a piece never crosses into the next page. */
 const PIECE = 256;
 /** TASK_SIZE_MAX + PAGE_SIZE of x86-64 with four levels of page tables: what lies below is a user address. */
@@ -16,8 +18,11 @@ function read(environment: VmEnvironment, space: Space, address: bigint, length:
   const signed = BigInt.asIntN(64, address);
   const canonical = BigInt.asIntN(48, signed) === signed;
   if (!canonical || address < USER_END) return -ERANGE;
-  const offset = environment.memory.offset(address, length);
-  return offset === undefined ? -EFAULT : environment.memory.bytes.subarray(offset, offset + length);
+  const { bytes, used } = environment.memory;
+  const offset = environment.memory.offset(address, 1);
+  return offset === undefined || offset + length > Math.ceil(used / PAGE) * PAGE
+    ? -EFAULT
+    : bytes.subarray(offset, offset + length);
 }
 
 function probeRead(id: number, space: Space): Helper {
