@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { PRIORITIES, type Trust } from '../rules/index.ts';
+import type { Alert } from './alert.ts';
+
+const TRUST = ['resolved', 'contestable', 'as passed', 'unknown'] as const satisfies readonly Trust[];
+
+const fieldSchema = z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())]);
+const programSchema = { pid: z.int(), exe: z.string().nullable(), cmdline: z.string().nullable() };
+
+/** The alert record as it comes from outside. */
+export const alertSchema: z.ZodType<Alert> = z.object({
+  v: z.literal(1),
+  id: z.string().min(1),
+  seq: z.int().positive(),
+  time: z.iso.datetime({ precision: 9 }),
+  host: z.string().min(1),
+  policy: z.string(),
+  policyHash: z.string(),
+  rule: z.string().min(1),
+  priority: z.enum(PRIORITIES),
+  tags: z.array(z.string()),
+  hook: z.string(),
+  event: z.string(),
+  verdict: z.enum(['allow', 'deny', 'kill']).exactOptional(),
+  enforced: z.boolean().exactOptional(),
+  output: z.string(),
+  fields: z.record(z.string(), fieldSchema),
+  trust: z.record(z.string(), z.enum(TRUST)),
+  process: z.object({
+    ...programSchema,
+    start: z.number(),
+    uid: z.int(),
+    ancestors: z.array(z.object(programSchema)),
+  }),
+  container: z.object({ id: z.string() }).exactOptional(),
+  kernel: z.string(),
+});
+
+/** An alert from JSON, or one sentence about what is wrong with it. */
+export const parseAlert = (json: string): { readonly alert: Alert } | { readonly problem: string } => {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    return { problem: `not JSON: ${(error as Error).message}` };
+  }
+  const parsed = alertSchema.safeParse(value);
+  if (parsed.success) return { alert: parsed.data };
+  const [issue] = parsed.error.issues;
+  const place = issue === undefined || issue.path.length === 0 ? 'the record' : issue.path.join('.');
+  return { problem: `${place}: ${issue?.message ?? 'not an alert'}` };
+};
