@@ -4,11 +4,11 @@ export const FALCO_FIELDS: ReadonlySet<string> = new Set(
   evt.datetime.s evt.deltatime evt.hostname evt.info evt.is_async evt.is_io evt.is_io_read evt.is_io_write evt.is_open_exec evt.is_syslog
   evt.is_wait evt.latency evt.outputtime evt.pluginname evt.plugininfo evt.rawarg evt.rawtime evt.reltime evt.source evt.time.iso8601
   evt.time.s evt.wait_latency syscall.type
-  fd.cip.name fd.connected fd.containerdirectory fd.containername fd.cproto fd.dev.major fd.dev.minor fd.ino fd.is_server fd.is_upper_layer
-  fd.lip.name fd.lnet fd.lproto fd.name_changed fd.nameraw fd.proto fd.rip.name fd.rnet fd.rproto fd.sip.name fd.sockfamily fd.sproto fd.types
+  fd.cip.name fd.containerdirectory fd.containername fd.cproto fd.dev.major fd.dev.minor fd.is_server fd.is_upper_layer
+  fd.lip.name fd.lproto fd.nameraw fd.proto fd.rip.name fd.rproto fd.sip.name fd.sproto fd.types
   fd.uid
   fs.path.nameraw fs.path.sourceraw fs.path.targetraw
-  proc.acmdline proc.aargs proc.aenv proc.apid proc.cmdlenargs proc.cmdnargs proc.duration proc.env proc.exe_ino proc.exe_ino.ctime
+  proc.aargs proc.aenv proc.apid proc.cmdlenargs proc.cmdnargs proc.env proc.exe_ino proc.exe_ino.ctime
   proc.exe_ino.ctime_duration_pidns_start proc.exe_ino.ctime_duration_proc_start proc.exe_ino.mtime proc.fdlimit proc.fdopencount
   proc.fdusage proc.is_container_healthcheck proc.is_container_liveness_probe proc.is_container_readiness_probe proc.is_exe_lower_layer
   proc.is_exe_upper_layer proc.is_exe_writable proc.is_sid_leader proc.is_vpgid_leader proc.loginshellid proc.nchilds proc.nthreads
@@ -19,9 +19,9 @@ export const FALCO_FIELDS: ReadonlySet<string> = new Set(
   thread.nametid thread.pfmajor thread.pfminor thread.totexectime thread.vtid thread.vmrss thread.vmsize
   user.homedir user.loginname user.shell group.name
   container.cni.json container.created_time container.duration container.full_id container.healthcheck container.image container.image.digest
-  container.image.full container.image.id container.image.repository container.image.tag container.info container.ip container.liveness_probe
-  container.mount container.mounts container.name container.privileged container.readiness_probe container.start_ts container.type
+  container.image.full container.image.id container.image.tag container.info container.ip container.liveness_probe
+  container.mount container.mounts container.name container.readiness_probe container.start_ts container.type
   container.host_pid container.host_network container.host_ipc container.labels
-  k8s.deployment.name k8s.ns.name k8s.pod.cni.json k8s.pod.full_sandbox_id k8s.pod.id k8s.pod.ip k8s.pod.label k8s.pod.labels k8s.pod.name
+  k8s.deployment.name k8s.pod.cni.json k8s.pod.full_sandbox_id k8s.pod.id k8s.pod.ip k8s.pod.label k8s.pod.labels k8s.pod.name
   k8s.pod.sandbox_id k8s.pod.uid k8s.rc.id k8s.rc.name k8s.rs.id k8s.rs.name k8s.svc.id k8s.svc.name`.split(/\s+/),
 );
