@@ -15,7 +15,6 @@ export type ConformanceGroup = 'base32' | 'base64' | 'atomic32' | 'atomic64' | '
 
 /** Sizes of a memory access: 1, 2, 4 and 8 bytes. */
 export type Size = 'b' | 'h' | 'w' | 'dw';
-export const SIZE_BYTES = { b: 1, h: 2, w: 4, dw: 8 } as const satisfies Record<Size, number>;
 
 /** One form of an instruction. A form is told from others by its opcode and by the fields that are `fixed`. */
 export interface Opcode {

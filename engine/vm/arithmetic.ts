@@ -68,37 +68,39 @@ export function byteOrder(r: Int32Array, dst: number, width: number, swap: boole
 }
 
 /** One atomic operation (RFC 9669, section 5.3) on the 4 or 8 bytes at `place`: the machine runs one program at a time, so it is plain. */
-export function atomic(
-  view: DataView,
-  place: number,
-  bits: 32 | 64,
-  R: BigUint64Array,
-  src: number,
-  imm: number,
-): void {
-  const register = src >> 1;
-  const old = bits === 64 ? view.getBigUint64(place, true) : BigInt(view.getUint32(place, true));
-  const operand = BigInt.asUintN(bits, R[register]!);
-  const stored = atomicResult(imm, old, operand, BigInt.asUintN(bits, R[0]!));
-  if (bits === 64) view.setBigUint64(place, stored, true);
-  else view.setUint32(place, Number(BigInt.asUintN(32, stored)), true);
-  if (imm === 0xf1) R[0] = old;
-  else if (imm & 1) R[register] = old;
-}
-
-function atomicResult(imm: number, old: bigint, operand: bigint, compared: bigint): bigint {
+export function atomic(view: DataView, place: number, bits: 32 | 64, r: Int32Array, src: number, imm: number): void {
+  const oldLow = view.getInt32(place, true);
+  const oldHigh = bits === 64 ? view.getInt32(place + 4, true) : 0;
+  let low = r[src]!;
+  let high = r[src + 1]!;
   switch (imm & 0xf0) {
-    case 0x00:
-      return old + operand;
-    case 0x40:
-      return old | operand;
-    case 0x50:
-      return old & operand;
-    case 0xa0:
-      return old ^ operand;
-    case 0xe0:
-      return operand;
-    default:
-      return old === compared ? operand : old;
+    case 0x00: // add
+      low = (oldLow + low) | 0;
+      high = oldHigh + high + (low >>> 0 < oldLow >>> 0 ? 1 : 0);
+      break;
+    case 0x40: // or
+      low |= oldLow;
+      high |= oldHigh;
+      break;
+    case 0x50: // and
+      low &= oldLow;
+      high &= oldHigh;
+      break;
+    case 0xa0: // xor
+      low ^= oldLow;
+      high ^= oldHigh;
+      break;
+    case 0xf0: // cmpxchg
+      if (oldLow !== r[0] || (bits === 64 && oldHigh !== r[1])) {
+        low = oldLow;
+        high = oldHigh;
+      }
+      break;
   }
+  view.setInt32(place, low, true);
+  if (bits === 64) view.setInt32(place + 4, high, true);
+  if ((imm & 1) === 0) return;
+  const fetched = imm === 0xf1 ? 0 : src;
+  r[fetched] = oldLow;
+  r[fetched + 1] = oldHigh;
 }

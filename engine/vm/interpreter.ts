@@ -490,7 +490,7 @@ export function createInterpreter(
           const bits = opcode[at] === 0xc3 ? 32 : 64;
           const to = place(d, offset[at]!, bits / 8);
           if (to === -1) throw noMemory(at, d, bits / 8, 'writes');
-          atomic(view, to, bits, R, s, imm[at]!);
+          atomic(view, to, bits, r, s, imm[at]!);
           break;
         }
         default:
