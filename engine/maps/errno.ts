@@ -1,5 +1,4 @@
 /** The errnos that maps and helpers return, negated (include/uapi/asm-generic/errno-base.h, include/linux/errno.h). */
-export const EPERM = 1;
 export const ENOENT = 2;
 export const E2BIG = 7;
 export const EAGAIN = 11;

@@ -2,8 +2,8 @@ import type { MapSpec } from '../object/index.ts';
 import type { Memory } from '../vm/index.ts';
 import { E2BIG, EEXIST, EINVAL, ENOENT } from './errno.ts';
 import { BPF_ANY, BPF_EXIST, BPF_NOEXIST, type BpfMap } from './map.ts';
+import { type MapStorage, mapOperations } from './operations.ts';
 import { align8 } from './spec.ts';
-import { type ProgramSide, userSide } from './user.ts';
 
 const FIRST_BUCKETS = 16;
 const SLAB_BYTES = 65_536;
@@ -103,12 +103,12 @@ export function createHashMap(memory: Memory, spec: MapSpec, handle: number): Bp
     return slab - elementSize;
   };
 
-  const side: ProgramSide = {
+  const storage: MapStorage = {
     lookupAt: (keyOffset) => {
       const element = find(keyOffset, hashBytes(view, keyOffset, keySize));
       return element === 0 ? 0 : element + valueAt;
     },
-    updateAt: (keyOffset, valueOffset, flags) => {
+    placeAt: (keyOffset, flags) => {
       if (flags !== BPF_ANY && flags !== BPF_NOEXIST && flags !== BPF_EXIST) return -EINVAL;
       const hash = hashBytes(view, keyOffset, keySize);
       let element = find(keyOffset, hash);
@@ -123,8 +123,7 @@ export function createHashMap(memory: Memory, spec: MapSpec, handle: number): Bp
         bytes.copyWithin(element + 8, keyOffset, keyOffset + keySize);
         link(element, hash);
       }
-      bytes.copyWithin(element + valueAt, valueOffset, valueOffset + valueSize);
-      return 0;
+      return element + valueAt;
     },
     deleteAt: (keyOffset) => {
       const hash = hashBytes(view, keyOffset, keySize);
@@ -148,8 +147,7 @@ export function createHashMap(memory: Memory, spec: MapSpec, handle: number): Bp
   return {
     spec,
     handle,
-    ...side,
-    ...userSide(memory, spec, side),
+    ...mapOperations(memory, spec, storage),
     keys: () => {
       const keys: Uint8Array[] = [];
       for (let element of buckets)

@@ -2,6 +2,7 @@ import type { MapSpec, MapType } from '../object/index.ts';
 
 /** Flags of map creation (include/uapi/linux/bpf.h). */
 const BPF_F_NO_PREALLOC = 1 << 0;
+const BPF_F_RDONLY_PROG = 1 << 7;
 const BPF_F_MMAPABLE = 1 << 10;
 
 const MAX_VALUE = 32 * 1024 * 1024;
@@ -26,9 +27,9 @@ export const align8 = (size: number): number => Math.ceil(size / 8) * 8;
 const isCount = (n: number): boolean => Number.isInteger(n) && n > 0 && n <= 0xffff_ffff;
 
 const FLAGS: Record<MapType, number> = {
-  array: BPF_F_MMAPABLE,
-  percpu_array: 0,
-  hash: BPF_F_NO_PREALLOC,
+  array: BPF_F_RDONLY_PROG | BPF_F_MMAPABLE,
+  percpu_array: BPF_F_RDONLY_PROG,
+  hash: BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG,
   ringbuf: 0,
 };
 

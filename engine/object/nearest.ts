@@ -1,35 +1,45 @@
-/** Edits from one word to the other: insert, delete, replace, swap neighbours. */
-function editDistance(from: string, to: string): number {
-  const rows = [Array.from({ length: to.length + 1 }, (_, column) => column)];
-  const at = (row: number, column: number): number => rows[row]?.[column] ?? Number.POSITIVE_INFINITY;
+/** Edits (insert, delete, replace, swap neighbours) from one name to the other, `limit + 1` where there are more than `limit`. */
+export const editDistance = (from: string, to: string, limit: number): number => {
+  if (Math.abs(from.length - to.length) > limit) return limit + 1;
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: to.length + 1 }, (_, column) => column);
   for (let row = 1; row <= from.length; row++) {
-    rows.push([row]);
+    const current = [row];
+    let best = row;
     for (let column = 1; column <= to.length; column++) {
-      const replaced = from[row - 1] === to[column - 1] ? 0 : 1;
-      const swapped = from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1];
-      rows[row]?.push(
-        Math.min(
-          at(row - 1, column) + 1,
-          at(row, column - 1) + 1,
-          at(row - 1, column - 1) + replaced,
-          swapped ? at(row - 2, column - 2) + 1 : Number.POSITIVE_INFINITY,
-        ),
-      );
+      const same = from[row - 1] === to[column - 1];
+      let cost = Math.min(last[column]! + 1, current[column - 1]! + 1, last[column - 1]! + (same ? 0 : 1));
+      const swapped = row > 1 && column > 1 && from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1];
+      if (swapped) cost = Math.min(cost, beforeLast[column - 2]! + 1);
+      current.push(cost);
+      best = Math.min(best, cost);
     }
+    if (best > limit) return limit + 1;
+    beforeLast = last;
+    last = current;
   }
-  return at(from.length, to.length);
-}
+  return Math.min(last[to.length]!, limit + 1);
+};
 
-/** The candidate that was most likely meant: the fewest edits, at most a third of the name's length (1 to 4); undefined where none is so near. */
-export function nearest(name: string, candidates: Iterable<string>): string | undefined {
-  let best = Math.min(4, Math.max(1, Math.floor(name.length / 3))) + 1;
+/**
+ * The candidate that was most likely meant, by Damerau-Levenshtein distance without regard to case; the first of several as near.
+ * Without `maxDistance` a third of the name's length, rounded up, is allowed, at most 4.
+ */
+export const nearest = (
+  name: string,
+  candidates: Iterable<string>,
+  maxDistance: number = Math.min(4, Math.ceil(name.length / 3)),
+): string | undefined => {
+  const wanted = name.toLowerCase();
   let found: string | undefined;
+  let limit = maxDistance;
   for (const candidate of candidates) {
-    if (Math.abs(candidate.length - name.length) >= best) continue;
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (distance >= best) continue;
-    best = distance;
+    if (candidate === name) continue;
+    const distance = editDistance(wanted, candidate.toLowerCase(), limit);
+    if (distance > limit) continue;
     found = candidate;
+    if (distance === 0) return found;
+    limit = distance - 1;
   }
   return found;
-}
+};

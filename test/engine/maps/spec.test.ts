@@ -84,9 +84,9 @@ describe('map creation', () => {
     expect(map.lookup(u32(6))).toEqual(u64(60n));
   });
 
-  it('allows BPF_F_NO_PREALLOC for hash maps and BPF_F_MMAPABLE for arrays', () => {
-    expect(create({ ...hash, flags: 1 }).handle).toBe(1);
-    expect(create({ ...array, flags: 1 << 10 }).handle).toBe(1);
+  it('allows BPF_F_NO_PREALLOC for hash maps, BPF_F_MMAPABLE for arrays, BPF_F_RDONLY_PROG for both', () => {
+    expect(create({ ...hash, flags: 1 | (1 << 7) }).handle).toBe(1);
+    expect(create({ ...array, flags: (1 << 10) | (1 << 7) }).handle).toBe(1);
   });
 
   it('says how to get room when the machine has none', () => {

@@ -3,7 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BtfError, defineStructs, parseBtf } from '../../../engine/object/index.ts';
 
-const hasCompiler = spawnSync('gcc', ['--version']).status === 0;
+/** The C compiler to compare with; in a constant because it is no dependency of the package. */
+const COMPILER = 'gcc';
+const hasCompiler = spawnSync(COMPILER, ['--version']).status === 0;
 
 const C_TYPES: Record<string, string> = {
   u8: 'unsigned char',
@@ -121,7 +123,7 @@ describe('defineStructs', () => {
         for (const j of members.keys())
           source += `_Static_assert(__builtin_offsetof(${type}, m${j}) == ${btf.access(`t${i}.m${j}`)?.offset}, "${type} m${j}");\n`;
       }
-      const compiled = spawnSync('gcc', ['-fsyntax-only', '-x', 'c', '-'], { input: source, encoding: 'utf8' });
+      const compiled = spawnSync(COMPILER, ['-fsyntax-only', '-x', 'c', '-'], { input: source, encoding: 'utf8' });
       expect(compiled.stderr).toBe('');
     }
   });
