@@ -1,8 +1,8 @@
+import { nearest } from '../../engine/object/index.ts';
 import type { FieldRef } from './ast.ts';
 import { EVENT_TYPES } from './events.ts';
 import { FALCO_FIELDS } from './falco-fields.ts';
 import { FIELDS, type Field, fieldOf } from './fields.ts';
-import { nearest } from './nearest.ts';
 import { type Problem, problem } from './problems.ts';
 
 const FIELD_NAMES: readonly string[] = FIELDS.map((field) => field.name);

@@ -1,8 +1,8 @@
+import { nearest } from '../../engine/object/index.ts';
 import { parseNetwork } from './address.ts';
 import type { Constant, Span } from './ast.ts';
 import { EVENT_TYPES } from './events.ts';
 import type { Field } from './fields.ts';
-import { nearest } from './nearest.ts';
 import { type Problem, problem } from './problems.ts';
 
 const NUMBER = /^[+-]?(?:0[xX][0-9A-Fa-f]+|\d+)$/;

@@ -1,3 +1,4 @@
+export { nearest } from '../../engine/object/index.ts';
 export * from './abi.ts';
 export * from './address.ts';
 export * from './ast.ts';
@@ -6,7 +7,6 @@ export * from './events.ts';
 export * from './fields.ts';
 export { compileGlob, type GlobStep, matchGlob } from './glob.ts';
 export { expandList, type ListNames, type ListProblem } from './lists.ts';
-export { nearest } from './nearest.ts';
 export { OPERATORS } from './operators.ts';
 export type { ParsedCondition } from './parsed.ts';
 export { parseCondition } from './parser.ts';

@@ -1,6 +1,6 @@
+import { nearest } from '../../engine/object/index.ts';
 import type { FieldRef, Operator, Span } from './ast.ts';
 import { createScanner, type ParsedValue, type Scanner } from './lexer.ts';
-import { nearest } from './nearest.ts';
 import { LATER_OPERATORS, LIST_MODIFIERS, OPERATORS, operatorOf, TRANSFORMERS } from './operators.ts';
 import type { ParsedCondition } from './parsed.ts';
 import { type Problem, type ProblemCode, problem } from './problems.ts';

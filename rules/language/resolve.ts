@@ -1,10 +1,10 @@
+import { nearest } from '../../engine/object/index.ts';
 import type { Condition, Constant, FieldRef, Operator, Predicate, Span } from './ast.ts';
 import { checkField } from './check-field.ts';
 import { typeConstant } from './constants.ts';
 import type { Field } from './fields.ts';
 import type { ParsedValue } from './lexer.ts';
 import { type ListNames, listValues } from './lists.ts';
-import { nearest } from './nearest.ts';
 import { OPERATORS, operatorsFor } from './operators.ts';
 import type { MacroUse, ParsedCondition, ParsedPredicate } from './parsed.ts';
 import { MAX_DEPTH } from './parser.ts';

@@ -1,8 +1,8 @@
+import { nearest } from '../../engine/object/index.ts';
 import type { FieldRef } from './ast.ts';
 import { checkField } from './check-field.ts';
 import { FALCO_FIELDS } from './falco-fields.ts';
 import { fieldOf } from './fields.ts';
-import { nearest } from './nearest.ts';
 import { type Problem, problem } from './problems.ts';
 
 /** A field in an output template: `%20proc.aname[2]` has width 20. */
