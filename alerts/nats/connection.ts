@@ -48,6 +48,7 @@ export const connectTo = async (servers: Servers, options: ConnectionOptions): P
   }
 };
 
+/** By the client's error code, or its message where that has none. */
 const REMEDIES: Readonly<Record<string, string>> = {
   CONNECTION_REFUSED:
     'connection refused; is nats-server running? Start one with "nats-server -js", or leave out --nats',
@@ -55,7 +56,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ENOTFOUND: 'no such host; is the name right?',
   EAI_AGAIN: 'the name of the host cannot be looked up now; is the network up?',
   ECONNRESET: 'the server closed the connection; is it a NATS server?',
-  NATS_PROTOCOL_ERR: 'what answers there is not a NATS server; is the port right?',
+  'unexpected response from server': 'what answers there is not a NATS server; is the port right?',
   TIMEOUT: 'no answer; is it a NATS server, and does a firewall let the port through?',
   CONNECTION_TIMEOUT: 'no answer; is it a NATS server, and does a firewall let the port through?',
   AUTHORIZATION_VIOLATION:
@@ -70,6 +71,6 @@ const REMEDIES: Readonly<Record<string, string>> = {
 /** One sentence about what went wrong with a server, and the remedy. */
 export const describeNatsError = (error: unknown, servers: string): string => {
   const { code, message } = error as { code?: string; message?: string };
-  const remedy = code === undefined ? undefined : REMEDIES[code];
+  const remedy = REMEDIES[code ?? ''] ?? REMEDIES[message ?? ''];
   return `${servers}: ${remedy ?? message ?? String(error)}`;
 };

@@ -7,7 +7,7 @@ import { type AlertFilters, alertSubject, filterSubject } from './subject.ts';
 
 const REMEMBERED_IDS = 4_096;
 const RECONNECT_MS = 500;
-const HEARTBEAT_MS = 2_000;
+const HEARTBEAT_MS = 1_000;
 
 export interface SubscribeOptions {
   /** URLs separated by commas: `nats://127.0.0.1:4222`. */
