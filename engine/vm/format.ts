@@ -43,7 +43,7 @@ export function formatTrace(
 ): string | undefined {
   const nul = format.indexOf(0);
   if (nul < 0) return undefined;
-  const source = String.fromCharCode(...format.subarray(0, nul));
+  const source = new TextDecoder('latin1').decode(format.subarray(0, nul));
   if (/[^\x20-\x7e\s]/.test(source)) return undefined;
   let text = '';
   let used = 0;
