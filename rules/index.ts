@@ -1,3 +1,6 @@
+export * from './codegen/index.ts';
+export * from './compile.ts';
 export * from './diagnostic.ts';
 export * from './language/index.ts';
+export * from './plan/index.ts';
 export * from './rule.ts';

@@ -1,0 +1,66 @@
+import type { Bound } from '../language/index.ts';
+import type { HookPlan, Plan, ProcessFact, StringSlot } from '../plan/index.ts';
+import type { Emitter } from './emitter.ts';
+import { PATH_BYTES, type RecordLayout } from './layout.ts';
+import type { PlacedAutomaton } from './strings.ts';
+
+/** String predicates that one automaton decides together. */
+export interface StringGroup {
+  readonly of: StringSlot;
+  readonly part: 'whole' | 'directory' | 'filename';
+  readonly placed: PlacedAutomaton;
+  /** The hook's predicates in the order of the automaton's tests. */
+  readonly predicates: readonly number[];
+}
+
+/** Tests of one exec fact that one automaton decides together; the bytes lie at `at` in a process's value. */
+export interface ProcessGroup {
+  readonly fact: ProcessFact;
+  readonly placed: PlacedAutomaton;
+  readonly at: number;
+}
+
+/** Where the bytes of process tests lie in the values of the `processes` map. */
+export interface ProcessLayout {
+  readonly groups: readonly ProcessGroup[];
+  /** Offset of a test's byte by its key; undefined for a test that no automaton could take (it stays unknown). */
+  readonly byteOf: ReadonlyMap<string, number>;
+  /** Bytes a value; a multiple of 8. */
+  readonly size: number;
+}
+
+/** Offsets into the scratch area behind the record, from `HookContext.extra` on. */
+export const EXTRA = {
+  recipe: 0,
+  needs: 4,
+  path: 8,
+  path2: 16,
+  dirfd: 24,
+  dirfd2: 28,
+  address: 32,
+  addressLength: 40,
+  /** A sockaddr as read, 32 bytes. */
+  sockaddr: 48,
+  walk: 80,
+  process: 80 + 2 * PATH_BYTES,
+} as const;
+
+/** What a program's parts share while it is emitted. */
+export interface HookContext {
+  readonly out: Emitter;
+  readonly plan: Plan;
+  readonly hook: HookPlan;
+  readonly layout: RecordLayout;
+  readonly processes: ProcessLayout;
+  readonly groups: readonly StringGroup[];
+  /** Predicates that no automaton could take. */
+  readonly refused: ReadonlySet<number>;
+  /** Offset of the area behind the record in the scratch value. */
+  readonly extra: number;
+}
+
+/** Offset of a predicate's truth byte in the record. */
+export const predicateByte = (context: HookContext, predicate: number): number =>
+  context.layout.predicates + (context.layout.predicateAt[predicate] ?? 0);
+
+export type { Bound };

@@ -1,0 +1,104 @@
+import {
+  add,
+  addField,
+  call,
+  comment,
+  type Item,
+  label,
+  ldx,
+  loadMap,
+  mov,
+  R0,
+  R1,
+  R2,
+  R3,
+  R10,
+  type Register,
+  type Size,
+  st,
+} from '../../engine/isa/index.ts';
+import { helperByName } from '../../engine/vm/index.ts';
+
+/** Collects a program's items; labels made by `fresh` are its own. */
+export interface Emitter {
+  readonly items: Item[];
+  emit(...items: readonly Item[]): void;
+  fresh(prefix: string): string;
+}
+
+export const createEmitter = (): Emitter => {
+  const items: Item[] = [];
+  let labels = 0;
+  return {
+    items,
+    emit: (...more) => {
+      for (const item of more) items.push(item);
+    },
+    fresh: (prefix) => `${prefix}.${labels++}`,
+  };
+};
+
+/** Calls a helper by its kernel name. */
+export const helper = (name: string): Item => {
+  const found = helperByName(name);
+  if (found === undefined) throw new Error(`no helper is called ${name}`);
+  return call(found.id);
+};
+
+/** Offsets below the frame pointer that programs keep things in. */
+export const STACK = {
+  dentry: -8,
+  mount: -16,
+  task: -24,
+  parent: -32,
+  root: -40,
+  name: -48,
+  length: -56,
+  file: -64,
+  inode: -72,
+  socket: -80,
+  /** 16 bytes: a process's key. */
+  key: -96,
+  index: -104,
+  scratch: -112,
+  pwdDentry: -120,
+  pwdMount: -128,
+} as const;
+
+/** dst = the address of a stack slot. */
+export const stackAddress = (dst: Register, offset: number): readonly Item[] => [mov(dst, R10), add(dst, offset)];
+
+/** r0 = the value of `map` at the index in r0's place: 0; jumps to `miss` where there is none. */
+export const lookupFirst = (map: string): readonly Item[] => [
+  st('w', R10, STACK.index, 0),
+  loadMap(R1, map),
+  ...stackAddress(R2, STACK.index),
+  helper('bpf_map_lookup_elem'),
+];
+
+/** Reads `size` bytes of a member of the struct at `base` (any register but r1 and r2) into a stack slot; on a fault the slot is 0. */
+export const probeField = (into: number, size: number, base: Register, access: string): readonly Item[] => [
+  mov(R3, base),
+  addField(R3, access),
+  ...stackAddress(R1, into),
+  mov(R2, size),
+  helper('bpf_probe_read_kernel'),
+];
+
+/** The same from a struct whose address is in a stack slot. */
+export const probeFieldAt = (into: number, size: number, slot: number, access: string): readonly Item[] => [
+  ldx('dw', R3, R10, slot),
+  addField(R3, access),
+  ...stackAddress(R1, into),
+  mov(R2, size),
+  helper('bpf_probe_read_kernel'),
+];
+
+/** Stores zeros over `length` bytes (a multiple of 8). */
+export const clear = (base: Register, offset: number, length: number): readonly Item[] => {
+  const items: Item[] = [];
+  for (let at = 0; at < length; at += 8) items.push(st('dw', base, offset + at, 0));
+  return items;
+};
+
+export { comment, label, R0, type Size };

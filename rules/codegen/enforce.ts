@@ -1,0 +1,194 @@
+import {
+  and,
+  atomicAdd,
+  comment,
+  exit,
+  ja,
+  jeq,
+  jge,
+  jne,
+  label,
+  ldx,
+  ldxField,
+  loadMap,
+  loadMapValue,
+  mov,
+  or,
+  R0,
+  R1,
+  R2,
+  R3,
+  R4,
+  R7,
+  R8,
+  R10,
+  st,
+  stx,
+} from '../../engine/isa/index.ts';
+import type { PlannedRule } from '../plan/index.ts';
+import type { HookContext } from './context.ts';
+import { helper, STACK, stackAddress } from './emitter.ts';
+import { emitFormula } from './formulas.ts';
+import { GUARDS, HEAD } from './layout.ts';
+
+/** Offsets into the one value of the `config` map. */
+export const CONFIG = {
+  /** 1: verdicts are carried out. Read before anything else. */
+  enforce: 0,
+  /** The agent's own process id; 0: none. */
+  agent: 4,
+  /** Nanoseconds since boot at which enforcement ends unless it is renewed; 0: never. */
+  expires: 8,
+  size: 16,
+} as const;
+
+/** Value of `HEAD.verdict`. */
+export const VERDICTS = { alert: 0, deny: 1, kill: 2 } as const;
+
+const PF_KTHREAD = 0x0020_0000;
+const SIGKILL = 9;
+const EPERM = 1;
+
+/** Sets the rule bits of the rules that match, and what enforcing ones want; jumps to `none` where no rule matched. */
+export const emitVerdicts = (context: HookContext, rules: readonly PlannedRule[], none: string): void => {
+  const { out, layout, plan } = context;
+  const ordered = [...rules].sort(
+    (a, b) => VERDICTS[plan.rules[a.rule]?.action ?? 'alert'] - VERDICTS[plan.rules[b.rule]?.action ?? 'alert'],
+  );
+  for (const planned of ordered) {
+    const rule = plan.rules[planned.rule];
+    if (rule === undefined) continue;
+    const bit = layout.rules.indexOf(planned.rule);
+    const at = layout.matched + (bit >> 3);
+    const setBit = (offset: number) => [ldx('b', R1, R7, offset), or(R1, 1 << (bit & 7)), stx('b', R7, offset, R1)];
+    const [hit, miss] = [out.fresh('rule.hit'), out.fresh('rule.miss')];
+    out.emit(comment(`rule ${rule.name}`));
+    if (planned.possible.kind !== 'constant') {
+      emitFormula(context, planned.possible, 'possible', hit);
+      out.emit(ja(miss), label(hit));
+    } else if (!planned.possible.value) continue;
+    out.emit(...setBit(at));
+    if (planned.certain !== undefined) {
+      const certain = out.fresh('rule.certain');
+      if (planned.certain.kind !== 'constant') {
+        emitFormula(context, planned.certain, 'certain', certain);
+        out.emit(ja(miss), label(certain));
+      }
+      if (planned.certain.kind !== 'constant' || planned.certain.value) {
+        out.emit(...setBit(layout.acted + (bit >> 3)));
+        if (rule.mode === 'enforce') out.emit(st('b', R7, HEAD.verdict, VERDICTS[rule.action]));
+      }
+    }
+    out.emit(label(miss));
+  }
+  const any = out.fresh('rules.any');
+  for (let at = layout.matched; at < layout.acted; at += 8) out.emit(ldx('dw', R1, R7, at), jne(R1, 0, any));
+  out.emit(ja(none), label(any));
+};
+
+/**
+ * The guards that no policy can remove, in front of every action: HEAD.guard becomes 0 where the verdict is to be carried out, else
+ * why not. Leaves r8 = the current task.
+ */
+export const emitGuards = (context: HookContext): void => {
+  const { out } = context;
+  const end = out.fresh('guards.end');
+  const guard = (name: keyof typeof GUARDS) => st('b', R7, HEAD.guard, GUARDS[name]);
+  /** Ends the guards where the file in STACK.key is protected, else goes on at `otherwise`. */
+  const protectedFile = (otherwise: string) => [
+    loadMap(R1, 'protected'),
+    ...stackAddress(R2, STACK.key),
+    helper('bpf_map_lookup_elem'),
+    jeq(R0, 0, otherwise),
+    guard('protected executable'),
+    ja(end),
+  ];
+  const [notExpired, newFile, free] = [out.fresh('guard.time'), out.fresh('guard.new'), out.fresh('guard.free')];
+  out.emit(
+    comment('guards in front of every action'),
+    ldx('b', R1, R7, HEAD.verdict),
+    jeq(R1, 0, end),
+    guard('monitor'),
+    loadMapValue(R1, 'config', 0),
+    ldx('w', R2, R1, CONFIG.enforce),
+    jeq(R2, 0, end),
+    ldx('dw', R2, R1, CONFIG.expires),
+    jeq(R2, 0, notExpired),
+    ldx('dw', R0, R7, HEAD.time),
+    guard('expired'),
+    jge(R0, R2, end),
+    label(notExpired),
+    guard('agent'),
+    ldx('w', R2, R1, CONFIG.agent),
+    ldx('w', R0, R7, HEAD.tgid),
+    jeq(R0, R2, end),
+    guard('init'),
+    jeq(R0, 1, end),
+    guard('kernel thread'),
+    helper('bpf_get_current_task_btf'),
+    mov(R8, R0),
+    ldxField('w', R1, R8, 'task_struct.flags'),
+    and(R1, PF_KTHREAD),
+    jne(R1, 0, end),
+    ldxField('dw', R1, R8, 'task_struct.mm'),
+    jeq(R1, 0, end),
+    ldxField('dw', R1, R1, 'mm_struct.exe_file'),
+    jeq(R1, 0, free),
+    ldxField('dw', R1, R1, 'file.f_inode'),
+    ldxField('dw', R2, R1, 'inode.i_ino'),
+    stx('dw', R10, STACK.key, R2),
+    ldxField('dw', R1, R1, 'inode.i_sb'),
+    ldxField('w', R2, R1, 'super_block.s_dev'),
+    stx('dw', R10, STACK.key + 8, R2),
+    ...protectedFile(newFile),
+    label(newFile),
+  );
+  if (context.layout.hook === 'lsm/bprm_check_security') {
+    out.emit(
+      ldx('dw', R2, R7, HEAD.ino),
+      stx('dw', R10, STACK.key, R2),
+      ldx('w', R2, R7, HEAD.dev),
+      stx('dw', R10, STACK.key + 8, R2),
+      ...protectedFile(free),
+    );
+  }
+  out.emit(label(free), guard('done'), label(end));
+};
+
+/** Copies the record into the ring buffer; a record that finds no room is counted under the hook's number. */
+export const emitOutput = (context: HookContext, size = context.layout.size): void => {
+  const { out, layout } = context;
+  const sent = out.fresh('sent');
+  out.emit(
+    comment('hand the record over'),
+    loadMap(R1, 'events'),
+    mov(R2, R7),
+    mov(R3, size),
+    mov(R4, 0),
+    helper('bpf_ringbuf_output'),
+    jeq(R0, 0, sent),
+    loadMapValue(R1, 'lost', layout.index * 8),
+    mov(R2, 1),
+    atomicAdd('dw', R1, 0, R2),
+    label(sent),
+  );
+};
+
+/** Carries out what the record says and leaves the program. A killing hook before the effect also denies the call. */
+export const emitAct = (context: HookContext): void => {
+  const { out, layout } = context;
+  const [none, deny] = [out.fresh('act.none'), out.fresh('act.deny')];
+  const denies = layout.hook.startsWith('lsm/');
+  out.emit(
+    comment('act'),
+    ldx('b', R1, R7, HEAD.verdict),
+    jeq(R1, 0, none),
+    ldx('b', R2, R7, HEAD.guard),
+    jne(R2, 0, none),
+    jne(R1, VERDICTS.kill, denies ? deny : none),
+    mov(R1, SIGKILL),
+    helper('bpf_send_signal'),
+  );
+  if (denies) out.emit(label(deny), mov(R0, -EPERM), exit());
+  out.emit(label(none), mov(R0, 0), exit());
+};

@@ -1,0 +1,304 @@
+import {
+  add,
+  and,
+  comment,
+  ja,
+  jeq,
+  jge,
+  jgt,
+  jne,
+  label,
+  lddw,
+  ldx,
+  ldxField,
+  loadMap,
+  mov,
+  R0,
+  R1,
+  R2,
+  R3,
+  R4,
+  R6,
+  R7,
+  R8,
+  R9,
+  R10,
+  st,
+  stx,
+  sub,
+} from '../../engine/isa/index.ts';
+import { Truth } from '../language/index.ts';
+import type { ProcessFact } from '../plan/index.ts';
+import { runAutomaton } from './automaton.ts';
+import { EXTRA, type HookContext, type ProcessGroup, predicateByte } from './context.ts';
+import { helper, STACK, stackAddress } from './emitter.ts';
+import { emitAct, emitGuards, emitOutput, emitVerdicts } from './enforce.ts';
+import { emitClear, emitFileFacts, emitHead, emitScratch, storeKey } from './gather.ts';
+import { emitLatePredicates } from './late.ts';
+import { ARGV_BYTES, HEAD, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
+import { emitPathOf, emitPathWalk } from './path.ts';
+import { emitPredicate, isLate, processByte } from './predicates.ts';
+import { emitAutomatonRow, emitAutomatonSteps, emitFill, startState } from './strings.ts';
+
+/** Bytes of task_struct.comm. */
+const COMM_BYTES = 16;
+
+/**
+ * The exec program: puts the new image's facts together, keeps the truths of every test of them with the process, and reports the
+ * exec, with the rules that match it.
+ */
+export const emitExec = (context: HookContext): void => {
+  const { out, layout, extra } = context;
+  const { argv = 0 } = layout.strings;
+  out.emit(mov(R6, R1), ldx('dw', R8, R6, 0));
+  emitScratch(out);
+  emitClear(context);
+  emitHead(context, 'exec');
+  emitImage(context);
+  emitArguments(context, argv);
+  out.emit(ldx('dw', R8, R6, 0));
+  emitName(context);
+  for (const group of context.processes.groups) emitProcessGroup(context, group);
+  out.emit(
+    comment('keep the facts with the process'),
+    ldx('w', R1, R7, HEAD.tgid),
+    ldx('dw', R2, R7, HEAD.start),
+    ...storeKey,
+    loadMap(R1, 'processes'),
+    ...stackAddress(R2, STACK.key),
+    mov(R3, R7),
+    add(R3, extra + EXTRA.process),
+    mov(R4, 0),
+    helper('bpf_map_update_elem'),
+  );
+  for (const [index, { kernel }] of context.hook.predicates.entries()) {
+    if (kernel.place === 'process' && kernel.depth === 0) {
+      const byte = processByte(context, index);
+      if (byte === undefined) out.emit(st('b', R7, predicateByte(context, index), Truth.UNKNOWN));
+      else out.emit(ldx('b', R1, R7, extra + EXTRA.process + byte), stx('b', R7, predicateByte(context, index), R1));
+    } else if (!isLate(kernel)) emitPredicate(context, index);
+  }
+  out.emit(ldx('dw', R8, R6, 0));
+  emitLatePredicates(context);
+  emitVerdicts(
+    context,
+    context.hook.events.flatMap((event) => event.rules),
+    'report',
+  );
+  emitGuards(context);
+  out.emit(label('report'));
+  emitOutput(context);
+  emitAct(context);
+};
+
+/** The executable's path and facts, and the working directory. */
+const emitImage = (context: HookContext): void => {
+  const { out, layout, extra } = context;
+  const { file = 0, base = 0 } = layout.strings;
+  const none = out.fresh('image.none');
+  out.emit(
+    comment('the executable'),
+    st('w', R7, HEAD.fd, -1),
+    st('b', R7, file + STRING.state, STRING_STATE.unknown),
+    st('b', R7, base + STRING.state, STRING_STATE.unknown),
+    ldxField('dw', R1, R8, 'task_struct.mm'),
+    jeq(R1, 0, none),
+    ldxField('dw', R9, R1, 'mm_struct.exe_file'),
+    stx('dw', R10, STACK.file, R9),
+    jeq(R9, 0, none),
+  );
+  emitFileFacts(out);
+  out.emit(ldx('dw', R9, R10, STACK.file));
+  emitPathOf(out, 'file.f_path');
+  emitPathWalk(out, file, extra + EXTRA.walk);
+  out.emit(
+    comment('the working directory'),
+    ldx('dw', R8, R6, 0),
+    ldxField('dw', R9, R8, 'task_struct.fs'),
+    jeq(R9, 0, none),
+  );
+  emitPathOf(out, 'fs_struct.pwd');
+  emitPathWalk(out, base, extra + EXTRA.walk);
+  out.emit(label(none));
+};
+
+/** The argument vector as it lies in the new image's memory: NUL-terminated strings one after the other. */
+const emitArguments = (context: HookContext, argv: number): void => {
+  const { out } = context;
+  const [unknown, end, loop, found, none] = ['argv.unknown', 'argv.end', 'argv.loop', 'argv.found', 'argv.none'].map(
+    (name) => out.fresh(name),
+  ) as [string, string, string, string, string];
+  out.emit(
+    comment('the arguments'),
+    st('b', R7, argv + STRING.state, STRING_STATE.unknown),
+    ldx('dw', R8, R6, 0),
+    ldxField('dw', R1, R8, 'task_struct.mm'),
+    jeq(R1, 0, end),
+    ldxField('dw', R3, R1, 'mm_struct.arg_start'),
+    ldxField('dw', R2, R1, 'mm_struct.arg_end'),
+    sub(R2, R3),
+    jeq(R2, 0, none),
+    jge(R2, ARGV_BYTES, unknown),
+    stx('h', R7, argv + STRING.length, R2),
+    mov(R1, R7),
+    add(R1, argv + STRING.data),
+    and(R2, ARGV_BYTES - 1),
+    helper('bpf_probe_read_user'),
+    jne(R0, 0, end),
+    st('b', R7, argv + STRING.state, STRING_STATE.present),
+    comment('nameLength = the length of argv[0] with its NUL'),
+    mov(R1, 0),
+    label(loop),
+    jge(R1, ARGV_BYTES - 1, end),
+    mov(R2, R7),
+    add(R2, R1),
+    ldx('b', R3, R2, argv + STRING.data),
+    add(R1, 1),
+    jne(R3, 0, loop),
+    ja(found),
+    label(unknown),
+    comment('longer than what is read: keep the beginning, for people'),
+    st('h', R7, argv + STRING.length, ARGV_BYTES),
+    mov(R1, R7),
+    add(R1, argv + STRING.data),
+    mov(R2, ARGV_BYTES),
+    helper('bpf_probe_read_user'),
+    ja(end),
+    label(none),
+    st('b', R7, argv + STRING.state, STRING_STATE.absent),
+    ja(end),
+    label(found),
+    stx('h', R7, argv + STRING.nameLength, R1),
+    label(end),
+  );
+};
+
+/** comm goes to the scratch area's sockaddr, which an exec has no other use for. */
+const emitName = (context: HookContext): void => {
+  const { out, extra } = context;
+  out.emit(
+    mov(R1, R7),
+    add(R1, extra + EXTRA.sockaddr),
+    mov(R2, COMM_BYTES),
+    helper('bpf_get_current_comm'),
+    st('b', R7, extra + EXTRA.sockaddr + COMM_BYTES, 0),
+  );
+};
+
+const FACT_NAMES: Readonly<Record<ProcessFact, string>> = {
+  name: 'proc.name',
+  exe: 'proc.exe',
+  exepath: 'proc.exepath',
+  args: 'proc.args',
+  cmdline: 'proc.cmdline',
+  memfd: 'proc.is_exe_from_memfd',
+};
+
+/** Decides the tests of one fact into the process's value. */
+const emitProcessGroup = (context: HookContext, group: ProcessGroup): void => {
+  const { out, layout, extra } = context;
+  const { file = 0, argv = 0 } = layout.strings;
+  const { placed } = group;
+  const row = extra + EXTRA.process + group.at;
+  const [unknown, absent, end] = [out.fresh('fact.unknown'), out.fresh('fact.absent'), out.fresh('fact.end')];
+  const steps = (data: number, limit: number) => emitAutomatonSteps(out, placed, data, limit, unknown);
+  const needs = (slot: number) => [
+    ldx('b', R1, R7, slot + STRING.state),
+    jeq(R1, STRING_STATE.absent, absent),
+    jne(R1, STRING_STATE.present, unknown),
+  ];
+  const name = (): void => {
+    const [loop, done] = [out.fresh('comm.loop'), out.fresh('comm.done')];
+    out.emit(
+      mov(R2, 0),
+      label(loop),
+      jge(R2, COMM_BYTES, done),
+      mov(R1, R7),
+      add(R1, R2),
+      ldx('b', R1, R1, extra + EXTRA.sockaddr),
+      jeq(R1, 0, done),
+      add(R2, 1),
+      ja(loop),
+      label(done),
+      stx('w', R7, extra + EXTRA.recipe, R2),
+      ldx('w', R2, R7, extra + EXTRA.recipe),
+      mov(R1, 0),
+      startState,
+    );
+    steps(extra + EXTRA.sockaddr, COMM_BYTES);
+  };
+  /** r1 = where the arguments begin, r2 = their end without the last NUL. */
+  const argumentRange = (toName: boolean) => [
+    ldx('h', R4, R7, argv + STRING.nameLength),
+    jeq(R4, 0, unknown),
+    ...(toName
+      ? [mov(R2, R4), sub(R2, 1), mov(R1, 0)]
+      : [mov(R1, R4), ldx('h', R2, R7, argv + STRING.length), sub(R2, 1)]),
+    jgt(R2, ARGV_BYTES, unknown),
+  ];
+  out.emit(comment(`${FACT_NAMES[group.fact]}, as of exec`));
+  switch (group.fact) {
+    case 'name':
+      name();
+      break;
+    case 'exepath':
+      out.emit(...needs(file), ldx('h', R2, R7, file + STRING.length), mov(R1, 0), startState);
+      steps(file + STRING.data, PATH_BYTES);
+      break;
+    case 'exe':
+      out.emit(...needs(argv), ...argumentRange(true), startState);
+      steps(argv + STRING.data, ARGV_BYTES);
+      break;
+    case 'args':
+      out.emit(...needs(argv), ...argumentRange(false), startState);
+      steps(argv + STRING.data, ARGV_BYTES);
+      break;
+    case 'cmdline': {
+      const noArguments = out.fresh('cmdline.none');
+      out.emit(...needs(argv));
+      name();
+      out.emit(...argumentRange(false), jge(R1, R2, noArguments));
+      out.emit(
+        comment("a blank after the name: the arguments' first step starts one byte early, at argv[0]'s NUL"),
+        sub(R1, 1),
+      );
+      steps(argv + STRING.data, ARGV_BYTES);
+      out.emit(label(noArguments));
+      break;
+    }
+    case 'memfd':
+      emitMemfd(context, group, row);
+      return;
+  }
+  emitAutomatonRow(out, placed, row, unknown);
+  out.emit(ja(end), label(unknown));
+  emitFill(out, row, placed.automaton.width, Truth.UNKNOWN);
+  if (group.fact !== 'name') {
+    out.emit(ja(end), label(absent));
+    emitFill(out, row, placed.automaton.width, Truth.ABSENT);
+  }
+  out.emit(label(end));
+};
+
+/** The only tests there are say `= true` or `= false`; the automaton's rows for "1" and "" have their truths. */
+const emitMemfd = (context: HookContext, group: ProcessGroup, row: number): void => {
+  const { out } = context;
+  const [yes, end] = [out.fresh('memfd'), out.fresh('memfd.end')];
+  const { automaton } = group.placed;
+  const truths = (text: string) => [
+    lddw(
+      R2,
+      new DataView(runAutomaton(automaton, new TextEncoder().encode(text)).slice().buffer).getBigUint64(0, true),
+    ),
+    stx('dw', R7, row, R2),
+  ];
+  out.emit(
+    ldx('b', R1, R7, HEAD.typechar),
+    jeq(R1, 'm'.charCodeAt(0), yes),
+    ...truths(''),
+    ja(end),
+    label(yes),
+    ...truths('1'),
+    label(end),
+  );
+};

@@ -1,0 +1,31 @@
+import { comment, R7, st } from '../../engine/isa/index.ts';
+import { Truth } from '../language/index.ts';
+import { type HookContext, predicateByte, type StringGroup } from './context.ts';
+import { emitUnmap } from './gather.ts';
+import { emitAncestors, emitPredicate, isLate } from './predicates.ts';
+import { emitStringTests } from './strings.ts';
+
+/** Whether a hook has predicates about socket ends. */
+export const usesSockets = (context: HookContext): boolean =>
+  context.hook.predicates.some(({ kernel }) => kernel.place === 'address' || kernel.place === 'port');
+
+/** Evaluates everything that needs what was gathered for candidates: ancestors first, then files and sockets, then strings. r8 is the task. */
+export const emitLatePredicates = (context: HookContext): void => {
+  const { out, hook, layout, groups } = context;
+  emitAncestors(context);
+  emitUnmap(out);
+  for (const [index, predicate] of hook.predicates.entries())
+    if (isLate(predicate.kernel)) emitPredicate(context, index);
+  for (const group of groups) {
+    const slot = layout.strings[group.of];
+    const [first] = group.predicates;
+    if (slot === undefined || first === undefined) continue;
+    out.emit(comment(describeGroup(context, group)));
+    emitStringTests(out, group.placed, slot, group.part, predicateByte(context, first));
+  }
+  for (const index of context.refused) out.emit(st('b', R7, predicateByte(context, index), Truth.UNKNOWN));
+};
+
+/** What an automaton decides, in the conditions' words. */
+const describeGroup = (context: HookContext, group: StringGroup): string =>
+  group.predicates.map((index) => context.hook.predicates[index]?.text ?? '').join('; ');

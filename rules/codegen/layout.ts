@@ -1,0 +1,136 @@
+import type { HookName } from '../../engine/object/index.ts';
+import type { HookPlan } from '../plan/index.ts';
+
+/** What a record is about. */
+export const RECORD_KIND = { event: 1, exec: 2, fork: 3, exit: 4 } as const;
+export type RecordKind = keyof typeof RECORD_KIND;
+
+/** Offsets into the head of every record, in bytes; all numbers are little endian. */
+export const HEAD = {
+  kind: 0,
+  hook: 2,
+  /** System call number; the highest bit is set for the ia32 table. */
+  event: 4,
+  time: 8,
+  start: 16,
+  tgid: 24,
+  tid: 28,
+  ppid: 32,
+  uid: 36,
+  gid: 40,
+  loginuid: 44,
+  parentStart: 48,
+  cgroup: 56,
+  result: 64,
+  arguments: 72,
+  fd: 120,
+  flags: 124,
+  ino: 128,
+  dev: 136,
+  typechar: 140,
+  /** What enforcing rules want: 0 nothing, 1 deny, 2 kill. */
+  verdict: 141,
+  /** Why it was not done, a key of `GUARDS`; 0: it was done. */
+  guard: 142,
+  /** Two socket ends of 24 bytes: family u16, port u16 in host order, 4 bytes of nothing, 16 bytes of address. */
+  local: 144,
+  remote: 168,
+  size: 192,
+} as const;
+
+/** Offsets into a socket end. */
+export const END = { family: 0, port: 2, address: 8 } as const;
+
+/** Marks the ia32 table in `HEAD.event`. */
+export const IA32_BIT = 0x8000_0000;
+
+/** Offsets into a string slot. */
+export const STRING = { state: 0, flags: 1, length: 2, nameLength: 4, data: 8 } as const;
+
+/** What a string slot holds. */
+export const STRING_STATE = { none: 0, present: 1, absent: 2, unknown: 3, relative: 4 } as const;
+/** `STRING.flags`: the caller's memory, which may have changed since. */
+export const AS_PASSED = 1;
+
+/** Bytes a path slot holds; a path of this length or more is unknown. */
+export const PATH_BYTES = 256;
+/** Bytes of an argument vector that are read; a longer one is unknown. */
+export const ARGV_BYTES = 512;
+
+/** Why a verdict was not carried out, by the code in the record. */
+export const GUARDS = {
+  done: 0,
+  monitor: 1,
+  expired: 2,
+  init: 3,
+  'kernel thread': 4,
+  agent: 5,
+  'protected executable': 6,
+} as const;
+export type Guard = keyof typeof GUARDS;
+
+/** The strings a record may carry. `base` is the folder that a relative `path` starts from. */
+export type RecordString = 'file' | 'path' | 'path2' | 'base' | 'base2' | 'argv';
+
+/** Where things lie in the records of one hook. */
+export interface RecordLayout {
+  readonly hook: HookName;
+  /** Index into the object's layouts, and `HEAD.hook` of its records. */
+  readonly index: number;
+  /** Rules that this hook's bits stand for, as indices into the plan's rules. */
+  readonly rules: readonly number[];
+  /** One bit a rule: the kernel part matched. */
+  readonly matched: number;
+  /** One bit a rule: the rule's verdict is certain. */
+  readonly acted: number;
+  readonly ruleBytes: number;
+  /** One truth byte a predicate. */
+  readonly predicates: number;
+  /** Byte of each of the hook's predicates, from `predicates` on. */
+  readonly predicateAt: readonly number[];
+  readonly predicateBytes: number;
+  readonly strings: Readonly<Partial<Record<RecordString, number>>>;
+  readonly size: number;
+}
+
+const align = (value: number): number => (value + 7) & ~7;
+
+const STRINGS: Readonly<Record<HookName, readonly RecordString[]>> = {
+  'raw_tp/sys_enter': [],
+  'tp_btf/sys_exit': ['file', 'path', 'path2', 'base', 'base2'],
+  'tp_btf/sched_process_exec': ['file', 'base', 'argv'],
+  'tp_btf/sched_process_fork': [],
+  'tp_btf/sched_process_exit': [],
+  'lsm/file_open': ['file'],
+  'lsm/bprm_check_security': ['file'],
+  'lsm/socket_connect': [],
+};
+
+/** Lays out the records of a hook. `groups` are predicates that one automaton writes together: they lie side by side, 8-aligned. */
+export const recordLayout = (
+  hook: HookName,
+  index: number,
+  plan: HookPlan | undefined,
+  groups: readonly { readonly predicates: readonly number[]; readonly width: number }[],
+): RecordLayout => {
+  const rules = [...new Set(plan?.events.flatMap((event) => event.rules.map((rule) => rule.rule)) ?? [])];
+  const ruleBytes = align(Math.ceil(rules.length / 8));
+  const matched = HEAD.size;
+  const acted = matched + ruleBytes;
+  const predicates = acted + ruleBytes;
+  const predicateAt = new Array<number>(plan?.predicates.length ?? 0).fill(-1);
+  let next = 0;
+  for (const group of groups) {
+    for (const [position, predicate] of group.predicates.entries()) predicateAt[predicate] = next + position;
+    next += group.width;
+  }
+  for (const [predicate, at] of predicateAt.entries()) if (at < 0) predicateAt[predicate] = next++;
+  const predicateBytes = align(next);
+  let at = predicates + predicateBytes;
+  const strings: Partial<Record<RecordString, number>> = {};
+  for (const name of STRINGS[hook]) {
+    strings[name] = at;
+    at += STRING.data + (name === 'argv' ? ARGV_BYTES : PATH_BYTES);
+  }
+  return { hook, index, rules, matched, acted, ruleBytes, predicates, predicateAt, predicateBytes, strings, size: at };
+};

@@ -1,0 +1,113 @@
+import {
+  comment,
+  exit,
+  jeq,
+  jne,
+  label,
+  ldx,
+  ldxField,
+  loadMap,
+  mov,
+  R0,
+  R1,
+  R2,
+  R3,
+  R4,
+  R6,
+  R8,
+  R9,
+  R10,
+  stx,
+} from '../../engine/isa/index.ts';
+import type { HookContext } from './context.ts';
+import { helper, STACK, stackAddress } from './emitter.ts';
+import { emitOutput, emitVerdicts } from './enforce.ts';
+import { currentTask, emitClear, emitHead, emitScratch, storeKey } from './gather.ts';
+import { emitLatePredicates } from './late.ts';
+import { emitOwnProcess, emitPredicate, isLate } from './predicates.ts';
+
+/** STACK.key = the key of the process that the task in r9 belongs to. */
+const keyOfTask = [
+  ldxField('dw', R1, R9, 'task_struct.group_leader'),
+  ldxField('dw', R2, R1, 'task_struct.start_boottime'),
+  ldxField('w', R1, R9, 'task_struct.tgid'),
+  ...storeKey,
+];
+
+/** A new process has its parent's facts until it execs; new threads change nothing. */
+export const emitFork = (context: HookContext): void => {
+  const { out } = context;
+  out.emit(
+    mov(R6, R1),
+    ldx('dw', R8, R6, 8),
+    comment('threads are no processes'),
+    ldxField('w', R1, R8, 'task_struct.pid'),
+    ldxField('w', R2, R8, 'task_struct.tgid'),
+    jne(R1, R2, 'exit'),
+  );
+  emitScratch(out);
+  emitClear(context);
+  emitHead(context, 'fork');
+  out.emit(
+    comment("the child inherits its parent's facts"),
+    ldx('dw', R9, R6, 0),
+    ...keyOfTask,
+    loadMap(R1, 'processes'),
+    ...stackAddress(R2, STACK.key),
+    helper('bpf_map_lookup_elem'),
+    jeq(R0, 0, 'report'),
+    stx('dw', R10, STACK.scratch, R0),
+    ldx('dw', R9, R6, 8),
+    ...keyOfTask,
+    loadMap(R1, 'processes'),
+    ...stackAddress(R2, STACK.key),
+    ldx('dw', R3, R10, STACK.scratch),
+    mov(R4, 0),
+    helper('bpf_map_update_elem'),
+    label('report'),
+  );
+  emitOutput(context);
+  out.emit(label('exit'), mov(R0, 0), exit());
+};
+
+/** A process ends with its last thread (signal->live is 0 by then, kernel/exit.c); its facts go after the rules have seen them. */
+export const emitExit = (context: HookContext): void => {
+  const { out, hook } = context;
+  out.emit(
+    mov(R6, R1),
+    ...currentTask,
+    comment('only the last thread ends the process'),
+    ldxField('dw', R1, R8, 'task_struct.signal'),
+    ldxField('w', R1, R1, 'signal_struct.live.counter'),
+    jne(R1, 0, 'exit'),
+  );
+  emitScratch(out);
+  emitClear(context);
+  emitHead(context, 'exit');
+  emitOwnProcess(
+    context,
+    hook.predicates.map((_, index) => index),
+  );
+  for (const [index, predicate] of hook.predicates.entries())
+    if (!isLate(predicate.kernel)) emitPredicate(context, index);
+  emitLatePredicates(context);
+  if (hook.events.length > 0)
+    emitVerdicts(
+      context,
+      hook.events.flatMap((event) => event.rules),
+      'report',
+    );
+  out.emit(label('report'));
+  emitOutput(context);
+  out.emit(
+    ...currentTask,
+    mov(R9, R8),
+    ...keyOfTask,
+    loadMap(R1, 'processes'),
+    ...stackAddress(R2, STACK.key),
+    helper('bpf_map_delete_elem'),
+    label('exit'),
+    mov(R0, 0),
+    exit(),
+  );
+};

@@ -1,0 +1,220 @@
+import { assemble } from '../../engine/isa/index.ts';
+import type { BpfObject, FeatureLevel, HookName, MapSpec, ProgramSpec } from '../../engine/object/index.ts';
+import type { HookPlan, Plan, ProcessFact, StringTest } from '../plan/index.ts';
+import { type AutomatonOptions, automatonLayout, automatonTable, buildAutomata, runAutomaton } from './automaton.ts';
+import { emitBeforeEffect } from './before-effect.ts';
+import { EXTRA, type HookContext, type ProcessGroup, type ProcessLayout, type StringGroup } from './context.ts';
+import { createEmitter } from './emitter.ts';
+import { CONFIG } from './enforce.ts';
+import { emitExec } from './exec.ts';
+import { type RecordLayout, recordLayout } from './layout.ts';
+import { emitExit, emitFork } from './lifecycle.ts';
+import { AUTOMATA_MAP } from './strings.ts';
+import { CALL_NUMBERS, callTable, emitSysExit } from './sys-exit.ts';
+
+/** Programs that every object has: without them there are no facts of processes. */
+const LIFECYCLE: readonly HookName[] = [
+  'tp_btf/sched_process_exec',
+  'tp_btf/sched_process_fork',
+  'tp_btf/sched_process_exit',
+];
+/** Lifecycle first, so that facts exist before a rule asks for them. */
+const ORDER: readonly HookName[] = [
+  ...LIFECYCLE,
+  'lsm/file_open',
+  'lsm/bprm_check_security',
+  'lsm/socket_connect',
+  'tp_btf/sys_exit',
+];
+
+/** Processes that facts are kept for at most. */
+const MAX_PROCESSES = 32_768;
+const MAX_PROTECTED = 1024;
+/** Bytes of the ring buffer. */
+const RING_BYTES = 4 * 1024 * 1024;
+
+/** An object with what user space needs to feed it and to read its records. */
+export interface Generated {
+  readonly object: BpfObject;
+  readonly layouts: readonly RecordLayout[];
+  readonly processes: ProcessLayout;
+  /** Predicates per hook that no automaton could take, by their text; user space decides them. */
+  readonly overBudget: readonly { readonly hook: HookName; readonly predicate: number }[];
+}
+
+const EMPTY = (hook: HookName): HookPlan => ({ hook, predicates: [], events: [] });
+
+/** Collects automaton tables one after the other. */
+const createTables = () => {
+  const tables: Uint8Array[] = [];
+  let size = 0;
+  return {
+    place: (tests: readonly StringTest[], options: AutomatonOptions) => {
+      const { built, refused } = buildAutomata(tests, options);
+      const placed = built.map(({ automaton, tests: its }) => {
+        const at = size;
+        tables.push(automatonTable(automaton));
+        size += (automatonLayout(automaton).size + 7) & ~7;
+        return { placed: { automaton, at }, tests: its };
+      });
+      return { placed, refused };
+    },
+    value: (): Uint8Array => {
+      const value = new Uint8Array(Math.max(8, size));
+      let at = 0;
+      for (const table of tables) {
+        value.set(table, at);
+        at += (table.length + 7) & ~7;
+      }
+      return value;
+    },
+  };
+};
+
+type Tables = ReturnType<typeof createTables>;
+
+const FACTS: readonly ProcessFact[] = ['name', 'exe', 'exepath', 'args', 'cmdline', 'memfd'];
+
+const layOutProcesses = (plan: Plan, tables: Tables): ProcessLayout => {
+  const groups: ProcessGroup[] = [];
+  const byteOf = new Map<string, number>();
+  let size = 0;
+  for (const fact of FACTS) {
+    const tests = plan.processTests.filter((test) => test.fact === fact);
+    const nulIsBlank = fact === 'args' || fact === 'cmdline';
+    const { placed } = tables.place(
+      tests.map((each) => each.test),
+      { nulIsBlank },
+    );
+    for (const { placed: automaton, tests: its } of placed) {
+      groups.push({ fact, placed: automaton, at: size });
+      for (const [position, test] of its.entries()) {
+        const key = tests.find((each) => each.test === test)?.key;
+        if (key !== undefined) byteOf.set(key, size + position);
+      }
+      size += automaton.automaton.width;
+    }
+  }
+  return { groups, byteOf, size: Math.max(8, size) };
+};
+
+const groupStrings = (
+  hook: HookPlan,
+  tables: Tables,
+): { readonly groups: StringGroup[]; readonly refused: Set<number> } => {
+  const groups: StringGroup[] = [];
+  const refused = new Set<number>();
+  for (const of of ['file', 'path', 'path2'] as const) {
+    for (const part of ['whole', 'directory', 'filename'] as const) {
+      const indices = new Map<StringTest, number>();
+      for (const [index, { kernel }] of hook.predicates.entries())
+        if (kernel.place === 'string' && kernel.of === of && kernel.part === part) indices.set(kernel.test, index);
+      const result = tables.place([...indices.keys()], { normalPathsOnly: part === 'whole' });
+      for (const { placed, tests } of result.placed)
+        groups.push({ of, part, placed, predicates: tests.map((test) => indices.get(test) ?? 0) });
+      for (const test of result.refused) refused.add(indices.get(test) ?? 0);
+    }
+  }
+  return { groups, refused };
+};
+
+const emitHook = (context: HookContext): void => {
+  const { hook } = context.layout;
+  if (hook === 'tp_btf/sys_exit') emitSysExit(context);
+  else if (hook === 'tp_btf/sched_process_exec') emitExec(context);
+  else if (hook === 'tp_btf/sched_process_fork') emitFork(context);
+  else if (hook === 'tp_btf/sched_process_exit') emitExit(context);
+  else if (hook === 'raw_tp/sys_enter') throw new Error(`no program is generated for ${hook}`);
+  else emitBeforeEffect(context, hook);
+};
+
+const word = (value: number): Uint8Array => {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value, true);
+  return bytes;
+};
+
+/**
+ * Generates one program a hook for a plan: lifecycle programs always, the others where rules need them. The instructions are those
+ * every level from 6.1 on has, so that all levels get the same bytes so far.
+ */
+export const generate = (plan: Plan, level: FeatureLevel): Generated => {
+  const tables = createTables();
+  const processes = layOutProcesses(plan, tables);
+  const hooks = ORDER.flatMap((name) => {
+    const hook = plan.hooks.find((each) => each.hook === name);
+    return hook !== undefined || LIFECYCLE.includes(name) ? [hook ?? EMPTY(name)] : [];
+  });
+  const prepared = hooks.map((hook, index) => {
+    const { groups, refused } = groupStrings(hook, tables);
+    const widths = groups.map((group) => ({ predicates: group.predicates, width: group.placed.automaton.width }));
+    return { hook, groups, refused, layout: recordLayout(hook.hook, index, hook, widths) };
+  });
+  const extra = Math.max(...prepared.map(({ layout }) => layout.size));
+  const programs = prepared.map(({ hook, groups, refused, layout }): ProgramSpec => {
+    const out = createEmitter();
+    emitHook({ out, plan, hook, layout, processes, groups, refused, extra });
+    const { instructions, relocations, lines } = assemble(out.items);
+    return { name: hook.hook.replace(/^.*\//, ''), hook: hook.hook, instructions, relocations, lines };
+  });
+  const detection = plan.hooks.find((hook) => hook.hook === 'tp_btf/sys_exit');
+  const calls = callTable(detection?.events ?? []);
+  const one = (name: string, valueSize: number, value?: Uint8Array, type: MapSpec['type'] = 'array'): MapSpec => ({
+    name,
+    type,
+    keySize: 4,
+    valueSize,
+    maxEntries: 1,
+    ...(value && { contents: [[word(0), value] as const] }),
+  });
+  const automata = tables.value();
+  const maps: MapSpec[] = [
+    { name: 'events', type: 'ringbuf', keySize: 0, valueSize: 0, maxEntries: RING_BYTES },
+    {
+      name: 'calls',
+      type: 'array',
+      keySize: 4,
+      valueSize: 4,
+      maxEntries: 2 * CALL_NUMBERS,
+      contents: [...calls].map(([call, recipe]) => [word(call), word(recipe)] as const),
+    },
+    { name: 'processes', type: 'hash', keySize: 16, valueSize: processes.size, maxEntries: MAX_PROCESSES },
+    { name: 'protected', type: 'hash', keySize: 16, valueSize: 4, maxEntries: MAX_PROTECTED },
+    one('scratch', extra + EXTRA.process + processes.size, undefined, 'percpu_array'),
+    one(AUTOMATA_MAP, automata.length, automata),
+    one('scopes', Math.max(8, plan.scopes.length * 8)),
+    one('config', CONFIG.size),
+    one('lost', 8 * prepared.length),
+  ];
+  return {
+    object: { level, maps, programs },
+    layouts: prepared.map(({ layout }) => layout),
+    processes,
+    overBudget: prepared.flatMap(({ hook, refused }) =>
+      [...refused].map((predicate) => ({ hook: hook.hook, predicate })),
+    ),
+  };
+};
+
+/** The value of the `processes` map for a process that was there before: its facts, by the same automata. */
+export const processValue = (
+  processes: ProcessLayout,
+  facts: Readonly<Record<Exclude<ProcessFact, 'memfd'>, string>> & { readonly memfd: boolean },
+): Uint8Array => {
+  const value = new Uint8Array(processes.size);
+  const encoder = new TextEncoder();
+  for (const { fact, placed, at } of processes.groups) {
+    const text = fact === 'memfd' ? (facts.memfd ? '1' : '') : facts[fact];
+    value.set(runAutomaton(placed.automaton, encoder.encode(text)), at);
+  }
+  return value;
+};
+
+/** The key of a process in the `processes` map. */
+export const processKey = (pid: number, start: bigint): Uint8Array => {
+  const key = new Uint8Array(16);
+  const view = new DataView(key.buffer);
+  view.setUint32(0, pid, true);
+  view.setBigUint64(8, start, true);
+  return key;
+};

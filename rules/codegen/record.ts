@@ -1,0 +1,209 @@
+import type { HookName } from '../../engine/object/index.ts';
+import { AF_INET, AF_INET6, type EventType, eventTypeOf, Truth } from '../language/index.ts';
+import {
+  AS_PASSED,
+  END,
+  GUARDS,
+  type Guard,
+  HEAD,
+  IA32_BIT,
+  RECORD_KIND,
+  type RecordKind,
+  type RecordLayout,
+  type RecordString,
+  STRING,
+  STRING_STATE,
+} from './layout.ts';
+
+/** One end of a socket. */
+export interface SocketEnd {
+  readonly family: 'ipv4' | 'ipv6';
+  /** In its usual text form. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A string of a record. */
+export interface RecordText {
+  readonly state: 'present' | 'absent' | 'unknown' | 'relative';
+  readonly text: string;
+  /** The caller's memory, as it was when the call ended. */
+  readonly asPassed: boolean;
+  /** Length in bytes of the last component, or of argv[0] with its NUL; 0 where it isn't known. */
+  readonly nameLength: number;
+}
+
+/** A record of the ring buffer, decoded. */
+export interface EventRecord {
+  readonly kind: RecordKind;
+  readonly hook: HookName;
+  readonly layout: RecordLayout;
+  readonly abi: 'x86-64' | 'ia32';
+  /** Undefined for forks, and for numbers that no table has. */
+  readonly event: EventType | undefined;
+  /** Nanoseconds since boot. */
+  readonly time: bigint;
+  readonly pid: number;
+  readonly start: bigint;
+  readonly tid: number;
+  readonly parentPid: number;
+  readonly parentStart: bigint;
+  readonly uid: number;
+  readonly gid: number;
+  /** -1: none. */
+  readonly loginuid: number;
+  readonly cgroup: bigint;
+  readonly result: bigint;
+  readonly arguments: readonly bigint[];
+  readonly fd: number;
+  readonly flags: number;
+  readonly ino: bigint;
+  readonly dev: bigint;
+  /** Empty where the file's type isn't known. */
+  readonly typechar: string;
+  readonly verdict: 'alert' | 'deny' | 'kill';
+  /** `done`: the verdict was carried out; else why not. */
+  readonly guard: Guard;
+  readonly local: SocketEnd | undefined;
+  readonly remote: SocketEnd | undefined;
+  /** Indices into the plan's rules. */
+  readonly matched: readonly number[];
+  readonly certain: ReadonlySet<number>;
+  /** Truths by the hook's predicate numbers; undefined for what wasn't evaluated. */
+  truth(predicate: number): Truth | undefined;
+  string(name: RecordString): RecordText | undefined;
+}
+
+const VERDICT_NAMES = ['alert', 'deny', 'kill'] as const;
+const GUARD_NAMES = new Map(Object.entries(GUARDS).map(([name, code]) => [code as number, name as Guard]));
+const KINDS = new Map(Object.entries(RECORD_KIND).map(([name, code]) => [code as number, name as RecordKind]));
+const STATES = new Map<number, RecordText['state']>([
+  [STRING_STATE.present, 'present'],
+  [STRING_STATE.absent, 'absent'],
+  [STRING_STATE.unknown, 'unknown'],
+  [STRING_STATE.relative, 'relative'],
+]);
+const TRUTHS: ReadonlySet<number> = new Set(Object.values(Truth));
+const decoder = new TextDecoder();
+
+/** Thrown for bytes that no program of the object wrote. */
+export class RecordError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'RecordError';
+  }
+}
+
+/** An IPv6 address in the form of RFC 5952. */
+const ipv6Text = (view: DataView, at: number): string => {
+  const groups = Array.from({ length: 8 }, (_, index) => view.getUint16(at + 2 * index));
+  let best = { at: -1, length: 1 };
+  for (let index = 0; index < 8; index++) {
+    let length = 0;
+    while (groups[index + length] === 0) length++;
+    if (length > best.length) best = { at: index, length };
+  }
+  const text = (from: number, to: number): string =>
+    groups
+      .slice(from, to)
+      .map((group) => group.toString(16))
+      .join(':');
+  return best.at < 0 ? text(0, 8) : `${text(0, best.at)}::${text(best.at + best.length, 8)}`;
+};
+
+const endOf = (view: DataView, at: number): SocketEnd | undefined => {
+  const family = view.getUint16(at + END.family, true);
+  const port = view.getUint16(at + END.port, true);
+  if (family === AF_INET) {
+    const address = [0, 1, 2, 3].map((index) => view.getUint8(at + END.address + index)).join('.');
+    return { family: 'ipv4', address, port };
+  }
+  return family === AF_INET6 ? { family: 'ipv6', address: ipv6Text(view, at + END.address), port } : undefined;
+};
+
+const eventOf = (
+  kind: RecordKind,
+  view: DataView,
+  abi: 'x86-64' | 'ia32',
+  eventTypes: EventTypes,
+): EventType | undefined => {
+  if (kind === 'exec') return eventTypes.execve;
+  if (kind === 'exit') return eventTypes.procexit;
+  return eventTypeOf(abi, (view.getUint32(HEAD.event, true) & ~IA32_BIT) >>> 0);
+};
+
+/** Event types that don't come from a call's number. */
+interface EventTypes {
+  readonly execve: EventType | undefined;
+  readonly procexit: EventType | undefined;
+  /** What a hook before the effect stands for. */
+  readonly byHook: ReadonlyMap<HookName, EventType>;
+}
+
+/** Decodes a record; the bytes are copied where they are kept. @throws RecordError */
+export const decodeRecord = (
+  bytes: Uint8Array,
+  layouts: readonly RecordLayout[],
+  eventTypes: EventTypes,
+): EventRecord => {
+  if (bytes.length < HEAD.size)
+    throw new RecordError(`a record of ${bytes.length} bytes is shorter than its head of ${HEAD.size}`);
+  const own = bytes.slice();
+  const view = new DataView(own.buffer);
+  const kind = KINDS.get(view.getUint16(HEAD.kind, true));
+  const layout = layouts[view.getUint16(HEAD.hook, true)];
+  if (kind === undefined || layout === undefined) throw new RecordError('a record of an unknown kind or hook');
+  if (own.length < layout.size)
+    throw new RecordError(`a record of ${own.length} bytes where ${layout.hook} writes ${layout.size}`);
+  const abi = view.getUint32(HEAD.event, true) >= IA32_BIT ? 'ia32' : 'x86-64';
+  const bits = (at: number): number[] =>
+    layout.rules.filter((_, index) => (view.getUint8(at + (index >> 3)) & (1 << (index & 7))) !== 0);
+  const byHook = eventTypes.byHook.get(layout.hook);
+  return {
+    kind,
+    hook: layout.hook,
+    layout,
+    abi,
+    event: kind === 'event' && byHook !== undefined ? byHook : eventOf(kind, view, abi, eventTypes),
+    time: view.getBigUint64(HEAD.time, true),
+    pid: view.getUint32(HEAD.tgid, true),
+    start: view.getBigUint64(HEAD.start, true),
+    tid: view.getUint32(HEAD.tid, true),
+    parentPid: view.getUint32(HEAD.ppid, true),
+    parentStart: view.getBigUint64(HEAD.parentStart, true),
+    uid: view.getUint32(HEAD.uid, true),
+    gid: view.getUint32(HEAD.gid, true),
+    loginuid: view.getInt32(HEAD.loginuid, true),
+    cgroup: view.getBigUint64(HEAD.cgroup, true),
+    result: view.getBigInt64(HEAD.result, true),
+    arguments: [0, 1, 2, 3, 4, 5].map((index) => view.getBigUint64(HEAD.arguments + 8 * index, true)),
+    fd: view.getInt32(HEAD.fd, true),
+    flags: view.getUint32(HEAD.flags, true),
+    ino: view.getBigUint64(HEAD.ino, true),
+    dev: BigInt(view.getUint32(HEAD.dev, true)),
+    typechar: view.getUint8(HEAD.typechar) === 0 ? '' : String.fromCharCode(view.getUint8(HEAD.typechar)),
+    verdict: VERDICT_NAMES[view.getUint8(HEAD.verdict)] ?? 'alert',
+    guard: GUARD_NAMES.get(view.getUint8(HEAD.guard)) ?? 'done',
+    local: endOf(view, HEAD.local),
+    remote: endOf(view, HEAD.remote),
+    matched: bits(layout.matched),
+    certain: new Set(bits(layout.acted)),
+    truth: (predicate) => {
+      const byte = own[layout.predicates + (layout.predicateAt[predicate] ?? -1)] ?? 0;
+      return TRUTHS.has(byte) ? (byte as Truth) : undefined;
+    },
+    string: (name) => {
+      const at = layout.strings[name];
+      if (at === undefined) return undefined;
+      const state = STATES.get(view.getUint8(at + STRING.state));
+      if (state === undefined) return undefined;
+      const length = view.getUint16(at + STRING.length, true);
+      return {
+        state,
+        text: decoder.decode(own.subarray(at + STRING.data, at + STRING.data + length)),
+        asPassed: (view.getUint8(at + STRING.flags) & AS_PASSED) !== 0,
+        nameLength: view.getUint16(at + STRING.nameLength, true),
+      };
+    },
+  };
+};

@@ -1,0 +1,177 @@
+import {
+  add,
+  comment,
+  ja,
+  jeq,
+  jge,
+  jgt,
+  jle,
+  jne,
+  jsle,
+  label,
+  lddw,
+  ldx,
+  loadMapValue,
+  lsh,
+  mov,
+  mul,
+  R0,
+  R1,
+  R2,
+  R3,
+  R4,
+  R5,
+  R7,
+  type Register,
+  st,
+  stx,
+  sub,
+} from '../../engine/isa/index.ts';
+import { Truth } from '../language/index.ts';
+import { type Automaton, automatonLayout } from './automaton.ts';
+import { type Emitter, helper } from './emitter.ts';
+import { AS_PASSED, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
+
+/** An automaton with the place of its table in the `automata` map. */
+export interface PlacedAutomaton {
+  readonly automaton: Automaton;
+  readonly at: number;
+}
+
+/** The map that all tables lie in. */
+export const AUTOMATA_MAP = 'automata';
+
+const repeated = (truth: Truth): bigint => BigInt(truth) * 0x0101_0101_0101_0101n;
+
+/** Sets the row of truths at `row` in the record to one truth. */
+export const emitFill = (out: Emitter, row: number, width: number, truth: Truth): void => {
+  out.emit(lddw(R4, repeated(truth)));
+  for (let at = 0; at < width; at += 8) out.emit(stx('dw', R7, row + at, R4));
+};
+
+/** Loads r3 with an automaton's first state. */
+export const startState = mov(R3, 0);
+
+/**
+ * Runs an automaton over bytes r1 up to r2 (exclusive) of the record's data at `data`, from the state in r3 on; r1 to r5 and r0 are
+ * used. At most `limit` bytes are read. Where the table would be left (which can't happen), it jumps to `fault`.
+ */
+export const emitAutomatonSteps = (
+  out: Emitter,
+  placed: PlacedAutomaton,
+  data: number,
+  limit: number,
+  fault: string,
+): void => {
+  const [loop, end] = [out.fresh('automaton.loop'), out.fresh('automaton.end')];
+  const { automaton, at } = placed;
+  const layout = automatonLayout(automaton);
+  const greatest = automaton.stateCount * automaton.classCount - 1;
+  out.emit(
+    loadMapValue(R5, AUTOMATA_MAP, at),
+    label(loop),
+    jge(R1, limit, end),
+    jge(R1, R2, end),
+    mov(R0, R7),
+    add(R0, R1),
+    ldx('b', R4, R0, data),
+    mov(R0, R5),
+    add(R0, R4),
+    ldx('b', R4, R0, layout.classes),
+    mul(R3, automaton.classCount),
+    add(R3, R4),
+    jgt(R3, greatest, fault),
+    lsh(R3, 1),
+    mov(R0, R5),
+    add(R0, R3),
+    ldx('h', R3, R0, layout.transitions),
+    add(R1, 1),
+    ja(loop),
+    label(end),
+  );
+};
+
+/** Copies the row of truths of the state in r3 to `row` in the record. */
+export const emitAutomatonRow = (out: Emitter, placed: PlacedAutomaton, row: number, fault: string): void => {
+  const { automaton, at } = placed;
+  const layout = automatonLayout(automaton);
+  out.emit(
+    jgt(R3, automaton.stateCount - 1, fault),
+    lsh(R3, 1),
+    loadMapValue(R0, AUTOMATA_MAP, at + layout.rowOf),
+    add(R0, R3),
+    ldx('h', R3, R0, 0),
+    jgt(R3, automaton.rowCount - 1, fault),
+    mul(R3, automaton.width),
+    loadMapValue(R0, AUTOMATA_MAP, at + layout.rows),
+    add(R0, R3),
+  );
+  for (let byte = 0; byte < automaton.width; byte += 8)
+    out.emit(ldx('dw', R4, R0, byte), stx('dw', R7, row + byte, R4));
+};
+
+/** Decides the tests of one automaton over a string slot, or a part of it, into the truths at `row`. */
+export const emitStringTests = (
+  out: Emitter,
+  placed: PlacedAutomaton,
+  slot: number,
+  part: 'whole' | 'directory' | 'filename',
+  row: number,
+): void => {
+  const [unknown, absent, end] = [out.fresh('string.unknown'), out.fresh('string.absent'), out.fresh('string.end')];
+  const { width } = placed.automaton;
+  out.emit(
+    ldx('b', R1, R7, slot + STRING.state),
+    jeq(R1, STRING_STATE.absent, absent),
+    jne(R1, STRING_STATE.present, unknown),
+    ldx('h', R2, R7, slot + STRING.length),
+    mov(R1, 0),
+  );
+  if (part !== 'whole') {
+    const enough = out.fresh('string.enough');
+    out.emit(
+      ldx('h', R4, R7, slot + STRING.nameLength),
+      jeq(R4, 0, unknown),
+      mov(R5, R2),
+      sub(R5, R4),
+      jgt(R5, PATH_BYTES, unknown),
+      ...(part === 'filename' ? [mov(R1, R5)] : [mov(R2, R5), jle(R2, 1, enough), sub(R2, 1), label(enough)]),
+    );
+  }
+  out.emit(startState);
+  emitAutomatonSteps(out, placed, slot + STRING.data, PATH_BYTES, unknown);
+  emitAutomatonRow(out, placed, row, unknown);
+  out.emit(ja(end), label(unknown));
+  emitFill(out, row, width, Truth.UNKNOWN);
+  out.emit(ja(end), label(absent));
+  emitFill(out, row, width, Truth.ABSENT);
+  out.emit(label(end));
+};
+
+/** Reads the path at the user address in `address` (r1 to r5) into a string slot, as the caller passed it. */
+export const emitPassedPath = (out: Emitter, address: Register, slot: number): void => {
+  const [unknown, relative, end] = [out.fresh('passed.unknown'), out.fresh('passed.relative'), out.fresh('passed.end')];
+  out.emit(
+    comment('a path as the caller passed it'),
+    mov(R3, address),
+    mov(R1, R7),
+    add(R1, slot + STRING.data),
+    mov(R2, PATH_BYTES),
+    st('b', R7, slot + STRING.flags, AS_PASSED),
+    helper('bpf_probe_read_user_str'),
+    jsle(R0, 0, unknown),
+    jge(R0, PATH_BYTES, unknown),
+    sub(R0, 1),
+    stx('h', R7, slot + STRING.length, R0),
+    ldx('b', R1, R7, slot + STRING.data),
+    jne(R1, 0x2f, relative),
+    st('b', R7, slot + STRING.state, STRING_STATE.present),
+    ja(end),
+    label(relative),
+    st('b', R7, slot + STRING.state, STRING_STATE.relative),
+    ja(end),
+    label(unknown),
+    st('b', R7, slot + STRING.state, STRING_STATE.unknown),
+    label(end),
+  );
+};

@@ -1,0 +1,38 @@
+import type { FeatureLevel } from '../engine/object/index.ts';
+import { type Generated, generate } from './codegen/index.ts';
+import type { Diagnostic } from './diagnostic.ts';
+import { type Plan, planRules } from './plan/index.ts';
+import type { Rule } from './rule.ts';
+
+/** Rules compiled for one kernel. */
+export interface Compiled extends Generated {
+  readonly plan: Plan;
+  /** Findings of the plan and of code generation; rules with an error are not in the object. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Compiles rules to one object. Never throws for what a rule says: see `diagnostics`. */
+export const compile = (rules: readonly Rule[], options: { readonly level: FeatureLevel }): Compiled => {
+  const plan = planRules(rules);
+  const generated = generate(plan, options.level);
+  const diagnostics: Diagnostic[] = [...plan.diagnostics];
+  for (const { hook, predicate } of generated.overBudget) {
+    const planned = plan.hooks.find((each) => each.hook === hook);
+    const text = planned?.predicates[predicate]?.text ?? '';
+    for (const placement of plan.placements) {
+      const rule = plan.rules[placement.rule];
+      if (rule === undefined || placement.hook !== hook || placement.placed.kind !== 'kernel') continue;
+      if (placement.placed.kernel !== planned?.predicates[predicate]?.kernel) continue;
+      diagnostics.push({
+        ...rule.conditionAt(placement.predicate.span),
+        severity: rule.action === 'alert' ? 'warning' : 'error',
+        code: 'matcher-too-large',
+        field: placement.predicate.field.name,
+        message: `rule "${rule.name}": the patterns of "${text}" need more states than one matcher may have; user space decides them${
+          rule.action === 'alert' ? '' : `, so that the rule can't ${rule.action}`
+        }`,
+      });
+    }
+  }
+  return { ...generated, plan, diagnostics };
+};

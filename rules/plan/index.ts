@@ -1,0 +1,4 @@
+export * from './formula.ts';
+export * from './plan.ts';
+export * from './predicates.ts';
+export * from './tests.ts';

@@ -1,0 +1,301 @@
+import type { HookName } from '../../engine/object/index.ts';
+import type { Diagnostic } from '../diagnostic.ts';
+import { EVENT_TYPES, type EventType, type Predicate, Truth } from '../language/index.ts';
+import type { Rule } from '../rule.ts';
+import { type Formula, predicatesOf, toFormula } from './formula.ts';
+import {
+  beforeEffect,
+  EXEC_EVENTS,
+  type KernelPredicate,
+  OPEN_EVENTS,
+  type Placed,
+  type ProcessFact,
+  placePredicate,
+  SCOPE_FIELD,
+} from './predicates.ts';
+import type { StringTest } from './tests.ts';
+
+/** A predicate that a hook's program evaluates; its place in the array is its number. */
+export interface PlannedPredicate {
+  readonly key: string;
+  readonly kernel: KernelPredicate;
+  /** The condition's text of its first use, for listings. */
+  readonly text: string;
+}
+
+/** A rule at a hook, for one event type. */
+export interface PlannedRule {
+  /** Index into `Plan.rules`. */
+  readonly rule: number;
+  /** What the kernel part decides by: unknown counts as possible. */
+  readonly possible: Formula;
+  /** What an enforcing rule acts by; undefined for rules that only alert. */
+  readonly certain: Formula | undefined;
+}
+
+/** What a hook's program does for one event type. */
+export interface EventPlan {
+  readonly event: EventType;
+  readonly rules: readonly PlannedRule[];
+}
+
+/** Everything that one hook's program does. */
+export interface HookPlan {
+  readonly hook: HookName;
+  readonly predicates: readonly PlannedPredicate[];
+  readonly events: readonly EventPlan[];
+}
+
+/** A test of an exec fact; evaluated at exec, its byte is kept with the process. */
+export interface ProcessTest {
+  readonly key: string;
+  readonly fact: ProcessFact;
+  readonly test: StringTest;
+}
+
+/** Rules after the split. */
+export interface Plan {
+  readonly rules: readonly Rule[];
+  readonly hooks: readonly HookPlan[];
+  readonly processTests: readonly ProcessTest[];
+  /** cgroup paths of the policies' scopes. */
+  readonly scopes: readonly string[];
+  /** Where the predicates of a rule are evaluated, for `explain` and `check`. */
+  readonly placements: readonly Placement[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** What became of one predicate of a rule at one hook. */
+export interface Placement {
+  readonly rule: number;
+  readonly hook: HookName;
+  readonly event: string;
+  readonly predicate: Predicate;
+  readonly placed: Placed;
+}
+
+const jsonOf = (value: unknown): string =>
+  JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'bigint' ? `${part}n` : part instanceof Uint8Array ? [...part] : part,
+  );
+
+/** Identity of a test of a process fact. */
+export const processTestKey = (fact: ProcessFact, test: StringTest): string => jsonOf([fact, test]);
+
+/** The condition of a rule with its policy's scope in front. */
+const scoped = (rule: Rule): Rule['condition'] => {
+  if (rule.scope.cgroup === undefined) return rule.condition;
+  const { span } = rule.condition;
+  const scope: Predicate = {
+    kind: 'predicate',
+    field: { name: SCOPE_FIELD, span },
+    operator: '=',
+    constants: [{ type: 'string', value: rule.scope.cgroup }],
+    span,
+  };
+  return { kind: 'and', operands: [scope, rule.condition], span };
+};
+
+/** The text of a predicate, from its parts: what listings show beside a byte. */
+export const predicateText = (predicate: Predicate): string => {
+  const { field, operator, constants } = predicate;
+  const name = field.argument === undefined ? field.name : `${field.name}[${field.argument}]`;
+  const values = constants.map((constant) =>
+    constant.type === 'string' || constant.type === 'network' ? constant.value : String(constant.value),
+  );
+  if (operator === 'exists') return `${name} exists`;
+  const list = values.length > 4 ? `${values.slice(0, 3).join(', ')}, ... ${values.length} in all` : values.join(', ');
+  return ['in', 'intersects', 'pmatch'].includes(operator)
+    ? `${name} ${operator} (${list})`
+    : `${name} ${operator} ${list}`;
+};
+
+/** The hooks at which a rule sees an event type, empty where its action has no hook before the effect. */
+const hooksFor = (rule: Rule, event: EventType): readonly HookName[] => {
+  if (rule.action === 'alert') {
+    if (event.type === 'procexit') return ['tp_btf/sched_process_exit'];
+    return EXEC_EVENTS.includes(event.type) ? ['tp_btf/sched_process_exec', 'tp_btf/sys_exit'] : ['tp_btf/sys_exit'];
+  }
+  if (EXEC_EVENTS.includes(event.type))
+    return [rule.action === 'kill' ? 'tp_btf/sched_process_exec' : 'lsm/bprm_check_security'];
+  if (OPEN_EVENTS.includes(event.type)) return ['lsm/file_open'];
+  return event.type === 'connect' ? ['lsm/socket_connect'] : [];
+};
+
+/** One event type stands for all that a hook before the effect sees. */
+const representative = (hook: HookName, event: EventType): string => {
+  if (hook === 'lsm/file_open') return 'openat';
+  return actsBefore(hook) && EXEC_EVENTS.includes(event.type) ? 'execve' : event.type;
+};
+
+/** Event types on which a condition can be true at all, from its evt.type alone. */
+const eventTypesOf = (rule: Rule): readonly EventType[] => {
+  const named = rule.on.length > 0 ? new Set(rule.on) : undefined;
+  const found: EventType[] = [];
+  for (const event of EVENT_TYPES.values()) {
+    if (named !== undefined && !named.has(event.type)) continue;
+    if (named === undefined && event.type === 'procexit' && !mentionsType(rule)) continue;
+    const site = { hook: 'tp_btf/sys_exit', event } as const;
+    const formula = toFormula(rule.condition, 'possible', (predicate) => {
+      const placed = placePredicate(predicate, site);
+      return placed.kind === 'constant' ? placed.truth : Truth.UNKNOWN;
+    });
+    if (formula.kind !== 'constant' || formula.value) found.push(event);
+  }
+  return found;
+};
+
+const mentionsType = (rule: Rule): boolean =>
+  [...predicatesOf(rule.condition)].some((predicate) => predicate.field.name === 'evt.type');
+
+class HookBuilder {
+  readonly predicates: PlannedPredicate[] = [];
+  readonly events = new Map<string, { readonly event: EventType; readonly rules: PlannedRule[] }>();
+  readonly #numbers = new Map<string, number>();
+
+  number(kernel: KernelPredicate, predicate: Predicate): number {
+    const key = jsonOf(kernel);
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    const index = this.predicates.length;
+    this.predicates.push({ key, kernel, text: predicateText(predicate) });
+    this.#numbers.set(key, index);
+    return index;
+  }
+}
+
+/**
+ * Splits rules into what each hook's program decides and what user space checks afterwards. Findings are errors for rules that
+ * can't be enforced as written (they are left out of the plan) and warnings for rules that can never match.
+ */
+export const planRules = (rules: readonly Rule[]): Plan => {
+  const hooks = new Map<HookName, HookBuilder>();
+  const processTests = new Map<string, ProcessTest>();
+  const scopes = new Set<string>();
+  const placements: Placement[] = [];
+  const diagnostics: Diagnostic[] = [];
+
+  for (const [index, rule] of rules.entries()) {
+    const before = diagnostics.length;
+    const events = eventTypesOf(rule);
+    const planned: { hook: HookName; event: EventType; run: (builder: HookBuilder) => PlannedRule }[] = [];
+    const seen = new Set<string>();
+    for (const event of events) {
+      const at = hooksFor(rule, event);
+      if (at.length === 0) {
+        diagnostics.push({
+          ...rule.position,
+          severity: 'error',
+          code: 'no-hook-before-effect',
+          field: 'action',
+          message: `rule "${rule.name}" can't ${rule.action} ${event.type}: there is no hook before its effect; ${rule.action} works on open, openat, openat2, connect and execve`,
+        });
+        break;
+      }
+      for (const hook of at) {
+        const site = { hook, event: EVENT_TYPES.get(representative(hook, event)) ?? event };
+        const id = `${hook} ${site.event.type}`;
+        if (seen.has(id)) continue;
+        seen.add(id);
+        const places = new Map<Predicate, Placed>();
+        for (const predicate of predicatesOf(scoped(rule))) places.set(predicate, placePredicate(predicate, site));
+        const constantOnly = toFormula(scoped(rule), 'possible', (predicate) => {
+          const placed = places.get(predicate);
+          return placed?.kind === 'constant' ? placed.truth : Truth.UNKNOWN;
+        });
+        if (constantOnly.kind === 'constant' && !constantOnly.value) continue;
+        for (const [predicate, placed] of places)
+          placements.push({ rule: index, hook, event: site.event.type, predicate, placed });
+        if (rule.action !== 'alert') diagnostics.push(...refusals(rule, hook, places));
+        planned.push({
+          hook,
+          event: site.event,
+          run: (builder) => {
+            const leaf = (predicate: Predicate): Truth | { index: number } => {
+              const placed = places.get(predicate);
+              if (placed?.kind === 'constant') return placed.truth;
+              if (placed?.kind !== 'kernel') return Truth.UNKNOWN;
+              const { kernel } = placed;
+              if (kernel.place === 'process') {
+                const key = processTestKey(kernel.fact, kernel.test);
+                processTests.set(key, { key, fact: kernel.fact, test: kernel.test });
+              }
+              if (kernel.place === 'scope') scopes.add(kernel.cgroup);
+              return { index: builder.number(kernel, predicate) };
+            };
+            return {
+              rule: index,
+              possible: toFormula(scoped(rule), 'possible', leaf),
+              certain: rule.action === 'alert' ? undefined : toFormula(scoped(rule), 'certain', leaf),
+            };
+          },
+        });
+      }
+    }
+    if (diagnostics.slice(before).some((diagnostic) => diagnostic.severity === 'error')) continue;
+    if (planned.length === 0) {
+      diagnostics.push({
+        ...rule.position,
+        severity: 'warning',
+        code: 'never-matches',
+        field: 'condition',
+        message: `rule "${rule.name}" can never match: there is no event type for which its condition can be true`,
+      });
+    }
+    for (const { hook, event, run } of planned) {
+      let builder = hooks.get(hook);
+      if (builder === undefined) {
+        builder = new HookBuilder();
+        hooks.set(hook, builder);
+      }
+      let plan = builder.events.get(event.type);
+      if (plan === undefined) {
+        plan = { event, rules: [] };
+        builder.events.set(event.type, plan);
+      }
+      plan.rules.push(run(builder));
+    }
+  }
+  return {
+    rules,
+    hooks: [...hooks].map(([hook, builder]) => ({
+      hook,
+      predicates: builder.predicates,
+      events: [...builder.events.values()],
+    })),
+    processTests: [...processTests.values()],
+    scopes: [...scopes],
+    placements,
+    diagnostics,
+  };
+};
+
+/** Why a rule that denies or kills can't: a predicate that the kernel can't decide at a hook before the effect. */
+const refusals = (rule: Rule, hook: HookName, places: ReadonlyMap<Predicate, Placed>): readonly Diagnostic[] => {
+  const found: Diagnostic[] = [];
+  for (const [predicate, placed] of places) {
+    if (placed.kind !== 'user') continue;
+    found.push({
+      ...rule.conditionAt(predicate.span),
+      severity: 'error',
+      code: 'not-in-kernel',
+      field: predicate.field.name,
+      expected: 'predicates that the kernel decides before the effect',
+      message: `rule "${rule.name}" can't ${rule.action} at ${hook}: "${predicateText(predicate)}" isn't decided there (${placed.reason})`,
+    });
+  }
+  if (rule.mode === 'enforce' && rule.scope.cgroup === undefined) {
+    found.push({
+      ...rule.position,
+      severity: 'error',
+      code: 'scope-required',
+      field: 'scope',
+      expected: 'scope: {cgroup: /some.slice}',
+      message: `rule "${rule.name}" may not ${rule.action} without a scope`,
+    });
+  }
+  return found;
+};
+
+/** Whether a rule acts at this hook before the call takes effect. */
+export const actsBefore = (hook: HookName): boolean => beforeEffect(hook) || hook === 'tp_btf/sched_process_exec';

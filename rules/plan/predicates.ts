@@ -1,0 +1,472 @@
+import type { HookName } from '../../engine/object/index.ts';
+import {
+  ERRNO_NAMES,
+  type EventType,
+  evaluatePredicate,
+  FIELDS,
+  FILE_TYPES,
+  type FieldName,
+  fieldOf,
+  type Predicate,
+  PTRACE_REQUESTS,
+  SIGNAL_NAMES,
+  Truth,
+} from '../language/index.ts';
+import {
+  type AddressTest,
+  addressTest,
+  HIGHEST,
+  LOWEST,
+  type NumberTest,
+  numberTest,
+  oneOf,
+  type StringTest,
+  stringTest,
+} from './tests.ts';
+
+/** A number that the kernel part has in the event's record. `argument` is a raw argument of the call, read as `bits` signed bits. */
+export type NumberSlot =
+  | { readonly slot: 'result' | 'fd' | 'access' | 'create' | 'typechar' | 'dev' | 'ino' }
+  | { readonly slot: 'tgid' | 'tid' | 'ppid' | 'uid' | 'gid' | 'loginuid' }
+  | { readonly slot: 'argument'; readonly index: number; readonly bits: 32 | 64 };
+
+/** A string that the kernel part reads: the file's resolved path, or a path as the caller passed it. */
+export type StringSlot = 'file' | 'path' | 'path2';
+
+/** Which end of a socket. */
+export type End = 'local' | 'remote';
+
+/** Facts as of exec, which the exec program evaluates once a process. */
+export type ProcessFact = 'name' | 'exe' | 'exepath' | 'args' | 'cmdline' | 'memfd';
+
+/** How the kernel evaluates a predicate at one hook. */
+export type KernelPredicate =
+  /** A bit of the process (depth 0), of its parent (1), its nth ancestor, or of any ancestor. */
+  | { readonly place: 'process'; readonly depth: number | 'any'; readonly fact: ProcessFact; readonly test: StringTest }
+  | { readonly place: 'number'; readonly of: NumberSlot; readonly test: NumberTest }
+  | {
+      readonly place: 'string';
+      readonly of: StringSlot;
+      readonly part: 'whole' | 'directory' | 'filename';
+      readonly test: StringTest;
+    }
+  | { readonly place: 'address'; readonly ends: readonly End[]; readonly test: AddressTest }
+  | { readonly place: 'port'; readonly ends: readonly End[]; readonly test: NumberTest; readonly negated: boolean }
+  | { readonly place: 'scope'; readonly cgroup: string };
+
+/** What becomes of a predicate at one hook for one event type: known at compile time, evaluated in the kernel, or after it (and why). */
+export type Placed =
+  | { readonly kind: 'constant'; readonly truth: Truth }
+  | { readonly kind: 'kernel'; readonly kernel: KernelPredicate }
+  | { readonly kind: 'user'; readonly reason: string };
+
+/** The place a predicate is planned for. */
+export interface Site {
+  readonly hook: HookName;
+  readonly event: EventType;
+}
+
+const constant = (truth: Truth): Placed => ({ kind: 'constant', truth });
+const user = (reason: string): Placed => ({ kind: 'user', reason });
+const ABSENT = constant(Truth.ABSENT);
+
+/** Event types that a hook before the effect can't tell apart. */
+const FAMILIES: Partial<Record<HookName, readonly string[]>> = {
+  'lsm/file_open': ['open', 'openat', 'openat2'],
+};
+
+/** Hooks at which the call has no result yet. */
+export const beforeEffect = (hook: HookName): boolean => hook.startsWith('lsm/');
+
+/** Open-family event types. */
+export const OPEN_EVENTS: readonly string[] = ['open', 'openat', 'openat2', 'creat'];
+/** Event types that start a program. */
+export const EXEC_EVENTS: readonly string[] = ['execve', 'execveat'];
+
+const hasArgument = (event: EventType, ...kinds: readonly string[]): boolean =>
+  event.arguments.some((argument) => kinds.includes(argument.kind));
+
+/** Whether a socket's addresses belong to the event, and which end is the server's. */
+const serverEnd = (event: EventType): End | undefined => {
+  switch (event.type) {
+    case 'connect':
+    case 'sendto':
+      return 'remote';
+    case 'accept':
+    case 'accept4':
+    case 'bind':
+    case 'listen':
+      return 'local';
+    default:
+      return undefined;
+  }
+};
+
+/** Slots whose value may be missing on an event. */
+const FILE_SLOTS: ReadonlySet<string> = new Set(['typechar', 'dev', 'ino']);
+
+const number = (of: NumberSlot, test: NumberTest | undefined): Placed => {
+  if (test === undefined) return user('this comparison');
+  const [only, more] = test.ranges;
+  if (only === undefined) return constant(Truth.FALSE);
+  if (more === undefined && only[0] === LOWEST && only[1] === HIGHEST && !FILE_SLOTS.has(of.slot))
+    return constant(Truth.TRUE);
+  return { kind: 'kernel', kernel: { place: 'number', of, test } };
+};
+
+/** A text field with few values becomes a test of the number behind it. */
+const enumerated = (of: NumberSlot, predicate: Predicate, domain: Iterable<readonly [bigint, string]>): Placed => {
+  const hits: bigint[] = [];
+  for (const [code, text] of domain) {
+    const truth = evaluatePredicate(predicate, { state: 'present', value: text, trust: 'resolved' });
+    if (truth === Truth.UNKNOWN) return user('this comparison');
+    if (truth === Truth.TRUE) hits.push(code);
+  }
+  return number(of, oneOf(hits));
+};
+
+const errnoDomain = function* (): Iterable<readonly [bigint, string]> {
+  for (const [code, name] of ERRNO_NAMES) yield [-BigInt(code), name];
+};
+
+/** evt.res: SUCCESS for every result from 0 on, else the errno's name. */
+const resultName = (predicate: Predicate): Placed => {
+  const success = evaluatePredicate(predicate, { state: 'present', value: 'SUCCESS', trust: 'resolved' });
+  const failures = enumerated({ slot: 'result' }, predicate, errnoDomain());
+  if (success === Truth.UNKNOWN || failures.kind !== 'kernel' || failures.kernel.place !== 'number')
+    return user('this comparison');
+  const ranges =
+    success === Truth.TRUE ? [...failures.kernel.test.ranges, [0n, HIGHEST] as const] : failures.kernel.test.ranges;
+  return number({ slot: 'result' }, { ranges });
+};
+
+const TYPE_CODES: readonly (readonly [char: string, name: string])[] = [
+  ...Object.values(FILE_TYPES).map((type) => [type.char, type.name] as const),
+  ['4', 'ipv4'],
+  ['6', 'ipv6'],
+  ['u', 'unix'],
+  ['m', 'memfd'],
+];
+
+/** The name that fd.type prints for fd.typechar's character. */
+export const typeName = (char: string): string | undefined => TYPE_CODES.find(([code]) => code === char)?.[1];
+
+const typeDomain = (index: 0 | 1): readonly (readonly [bigint, string])[] =>
+  TYPE_CODES.map((code) => [BigInt(code[0].charCodeAt(0)), code[index]] as const);
+
+const argument = (predicate: Predicate, event: EventType): Placed => {
+  const name = predicate.field.argument ?? '';
+  const index = event.arguments.findIndex((candidate) => candidate.name === name);
+  const kind = event.arguments[index]?.kind;
+  if (kind === undefined) return ABSENT;
+  if (kind === 'signal') {
+    const domain = [...SIGNAL_NAMES].map(([code, text]) => [BigInt(code), text] as const);
+    return enumerated({ slot: 'argument', index, bits: 32 }, predicate, domain);
+  }
+  if (event.type === 'ptrace' && name === 'request') {
+    const domain = [...PTRACE_REQUESTS].map(([code, text]) => [BigInt(code), text] as const);
+    return enumerated({ slot: 'argument', index, bits: 64 }, predicate, domain);
+  }
+  const bits = ({ uid: 32, gid: 32, pid: 32, fd: 32, int: 32, size: 64 } as const)[kind as 'uid'];
+  if (bits === undefined) return user(`evt.arg[${name}] is put into words after the kernel`);
+  if (predicate.operator === 'exists') return constant(Truth.TRUE);
+  const numbers = predicate.constants.map((value) =>
+    value.type === 'string' && /^-?\d+$/.test(value.value) ? BigInt(value.value) : undefined,
+  );
+  if (!['=', '!=', 'in'].includes(predicate.operator) || numbers.includes(undefined))
+    return user(`evt.arg[${name}] is put into words after the kernel`);
+  const constants = (numbers as bigint[]).map((value) => ({ type: 'number', value }) as const);
+  return number({ slot: 'argument', index, bits }, numberTest({ ...predicate, constants }));
+};
+
+const openAccess = (predicate: Predicate, yes: readonly bigint[], slot: 'access' | 'create'): Placed => {
+  const test = numberTest(predicate);
+  if (test === undefined) return user('this comparison');
+  const holds = (value: bigint): boolean => test.ranges.some(([low, high]) => value >= low && value <= high);
+  const all = slot === 'access' ? [0n, 1n, 2n, 3n] : [0n, 1n];
+  return number({ slot }, oneOf(all.filter((value) => holds(yes.includes(value) ? 1n : 0n))));
+};
+
+const path = (predicate: Predicate, of: StringSlot, part: 'whole' | 'directory' | 'filename' = 'whole'): Placed => {
+  if (predicate.operator === 'exists') return user('whether it exists');
+  const test = stringTest(predicate);
+  return test === undefined
+    ? user(`the operator ${predicate.operator}`)
+    : { kind: 'kernel', kernel: { place: 'string', of, part, test } };
+};
+
+const process = (predicate: Predicate, fact: ProcessFact, depth: number | 'any'): Placed => {
+  if (predicate.operator === 'exists' && depth === 0) return constant(Truth.TRUE);
+  if (fact === 'memfd') {
+    const test = numberTest(predicate);
+    if (test === undefined) return user('this comparison');
+    const yes = test.ranges.some(([low, high]) => low <= 1n && high >= 1n);
+    const no = test.ranges.some(([low, high]) => low <= 0n && high >= 0n);
+    if (yes === no) return constant(yes ? Truth.TRUE : Truth.FALSE);
+    const patterns = [{ match: 'equals', text: '1', fold: false }] as const;
+    return { kind: 'kernel', kernel: { place: 'process', depth, fact, test: { patterns, negated: no } } };
+  }
+  const test = stringTest(predicate);
+  return test === undefined
+    ? user(`the operator ${predicate.operator}`)
+    : { kind: 'kernel', kernel: { place: 'process', depth, fact, test } };
+};
+
+/** proc.aname[0] is the process itself; without an index it is any ancestor. */
+const ancestor = (predicate: Predicate, fact: ProcessFact): Placed => {
+  const text = predicate.field.argument;
+  if (text === undefined) return process(predicate, fact, 'any');
+  const depth = Number(text);
+  return depth > MAX_ANCESTORS
+    ? user(`an ancestor more than ${MAX_ANCESTORS} levels up`)
+    : process(predicate, fact, depth);
+};
+
+/** How far the kernel walks up the living parents; beyond it an ancestor is unknown. */
+export const MAX_ANCESTORS = 8;
+
+const address = (
+  predicate: Predicate,
+  event: EventType,
+  which: 'server' | 'client' | 'local' | 'remote' | 'either',
+): Placed => {
+  const ends = endsOf(event, which);
+  if (ends.length === 0) return ABSENT;
+  const test = addressTest(predicate);
+  if (test?.networks.length === 0) return constant(test.negated ? Truth.TRUE : Truth.FALSE);
+  return test === undefined
+    ? user(`the operator ${predicate.operator}`)
+    : { kind: 'kernel', kernel: { place: 'address', ends, test } };
+};
+
+const port = (
+  predicate: Predicate,
+  event: EventType,
+  which: 'server' | 'client' | 'local' | 'remote' | 'either',
+): Placed => {
+  const ends = endsOf(event, which);
+  if (ends.length === 0) return ABSENT;
+  const negated = predicate.operator === '!=';
+  const test = numberTest(negated ? { ...predicate, operator: '=' } : predicate);
+  if (test?.ranges.length === 0) return constant(negated ? Truth.TRUE : Truth.FALSE);
+  return test === undefined
+    ? user(`the operator ${predicate.operator}`)
+    : { kind: 'kernel', kernel: { place: 'port', ends, test, negated } };
+};
+
+/** The ends that an event's field is about; none where the event has no such end. */
+export const endsOf = (
+  event: EventType,
+  which: 'server' | 'client' | 'local' | 'remote' | 'either',
+): readonly End[] => {
+  const server = serverEnd(event);
+  if (server === undefined) return [];
+  const client = server === 'remote' ? 'local' : 'remote';
+  const present: readonly End[] = event.type === 'bind' || event.type === 'listen' ? ['local'] : ['local', 'remote'];
+  const wanted: readonly End[] = {
+    server: [server],
+    client: [client],
+    local: ['local'],
+    remote: ['remote'],
+    either: present,
+  }[which] as readonly End[];
+  return wanted.filter((end) => present.includes(end));
+};
+
+type Planner = (predicate: Predicate, site: Site) => Placed;
+
+const afterKernel: Planner = (predicate) => user(`${predicate.field.name} is only known to user space`);
+const evaluateText =
+  (text: (site: Site) => string): Planner =>
+  (predicate, site) =>
+    constant(evaluatePredicate(predicate, { state: 'present', value: text(site), trust: 'resolved' }));
+
+const eventType: Planner = (predicate, { hook, event }) => {
+  const family = FAMILIES[hook]?.includes(event.type) ? (FAMILIES[hook] ?? []) : [event.type];
+  const truths = new Set(
+    family.map((type) => evaluatePredicate(predicate, { state: 'present', value: type, trust: 'resolved' })),
+  );
+  const [only] = truths;
+  if (truths.size === 1 && only !== undefined) return constant(only);
+  return user(`${hook} can't tell ${family.join(', ')} apart; name all of them`);
+};
+
+const PLANNERS = {
+  'evt.type': eventType,
+  'evt.dir': evaluateText(() => '<'),
+  'evt.num': afterKernel,
+  'evt.time': afterKernel,
+  'evt.rawres': (predicate) => number({ slot: 'result' }, numberTest(predicate)),
+  'evt.res': (predicate) => (predicate.operator === 'exists' ? constant(Truth.TRUE) : resultName(predicate)),
+  'evt.failed': (predicate) => {
+    const test = numberTest(predicate);
+    const holds = (value: bigint): boolean =>
+      test?.ranges.some(([low, high]) => value >= low && value <= high) ?? false;
+    const ranges: (readonly [bigint, bigint])[] = [];
+    if (holds(1n)) ranges.push([LOWEST, -1n]);
+    if (holds(0n)) ranges.push([0n, HIGHEST]);
+    return number({ slot: 'result' }, test && { ranges });
+  },
+  'evt.is_open_read': (predicate) => openAccess(predicate, [0n, 2n], 'access'),
+  'evt.is_open_write': (predicate) => openAccess(predicate, [1n, 2n], 'access'),
+  'evt.is_open_create': (predicate, { hook }) =>
+    hook === 'lsm/file_open'
+      ? user('O_CREAT is gone from the flags at lsm/file_open')
+      : openAccess(predicate, [1n], 'create'),
+  'evt.arg': (predicate, { event }) => argument(predicate, event),
+  'fd.num': (predicate) => number({ slot: 'fd' }, numberTest(predicate)),
+  'fd.name': (predicate, { event }) =>
+    serverEnd(event) ? user("a socket's name is put together after the kernel") : path(predicate, 'file'),
+  'fd.directory': (predicate) => path(predicate, 'file', 'directory'),
+  'fd.filename': (predicate) => path(predicate, 'file', 'filename'),
+  'fd.type': (predicate) => enumerated({ slot: 'typechar' }, predicate, typeDomain(1)),
+  'fd.typechar': (predicate) => enumerated({ slot: 'typechar' }, predicate, typeDomain(0)),
+  'fd.dev': (predicate) => number({ slot: 'dev' }, numberTest(predicate)),
+  'fd.ino': (predicate) => number({ slot: 'ino' }, numberTest(predicate)),
+  'fd.l4proto': afterKernel,
+  'fd.ip': (predicate, { event }) => address(predicate, event, 'either'),
+  'fd.cip': (predicate, { event }) => address(predicate, event, 'client'),
+  'fd.sip': (predicate, { event }) => address(predicate, event, 'server'),
+  'fd.lip': (predicate, { event }) => address(predicate, event, 'local'),
+  'fd.rip': (predicate, { event }) => address(predicate, event, 'remote'),
+  'fd.net': (predicate, { event }) => address(predicate, event, 'either'),
+  'fd.cnet': (predicate, { event }) => address(predicate, event, 'client'),
+  'fd.snet': (predicate, { event }) => address(predicate, event, 'server'),
+  'fd.port': (predicate, { event }) => port(predicate, event, 'either'),
+  'fd.cport': (predicate, { event }) => port(predicate, event, 'client'),
+  'fd.sport': (predicate, { event }) => port(predicate, event, 'server'),
+  'fd.lport': (predicate, { event }) => port(predicate, event, 'local'),
+  'fd.rport': (predicate, { event }) => port(predicate, event, 'remote'),
+  'fs.path.name': (predicate) => path(predicate, 'path'),
+  'fs.path.source': (predicate, { event }) =>
+    hasArgument(event, 'source')
+      ? path(predicate, 'path')
+      : user('what a symbolic link points to is read after the kernel'),
+  'fs.path.target': (predicate, { event }) => path(predicate, hasArgument(event, 'source') ? 'path2' : 'path'),
+  'proc.name': (predicate) => process(predicate, 'name', 0),
+  'proc.exe': (predicate) => process(predicate, 'exe', 0),
+  'proc.exepath': (predicate) => process(predicate, 'exepath', 0),
+  'proc.args': (predicate) => process(predicate, 'args', 0),
+  'proc.cmdline': (predicate) => process(predicate, 'cmdline', 0),
+  'proc.cwd': afterKernel,
+  'proc.is_exe_from_memfd': (predicate) => process(predicate, 'memfd', 0),
+  'proc.pid': (predicate) => number({ slot: 'tgid' }, numberTest(predicate)),
+  'proc.ppid': (predicate) => number({ slot: 'ppid' }, numberTest(predicate)),
+  'proc.pname': (predicate) => process(predicate, 'name', 1),
+  'proc.pexe': (predicate) => process(predicate, 'exe', 1),
+  'proc.pexepath': (predicate) => process(predicate, 'exepath', 1),
+  'proc.pcmdline': (predicate) => process(predicate, 'cmdline', 1),
+  'proc.aname': (predicate) => ancestor(predicate, 'name'),
+  'proc.aexe': (predicate) => ancestor(predicate, 'exe'),
+  'proc.aexepath': (predicate) => ancestor(predicate, 'exepath'),
+  'proc.acmdline': (predicate) => ancestor(predicate, 'cmdline'),
+  'thread.tid': (predicate) => number({ slot: 'tid' }, numberTest(predicate)),
+  'user.uid': (predicate) => number({ slot: 'uid' }, numberTest(predicate)),
+  'user.loginuid': (predicate) => number({ slot: 'loginuid' }, numberTest(predicate)),
+  'user.name': afterKernel,
+  'group.gid': (predicate) => number({ slot: 'gid' }, numberTest(predicate)),
+  'container.id': afterKernel,
+} satisfies Partial<Record<FieldName, Planner>> & Record<string, Planner>;
+
+/** Whether an event type carries a field at all. */
+const present = (name: string, event: EventType): boolean => {
+  switch (fieldOf(name)?.on) {
+    case 'fd':
+      return event.fd !== undefined || OPEN_EVENTS.includes(event.type);
+    case 'open':
+      return OPEN_EVENTS.includes(event.type);
+    case 'path':
+      return hasArgument(event, 'path') || (hasArgument(event, 'target') && !hasArgument(event, 'source'));
+    case 'two paths':
+      return hasArgument(event, 'source', 'target');
+    case 'socket':
+      return serverEnd(event) !== undefined;
+    case 'exec':
+      return EXEC_EVENTS.includes(event.type);
+    case 'syscall':
+      return event.nr >= 0;
+    default:
+      return true;
+  }
+};
+
+/** What a result field comes to at a hook before the effect: the call counts as one that will succeed. */
+const assumed = (placed: Placed, name: string, hook: HookName): Placed => {
+  const unknown = user(`${name} doesn't exist yet at ${hook}`);
+  if (placed.kind !== 'kernel') return placed.kind === 'constant' ? placed : unknown;
+  const { kernel } = placed;
+  if (kernel.place !== 'number' || (kernel.of.slot !== 'fd' && kernel.of.slot !== 'result')) return unknown;
+  const holds = kernel.test.ranges.some(([low, high]) => low <= 0n && high === HIGHEST);
+  const fails = kernel.test.ranges.every(([, high]) => high < 0n);
+  return holds ? constant(Truth.TRUE) : fails ? constant(Truth.FALSE) : unknown;
+};
+
+/** At lsm/bprm_check_security the new image is known by its file only, and the process is still the old one. */
+const NOT_AT_BPRM: ReadonlySet<string> = new Set(['proc.name', 'proc.exe', 'proc.args', 'proc.cmdline']);
+
+/** What becomes of a predicate at a hook, for an event type. */
+export const placePredicate = (predicate: Predicate, site: Site): Placed => {
+  const { name } = predicate.field;
+  const { hook, event } = site;
+  if (name === SCOPE_FIELD) return scopePlaced(predicate);
+  if (!present(name, event)) return predicate.operator === 'exists' ? constant(Truth.FALSE) : ABSENT;
+  const planner = (PLANNERS as Record<string, Planner>)[name];
+  if (planner === undefined) return user(`${name} is only known to user space`);
+  const placed = planner(predicate, site);
+  if (hook === 'tp_btf/sched_process_exec' && placed.kind === 'kernel') return atExec(placed, event);
+  if (!beforeEffect(hook)) return placed;
+  if (fieldOf(name)?.result || name === 'fd.num')
+    return name === 'fd.num' && hook !== 'lsm/file_open'
+      ? user(`fd.num isn't known at ${hook}`)
+      : assumed(placed, name, hook);
+  if (hook === 'lsm/bprm_check_security') {
+    if (NOT_AT_BPRM.has(name)) return user(`${name} of the new program isn't known at ${hook}; proc.exepath is`);
+    if (name === 'proc.exepath' || name === 'proc.is_exe_from_memfd') return atBprm(placed);
+  }
+  if (placed.kind === 'kernel' && placed.kernel.place === 'number' && placed.kernel.of.slot === 'argument')
+    return user(`evt.arg[${predicate.field.argument ?? ''}] isn't known at ${hook}`);
+  if (
+    placed.kind === 'kernel' &&
+    placed.kernel.place === 'string' &&
+    placed.kernel.of !== 'file' &&
+    hook !== 'lsm/file_open'
+  )
+    return user(`${name} isn't known at ${hook}`);
+  return placed;
+};
+
+/** A successful exec's result is 0, and its argument registers are gone. */
+const atExec = (placed: Placed & { kind: 'kernel' }, event: EventType): Placed => {
+  const { kernel } = placed;
+  if (kernel.place === 'number' && kernel.of.slot === 'result')
+    return constant(kernel.test.ranges.some(([low, high]) => low <= 0n && high >= 0n) ? Truth.TRUE : Truth.FALSE);
+  if (kernel.place === 'number' && kernel.of.slot === 'argument')
+    return user(`the arguments of ${event.type} are gone once it succeeded`);
+  if (kernel.place === 'string')
+    return user('the path as passed is gone once the exec succeeded; proc.exepath is known');
+  return placed;
+};
+
+/** The new image's path is the record's file there. */
+const atBprm = (placed: Placed): Placed => {
+  if (placed.kind !== 'kernel' || placed.kernel.place !== 'process') return placed;
+  const { fact, test } = placed.kernel;
+  if (fact === 'exepath') return { kind: 'kernel', kernel: { place: 'string', of: 'file', part: 'whole', test } };
+  const memfd = oneOf(['m'].map((char) => BigInt(char.charCodeAt(0))));
+  const ranges = test.negated
+    ? [[LOWEST, memfd.ranges[0]![0] - 1n] as const, [memfd.ranges[0]![0] + 1n, HIGHEST] as const]
+    : memfd.ranges;
+  return { kind: 'kernel', kernel: { place: 'number', of: { slot: 'typechar' }, test: { ranges } } };
+};
+
+/** Not in the catalogue: a policy's scope as a predicate of each of its rules. */
+export const SCOPE_FIELD = 'scope.cgroup';
+
+const scopePlaced = (predicate: Predicate): Placed => {
+  const [cgroup] = predicate.constants;
+  return { kind: 'kernel', kernel: { place: 'scope', cgroup: cgroup?.type === 'string' ? cgroup.value : '/' } };
+};
+
+/** Every catalogue field that the kernel can evaluate somewhere has a planner. */
+export const unplannedFields = (): readonly string[] =>
+  FIELDS.filter((field) => !Object.hasOwn(PLANNERS, field.name)).map((field) => field.name);
