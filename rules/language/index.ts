@@ -9,7 +9,7 @@ export { compileGlob, matchGlob } from './glob.ts';
 export { expandList } from './lists.ts';
 export type { ParsedCondition } from './parsed.ts';
 export { parseCondition } from './parser.ts';
-export { type Problem, type ProblemCode } from './problems.ts';
+export type { Problem, ProblemCode } from './problems.ts';
 export { type Names, resolveCondition } from './resolve.ts';
 export { type OutputTemplate, parseTemplate, type TemplateField } from './template.ts';
 export * from './truth.ts';
