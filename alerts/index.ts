@@ -1,13 +1,12 @@
 export * from './alert.ts';
-export { type AuditEntry, type AuditKind, type AuditRecord, decodeLine, encodeLine } from './audit/line.ts';
 export { type AuditLog, type AuditLogOptions, openAuditLog } from './audit/log.ts';
-export { type ReadEntry, type ReadOptions, readAuditLog } from './audit/read.ts';
-export { type AlertTextOptions, formatAlert, verdictText, wantsColour } from './console.ts';
+export { readAuditLog } from './audit/read.ts';
+export { formatAlert, wantsColour } from './console.ts';
 export * from './escape.ts';
-export { createPublisher, type Publisher, type PublisherOptions, type PublisherState } from './nats/publisher.ts';
+export { createPublisher, type Publisher, type PublisherOptions } from './nats/publisher.ts';
 export * from './nats/server.ts';
 export { type AlertFilters, alertSubject } from './nats/subject.ts';
-export { type AlertSubscription, type SubscribeOptions, subscribeAlerts } from './nats/subscriber.ts';
-export { alertSchema, parseAlert } from './schema.ts';
+export { type SubscribeOptions, subscribeAlerts } from './nats/subscriber.ts';
+export { parseAlert } from './schema.ts';
 export * from './template.ts';
 export * from './time.ts';
