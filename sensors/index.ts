@@ -1,1 +1,2 @@
+export * from './events/index.ts';
 export * from './kernel.ts';

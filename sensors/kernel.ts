@@ -50,6 +50,8 @@ export interface ProcessFacts {
   /** The executable's path as the kernel resolved it. */
   readonly exepath: string;
   readonly argv: readonly string[];
+  /** The executable lies in anonymous memory (memfd_create). */
+  readonly memfd: boolean;
   readonly uid: number;
   readonly cgroup: string;
 }
@@ -75,6 +77,8 @@ export interface Kernel {
   cgroupPath(id: bigint): string | undefined;
   /** What a path is, whatever names it has; undefined where there is none. */
   fileId(path: string): { readonly dev: bigint; readonly ino: bigint } | undefined;
+  /** Nanoseconds since the Unix epoch of a time since boot. */
+  wallTime(bootNs: bigint): bigint;
   /** The processes there are now. */
   processes(): readonly ProcessFacts[];
   stats(): readonly ProgramStats[];
@@ -85,6 +89,8 @@ export interface Kernel {
 export interface Sensor {
   readonly kind: 'sim' | 'linux' | 'replay';
   readonly kernel: Kernel;
+  /** The name of a user of the observed host, undefined where it isn't known. */
+  userName?(uid: number): string | undefined;
   /**
    * Lets things happen. Called once, after programs are attached; `pump` is called often enough that no ring buffer fills up,
    * and after the last step. Ends when the source does or `signal` is aborted.

@@ -33,15 +33,12 @@ import { runAutomaton } from './automaton.ts';
 import { EXTRA, type HookContext, type ProcessGroup, predicateByte } from './context.ts';
 import { helper, STACK, stackAddress } from './emitter.ts';
 import { emitAct, emitGuards, emitOutput, emitVerdicts } from './enforce.ts';
-import { emitClear, emitFileFacts, emitHead, emitScratch, storeKey } from './gather.ts';
+import { COMM_BYTES, emitClear, emitFileFacts, emitHead, emitScratch, storeKey } from './gather.ts';
 import { emitLatePredicates } from './late.ts';
 import { ARGV_BYTES, HEAD, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
 import { emitPathOf, emitPathWalk } from './path.ts';
 import { emitPredicate, isLate, processByte } from './predicates.ts';
 import { emitAutomatonRow, emitAutomatonSteps, emitFill, startState } from './strings.ts';
-
-/** Bytes of task_struct.comm. */
-const COMM_BYTES = 16;
 
 /**
  * The exec program: puts the new image's facts together, keeps the truths of every test of them with the process, and reports the
@@ -56,8 +53,6 @@ export const emitExec = (context: HookContext): void => {
   emitHead(context, 'exec');
   emitImage(context);
   emitArguments(context, argv);
-  out.emit(ldx('dw', R8, R6, 0));
-  emitName(context);
   for (const group of context.processes.groups) emitProcessGroup(context, group);
   out.emit(
     comment('keep the facts with the process'),
@@ -173,18 +168,6 @@ const emitArguments = (context: HookContext, argv: number): void => {
   );
 };
 
-/** comm goes to the scratch area's sockaddr, which an exec has no other use for. */
-const emitName = (context: HookContext): void => {
-  const { out, extra } = context;
-  out.emit(
-    mov(R1, R7),
-    add(R1, extra + EXTRA.sockaddr),
-    mov(R2, COMM_BYTES),
-    helper('bpf_get_current_comm'),
-    st('b', R7, extra + EXTRA.sockaddr + COMM_BYTES, 0),
-  );
-};
-
 const FACT_NAMES: Readonly<Record<ProcessFact, string>> = {
   name: 'proc.name',
   exe: 'proc.exe',
@@ -215,7 +198,7 @@ const emitProcessGroup = (context: HookContext, group: ProcessGroup): void => {
       jge(R2, COMM_BYTES, done),
       mov(R1, R7),
       add(R1, R2),
-      ldx('b', R1, R1, extra + EXTRA.sockaddr),
+      ldx('b', R1, R1, HEAD.comm),
       jeq(R1, 0, done),
       add(R2, 1),
       ja(loop),
@@ -225,7 +208,7 @@ const emitProcessGroup = (context: HookContext, group: ProcessGroup): void => {
       mov(R1, 0),
       startState,
     );
-    steps(extra + EXTRA.sockaddr, COMM_BYTES);
+    steps(HEAD.comm, COMM_BYTES);
   };
   /** r1 = where the arguments begin, r2 = their end without the last NUL. */
   const argumentRange = (toName: boolean) => [

@@ -33,6 +33,8 @@ import { EXTRA, type HookContext } from './context.ts';
 import { type Emitter, helper, lookupFirst, probeFieldAt, STACK, stackAddress } from './emitter.ts';
 import { END, HEAD, RECORD_KIND, type RecordKind } from './layout.ts';
 
+/** Bytes of task_struct.comm. */
+export const COMM_BYTES = 16;
 const S_IFMT = 0xf000;
 const S_IFSOCK = 0xc000;
 const MEMFD = 0x3a_64_66_6d_65_6dn;
@@ -65,6 +67,10 @@ export const emitHead = (context: HookContext, kind: RecordKind): void => {
     stx('dw', R7, HEAD.time, R0),
     helper('bpf_get_current_cgroup_id'),
     stx('dw', R7, HEAD.cgroup, R0),
+    mov(R1, R7),
+    add(R1, HEAD.comm),
+    mov(R2, COMM_BYTES),
+    helper('bpf_get_current_comm'),
   );
   emitIdentity(out, R8);
 };

@@ -35,7 +35,9 @@ export const HEAD = {
   /** Two socket ends of 24 bytes: family u16, port u16 in host order, 4 bytes of nothing, 16 bytes of address. */
   local: 144,
   remote: 168,
-  size: 192,
+  /** task_struct.comm, 16 bytes, NUL-terminated. */
+  comm: 192,
+  size: 208,
 } as const;
 
 /** Offsets into a socket end. */

@@ -46,6 +46,8 @@ export interface EventRecord {
   readonly pid: number;
   readonly start: bigint;
   readonly tid: number;
+  /** comm of the task; the thread can change it. */
+  readonly comm: string;
   readonly parentPid: number;
   readonly parentStart: bigint;
   readonly uid: number;
@@ -169,6 +171,7 @@ export const decodeRecord = (
     pid: view.getUint32(HEAD.tgid, true),
     start: view.getBigUint64(HEAD.start, true),
     tid: view.getUint32(HEAD.tid, true),
+    comm: decoder.decode(own.subarray(HEAD.comm, own.indexOf(0, HEAD.comm))),
     parentPid: view.getUint32(HEAD.ppid, true),
     parentStart: view.getBigUint64(HEAD.parentStart, true),
     uid: view.getUint32(HEAD.uid, true),

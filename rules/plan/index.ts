@@ -1,4 +1,5 @@
 export * from './formula.ts';
 export * from './plan.ts';
 export * from './predicates.ts';
+export * from './residual.ts';
 export * from './tests.ts';

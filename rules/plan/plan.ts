@@ -72,6 +72,8 @@ export interface Placement {
   readonly event: string;
   readonly predicate: Predicate;
   readonly placed: Placed;
+  /** The predicate's number at the hook, where the kernel evaluates it. */
+  readonly number?: number;
 }
 
 const jsonOf = (value: unknown): string =>
@@ -204,8 +206,6 @@ export const planRules = (rules: readonly Rule[]): Plan => {
           return placed?.kind === 'constant' ? placed.truth : Truth.UNKNOWN;
         });
         if (constantOnly.kind === 'constant' && !constantOnly.value) continue;
-        for (const [predicate, placed] of places)
-          placements.push({ rule: index, hook, event: site.event.type, predicate, placed });
         if (rule.action !== 'alert') diagnostics.push(...refusals(rule, hook, places));
         planned.push({
           hook,
@@ -223,6 +223,11 @@ export const planRules = (rules: readonly Rule[]): Plan => {
               if (kernel.place === 'scope') scopes.add(kernel.cgroup);
               return { index: builder.number(kernel, predicate) };
             };
+            for (const [predicate, placed] of places) {
+              const known = leaf(predicate);
+              const number = typeof known === 'number' ? {} : { number: known.index };
+              placements.push({ rule: index, hook, event: site.event.type, predicate, placed, ...number });
+            }
             return {
               rule: index,
               possible: toFormula(scoped(rule), 'possible', leaf),

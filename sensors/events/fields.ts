@@ -1,0 +1,254 @@
+import {
+  beforeEffect,
+  ERRNO_NAMES,
+  type EventRecord,
+  type FieldName,
+  type FieldRef,
+  type FieldSource,
+  type FieldValue,
+  OPEN_EVENTS,
+  type Trust,
+  typeName,
+} from '../../rules/index.ts';
+import { argumentText } from './arguments.ts';
+import { containerOf } from './container.ts';
+import { directoryOf, filenameOf, pathValue } from './paths.ts';
+import { argumentsText, commandLine, type KnownProcess, type ProcessTable } from './processes.ts';
+import { addressValue, socketTrust, tupleText, type Which } from './sockets.ts';
+
+const ABSENT: FieldValue = { state: 'absent' };
+const UNKNOWN: FieldValue = { state: 'unknown' };
+
+type Present = string | bigint | boolean | readonly string[];
+
+const present = (value: Present, trust: Trust = 'resolved'): FieldValue => ({ state: 'present', value, trust });
+const presentOr = (value: Present | undefined, trust: Trust = 'resolved'): FieldValue =>
+  value === undefined ? UNKNOWN : present(value, trust);
+
+/** What fields are read from beside the record. */
+export interface EventContext {
+  readonly processes: ProcessTable;
+  /** The event's number since the agent started. */
+  readonly number: number;
+  /** Nanoseconds since the Unix epoch. */
+  readonly wallTime: bigint;
+  cgroupPath(id: bigint): string | undefined;
+  userName?(uid: number): string | undefined;
+}
+
+/** Fields of a process as of exec; command lines are the process's own memory. */
+const PROCESS_FACTS: Readonly<Record<string, (process: KnownProcess) => FieldValue>> = {
+  name: (process) => present(process.name),
+  exe: (process) => (process.argv === undefined ? UNKNOWN : presentOr(process.argv[0] ?? '', 'as passed')),
+  exepath: (process) => presentOr(process.exepath),
+  args: (process) => presentOr(process.argv && argumentsText(process.argv), 'as passed'),
+  cmdline: (process) => presentOr(commandLine(process), 'as passed'),
+};
+
+const fileTrust = (record: EventRecord): Trust =>
+  record.kind === 'exec' || beforeEffect(record.hook) ? 'resolved' : 'contestable';
+
+const fdValue = (record: EventRecord): FieldValue => {
+  const { event } = record;
+  if (beforeEffect(record.hook) || event === undefined) return UNKNOWN;
+  return event.fd === undefined && !OPEN_EVENTS.includes(event.type) ? ABSENT : present(BigInt(record.fd));
+};
+
+const hasResult = (record: EventRecord): boolean => record.kind === 'event' && !beforeEffect(record.hook);
+
+const resultValue = (record: EventRecord, value: (result: bigint) => Present): FieldValue => {
+  if (record.kind === 'exec') return present(value(0n));
+  return hasResult(record) ? present(value(record.result)) : UNKNOWN;
+};
+
+const fileName = (record: EventRecord, part: (path: string) => string): FieldValue => {
+  if (record.local !== undefined || record.remote !== undefined)
+    return presentOr(tupleText(record), socketTrust(record));
+  const value = pathValue(record, 'file', fileTrust(record));
+  return value.state === 'present' && typeof value.value === 'string' ? { ...value, value: part(value.value) } : value;
+};
+
+const openValue = (record: EventRecord, value: (flags: number) => boolean): FieldValue => {
+  if (record.event === undefined || !OPEN_EVENTS.includes(record.event.type)) return ABSENT;
+  return present(value(record.flags));
+};
+
+/** The paths an argument's text is in, where it is one. */
+const argumentValue = (record: EventRecord, name: string | undefined): FieldValue => {
+  const index = record.event?.arguments.findIndex((argument) => argument.name === name) ?? -1;
+  const kind = record.event?.arguments[index]?.kind;
+  if (kind === undefined) return ABSENT;
+  if (record.kind === 'exec' || beforeEffect(record.hook)) return UNKNOWN;
+  if (kind === 'path' || kind === 'source') return pathValue(record, 'path', 'as passed');
+  if (kind === 'target') {
+    const second = record.event?.arguments.some((argument) => argument.kind === 'source') ?? false;
+    return pathValue(record, second ? 'path2' : 'path', 'as passed');
+  }
+  if (kind === 'sockaddr') return presentOr(tupleText(record), socketTrust(record));
+  return presentOr(argumentText(record, index));
+};
+
+const clockText = (wallTime: bigint): string => {
+  const time = new Date(Number(wallTime / 1_000_000n)).toISOString().slice(11, 19);
+  return `${time}.${String(wallTime % 1_000_000_000n).padStart(9, '0')}`;
+};
+
+type Reader = (record: EventRecord, context: EventContext, field: FieldRef) => FieldValue;
+
+const container = (record: EventRecord, context: EventContext): string | undefined => {
+  const path = context.cgroupPath(record.cgroup);
+  return path === undefined ? undefined : containerOf(path);
+};
+
+/** Facts of containers that no source gives yet: unknown in a container, absent on the host. */
+const containerFact: Reader = (record, context) => (container(record, context) === 'host' ? ABSENT : UNKNOWN);
+
+const ofProcess =
+  (read: (process: KnownProcess) => FieldValue): Reader =>
+  (record, context) => {
+    const process = context.processes.get(record.pid, record.start);
+    return process === undefined ? UNKNOWN : read(process);
+  };
+
+const own = (fact: string): Reader => ofProcess((process) => PROCESS_FACTS[fact]?.(process) ?? UNKNOWN);
+
+const ancestorsOf = (record: EventRecord, context: EventContext): readonly KnownProcess[] => [
+  ...context.processes.ancestors(record),
+];
+
+const parent =
+  (fact: string): Reader =>
+  (record, context) => {
+    if (record.parentPid === 0) return ABSENT;
+    const [first] = ancestorsOf(record, context);
+    return first === undefined ? UNKNOWN : (PROCESS_FACTS[fact]?.(first) ?? UNKNOWN);
+  };
+
+/** With an index one ancestor, without it the list of all; the list is unknown where the chain is cut off. */
+const ancestor =
+  (fact: string): Reader =>
+  (record, context, field) => {
+    const chain = ancestorsOf(record, context);
+    const complete = (chain.at(-1)?.parentPid ?? record.parentPid) === 0;
+    const read = (process: KnownProcess): FieldValue => PROCESS_FACTS[fact]?.(process) ?? UNKNOWN;
+    if (field.argument === undefined) {
+      const values = chain.map(read).flatMap((value) => (value.state === 'present' ? [String(value.value)] : []));
+      return complete && values.length === chain.length ? present(values) : UNKNOWN;
+    }
+    const index = Number(field.argument);
+    if (index === 0) return own(fact)(record, context, field);
+    const wanted = chain[index - 1];
+    return wanted === undefined ? (complete ? ABSENT : UNKNOWN) : read(wanted);
+  };
+
+const addressOf =
+  (which: Which, part: 'address' | 'port'): Reader =>
+  (record) =>
+    addressValue(record, which, part);
+
+const isSocket = (record: EventRecord): boolean => record.local !== undefined || record.remote !== undefined;
+const socketKind: Reader = (record) => (isSocket(record) ? UNKNOWN : ABSENT);
+const socketFamily: Reader = (record) => {
+  if (isSocket(record)) return present('ip', socketTrust(record));
+  return record.typechar === 'u' ? present('unix', socketTrust(record)) : ABSENT;
+};
+
+const takes = (record: EventRecord, kind: 'source' | 'path' | 'target'): boolean =>
+  record.event?.arguments.some((argument) => argument.kind === kind) ?? false;
+
+const namedPath = (record: EventRecord, name: 'path' | 'path2'): FieldValue =>
+  takes(record, 'path') || takes(record, 'source') || takes(record, 'target')
+    ? pathValue(record, name, 'as passed')
+    : ABSENT;
+
+const number =
+  (value: (record: EventRecord) => number | bigint): Reader =>
+  (record) =>
+    present(BigInt(value(record)));
+
+const READERS: Readonly<Record<FieldName, Reader>> = {
+  'evt.type': (record) => (record.event === undefined ? UNKNOWN : present(record.event.type)),
+  'evt.dir': () => present('<'),
+  'evt.num': (_record, context) => present(BigInt(context.number)),
+  'evt.time': (_record, context) => present(clockText(context.wallTime)),
+  'evt.rawres': (record) => resultValue(record, (result) => result),
+  'evt.res': (record) =>
+    resultValue(record, (result) => (result >= 0n ? 'SUCCESS' : (ERRNO_NAMES.get(Number(-result)) ?? `E${-result}`))),
+  'evt.failed': (record) => resultValue(record, (result) => result < 0n),
+  'evt.is_open_read': (record) => openValue(record, (flags) => (flags & 3) === 0 || (flags & 3) === 2),
+  'evt.is_open_write': (record) => openValue(record, (flags) => (flags & 3) === 1 || (flags & 3) === 2),
+  'evt.is_open_create': (record) =>
+    beforeEffect(record.hook) ? UNKNOWN : openValue(record, (flags) => (flags & 0o100) !== 0),
+  'evt.arg': (record, _context, field) => argumentValue(record, field.argument),
+  'fd.num': fdValue,
+  'fd.name': (record) => fileName(record, (path) => path),
+  'fd.directory': (record) => fileName(record, directoryOf),
+  'fd.filename': (record) => fileName(record, filenameOf),
+  'fd.type': (record) => presentOr(typeName(record.typechar), fileTrust(record)),
+  'fd.typechar': (record) => presentOr(record.typechar === '' ? undefined : record.typechar, fileTrust(record)),
+  'fd.dev': (record) => presentOr(record.ino === 0n ? undefined : record.dev, fileTrust(record)),
+  'fd.ino': (record) => presentOr(record.ino === 0n ? undefined : record.ino, fileTrust(record)),
+  'fd.l4proto': socketKind,
+  'fd.sockfamily': socketFamily,
+  'fd.connected': () => UNKNOWN,
+  'fd.name_changed': () => UNKNOWN,
+  'fd.ip': addressOf('either', 'address'),
+  'fd.cip': addressOf('client', 'address'),
+  'fd.sip': addressOf('server', 'address'),
+  'fd.lip': addressOf('local', 'address'),
+  'fd.rip': addressOf('remote', 'address'),
+  'fd.net': addressOf('either', 'address'),
+  'fd.cnet': addressOf('client', 'address'),
+  'fd.snet': addressOf('server', 'address'),
+  'fd.lnet': addressOf('local', 'address'),
+  'fd.rnet': addressOf('remote', 'address'),
+  'fd.port': addressOf('either', 'port'),
+  'fd.cport': addressOf('client', 'port'),
+  'fd.sport': addressOf('server', 'port'),
+  'fd.lport': addressOf('local', 'port'),
+  'fd.rport': addressOf('remote', 'port'),
+  'fs.path.name': (record) => (record.kind === 'exec' ? UNKNOWN : namedPath(record, 'path')),
+  'fs.path.source': (record) => (takes(record, 'source') ? namedPath(record, 'path') : UNKNOWN),
+  'fs.path.target': (record) => namedPath(record, takes(record, 'source') ? 'path2' : 'path'),
+  'proc.name': own('name'),
+  'proc.exe': own('exe'),
+  'proc.exepath': own('exepath'),
+  'proc.args': own('args'),
+  'proc.cmdline': own('cmdline'),
+  'proc.cwd': ofProcess((process) => presentOr(process.cwd, 'contestable')),
+  'proc.is_exe_from_memfd': ofProcess((process) => presentOr(process.memfd)),
+  'proc.pid': number((record) => record.pid),
+  'proc.ppid': number((record) => record.parentPid),
+  'proc.pname': parent('name'),
+  'proc.pexe': parent('exe'),
+  'proc.pexepath': parent('exepath'),
+  'proc.pcmdline': parent('cmdline'),
+  'proc.aname': ancestor('name'),
+  'proc.aexe': ancestor('exe'),
+  'proc.aexepath': ancestor('exepath'),
+  'proc.acmdline': ancestor('cmdline'),
+  'proc.duration': number((record) => record.time - record.start),
+  'thread.tid': number((record) => record.tid),
+  'user.uid': number((record) => record.uid),
+  'user.loginuid': number((record) => record.loginuid),
+  'user.name': (record, context) => presentOr(context.userName?.(record.uid)),
+  'group.gid': number((record) => record.gid),
+  'container.id': (record, context) => presentOr(container(record, context)),
+  'container.image.repository': containerFact,
+  'container.privileged': containerFact,
+  'k8s.ns.name': containerFact,
+};
+
+/** The fields of one event. */
+export const fieldsOf = (record: EventRecord, context: EventContext): FieldSource => {
+  const known = new Map<string, FieldValue>();
+  return (field) => {
+    const key = field.argument === undefined ? field.name : `${field.name}[${field.argument}]`;
+    let value = known.get(key);
+    if (value === undefined) {
+      value = READERS[field.name as FieldName]?.(record, context, field) ?? ABSENT;
+      known.set(key, value);
+    }
+    return value;
+  };
+};

@@ -1,0 +1,3 @@
+export { containerOf } from './container.ts';
+export { type EventContext, fieldsOf } from './fields.ts';
+export { argumentsText, commandLine, createProcessTable, type KnownProcess, type ProcessTable } from './processes.ts';
