@@ -6,7 +6,7 @@ import { type Pointer, sameTarget, UNINITIALISED, type Value } from './value.ts'
 
 /** A state that is remembered where ways meet, so that what it covers need not be explored again. */
 export interface Checkpoint {
-  readonly frames: readonly Frame[];
+  frames: readonly Frame[];
   readonly references: readonly Reference[];
   /** The one before it on the same path. */
   readonly before: Checkpoint | undefined;
@@ -26,6 +26,11 @@ export function newCheckpoint(state: State): Checkpoint {
     hits: 0,
     misses: 0,
   };
+}
+
+/** Gives up a checkpoint that is compared too often in vain; its paths are still counted. */
+export function forget(checkpoint: Checkpoint): void {
+  checkpoint.frames = [];
 }
 
 /** Notes that one path from here has ended, and closes those checkpoints that have none left. */
@@ -51,6 +56,7 @@ export function forgetDead(state: State, at: number, live: Liveness): void {
     for (let index = 0; index < stack.length; index++) {
       if (stack[index] && !live.liveSlot(place, index)) stack[index] = undefined;
     }
+    while (stack.length > 0 && !stack[stack.length - 1]) stack.length--;
   });
 }
 

@@ -1,7 +1,7 @@
 import { arithmetic } from './alu.ts';
 import { branch } from './branch.ts';
 import { callFunction, callHelper, leave } from './calls.ts';
-import { type Checkpoint, covers, endPath, forgetDead, newCheckpoint } from './checkpoint.ts';
+import { type Checkpoint, covers, endPath, forget, forgetDead, newCheckpoint } from './checkpoint.ts';
 import { loadConstant } from './constants.ts';
 import { Rejection } from './error.ts';
 import { atomic, load, store } from './memory.ts';
@@ -13,6 +13,8 @@ import { pointer } from './value.ts';
 /** BPF_COMPLEXITY_LIMIT_INSNS of include/linux/bpf.h: instructions explored on all paths together. */
 export const MAX_EXPLORED = 1_000_000;
 
+/** A path remembers a state only after this many instructions since the last: the kernel's figure in is_state_visited. */
+const MIN_AGE = 8;
 /** A checkpoint that was compared this often for each time it helped is given up. */
 const MISSES_PER_HIT = 4;
 const MISSES_AT_FIRST = 16;
@@ -35,7 +37,7 @@ export class Refused extends Error {
 export function initialState(): State {
   const frame = newFrame(0, -1, 0);
   frame.registers[1] = pointer({ kind: 'context' });
-  return { frames: [frame], references: [], history: undefined, checkpoint: undefined };
+  return { frames: [frame], references: [], history: undefined, checkpoint: undefined, age: 0 };
 }
 
 /** Follows every path through the program, leaving out what an earlier one covered; returns the number of instructions explored. @throws Refused */
@@ -54,6 +56,7 @@ export function explore(session: Session): number {
         if (isJoin[at] === 1 && arrive(session, checkpoints, state, at)) break;
         if (++explored > MAX_EXPLORED) throw new Rejection(tooComplex);
         const step = flow.steps[at]!;
+        state.age++;
         if (step.kind === 'branch') {
           const { taken, next } = branch(state, step);
           if (taken) jumped(taken, at, step.target);
@@ -134,8 +137,13 @@ function arrive(session: Session, checkpoints: Map<number, Checkpoint[]>, state:
         throw new Rejection('an endless loop: the way leads back here and nothing has changed');
       }
     }
-    if (++old.misses > MISSES_AT_FIRST + MISSES_PER_HIT * old.hits) known.splice(n, 1);
+    if (++old.misses > MISSES_AT_FIRST + MISSES_PER_HIT * old.hits) {
+      known.splice(n, 1);
+      forget(old);
+    }
   }
+  if (state.age < MIN_AGE) return false;
+  state.age = 0;
   const checkpoint = newCheckpoint(state);
   known.push(checkpoint);
   state.checkpoint = checkpoint;

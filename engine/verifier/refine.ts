@@ -1,5 +1,5 @@
 import { max, min, type Range, W32, W64, type Width } from './range.ts';
-import { constant, deduce, isConstant, type Scalar } from './scalar.ts';
+import { constant, deduce, isConstant, type Scalar, scalarContains } from './scalar.ts';
 import { type Tnum, tnum, tnumIntersect, U32_MAX, U64_MAX } from './tnum.ts';
 
 /** Conditions of RFC 9669, section 4.3, and `jclear`, which is not `jset`. */
@@ -91,6 +91,7 @@ const withRange = (width: 32 | 64, s: Scalar, range: Range, bits: Tnum = s.bits)
 const both = (a: Scalar | undefined, b: Scalar | undefined): Refined | undefined => (a && b ? [a, b] : undefined);
 
 function equal(width: 32 | 64, a: Scalar, b: Scalar): Refined | undefined {
+  if (width === 64 && isConstant(b)) return scalarContains(a, b) ? [b, b] : undefined;
   const [ra, rb] = [rangeOf(width, a), rangeOf(width, b)];
   const range: Range = {
     umin: max(ra.umin, rb.umin),
@@ -123,6 +124,7 @@ function without(w: Width, s: Scalar, other: Range): Scalar | undefined {
     smin: r.smin === v ? v + 1n : r.smin,
     smax: r.smax === v ? v - 1n : r.smax,
   };
+  if (range.umin === r.umin && range.umax === r.umax && range.smin === r.smin && range.smax === r.smax) return s;
   if (range.umin > range.umax || range.smin > range.smax) return undefined;
   return withRange(w.bits, s, range);
 }

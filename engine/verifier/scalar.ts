@@ -23,6 +23,7 @@ export interface Scalar {
 }
 
 const HIGH = U64_MAX ^ U32_MAX;
+const S32_MAX = 0x7fff_ffffn;
 
 const scalar = (bits: Tnum, wide: Range, low: Range, id: number): Scalar => ({ kind: 'scalar', bits, wide, low, id });
 
@@ -32,9 +33,11 @@ export const UNKNOWN: Scalar = scalar(TNUM_UNKNOWN, W64.full, W32.full, 0);
 function newConstant(value: bigint): Scalar {
   const u = BigInt.asUintN(64, value);
   const s = BigInt.asIntN(64, value);
+  const wide = { umin: u, umax: u, smin: s, smax: s };
+  if (u <= W32.smax) return scalar(tnum(u, 0n), wide, wide, 0);
   const u32 = u & U32_MAX;
   const s32 = BigInt.asIntN(32, u);
-  return scalar(tnum(u, 0n), { umin: u, umax: u, smin: s, smax: s }, { umin: u32, umax: u32, smin: s32, smax: s32 }, 0);
+  return scalar(tnum(u, 0n), wide, { umin: u32, umax: u32, smin: s32, smax: s32 }, 0);
 }
 
 const SMALL: readonly Scalar[] = Array.from({ length: 256 }, (_, n) => newConstant(BigInt(n)));
@@ -47,6 +50,7 @@ export const isConstant = (s: Scalar): boolean => s.bits.mask === 0n;
 
 /** Joins what bits and bounds say of each other; undefined where no number fits all of them. */
 export function deduce(bits: Tnum, wide: Range, low: Range, id = 0): Scalar | undefined {
+  if (wide.umax <= S32_MAX || (bits.value | bits.mask) <= S32_MAX) return deduceSmall(bits, wide, low, id);
   let known = bits;
   let w = wide;
   let l = low;
@@ -72,6 +76,35 @@ export function deduce(bits: Tnum, wide: Range, low: Range, id = 0): Scalar | un
   }
   return scalar(known, w, l, id);
 }
+
+/** `deduce` for numbers that fit 31 bits, where every reading is the same and JavaScript's integers do. */
+function deduceSmall(bits: Tnum, wide: Range, low: Range, id: number): Scalar | undefined {
+  if (wide.smax < 0n || low.smax < 0n || wide.umin > S32_MAX || low.umin > S32_MAX) return undefined;
+  if ((bits.value | low.umin) > S32_MAX) return undefined;
+  let value = Number(bits.value);
+  let mask = Number(bits.mask & S32_MAX);
+  let least = Math.max(value, small(wide.umin), small(wide.smin), small(low.umin), small(low.smin));
+  let most = Math.min(value | mask, small(wide.umax), small(wide.smax), small(low.umax), small(low.smax));
+  for (let round = 0; round < 2; round++) {
+    if (least > most) return undefined;
+    const common = (1 << (32 - Math.clz32(least ^ most))) - 1;
+    const [prefix, unknown] = [least & ~common, mask & common];
+    if (((prefix ^ value) & ~mask & ~common) !== 0) return undefined;
+    value = (value | prefix) & ~unknown;
+    if (unknown === mask) break;
+    mask = unknown;
+    least = Math.max(least, value);
+    most = Math.min(most, value | mask);
+  }
+  if (least > most) return undefined;
+  if (mask === 0) return least <= value && value <= most ? constant(BigInt(value)) : undefined;
+  const [umin, umax] = [BigInt(least), BigInt(most)];
+  const range = { umin, umax, smin: umin, smax: umax };
+  return scalar(tnum(BigInt(value), BigInt(mask)), range, range, id);
+}
+
+/** A bound cut to what 31 bits hold. */
+const small = (bound: bigint): number => (bound <= 0n ? 0 : bound >= S32_MAX ? 0x7fff_ffff : Number(bound));
 
 /** `deduce` for the result of an operation, which can't be empty. */
 export const fromParts = (bits: Tnum, wide: Range, low: Range): Scalar => deduce(bits, wide, low) ?? UNKNOWN;
@@ -164,5 +197,7 @@ export function signExtend(s: Scalar, width: number): Scalar {
 export const withId = (s: Scalar, id: number): Scalar => (s.id === id ? s : scalar(s.bits, s.wide, s.low, id));
 
 /** Whether each number that `b` allows is allowed by `a`. */
-export const scalarContains = (a: Scalar, b: Scalar): boolean =>
-  tnumContains(a.bits, b.bits) && rangeContains(a.wide, b.wide) && rangeContains(a.low, b.low);
+export function scalarContains(a: Scalar, b: Scalar): boolean {
+  if (a.bits.mask === 0n) return b.bits.mask === 0n && a.bits.value === b.bits.value;
+  return tnumContains(a.bits, b.bits) && rangeContains(a.wide, b.wide) && rangeContains(a.low, b.low);
+}

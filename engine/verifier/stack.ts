@@ -4,7 +4,6 @@ import { type Value, ZERO } from './value.ts';
 
 /** Bytes of stack that all frames together may use (MAX_BPF_STACK). */
 export const STACK_BYTES = 512;
-const SLOTS = STACK_BYTES / 8;
 
 /**
  * Eight bytes of a stack frame. Bytes are counted from the lowest address; bit n of a mask is byte n.
@@ -17,7 +16,7 @@ export interface Slot {
   readonly zero: number;
 }
 
-/** A stack frame: slot 0 is the 8 bytes below r10. A slot that was never written is undefined. */
+/** A stack frame: slot 0 is the 8 bytes below r10. A slot that was never written is undefined, or lies beyond the end of the array. */
 export type Stack = (Slot | undefined)[];
 
 const bytes = (initialised: number, zero: number): Slot => ({ spill: undefined, size: 0, initialised, zero });
@@ -103,5 +102,3 @@ export function readStack(stack: Stack, offset: number, size: number): Value {
   }
   return (zeroBytes(slot) & mask(from, size)) === mask(from, size) ? ZERO : (LOADED[size] as Scalar);
 }
-
-export const newStack = (): Stack => new Array<Slot | undefined>(SLOTS).fill(undefined);

@@ -1,6 +1,6 @@
 import type { Checkpoint } from './checkpoint.ts';
 import { type Scalar, UNKNOWN } from './scalar.ts';
-import { newStack, type Slot, type Stack } from './stack.ts';
+import type { Slot, Stack } from './stack.ts';
 import { pointer, UNINITIALISED, type Value } from './value.ts';
 
 /** A function's activation. */
@@ -36,20 +36,33 @@ export interface State {
   history: History | undefined;
   /** The newest remembered state on the way here. */
   checkpoint: Checkpoint | undefined;
+  /** Instructions since then. */
+  age: number;
 }
 
 export function newFrame(index: number, returnTo: number, depth: number): Frame {
   const registers: Value[] = new Array<Value>(11).fill(UNINITIALISED);
   registers[10] = pointer({ kind: 'stack', frame: depth });
-  return { function: index, returnTo, registers, stack: newStack() };
+  return { function: index, returnTo, registers, stack: [] };
 }
 
 export const current = (state: State): Frame => state.frames[state.frames.length - 1]!;
 
 export const copyFrames = (frames: readonly Frame[]): Frame[] =>
-  frames.map((frame) => ({ ...frame, registers: frame.registers.slice(), stack: frame.stack.slice() }));
+  frames.map((frame) => ({
+    function: frame.function,
+    returnTo: frame.returnTo,
+    registers: frame.registers.slice(),
+    stack: frame.stack.slice(),
+  }));
 
-export const copyState = (state: State): State => ({ ...state, frames: copyFrames(state.frames) });
+export const copyState = (state: State): State => ({
+  frames: copyFrames(state.frames),
+  references: state.references,
+  history: state.history,
+  checkpoint: state.checkpoint,
+  age: state.age,
+});
 
 /** Replaces each register and spilled register that `change` gives a new value for. */
 export function replaceValues(state: State, change: (value: Value) => Value): void {

@@ -1,7 +1,21 @@
-import { assemble, type Item } from '../../../engine/isa/index.ts';
+import {
+  add,
+  assemble,
+  call,
+  exit,
+  type Item,
+  loadMap,
+  mov,
+  R0,
+  R1,
+  R2,
+  R3,
+  R10,
+  st,
+} from '../../../engine/isa/index.ts';
 import { defineStructs, HOOKS, type HookName, type MapSpec, parseBtf, relocate } from '../../../engine/object/index.ts';
 import { type Verified, type VerifierContext, VerifierError, verify } from '../../../engine/verifier/index.ts';
-import { helperById } from '../../../engine/vm/index.ts';
+import { type Helper, helperById, helperByName } from '../../../engine/vm/index.ts';
 
 /** Maps that the programs of these tests use, by name; the handle is the place in the list plus 10. */
 export const MAPS: readonly MapSpec[] = [
@@ -44,12 +58,68 @@ export const BTF = parseBtf(
   }),
 );
 
+const idOf = (name: string): number => {
+  const helper = helperByName(name);
+  if (!helper) throw new Error(`there is no helper ${name}`);
+  return helper.id;
+};
+export const LOOKUP = idOf('bpf_map_lookup_elem');
+export const UPDATE = idOf('bpf_map_update_elem');
+export const RANDOM = idOf('bpf_get_prandom_u32');
+export const TRACE_PRINTK = idOf('bpf_trace_printk');
+export const GET_CURRENT_COMM = idOf('bpf_get_current_comm');
+export const PROBE_READ_KERNEL = idOf('bpf_probe_read_kernel');
+export const PROBE_READ_KERNEL_STR = idOf('bpf_probe_read_kernel_str');
+export const RINGBUF_OUTPUT = idOf('bpf_ringbuf_output');
+export const RESERVE = idOf('bpf_ringbuf_reserve');
+export const SUBMIT = idOf('bpf_ringbuf_submit');
+export const DISCARD = idOf('bpf_ringbuf_discard');
+export const STRNCMP = idOf('bpf_strncmp');
+/** bpf_get_current_task_btf, and a helper for LSM programs only. */
+export const TASK_BTF = 158;
+export const LSM_ONLY = 900;
+
+const TEST_HELPERS: readonly Helper[] = [
+  {
+    name: 'bpf_get_current_task_btf',
+    id: TASK_BTF,
+    arguments: [],
+    returns: { struct: 'task_struct' },
+    programTypes: 'all',
+    run: () => 0n,
+  },
+  {
+    name: 'bpf_bprm_opts_set',
+    id: LSM_ONLY,
+    arguments: ['context'],
+    returns: 'scalar',
+    range: { min: -4095n, max: 0n },
+    programTypes: ['lsm'],
+    run: () => 0n,
+  },
+];
+
+/** `r0 = 0; exit` */
+export const end: readonly Item[] = [mov(R0, 0), exit()];
+
+/** r0 = the map's value with the key 0, or null; uses 4 bytes of stack at r10-4. */
+export const lookUp = (map: string): Item[] => [
+  st('w', R10, -4, 0),
+  loadMap(R1, map),
+  mov(R2, R10),
+  add(R2, -4),
+  call(LOOKUP),
+];
+
+/** r0 = a ring buffer record of this size, or null. */
+export const reserve = (size: number): Item[] => [loadMap(R1, 'events'), mov(R2, size), mov(R3, 0), call(RESERVE)];
+
 export const contextFor = (hook: HookName, lines: VerifierContext['lines'] = []): VerifierContext => ({
   name: 'test',
   hook: HOOKS[hook],
   btf: BTF,
   map: (handle) => MAPS[handle - 10],
-  helper: helperById,
+  helper: (id) => TEST_HELPERS.find((helper) => helper.id === id) ?? helperById(id),
   lines,
 });
 
