@@ -1,4 +1,3 @@
-export { type DiagnosticFormat, formatDiagnostic } from './format-diagnostic.ts';
-export { type LoadOptions, loadPolicies, loadPolicyText } from './load.ts';
+export { formatDiagnostic } from './format-diagnostic.ts';
+export { loadPolicies, loadPolicyText } from './load.ts';
 export * from './policy.ts';
-export { type PolicyDocument, PolicySchema } from './schema.ts';
