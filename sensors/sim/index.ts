@@ -1,1 +1,2 @@
+export { createSimHost } from './host.ts';
 export type * from './sim-host.ts';

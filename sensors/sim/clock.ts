@@ -1,0 +1,29 @@
+/** The virtual clock: nothing but calls and `advance` moves it. */
+export class Clock {
+  readonly #bootWall: bigint;
+  /** Nanoseconds since boot. A number holds them exactly for 104 days. */
+  ns = 1_000_000_000;
+
+  constructor(bootTime: Date) {
+    this.#bootWall = BigInt(bootTime.getTime()) * 1_000_000n;
+  }
+
+  get bootNs(): bigint {
+    return BigInt(this.ns);
+  }
+
+  wallTime(bootNs: bigint): bigint {
+    return this.#bootWall + bootNs;
+  }
+}
+
+/** Returns 32 random bits a call (mulberry32, Tommy Ettinger's generator); the same seed gives the same sequence. */
+export const createRandom = (seed: number): (() => number) => {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b_79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return (mixed ^ (mixed >>> 14)) >>> 0;
+  };
+};

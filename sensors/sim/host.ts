@@ -1,0 +1,194 @@
+import { plantDefaultTree } from './default-tree.ts';
+import { createHostFiles, type HostFiles } from './host-files.ts';
+import { AddressSpace } from './kernel/address-spaces.ts';
+import { ALL_CAPABILITIES, Cred, idsOf, NO_CAPABILITIES } from './kernel/credentials.ts';
+import { FilesStruct, OpenFile } from './kernel/files.ts';
+import { createMachine, type Machine } from './kernel/machine.ts';
+import type { Path } from './kernel/mounts.ts';
+import { Processes } from './kernel/processes.ts';
+import { createSimKernel } from './kernel/sim-kernel.ts';
+import { FsStruct, PF_KTHREAD, Task, ThreadGroup, UNSET_LOGINUID } from './kernel/tasks.ts';
+import { layOutStrings } from './kernel/user-memory.ts';
+import type { SimHost, SimHostOptions, SimTask, SpawnOptions } from './sim-host.ts';
+import { SystemCalls } from './syscalls/system-calls.ts';
+import { O_RDWR } from './uapi.ts';
+
+const DEFAULT_MEMORY = 256 * 1024 * 1024;
+const DEFAULT_BOOT = new Date('2026-01-01T00:00:00Z');
+/** How long apart the processes start that are there before anything happens. */
+const SPAWN_NS = 1_000_000;
+const ENVIRONMENT = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'LANG=C.UTF-8'];
+
+/** Devices every host has: path, mode, major, minor (Documentation/admin-guide/devices.txt). */
+const DEVICES: readonly (readonly [path: string, mode: number, major: number, minor: number])[] = [
+  ['/dev/null', 0o666, 1, 3],
+  ['/dev/zero', 0o666, 1, 5],
+  ['/dev/full', 0o666, 1, 7],
+  ['/dev/random', 0o666, 1, 8],
+  ['/dev/urandom', 0o666, 1, 9],
+  ['/dev/tty', 0o666, 5, 0],
+  ['/dev/console', 0o600, 5, 1],
+  ['/dev/ptmx', 0o666, 5, 2],
+  ['/dev/mem', 0o640, 1, 1],
+];
+
+/** Major number of pseudo terminals. */
+const PTS_MAJOR = 136;
+
+const mountTree = (machine: Machine, files: HostFiles): void => {
+  const mounted = (path: string, type: 'proc' | 'devtmpfs' | 'tmpfs' | 'sysfs', mode: number): void => {
+    files.mkdir(path);
+    const where = files.find(path);
+    if (where) machine.files.mount(machine.files.newSuperBlock(type, undefined, mode).root, where);
+  };
+  mounted('/proc', 'proc', 0o555);
+  mounted('/sys', 'sysfs', 0o555);
+  mounted('/dev', 'devtmpfs', 0o755);
+  mounted('/dev/shm', 'tmpfs', 0o1777);
+  mounted('/run', 'tmpfs', 0o755);
+  mounted('/tmp', 'tmpfs', 0o1777);
+  for (const [path, mode, major, minor] of DEVICES) files.device(path, mode, major, minor);
+  files.symlink('/proc/self/fd', '/dev/fd');
+  files.symlink('/proc/self/fd/0', '/dev/stdin');
+  files.symlink('/proc/self/fd/1', '/dev/stdout');
+  files.symlink('/proc/self/fd/2', '/dev/stderr');
+};
+
+/**
+ * A simulated Linux machine with a kernel that compiled programs run in, a small server's files, and systemd as pid 1 in
+ * /init.scope. Nothing happens in it but what is called.
+ */
+export const createSimHost = (options: SimHostOptions = {}): SimHost => {
+  const hostname = options.hostname ?? 'sim';
+  const machine = createMachine(options.seed ?? 1, options.bootTime ?? DEFAULT_BOOT, options.memory ?? DEFAULT_MEMORY);
+  const processes = new Processes(machine);
+  const calls = new SystemCalls(machine, processes);
+  const { clock, memory } = machine;
+
+  const rootPath = machine.files.root;
+  const bootCred = new Cred(memory, idsOf(0, 0), [], ALL_CAPABILITIES, ALL_CAPABILITIES);
+  const bootFs = new FsStruct(memory, rootPath, rootPath);
+  const files = createHostFiles(machine, () => machine.tasks.get(1) ?? { cred: bootCred, fs: bootFs });
+
+  const programAt = (path: string): Path => {
+    if (!files.find(path)) files.write(path, '\x7fELF', 0o755);
+    const found = files.find(path);
+    if (!found) throw new Error(`there can be no program at "${path}"`);
+    return found;
+  };
+
+  const terminal = (tty: string | undefined): string => {
+    if (tty === undefined) return '/dev/null';
+    const path = `/dev/${tty}`;
+    if (!files.exists(path)) files.device(path, 0o620, PTS_MAJOR, Number(/\d+$/.exec(tty)?.[0] ?? 0));
+    return path;
+  };
+
+  const openStandardFiles = (table: FilesStruct, tty: string | undefined): void => {
+    const path = files.find(terminal(tty));
+    if (!path) return;
+    const file = new OpenFile(memory, path, O_RDWR);
+    table.install(0, file, false);
+    table.install(1, file.share(), false);
+    table.install(2, file.share(), false);
+  };
+
+  const own = (task: SimTask): Task => {
+    const found = machine.tasks.get(task.pid);
+    if (found === task) return found;
+    if (!task.alive) throw new Error(`${task.name} (pid ${task.pid}) is dead; it can make no call`);
+    throw new Error(`${task.name} (pid ${task.pid}) is no task of this host`);
+  };
+
+  const spawn = (spec: SpawnOptions): Task => {
+    const parent = spec.parent ? own(spec.parent) : machine.tasks.get(1);
+    if (spec.pid !== undefined && machine.tasks.has(spec.pid))
+      throw new Error(
+        `pid ${spec.pid} is taken by ${machine.tasks.get(spec.pid)?.comm}; leave it out or choose another`,
+      );
+    const pid = spec.pid ?? processes.nextPid();
+    const uid = spec.uid ?? 0;
+    const gid = spec.gid ?? uid;
+    const capabilities = uid === 0 ? ALL_CAPABILITIES : NO_CAPABILITIES;
+    const cwdPath = spec.cwd ?? '/';
+    if (!files.find(cwdPath)) files.mkdir(cwdPath, 0o755, uid, gid);
+    const argv = spec.argv ?? [spec.exepath];
+    const kernelThread = spec.kernelThread ?? false;
+    let mm: AddressSpace | undefined;
+    if (!kernelThread) {
+      mm = new AddressSpace(memory, new OpenFile(memory, programAt(spec.exepath), 0));
+      mm.strings = layOutStrings(argv, spec.env ?? ENVIRONMENT, spec.exepath);
+    }
+    const table = new FilesStruct(memory);
+    if (!kernelThread) openStandardFiles(table, spec.tty);
+    const session = spec.tty === undefined && parent ? parent.group : undefined;
+    const group = new ThreadGroup(memory, pid, session?.sid ?? pid);
+    group.tty = spec.tty;
+    const task = new Task(memory, {
+      pid,
+      leader: undefined,
+      realParent: parent,
+      comm: spec.name ?? spec.exepath.slice(spec.exepath.lastIndexOf('/') + 1),
+      exepath: kernelThread ? '' : spec.exepath,
+      argv: kernelThread ? [] : argv,
+      mm,
+      cred: new Cred(memory, idsOf(uid, gid), spec.groups ?? [], capabilities, capabilities),
+      fs: new FsStruct(memory, rootPath, files.find(cwdPath) ?? rootPath),
+      files: table,
+      group,
+      namespaces: machine.namespaces,
+      cgroup: spec.cgroup === undefined ? (parent?.cgroupOf ?? machine.cgroups.root) : machine.cgroups.at(spec.cgroup),
+      loginuid: spec.loginuid ?? UNSET_LOGINUID,
+      flags: kernelThread ? PF_KTHREAD : 0,
+      startNs: clock.bootNs,
+    });
+    processes.add(task);
+    clock.ns += SPAWN_NS;
+    return task;
+  };
+
+  plantDefaultTree(files);
+  mountTree(machine, files);
+  files.write('/etc/hostname', `${hostname}\n`);
+  const root = spawn({
+    pid: 1,
+    name: 'systemd',
+    exepath: '/usr/lib/systemd/systemd',
+    argv: ['/sbin/init'],
+    cgroup: '/init.scope',
+  });
+
+  return {
+    hostname,
+    kernel: createSimKernel(machine, options.level ?? '6.12'),
+    root,
+    fs: files,
+    network: {
+      declareRemote: (address, port, { reply = '' } = {}) => machine.network.declareRemote(address, port, reply),
+      reachable: (address, port) => machine.network.reachable(address, port),
+      incoming: (from, port, data = '') => machine.network.incoming(from, port, data),
+    },
+    get bootNs() {
+      return clock.bootNs;
+    },
+    advance: (ns) => {
+      clock.ns += Number(ns);
+    },
+    wallTime: (bootNs) => clock.wallTime(bootNs),
+    get calls() {
+      return calls.count;
+    },
+    spawn,
+    task: (pid) => processes.living(pid),
+    tasks: () => [...machine.tasks.values()].filter((task) => task.alive).sort((one, other) => one.pid - other.pid),
+    call: (task, name, args, callOptions = {}) => {
+      const caller = own(task);
+      if (!caller.alive) throw new Error(`${task.name} (pid ${task.pid}) is dead; it can make no call`);
+      return calls.make(caller, name, args, callOptions);
+    },
+    end: (task, how) => {
+      if (!task.alive) return;
+      processes.exitGroup(own(task), how);
+    },
+  };
+};

@@ -1,0 +1,51 @@
+import type { Memory } from '../../../engine/vm/index.ts';
+import type { OpenFile } from './files.ts';
+import { KernelObject } from './kernel-object.ts';
+import { MM } from './structs.ts';
+import { type ArgumentStrings, readRegion } from './user-memory.ts';
+
+/** A process's memory (struct mm_struct): so far its argument strings and which file it runs. */
+export class AddressSpace extends KernelObject {
+  readonly exeFile: OpenFile;
+  #strings: ArgumentStrings | undefined;
+  #users = 1;
+
+  /** @param exeFile is released with the address space. */
+  constructor(memory: Memory, exeFile: OpenFile) {
+    super(memory, MM.size);
+    this.exeFile = exeFile;
+    this.setPointer(MM.exeFile, exeFile.at);
+  }
+
+  /** Puts a new program's strings where the process finds them. */
+  set strings(strings: ArgumentStrings) {
+    this.#strings = strings;
+    this.setU64(MM.argStart, strings.argStart);
+    this.setU64(MM.argEnd, strings.argEnd);
+    this.setU64(MM.envStart, strings.argEnd);
+    this.setU64(MM.envEnd, strings.envEnd);
+  }
+
+  /** Bytes at a user address, undefined where it isn't mapped. */
+  read(address: number, length: number): Uint8Array | undefined {
+    return this.#strings && readRegion(this.#strings.region, address, length);
+  }
+
+  share(): AddressSpace {
+    this.#users++;
+    return this;
+  }
+
+  /** The copy that fork makes. The strings are shared, since nothing in the simulation writes to them. */
+  copy(): AddressSpace {
+    const copy = new AddressSpace(this.memory, this.exeFile.share());
+    if (this.#strings) copy.strings = this.#strings;
+    return copy;
+  }
+
+  release(): void {
+    if (--this.#users > 0) return;
+    this.exeFile.release();
+    this.free();
+  }
+}

@@ -1,0 +1,126 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import type { SimAddress } from '../sim-host.ts';
+import { AF_INET, AF_INET6, AF_UNIX } from '../uapi.ts';
+import { decodeText, encodeText } from './kernel-object.ts';
+
+/** An IPv4 or IPv6 address in its text form, and a port. */
+export interface InetAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** An address as a socket call got it. */
+export interface SocketAddress {
+  readonly family: number;
+  readonly inet: InetAddress | undefined;
+  /** Of AF_UNIX; `@name` is an abstract one, empty an unnamed one. */
+  readonly path: string | undefined;
+}
+
+/** The four bytes of an IPv4 address; of an IPv4-mapped IPv6 one (`::ffff:10.0.0.1`) its last four. */
+export const ipv4Bytes = (address: string): Uint8Array =>
+  isIPv4(address) ? Uint8Array.from(address.split('.'), Number) : ipv6Bytes(address).subarray(12);
+
+/** The 16 bytes of an IPv6 address, or of an IPv4 one as IPv4-mapped. @throws Error for what is neither */
+export const ipv6Bytes = (address: string): Uint8Array => {
+  const bytes = new Uint8Array(16);
+  if (isIPv4(address)) {
+    bytes.set([0xff, 0xff], 10);
+    bytes.set(ipv4Bytes(address), 12);
+    return bytes;
+  }
+  if (!isIPv6(address)) throw new Error(`"${address}" is neither an IPv4 nor an IPv6 address`);
+  const [head = '', tail] = (address.split('%')[0] ?? '').split('::');
+  const words = (text: string): number[] =>
+    text === ''
+      ? []
+      : text.split(':').flatMap((word) => {
+          if (!word.includes('.')) return [Number.parseInt(word, 16)];
+          const [a = 0, b = 0, c = 0, d = 0] = ipv4Bytes(word);
+          return [(a << 8) | b, (c << 8) | d];
+        });
+  const first = words(head);
+  const last = tail === undefined ? [] : words(tail);
+  const view = new DataView(bytes.buffer);
+  for (const [index, word] of first.entries()) view.setUint16(index * 2, word);
+  for (const [index, word] of last.entries()) view.setUint16(16 - (last.length - index) * 2, word);
+  return bytes;
+};
+
+/** The text form of 4 or 16 bytes; IPv6 as RFC 5952 writes it. */
+export const addressText = (bytes: Uint8Array): string => {
+  if (bytes.length === 4) return bytes.join('.');
+  const words = Array.from({ length: 8 }, (_, index) => ((bytes[index * 2] ?? 0) << 8) | (bytes[index * 2 + 1] ?? 0));
+  if (words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff)
+    return `::ffff:${bytes.subarray(12).join('.')}`;
+  let best = { start: 0, length: 1 };
+  for (let start = 0; start < 8; start++) {
+    let length = 0;
+    while (start + length < 8 && words[start + length] === 0) length++;
+    if (length > best.length) best = { start, length };
+  }
+  const text = (part: readonly number[]): string => part.map((word) => word.toString(16)).join(':');
+  if (best.length < 2) return text(words);
+  return `${text(words.slice(0, best.start))}::${text(words.slice(best.start + best.length))}`;
+};
+
+/** Two addresses are the same host and port, however they are written. */
+export const sameHost = (a: string, b: string): boolean => {
+  const left = ipv6Bytes(a);
+  const right = ipv6Bytes(b);
+  return left.every((byte, index) => byte === right[index]);
+};
+
+/** A stable key of a host for maps. */
+export const hostKey = (address: string): string => addressText(ipv6Bytes(address));
+
+const isZero = (address: string): boolean => ipv4Bytes(address).every((byte) => byte === 0) && isIPv4(address);
+
+/** 0.0.0.0 or ::. */
+export const isAny = (address: string): boolean => isZero(address) || hostKey(address) === '::';
+
+/** 127.0.0.0/8 or ::1. */
+export const isLoopback = (address: string): boolean => {
+  const key = hostKey(address);
+  return key === '::1' || key.startsWith('::ffff:127.');
+};
+
+/** The sockaddr that stands for an address, as include/uapi/linux/in.h, in6.h and un.h lay it out. */
+export const encodeSockaddr = (address: SimAddress): Uint8Array => {
+  if ('path' in address) {
+    const name = encodeText(address.path);
+    const bytes = new Uint8Array(2 + name.length + (address.path.startsWith('@') ? 0 : 1));
+    bytes[0] = AF_UNIX;
+    bytes.set(name, 2);
+    if (address.path.startsWith('@')) bytes[2] = 0;
+    return bytes;
+  }
+  const v6 = isIPv6(address.address);
+  const bytes = new Uint8Array(v6 ? 28 : 16);
+  bytes[0] = v6 ? AF_INET6 : AF_INET;
+  bytes[2] = address.port >> 8;
+  bytes[3] = address.port & 0xff;
+  if (v6) bytes.set(ipv6Bytes(address.address), 8);
+  else bytes.set(ipv4Bytes(address.address), 4);
+  return bytes;
+};
+
+/** Reads a sockaddr; undefined where it is too short for its family (the call returns -EINVAL). */
+export const decodeSockaddr = (bytes: Uint8Array): SocketAddress | undefined => {
+  if (bytes.length < 2) return undefined;
+  const family = (bytes[0] ?? 0) | ((bytes[1] ?? 0) << 8);
+  const port = ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0);
+  if (family === AF_INET)
+    return bytes.length < 16
+      ? undefined
+      : { family, inet: { address: addressText(bytes.subarray(4, 8)), port }, path: undefined };
+  if (family === AF_INET6)
+    return bytes.length < 24
+      ? undefined
+      : { family, inet: { address: addressText(bytes.subarray(8, 24)), port }, path: undefined };
+  if (family !== AF_UNIX) return { family, inet: undefined, path: undefined };
+  if (bytes.length === 2) return { family, inet: undefined, path: '' };
+  if (bytes[2] === 0) return { family, inet: undefined, path: `@${decodeText(bytes.subarray(3))}` };
+  const end = bytes.indexOf(0, 2);
+  return { family, inet: undefined, path: decodeText(bytes.subarray(2, end < 0 ? undefined : end)) };
+};

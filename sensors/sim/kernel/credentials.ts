@@ -1,0 +1,135 @@
+import type { Memory } from '../../../engine/vm/index.ts';
+import { KernelObject } from './kernel-object.ts';
+import { CRED } from './structs.ts';
+
+/** Capabilities by number (include/uapi/linux/capability.h). */
+export const CAP_CHOWN = 0;
+export const CAP_DAC_OVERRIDE = 1;
+export const CAP_DAC_READ_SEARCH = 2;
+export const CAP_FOWNER = 3;
+export const CAP_FSETID = 4;
+export const CAP_KILL = 5;
+export const CAP_SETGID = 6;
+export const CAP_SETUID = 7;
+export const CAP_NET_BIND_SERVICE = 10;
+export const CAP_NET_RAW = 13;
+export const CAP_SYS_MODULE = 16;
+export const CAP_SYS_CHROOT = 18;
+export const CAP_SYS_PTRACE = 19;
+export const CAP_SYS_ADMIN = 21;
+export const CAP_MKNOD = 27;
+
+/** A capability set as its low and high 32 bits. */
+export interface CapabilitySet {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** CAP_LAST_CAP is 40. */
+export const ALL_CAPABILITIES: CapabilitySet = { low: 0xffff_ffff, high: 0x1ff };
+export const NO_CAPABILITIES: CapabilitySet = { low: 0, high: 0 };
+
+/** Every id a task has, in the order of struct cred. */
+export interface Ids {
+  readonly uid: number;
+  readonly gid: number;
+  readonly suid: number;
+  readonly sgid: number;
+  readonly euid: number;
+  readonly egid: number;
+  readonly fsuid: number;
+  readonly fsgid: number;
+}
+
+/** The ids of somebody who has but one of each. */
+export const idsOf = (uid: number, gid: number): Ids => ({
+  uid,
+  gid,
+  suid: uid,
+  sgid: gid,
+  euid: uid,
+  egid: gid,
+  fsuid: uid,
+  fsgid: gid,
+});
+
+/** A task's credentials (struct cred). As in the kernel they never change: a call that changes ids gives its task new ones. */
+export class Cred extends KernelObject implements Ids {
+  readonly uid: number;
+  readonly gid: number;
+  readonly suid: number;
+  readonly sgid: number;
+  readonly euid: number;
+  readonly egid: number;
+  readonly fsuid: number;
+  readonly fsgid: number;
+  readonly groups: readonly number[];
+  readonly permitted: CapabilitySet;
+  readonly effective: CapabilitySet;
+  #users = 1;
+
+  constructor(memory: Memory, ids: Ids, groups: readonly number[], permitted: CapabilitySet, effective: CapabilitySet) {
+    super(memory, CRED.size);
+    this.uid = ids.uid;
+    this.gid = ids.gid;
+    this.suid = ids.suid;
+    this.sgid = ids.sgid;
+    this.euid = ids.euid;
+    this.egid = ids.egid;
+    this.fsuid = ids.fsuid;
+    this.fsgid = ids.fsgid;
+    this.groups = groups;
+    this.permitted = permitted;
+    this.effective = effective;
+    this.setU32(CRED.uid, ids.uid);
+    this.setU32(CRED.gid, ids.gid);
+    this.setU32(CRED.suid, ids.suid);
+    this.setU32(CRED.sgid, ids.sgid);
+    this.setU32(CRED.euid, ids.euid);
+    this.setU32(CRED.egid, ids.egid);
+    this.setU32(CRED.fsuid, ids.fsuid);
+    this.setU32(CRED.fsgid, ids.fsgid);
+    this.#setCapabilities(CRED.permitted, permitted);
+    this.#setCapabilities(CRED.effective, effective);
+  }
+
+  /** Whether it has a capability in effect. */
+  capable(capability: number): boolean {
+    return capability < 32
+      ? ((this.effective.low >>> capability) & 1) === 1
+      : ((this.effective.high >>> (capability - 32)) & 1) === 1;
+  }
+
+  inGroup(gid: number): boolean {
+    return gid === this.fsgid || this.groups.includes(gid);
+  }
+
+  /** Another task uses it too. */
+  share(): Cred {
+    this.#users++;
+    return this;
+  }
+
+  /** A task no longer uses it. */
+  release(): void {
+    if (--this.#users === 0) this.free();
+  }
+
+  #setCapabilities(offset: number, set: CapabilitySet): void {
+    this.setU32(offset, set.low);
+    this.setU32(offset + 4, set.high);
+  }
+}
+
+/** The capabilities after ids changed (capabilities(7), "Effect of user ID changes on capabilities"). */
+export const capabilitiesAfter = (
+  before: Cred,
+  ids: Ids,
+): { readonly permitted: CapabilitySet; readonly effective: CapabilitySet } => {
+  const hadRoot = before.uid === 0 || before.euid === 0 || before.suid === 0;
+  const hasRoot = ids.uid === 0 || ids.euid === 0 || ids.suid === 0;
+  if (hadRoot && !hasRoot) return { permitted: NO_CAPABILITIES, effective: NO_CAPABILITIES };
+  if (before.euid === 0 && ids.euid !== 0) return { permitted: before.permitted, effective: NO_CAPABILITIES };
+  if (before.euid !== 0 && ids.euid === 0) return { permitted: before.permitted, effective: before.permitted };
+  return { permitted: before.permitted, effective: before.effective };
+};

@@ -1,0 +1,243 @@
+import { E2BIG, EACCES, ELOOP, ENOEXEC } from '../errno.ts';
+import { S_ISGID, S_ISUID } from '../uapi.ts';
+import { AddressSpace } from './address-spaces.ts';
+import { ALL_CAPABILITIES, type CapabilitySet, Cred, NO_CAPABILITIES } from './credentials.ts';
+import { OpenFile } from './files.ts';
+import { decodeText, encodeText, KernelObject } from './kernel-object.ts';
+import type { Machine } from './machine.ts';
+import { type Path, pathText } from './mounts.ts';
+import { MAY_EXEC } from './permissions.ts';
+import type { Processes } from './processes.ts';
+import { BINPRM } from './structs.ts';
+import { PF_FORKNOEXEC, type Task } from './tasks.ts';
+import { layOutStrings } from './user-memory.ts';
+
+/** Longest single string, and all of them together with a stack limit of 8 MiB (MAX_ARG_STRLEN; execve(2)). */
+const MAX_STRING = 131_072;
+const MAX_STRINGS = 2 * 1024 * 1024;
+/** BINPRM_BUF_SIZE: how much of a file the kernel looks at to tell what it is. */
+const HEADER_BYTES = 256;
+/** How many scripts may lead to one another. */
+const MAX_INTERPRETERS = 5;
+/** In f_flags of a file that is opened to be executed (include/linux/fs.h). */
+const FMODE_EXEC = 0x20;
+
+/** What exec is asked for. */
+export interface ExecRequest {
+  /** The file, already found; symbolic links followed. */
+  readonly path: Path;
+  /** bprm->filename: the path as passed, `/dev/fd/N` where execveat got a descriptor. */
+  readonly filename: string;
+  readonly argv: readonly string[];
+  readonly env: readonly string[];
+}
+
+/** A program about to run (struct linux_binprm). */
+class BinaryProgram extends KernelObject {
+  readonly #texts: { readonly at: number; readonly size: number }[] = [];
+
+  constructor(machine: Machine, request: ExecRequest, cred: Cred) {
+    super(machine.memory, BINPRM.size);
+    this.setPointer(BINPRM.cred, cred.at);
+    this.setU32(BINPRM.argc, request.argv.length);
+    this.setU32(BINPRM.envc, request.env.length);
+    this.#setString(BINPRM.filename, request.filename);
+    this.interpreter = request.filename;
+  }
+
+  set interpreter(path: string) {
+    this.#setString(BINPRM.interp, path);
+  }
+
+  set file(file: OpenFile) {
+    this.setPointer(BINPRM.file, file.at);
+  }
+
+  set mm(mm: AddressSpace) {
+    this.setPointer(BINPRM.mm, mm.at);
+  }
+
+  release(): void {
+    for (const { at, size } of this.#texts) this.memory.free(at, size);
+    this.free();
+  }
+
+  #setString(member: number, text: string): void {
+    const bytes = encodeText(`${text}\0`);
+    const at = this.memory.allocate(bytes.length);
+    this.memory.bytes.set(bytes, at);
+    this.#texts.push({ at, size: bytes.length });
+    this.setPointer(member, at);
+  }
+}
+
+/** Opens a file to execute it, through the file_open hook as any other open. */
+const openToExecute = (machine: Machine, task: Task, path: Path): OpenFile | number => {
+  const { inode } = path.dentry;
+  if (!inode.isRegular || !machine.permissions.may(task.cred, inode, MAY_EXEC)) return -EACCES;
+  const file = new OpenFile(machine.memory, path, FMODE_EXEC);
+  const hook = machine.hooks['lsm/file_open'];
+  if (hook.active) {
+    hook.setPointer(0, file.at);
+    hook.setNumber(1, 0);
+    const verdict = hook.run();
+    if (verdict < 0) {
+      file.release();
+      return verdict;
+    }
+  }
+  return file;
+};
+
+const startsWith = (bytes: Uint8Array, text: string): boolean => decodeText(bytes.subarray(0, text.length)) === text;
+
+/** The interpreter and its one argument that a script's first line names; undefined for what is no script. */
+export const interpreterOf = (
+  header: Uint8Array,
+): { readonly path: string; readonly argument: string | undefined } | undefined => {
+  if (!startsWith(header, '#!')) return undefined;
+  const line = /^#![ \t]*([^ \t\n\0]+)(?:[ \t]+([^\n\0]*?))?[ \t]*(?:\n|\0|$)/.exec(decodeText(header));
+  if (!line?.[1]) return undefined;
+  return { path: line[1], argument: line[2] === '' ? undefined : line[2] };
+};
+
+/** A file's ids in effect and capabilities after exec (capabilities(7), "Capabilities and execution of programs by root"). */
+const credentialsAfter = (machine: Machine, task: Task, path: Path): Cred => {
+  const { cred } = task;
+  const { inode } = path.dentry;
+  const euid = (inode.mode & S_ISUID) !== 0 ? inode.uid : cred.euid;
+  const setgid = (inode.mode & (S_ISGID | 0o010)) === (S_ISGID | 0o010);
+  const egid = setgid ? inode.gid : cred.egid;
+  const permitted: CapabilitySet = euid === 0 || cred.uid === 0 ? ALL_CAPABILITIES : NO_CAPABILITIES;
+  const ids = { uid: cred.uid, gid: cred.gid, suid: euid, sgid: egid, euid, egid, fsuid: euid, fsgid: egid };
+  return new Cred(machine.memory, ids, cred.groups, permitted, euid === 0 ? permitted : NO_CAPABILITIES);
+};
+
+const tooBig = (texts: readonly string[]): boolean => {
+  let total = 0;
+  for (const text of texts) {
+    const length = encodeText(text).length + 1;
+    if (length > MAX_STRING) return true;
+    total += length + 8;
+  }
+  return total > MAX_STRINGS;
+};
+
+/** Runs a program in a task's place (fs/exec.c). Returns 0 or a negative errno; after an error nothing has changed. */
+export const execute = (machine: Machine, processes: Processes, task: Task, request: ExecRequest): number => {
+  if (tooBig([...request.argv, ...request.env])) return -E2BIG;
+  const opened = openToExecute(machine, task, request.path);
+  if (typeof opened === 'number') return opened;
+  let argv = request.argv.length > 0 ? request.argv : [''];
+  const program = new BinaryProgram(machine, { ...request, argv }, task.cred);
+  const found = findBinary(machine, task, program, opened, request.filename, argv);
+  if (typeof found === 'number') {
+    program.release();
+    return found;
+  }
+  argv = found.argv;
+  replaceProgram(machine, processes, task, program, found.file, { ...request, argv });
+  program.release();
+  return 0;
+};
+
+/** Lets LSM programs see an exec that was refused when it was recorded. */
+export const showExecution = (machine: Machine, task: Task, request: ExecRequest): void => {
+  const opened = openToExecute(machine, task, request.path);
+  if (typeof opened === 'number') return;
+  const program = new BinaryProgram(machine, request, task.cred);
+  const found = findBinary(machine, task, program, opened, request.filename, request.argv);
+  if (typeof found !== 'number') found.file.release();
+  program.release();
+};
+
+/** Follows scripts to the binary that runs, asking bprm_check_security at each step. Releases the files on the way. */
+const findBinary = (
+  machine: Machine,
+  task: Task,
+  program: BinaryProgram,
+  opened: OpenFile,
+  filename: string,
+  arguments_: readonly string[],
+): { readonly file: OpenFile; readonly argv: readonly string[] } | number => {
+  const hook = machine.hooks['lsm/bprm_check_security'];
+  let file = opened;
+  let argv = arguments_;
+  let name = filename;
+  for (let depth = 0; depth <= MAX_INTERPRETERS; depth++) {
+    program.file = file;
+    if (hook.active) {
+      hook.setPointer(0, program.at);
+      hook.setNumber(1, 0);
+      const verdict = hook.run();
+      if (verdict < 0) {
+        file.release();
+        return verdict;
+      }
+    }
+    const header = file.inode.data.subarray(0, HEADER_BYTES);
+    const interpreter = interpreterOf(header);
+    if (!interpreter) {
+      if (machine.recorded || startsWith(header, '\x7fELF')) return { file, argv };
+      file.release();
+      return -ENOEXEC;
+    }
+    file.release();
+    argv = [
+      interpreter.path,
+      ...(interpreter.argument === undefined ? [] : [interpreter.argument]),
+      name,
+      ...argv.slice(1),
+    ];
+    name = interpreter.path;
+    program.interpreter = name;
+    const path = machine.walk.find(task, task.fs.cwd, name, true);
+    if (typeof path === 'number') return path;
+    const next = openToExecute(machine, task, path);
+    if (typeof next === 'number') return next;
+    file = next;
+  }
+  file.release();
+  return -ELOOP;
+};
+
+/** From here on exec can't fail (begin_new_exec). */
+const replaceProgram = (
+  machine: Machine,
+  processes: Processes,
+  task: Task,
+  program: BinaryProgram,
+  file: OpenFile,
+  request: ExecRequest,
+): void => {
+  const oldPid = task.pid;
+  processes.becomeSingleThreaded(task);
+  const cred = credentialsAfter(machine, task, file.path);
+  const before = task.mm;
+  const mm = new AddressSpace(machine.memory, file);
+  mm.strings = layOutStrings(request.argv, request.env, request.filename);
+  program.mm = mm;
+  task.mm = mm;
+  before?.release();
+  machine.scratch.reset('x86-64');
+  if (task.files.shared) {
+    const shared = task.files;
+    task.files = shared.copy();
+    task.writeShared();
+    shared.release();
+  }
+  task.files.closeForExec();
+  task.cred = cred;
+  task.comm = request.filename.slice(request.filename.lastIndexOf('/') + 1);
+  task.exepath = pathText(file.path);
+  task.argv = request.argv;
+  task.flags &= ~PF_FORKNOEXEC;
+  for (const [signal, disposition] of task.group.dispositions)
+    if (disposition === 'caught') task.group.dispositions.delete(signal);
+  const hook = machine.hooks['tp_btf/sched_process_exec'];
+  if (!hook.active) return;
+  hook.setPointer(0, task.at);
+  hook.setNumber(1, oldPid);
+  hook.setPointer(2, program.at);
+  hook.run();
+};

@@ -1,0 +1,219 @@
+import type { Memory } from '../../../engine/vm/index.ts';
+import { O_ACCMODE, O_PATH, O_WRONLY } from '../uapi.ts';
+import type { Inode } from './inodes.ts';
+import { KernelObject, writePointer } from './kernel-object.ts';
+import { type Path, writePath } from './mounts.ts';
+import type { Pipe } from './pipes.ts';
+import type { Socket } from './sockets.ts';
+import { FDTABLE, FILE, FILES_STRUCT } from './structs.ts';
+
+/** include/linux/fs.h */
+const FMODE_READ = 1;
+const FMODE_WRITE = 2;
+
+/** RLIMIT_NOFILE's usual soft limit: file descriptors lie below it. */
+export const FD_LIMIT = 1024;
+
+/** An open file (struct file), shared by the descriptors that were duplicated from one open. */
+export class OpenFile extends KernelObject {
+  readonly path: Path;
+  readonly inode: Inode;
+  readonly readable: boolean;
+  readonly writable: boolean;
+  /** Which end of a pipe it is, and the pipe. */
+  readonly pipe: { readonly pipe: Pipe; readonly end: 'read' | 'write' } | undefined;
+  socket: Socket | undefined;
+  /** Where getdents64 goes on. */
+  entriesRead = 0;
+  #flags = 0;
+  #users = 1;
+
+  /** @param flags of open; those of creation (O_CREAT, O_EXCL, O_TRUNC) are not kept. */
+  constructor(
+    memory: Memory,
+    path: Path,
+    flags: number,
+    pipe?: { readonly pipe: Pipe; readonly end: 'read' | 'write' },
+  ) {
+    super(memory, FILE.size);
+    this.path = path;
+    this.inode = path.dentry.inode;
+    const access = flags & O_ACCMODE;
+    const usable = (flags & O_PATH) === 0;
+    this.readable = usable && access !== O_WRONLY;
+    this.writable = usable && access !== 0;
+    this.pipe = pipe;
+    this.flags = flags;
+    writePath(memory, this.at + FILE.path, path);
+    this.setPointer(FILE.inode, this.inode.at);
+    this.setU32(FILE.mode, (this.readable ? FMODE_READ : 0) | (this.writable ? FMODE_WRITE : 0));
+    path.dentry.pin();
+    if (pipe?.end === 'read') pipe.pipe.readers++;
+    if (pipe?.end === 'write') pipe.pipe.writers++;
+  }
+
+  get flags(): number {
+    return this.#flags;
+  }
+
+  set flags(flags: number) {
+    this.#flags = flags;
+    this.setU32(FILE.flags, flags);
+  }
+
+  get position(): number {
+    return this.u64(FILE.position);
+  }
+
+  set position(position: number) {
+    this.setU64(FILE.position, position);
+  }
+
+  attachSocket(socket: Socket): void {
+    this.socket = socket;
+    this.setPointer(FILE.privateData, socket.at);
+  }
+
+  /** Another descriptor refers to it too. */
+  share(): OpenFile {
+    this.#users++;
+    return this;
+  }
+
+  /** A descriptor no longer refers to it; the last one closes it. */
+  release(): void {
+    if (--this.#users > 0) return;
+    if (this.pipe?.end === 'read') this.pipe.pipe.readers--;
+    if (this.pipe?.end === 'write') this.pipe.pipe.writers--;
+    this.socket?.close();
+    const { dentry } = this.path;
+    this.free();
+    dentry.unpin();
+  }
+}
+
+/** A process's descriptors (struct files_struct with its struct fdtable). */
+export class FilesStruct extends KernelObject {
+  readonly #files: (OpenFile | undefined)[] = [];
+  readonly #closeOnExec = new Set<number>();
+  readonly #table: FdTable;
+  #users = 1;
+
+  constructor(memory: Memory) {
+    super(memory, FILES_STRUCT.size);
+    this.#table = new FdTable(memory);
+    this.setPointer(FILES_STRUCT.fdt, this.#table.at);
+  }
+
+  get(fd: number): OpenFile | undefined {
+    return this.#files[fd];
+  }
+
+  /** The open descriptors in ascending order. */
+  get fds(): number[] {
+    const fds: number[] = [];
+    for (const [fd, file] of this.#files.entries()) if (file) fds.push(fd);
+    return fds;
+  }
+
+  /** The lowest free descriptor from `from` on, or undefined at the limit. */
+  lowest(from = 0): number | undefined {
+    let fd = from;
+    while (this.#files[fd]) fd++;
+    return fd < FD_LIMIT ? fd : undefined;
+  }
+
+  /** Puts a file at a descriptor, in the place of what was there. */
+  install(fd: number, file: OpenFile, closeOnExec: boolean): void {
+    this.close(fd);
+    while (this.#files.length < fd) this.#files.push(undefined);
+    this.#files[fd] = file;
+    if (closeOnExec) this.#closeOnExec.add(fd);
+    this.#table.set(fd, file.at);
+  }
+
+  /** False where the descriptor is not open. */
+  close(fd: number): boolean {
+    const file = this.#files[fd];
+    if (!file) return false;
+    this.#files[fd] = undefined;
+    this.#closeOnExec.delete(fd);
+    this.#table.set(fd, 0);
+    file.release();
+    return true;
+  }
+
+  closesOnExec(fd: number): boolean {
+    return this.#closeOnExec.has(fd);
+  }
+
+  setCloseOnExec(fd: number, close: boolean): void {
+    if (close) this.#closeOnExec.add(fd);
+    else this.#closeOnExec.delete(fd);
+  }
+
+  /** What exec does to descriptors. */
+  closeForExec(): void {
+    for (const fd of this.#closeOnExec) this.close(fd);
+  }
+
+  get shared(): boolean {
+    return this.#users > 1;
+  }
+
+  share(): FilesStruct {
+    this.#users++;
+    return this;
+  }
+
+  /** The copy that fork makes. */
+  copy(): FilesStruct {
+    const copy = new FilesStruct(this.memory);
+    for (const [fd, file] of this.#files.entries()) if (file) copy.install(fd, file.share(), this.#closeOnExec.has(fd));
+    return copy;
+  }
+
+  release(): void {
+    if (--this.#users > 0) return;
+    for (const fd of this.#files.keys()) this.close(fd);
+    this.#table.release();
+    this.free();
+  }
+}
+
+/** The array of struct file pointers; doubles as the kernel's does. */
+class FdTable extends KernelObject {
+  #capacity = 64;
+  #array: number;
+
+  constructor(memory: Memory) {
+    super(memory, FDTABLE.size);
+    this.#array = memory.allocate(this.#capacity * 8);
+    this.#point();
+  }
+
+  set(fd: number, file: number): void {
+    if (fd >= this.#capacity) this.#grow(fd);
+    writePointer(this.memory, this.#array + fd * 8, file);
+  }
+
+  release(): void {
+    this.memory.free(this.#array, this.#capacity * 8);
+    this.free();
+  }
+
+  #grow(fd: number): void {
+    const before = this.#capacity;
+    while (this.#capacity <= fd) this.#capacity *= 2;
+    const array = this.memory.allocate(this.#capacity * 8);
+    this.memory.bytes.copyWithin(array, this.#array, this.#array + before * 8);
+    this.memory.free(this.#array, before * 8);
+    this.#array = array;
+    this.#point();
+  }
+
+  #point(): void {
+    this.setU32(FDTABLE.maxFds, this.#capacity);
+    this.setPointer(FDTABLE.fd, this.#array);
+  }
+}

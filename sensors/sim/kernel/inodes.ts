@@ -1,0 +1,180 @@
+import type { Memory } from '../../../engine/vm/index.ts';
+import { S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../uapi.ts';
+import type { Dentry } from './dentries.ts';
+import { KernelObject } from './kernel-object.ts';
+import type { Path } from './mounts.ts';
+import type { Pipe } from './pipes.ts';
+import type { Socket } from './sockets.ts';
+import { INODE, SUPER_BLOCK } from './structs.ts';
+
+/** A file system (struct super_block). */
+export class SuperBlock extends KernelObject {
+  /** `ext4`, `tmpfs`, `proc`. */
+  readonly type: string;
+  /** Device number as the kernel encodes it: major << 20 | minor. */
+  readonly dev: number;
+  readOnly = false;
+  #root: Dentry | undefined;
+  #nextInode = 2;
+
+  constructor(memory: Memory, type: string, dev: number, magic: number) {
+    super(memory, SUPER_BLOCK.size);
+    this.type = type;
+    this.dev = dev;
+    this.setU32(SUPER_BLOCK.dev, dev);
+    this.setU64(SUPER_BLOCK.magic, magic);
+  }
+
+  get root(): Dentry {
+    if (!this.#root) throw new Error(`the ${this.type} file system has no root yet`);
+    return this.#root;
+  }
+
+  set root(root: Dentry) {
+    this.#root = root;
+    this.setPointer(SUPER_BLOCK.root, root.at);
+  }
+
+  nextInode(): number {
+    return this.#nextInode++;
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** A file (struct inode), whatever names it has. */
+export class Inode extends KernelObject {
+  readonly ino: number;
+  readonly superBlock: SuperBlock;
+  /** Dentries there are of it, unlinked ones included. */
+  dentries = 0;
+  /** A symbolic link's target. */
+  target = '';
+  /** Of a magic link (/proc/PID/exe): where it leads, whatever its target's text. */
+  follow: (() => Path | undefined) | undefined;
+  /** Of a file whose content is made when it is read (/proc). */
+  generate: (() => string) | undefined;
+  /** Of a directory whose names come and go by themselves (/proc): makes the entry if the name exists. */
+  lookup: ((name: string) => Dentry | undefined) | undefined;
+  /** The Unix socket that is bound to it. */
+  socket: Socket | undefined;
+  pipe: Pipe | undefined;
+  #data = EMPTY;
+
+  constructor(memory: Memory, superBlock: SuperBlock, mode: number, uid: number, gid: number) {
+    super(memory, INODE.size);
+    this.superBlock = superBlock;
+    this.ino = superBlock.nextInode();
+    this.setU64(INODE.ino, this.ino);
+    this.setPointer(INODE.sb, superBlock.at);
+    this.mode = mode;
+    this.uid = uid;
+    this.gid = gid;
+    this.nlink = 1;
+  }
+
+  /** Type and permission bits. */
+  get mode(): number {
+    return this.u16(INODE.mode);
+  }
+
+  set mode(mode: number) {
+    this.setU16(INODE.mode, mode);
+  }
+
+  get uid(): number {
+    return this.u32(INODE.uid);
+  }
+
+  set uid(uid: number) {
+    this.setU32(INODE.uid, uid);
+  }
+
+  get gid(): number {
+    return this.u32(INODE.gid);
+  }
+
+  set gid(gid: number) {
+    this.setU32(INODE.gid, gid);
+  }
+
+  get nlink(): number {
+    return this.u32(INODE.nlink);
+  }
+
+  set nlink(nlink: number) {
+    this.setU32(INODE.nlink, nlink);
+  }
+
+  get rdev(): number {
+    return this.u32(INODE.rdev);
+  }
+
+  set rdev(rdev: number) {
+    this.setU32(INODE.rdev, rdev);
+  }
+
+  get size(): number {
+    return this.u64(INODE.fileSize);
+  }
+
+  get type(): number {
+    return this.mode & S_IFMT;
+  }
+
+  get isDirectory(): boolean {
+    return this.type === S_IFDIR;
+  }
+
+  get isRegular(): boolean {
+    return this.type === S_IFREG;
+  }
+
+  get isLink(): boolean {
+    return this.type === S_IFLNK;
+  }
+
+  get isPipe(): boolean {
+    return this.type === S_IFIFO;
+  }
+
+  get isSocket(): boolean {
+    return this.type === S_IFSOCK;
+  }
+
+  /** A view of the content. */
+  get data(): Uint8Array {
+    return this.#data.subarray(0, this.size);
+  }
+
+  /** Writes into the content, with zeros in a gap before it. */
+  write(position: number, bytes: Uint8Array): void {
+    const end = position + bytes.length;
+    if (end > this.#data.length) {
+      const grown = new Uint8Array(Math.max(end, this.#data.length * 2, 64));
+      grown.set(this.data);
+      this.#data = grown;
+    }
+    this.#data.set(bytes, position);
+    if (end > this.size) this.setU64(INODE.fileSize, end);
+  }
+
+  /** Cuts the content, or fills it up with zeros. */
+  truncate(length: number): void {
+    const size = this.size;
+    if (length < size) {
+      this.#data.fill(0, length, size);
+      if (length === 0) this.#data = EMPTY;
+    } else if (length > this.#data.length) {
+      const grown = new Uint8Array(length);
+      grown.set(this.data);
+      this.#data = grown;
+    }
+    this.setU64(INODE.fileSize, length);
+  }
+
+  /** Frees it once it has no name and no dentry. */
+  release(): void {
+    if (this.dentries === 0 && this.nlink === 0) this.free();
+  }
+}

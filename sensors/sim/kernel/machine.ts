@@ -1,0 +1,61 @@
+import type { BpfMap } from '../../../engine/maps/index.ts';
+import { Memory } from '../../../engine/vm/index.ts';
+import { Clock, createRandom } from '../clock.ts';
+import { Cgroups } from './cgroups.ts';
+import { createEnvironment } from './environment.ts';
+import { FileSystem } from './file-system.ts';
+import { createHooks, type Hooks } from './hooks.ts';
+import { Network } from './network.ts';
+import { PathWalk } from './path-walk.ts';
+import { Permissions } from './permissions.ts';
+import { Programs } from './programs.ts';
+import { Namespaces as NamespaceSet, type Namespaces, type Task } from './tasks.ts';
+import { Scratch } from './user-memory.ts';
+
+/** The whole state of a simulated kernel, which calls read and change. */
+export interface Machine {
+  readonly memory: Memory;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly cgroups: Cgroups;
+  readonly hooks: Hooks;
+  readonly programs: Programs;
+  readonly permissions: Permissions;
+  readonly files: FileSystem;
+  readonly walk: PathWalk;
+  readonly network: Network;
+  readonly scratch: Scratch;
+  readonly namespaces: Namespaces;
+  /** By thread id; those that died and were not waited for included. */
+  readonly tasks: Map<number, Task>;
+  readonly maps: Map<number, BpfMap>;
+  /** The task that runs; programs see it as the current one. */
+  current: Task | undefined;
+  /** The call under way is a recorded one. */
+  recorded: boolean;
+}
+
+/** @param seed of everything random; @param memoryBytes of the kernel */
+export const createMachine = (seed: number, bootTime: Date, memoryBytes: number): Machine => {
+  const memory = new Memory(memoryBytes);
+  const permissions = new Permissions();
+  const hooks = createHooks(memory);
+  const state = {
+    memory,
+    clock: new Clock(bootTime),
+    random: createRandom(seed),
+    cgroups: new Cgroups(),
+    hooks,
+    permissions,
+    files: new FileSystem(memory, permissions),
+    walk: new PathWalk(permissions),
+    network: new Network(),
+    scratch: new Scratch(),
+    namespaces: new NamespaceSet(memory),
+    tasks: new Map<number, Task>(),
+    maps: new Map<number, BpfMap>(),
+    current: undefined as Task | undefined,
+    recorded: false,
+  };
+  return Object.assign(state, { programs: new Programs(createEnvironment(state), hooks, state.maps) });
+};

@@ -1,0 +1,91 @@
+import type { Memory } from '../../../engine/vm/index.ts';
+import type { Dentry } from './dentries.ts';
+import type { SuperBlock } from './inodes.ts';
+import { KernelObject, writePointer } from './kernel-object.ts';
+import { MOUNT, PATH } from './structs.ts';
+
+/** Where a file system's tree is attached (struct mount with its struct vfsmount). */
+export class Mount extends KernelObject {
+  readonly superBlock: SuperBlock;
+  readonly root: Dentry;
+  /** Itself at the top of the tree and for file systems that are mounted nowhere. */
+  readonly parent: Mount;
+  /** A dentry of the parent's; its own root where it has no parent. */
+  readonly mountpoint: Dentry;
+  readonly children = new Map<Dentry, Mount>();
+  readonly readOnly: boolean;
+
+  constructor(
+    memory: Memory,
+    id: number,
+    root: Dentry,
+    where: Path | undefined,
+    options: { readonly readOnly?: boolean } = {},
+  ) {
+    super(memory, MOUNT.size);
+    this.superBlock = root.superBlock;
+    this.root = root;
+    this.parent = where?.mount ?? this;
+    this.mountpoint = where?.dentry ?? root;
+    this.readOnly = options.readOnly ?? false;
+    this.setU32(MOUNT.id, id);
+    this.setPointer(MOUNT.parent, this.parent.at);
+    this.setPointer(MOUNT.mountpoint, this.mountpoint.at);
+    this.setPointer(MOUNT.mntRoot, root.at);
+    this.setPointer(MOUNT.mntSb, root.superBlock.at);
+    this.setU32(MOUNT.mntFlags, this.readOnly ? MNT_READONLY : 0);
+    root.pin();
+    if (where) {
+      where.mount.children.set(where.dentry, this);
+      where.dentry.mounts++;
+      where.dentry.pin();
+    }
+  }
+
+  /** Offset in memory of the embedded struct vfsmount, which paths point to. */
+  get vfsAt(): number {
+    return this.at + MOUNT.mnt;
+  }
+
+  /** Takes it out of the tree. Its structure stays: files that are open on it still point there. */
+  detach(): void {
+    if (this.parent === this) return;
+    this.parent.children.delete(this.mountpoint);
+    this.mountpoint.mounts--;
+  }
+}
+
+/** include/linux/mount.h */
+const MNT_READONLY = 0x40;
+
+/** A file or directory as the kernel names it (struct path). */
+export interface Path {
+  readonly mount: Mount;
+  readonly dentry: Dentry;
+}
+
+/** Writes a struct path at offset `at`. */
+export const writePath = (memory: Memory, at: number, path: Path): void => {
+  writePointer(memory, at + PATH.mnt, path.mount.vfsAt);
+  writePointer(memory, at + PATH.dentry, path.dentry.at);
+};
+
+/** The path as text, as d_path gives it from the root of the mount tree; ` (deleted)` is appended to an unlinked one. */
+export const pathText = (path: Path): string => {
+  const names: string[] = [];
+  let { mount, dentry } = path;
+  for (;;) {
+    if (dentry === mount.root) {
+      if (mount.parent === mount) break;
+      dentry = mount.mountpoint;
+      mount = mount.parent;
+    } else {
+      if (dentry.parent === dentry) break;
+      names.push(dentry.name);
+      dentry = dentry.parent;
+    }
+  }
+  const text = `/${names.reverse().join('/')}`;
+  if (dentry.parent === dentry && dentry.name !== '/' && dentry.name !== '') return `/${dentry.name} (deleted)`;
+  return path.dentry.linked ? text : `${text} (deleted)`;
+};

@@ -1,0 +1,111 @@
+import { type BpfMap, createMap, isRingBuffer } from '../../../engine/maps/index.ts';
+import { HOOKS, type HookName, type MapSpec, type ProgramSpec, relocate } from '../../../engine/object/index.ts';
+import { verify } from '../../../engine/verifier/index.ts';
+import { createInterpreter, helperById, type Interpreter, type VmEnvironment } from '../../../engine/vm/index.ts';
+import type { KernelMap, KernelRingBuffer, Link, LoadedProgram, ProgramStats } from '../../kernel.ts';
+import type { Hooks } from './hooks.ts';
+import { KERNEL_BTF } from './layout.ts';
+
+/** A verified program of the simulated kernel. */
+export interface SimProgram extends LoadedProgram {
+  readonly interpreter: Interpreter;
+  /** How often it ran. */
+  runs: number;
+}
+
+/** A program attached to a hook; `replace` puts another in its place. */
+export interface SimLink extends Link {
+  program: SimProgram;
+}
+
+/** The maps and programs that were loaded into the simulated kernel. */
+export class Programs {
+  readonly #environment: VmEnvironment;
+  readonly #hooks: Hooks;
+  readonly #maps: Map<number, BpfMap>;
+  readonly #programs = new Set<SimProgram>();
+
+  /** @param maps by handle, as the environment finds them. */
+  constructor(environment: VmEnvironment, hooks: Hooks, maps: Map<number, BpfMap>) {
+    this.#environment = environment;
+    this.#hooks = hooks;
+    this.#maps = maps;
+  }
+
+  createMap(spec: MapSpec): KernelMap {
+    const map = createMap(this.#environment.memory, spec, this.#maps.size + 1);
+    this.#maps.set(map.handle, map);
+    return map;
+  }
+
+  ringBuffer(map: KernelMap): KernelRingBuffer {
+    const own = this.#maps.get(map.handle);
+    if (own !== map || !own || !isRingBuffer(own))
+      throw new Error(`map ${map.spec.name} is no ring buffer of this kernel; create one with type ringbuf`);
+    return own;
+  }
+
+  load(spec: ProgramSpec, maps: ReadonlyMap<string, KernelMap>): SimProgram {
+    if (!(spec.hook in this.#hooks))
+      throw new Error(
+        `program ${spec.name}: the simulated kernel has no hook ${spec.hook}; it has ${Object.keys(this.#hooks).join(', ')}`,
+      );
+    const relocated = relocate(spec, (name) => maps.get(name)?.handle, KERNEL_BTF);
+    const verified = verify(relocated, {
+      name: spec.name,
+      hook: HOOKS[spec.hook],
+      btf: KERNEL_BTF,
+      map: (handle) => this.#maps.get(handle)?.spec,
+      helper: helperById,
+      lines: spec.lines,
+    });
+    const program: SimProgram = {
+      name: spec.name,
+      hook: spec.hook,
+      explored: verified.explored,
+      interpreter: createInterpreter(verified, this.#environment),
+      runs: 0,
+    };
+    this.#programs.add(program);
+    return program;
+  }
+
+  attach(program: LoadedProgram): SimLink {
+    const own = this.#own(program);
+    const link: SimLink = { hook: own.hook, program: own };
+    this.#hooks[own.hook].links.push(link);
+    return link;
+  }
+
+  replace(link: Link, program: LoadedProgram): SimLink {
+    const attached = this.#attached(link);
+    const own = this.#own(program);
+    if (own.hook !== attached.hook)
+      throw new Error(`program ${own.name} is for ${own.hook}; it can't replace one of ${attached.hook}`);
+    attached.program = own;
+    return attached;
+  }
+
+  detach(link: Link): void {
+    const { links } = this.#hooks[link.hook];
+    links.splice(links.indexOf(this.#attached(link)), 1);
+  }
+
+  stats(): ProgramStats[] {
+    return [...this.#programs].map(({ name, hook, runs }) => ({ program: name, hook, runs }));
+  }
+
+  detachAll(): void {
+    for (const name of Object.keys(this.#hooks) as HookName[]) this.#hooks[name].links.length = 0;
+  }
+
+  #own(program: LoadedProgram): SimProgram {
+    for (const own of this.#programs) if (own === program) return own;
+    throw new Error(`program ${program.name} was not loaded into this kernel`);
+  }
+
+  #attached(link: Link): SimLink {
+    for (const attached of this.#hooks[link.hook].links) if (attached === link) return attached;
+    throw new Error(`program ${link.program.name} is not attached to ${link.hook} by this link`);
+  }
+}

@@ -1,0 +1,58 @@
+import { type FeatureLevel, HOOKS, type HookName } from '../../../engine/object/index.ts';
+import type { Kernel, ProcessFacts } from '../../kernel.ts';
+import { KERNEL_BTF } from './layout.ts';
+import type { Machine } from './machine.ts';
+import type { Task } from './tasks.ts';
+
+const factsOf = (task: Task): ProcessFacts => ({
+  pid: task.tgid,
+  start: task.startNs,
+  parentPid: task.parent?.tgid ?? 0,
+  parentStart: task.parent?.startNs ?? 0n,
+  name: task.comm,
+  exepath: task.exepath,
+  argv: task.argv,
+  memfd: task.mm?.exeFile.path.dentry.name.startsWith('memfd:') ?? false,
+  uid: task.uid,
+  cgroup: task.cgroup,
+});
+
+/** The simulated kernel as programs' loaders see it. */
+export const createSimKernel = (machine: Machine, level: FeatureLevel): Kernel => {
+  const { programs, cgroups } = machine;
+  return {
+    features: {
+      name: `sim ${level}`,
+      level,
+      hooks: Object.keys(HOOKS) as HookName[],
+      enforcement: true,
+    },
+    btf: KERNEL_BTF,
+    createMap: (spec) => programs.createMap(spec),
+    loadProgram: (program, maps) => programs.load(program, maps),
+    attach: (program) => programs.attach(program),
+    replace: (link, program) => programs.replace(link, program),
+    detach: (link) => programs.detach(link),
+    ringBuffer: (map) => programs.ringBuffer(map),
+    cgroupId: (path) => cgroups.byPath(path)?.id,
+    cgroupPath: (id) => cgroups.byId(id)?.path,
+    fileId: (path) => {
+      const init = machine.tasks.get(1);
+      if (!init) return undefined;
+      machine.permissions.lifted = true;
+      const found = machine.walk.find(init, machine.files.root, path, true);
+      machine.permissions.lifted = false;
+      if (typeof found === 'number') return undefined;
+      const { inode } = found.dentry;
+      return { dev: BigInt(inode.superBlock.dev), ino: BigInt(inode.ino) };
+    },
+    wallTime: (bootNs) => machine.clock.wallTime(bootNs),
+    processes: () =>
+      [...machine.tasks.values()]
+        .filter((task) => task.leader === task && task.group.live > 0)
+        .sort((one, other) => one.pid - other.pid)
+        .map(factsOf),
+    stats: () => programs.stats(),
+    close: () => programs.detachAll(),
+  };
+};

@@ -1,0 +1,143 @@
+import { KERNEL_BTF } from './layout.ts';
+
+/** Byte offsets of members by the simulation's names for them, and the struct's size. */
+type Offsets<Members extends Record<string, string>> = { readonly [Name in keyof Members | 'size']: number };
+
+const offsets = <const Members extends Record<string, string>>(struct: string, members: Members): Offsets<Members> => {
+  const id = KERNEL_BTF.struct(struct);
+  if (id === undefined) throw new Error(`the simulated kernel's BTF has no struct ${struct}`);
+  const result: Record<string, number> = { size: KERNEL_BTF.size(id) };
+  for (const [name, member] of Object.entries(members)) {
+    const access = KERNEL_BTF.access(`${struct}.${member}`);
+    if (!access) throw new Error(`the simulated kernel's BTF has no ${struct}.${member}`);
+    result[name] = access.offset;
+  }
+  return Object.freeze(result) as Offsets<Members>;
+};
+
+const sizeOf = (access: string): number => KERNEL_BTF.access(access)?.size ?? 0;
+
+export const TASK = {
+  ...offsets('task_struct', {
+    threadStatus: 'thread_info.status',
+    flags: 'flags',
+    mm: 'mm',
+    pid: 'pid',
+    tgid: 'tgid',
+    realParent: 'real_parent',
+    leader: 'group_leader',
+    startTime: 'start_time',
+    startBoottime: 'start_boottime',
+    comm: 'comm',
+    realCred: 'real_cred',
+    cred: 'cred',
+    fs: 'fs',
+    files: 'files',
+    nsproxy: 'nsproxy',
+    signal: 'signal',
+    loginuid: 'loginuid.val',
+  }),
+  commSize: sizeOf('task_struct.comm'),
+};
+export const SIGNAL = offsets('signal_struct', { live: 'live.counter', threads: 'nr_threads' });
+export const NSPROXY = offsets('nsproxy', { pid: 'pid_ns_for_children' });
+export const PID_NAMESPACE = offsets('pid_namespace', {});
+export const MM = offsets('mm_struct', {
+  argStart: 'arg_start',
+  argEnd: 'arg_end',
+  envStart: 'env_start',
+  envEnd: 'env_end',
+  exeFile: 'exe_file',
+});
+export const CRED = offsets('cred', {
+  uid: 'uid.val',
+  gid: 'gid.val',
+  suid: 'suid.val',
+  sgid: 'sgid.val',
+  euid: 'euid.val',
+  egid: 'egid.val',
+  fsuid: 'fsuid.val',
+  fsgid: 'fsgid.val',
+  permitted: 'cap_permitted.val',
+  effective: 'cap_effective.val',
+});
+export const PATH = offsets('path', { mnt: 'mnt', dentry: 'dentry' });
+export const FS_STRUCT = offsets('fs_struct', { root: 'root', cwd: 'pwd' });
+export const FILES_STRUCT = offsets('files_struct', { fdt: 'fdt' });
+export const FDTABLE = offsets('fdtable', { maxFds: 'max_fds', fd: 'fd' });
+export const FILE = offsets('file', {
+  path: 'f_path',
+  inode: 'f_inode',
+  flags: 'f_flags',
+  mode: 'f_mode',
+  position: 'f_pos',
+  privateData: 'private_data',
+});
+export const DENTRY = {
+  ...offsets('dentry', {
+    parent: 'd_parent',
+    nameLength: 'd_name.len',
+    name: 'd_name.name',
+    inode: 'd_inode',
+    inlineName: 'd_iname',
+    sb: 'd_sb',
+  }),
+  inlineNameSize: sizeOf('dentry.d_iname'),
+};
+export const INODE = offsets('inode', {
+  mode: 'i_mode',
+  uid: 'i_uid.val',
+  gid: 'i_gid.val',
+  sb: 'i_sb',
+  ino: 'i_ino',
+  nlink: 'i_nlink',
+  rdev: 'i_rdev',
+  fileSize: 'i_size',
+});
+export const SUPER_BLOCK = offsets('super_block', { dev: 's_dev', magic: 's_magic', root: 's_root' });
+export const MOUNT = offsets('mount', {
+  parent: 'mnt_parent',
+  mountpoint: 'mnt_mountpoint',
+  mnt: 'mnt',
+  mntRoot: 'mnt.mnt_root',
+  mntSb: 'mnt.mnt_sb',
+  mntFlags: 'mnt.mnt_flags',
+  id: 'mnt_id',
+});
+export const BINPRM = offsets('linux_binprm', {
+  mm: 'mm',
+  file: 'file',
+  cred: 'cred',
+  argc: 'argc',
+  envc: 'envc',
+  filename: 'filename',
+  interp: 'interp',
+});
+export const SOCKET = offsets('socket', { state: 'state', type: 'type', file: 'file', sk: 'sk' });
+export const SOCK = offsets('sock', {
+  peerAddress: '__sk_common.skc_daddr',
+  localAddress: '__sk_common.skc_rcv_saddr',
+  peerPort: '__sk_common.skc_dport',
+  localPort: '__sk_common.skc_num',
+  family: '__sk_common.skc_family',
+  state: '__sk_common.skc_state',
+  peerAddress6: '__sk_common.skc_v6_daddr',
+  localAddress6: '__sk_common.skc_v6_rcv_saddr',
+  protocol: 'sk_protocol',
+  type: 'sk_type',
+});
+/** x86-64 registers as they lie on the kernel stack at a system call. */
+export const PT_REGS = offsets('pt_regs', {
+  first: 'r15',
+  r10: 'r10',
+  r9: 'r9',
+  r8: 'r8',
+  ax: 'ax',
+  bp: 'bp',
+  bx: 'bx',
+  cx: 'cx',
+  dx: 'dx',
+  si: 'si',
+  di: 'di',
+  origAx: 'orig_ax',
+});

@@ -1,0 +1,392 @@
+import type { Memory } from '../../../engine/vm/index.ts';
+import type { SimTask } from '../sim-host.ts';
+import type { AddressSpace } from './address-spaces.ts';
+import type { Cgroup } from './cgroups.ts';
+import type { Cred } from './credentials.ts';
+import type { FilesStruct } from './files.ts';
+import { KernelObject, writePointer } from './kernel-object.ts';
+import { type Path, pathText, writePath } from './mounts.ts';
+import { FS_STRUCT, NSPROXY, PID_NAMESPACE, PT_REGS, SIGNAL, TASK } from './structs.ts';
+
+/** Of task_struct.flags (include/linux/sched.h). */
+export const PF_KTHREAD = 0x0020_0000;
+export const PF_EXITING = 0x0000_0004;
+/** The process has not called exec since fork. */
+export const PF_FORKNOEXEC = 0x0000_0040;
+
+/** thread_info.status during a 32-bit call (arch/x86/include/asm/thread_info.h). */
+export const TS_COMPAT = 2;
+
+/** loginuid while nobody has logged in. */
+export const UNSET_LOGINUID = 0xffff_ffff;
+
+/** Root and working directory (struct fs_struct). */
+export class FsStruct extends KernelObject {
+  umask = 0o022;
+  #root: Path;
+  #cwd: Path;
+  #users = 1;
+
+  constructor(memory: Memory, root: Path, cwd: Path) {
+    super(memory, FS_STRUCT.size);
+    this.#root = root;
+    this.#cwd = cwd;
+    root.dentry.pin();
+    cwd.dentry.pin();
+    writePath(memory, this.at + FS_STRUCT.root, root);
+    writePath(memory, this.at + FS_STRUCT.cwd, cwd);
+  }
+
+  get root(): Path {
+    return this.#root;
+  }
+
+  set root(path: Path) {
+    path.dentry.pin();
+    this.#root.dentry.unpin();
+    this.#root = path;
+    writePath(this.memory, this.at + FS_STRUCT.root, path);
+  }
+
+  get cwd(): Path {
+    return this.#cwd;
+  }
+
+  set cwd(path: Path) {
+    path.dentry.pin();
+    this.#cwd.dentry.unpin();
+    this.#cwd = path;
+    writePath(this.memory, this.at + FS_STRUCT.cwd, path);
+  }
+
+  share(): FsStruct {
+    this.#users++;
+    return this;
+  }
+
+  copy(): FsStruct {
+    const copy = new FsStruct(this.memory, this.#root, this.#cwd);
+    copy.umask = this.umask;
+    return copy;
+  }
+
+  release(): void {
+    if (--this.#users > 0) return;
+    this.#root.dentry.unpin();
+    this.#cwd.dentry.unpin();
+    this.free();
+  }
+}
+
+/** What a process's threads share (struct signal_struct). */
+export class ThreadGroup extends KernelObject {
+  readonly threads: Task[] = [];
+  /** A signal that ends the process once its current call is over. */
+  fatalSignal: number | undefined;
+  exitStatus: number | undefined;
+  pgid: number;
+  sid: number;
+  tty: string | undefined;
+  /** Signals that don't have their default effect: caught or ignored. */
+  readonly dispositions = new Map<number, 'ignored' | 'caught'>();
+
+  constructor(memory: Memory, pgid: number, sid: number) {
+    super(memory, SIGNAL.size);
+    this.pgid = pgid;
+    this.sid = sid;
+  }
+
+  /** Threads that have not begun to exit. */
+  get live(): number {
+    return this.u32(SIGNAL.live);
+  }
+
+  set live(live: number) {
+    this.setU32(SIGNAL.live, live);
+  }
+
+  add(task: Task): void {
+    this.threads.push(task);
+    this.live++;
+    this.setU32(SIGNAL.threads, this.threads.length);
+  }
+
+  remove(task: Task): void {
+    this.threads.splice(this.threads.indexOf(task), 1);
+    this.setU32(SIGNAL.threads, this.threads.length);
+  }
+
+  release(): void {
+    this.free();
+  }
+}
+
+/** The namespaces every process is in, so far one set (struct nsproxy). */
+export class Namespaces extends KernelObject {
+  constructor(memory: Memory) {
+    super(memory, NSPROXY.size);
+    this.setPointer(NSPROXY.pid, memory.allocate(PID_NAMESPACE.size));
+  }
+}
+
+/** What a new task starts with. */
+export interface TaskInit {
+  readonly pid: number;
+  /** Undefined for the first thread of a process. */
+  readonly leader: Task | undefined;
+  readonly realParent: Task | undefined;
+  readonly comm: string;
+  readonly exepath: string;
+  readonly argv: readonly string[];
+  readonly mm: AddressSpace | undefined;
+  readonly cred: Cred;
+  readonly fs: FsStruct;
+  readonly files: FilesStruct;
+  readonly group: ThreadGroup;
+  readonly namespaces: Namespaces;
+  readonly cgroup: Cgroup;
+  readonly loginuid: number;
+  readonly flags: number;
+  readonly startNs: bigint;
+}
+
+/** A thread (struct task_struct), with the registers it entered the kernel with. */
+export class Task extends KernelObject implements SimTask {
+  /** Bytes of its struct pt_regs. */
+  static readonly registersSize = PT_REGS.size;
+  readonly tgid: number;
+  readonly group: ThreadGroup;
+  /** Offset in memory of its struct pt_regs. */
+  readonly regsAt: number;
+  /** First threads of the processes whose real parent is in this process; kept by the first thread. */
+  readonly children = new Set<Task>();
+  exepath: string;
+  argv: readonly string[];
+  alive = true;
+  killedBy: number | undefined;
+  cgroupOf: Cgroup;
+  files: FilesStruct;
+  fs: FsStruct;
+  /** Who traces it with ptrace. */
+  tracer: Task | undefined;
+  readonly tracees = new Set<Task>();
+  #pid: number;
+  #leader: Task;
+  #startNs: bigint;
+  #comm = '';
+  #mm: AddressSpace | undefined;
+  #cred: Cred;
+  #realParent: Task | undefined;
+  readonly #namespaces: Namespaces;
+
+  constructor(memory: Memory, init: TaskInit) {
+    super(memory, TASK.size);
+    this.#pid = init.pid;
+    this.#leader = init.leader ?? this;
+    this.tgid = this.#leader.pid;
+    this.group = init.group;
+    this.#startNs = init.startNs;
+    this.exepath = init.exepath;
+    this.argv = init.argv;
+    this.cgroupOf = init.cgroup;
+    this.files = init.files;
+    this.fs = init.fs;
+    this.regsAt = memory.allocate(PT_REGS.size);
+    this.#cred = init.cred;
+    this.#namespaces = init.namespaces;
+    this.setU32(TASK.tgid, this.tgid);
+    this.setU32(TASK.flags, init.flags);
+    this.setPointer(TASK.signal, init.group.at);
+    this.setPointer(TASK.files, init.files.at);
+    this.setPointer(TASK.fs, init.fs.at);
+    this.setPointer(TASK.nsproxy, init.namespaces.at);
+    this.#writeIdentity();
+    this.comm = init.comm;
+    this.mm = init.mm;
+    this.loginuid = init.loginuid;
+    this.realParent = init.realParent;
+    this.#writeCred();
+    init.group.add(this);
+  }
+
+  get pid(): number {
+    return this.#pid;
+  }
+
+  /** The process's first thread. */
+  get leader(): Task {
+    return this.#leader;
+  }
+
+  get startNs(): bigint {
+    return this.#startNs;
+  }
+
+  /** exec by another thread than the first: it becomes the first, with its pid and start time (fs/exec.c, de_thread). */
+  takeLeadership(): void {
+    this.#pid = this.tgid;
+    this.#startNs = this.#leader.startNs;
+    this.#leader = this;
+    this.#writeIdentity();
+  }
+
+  get name(): string {
+    return this.#comm;
+  }
+
+  get comm(): string {
+    return this.#comm;
+  }
+
+  /** Cut to 15 bytes (TASK_COMM_LEN). */
+  set comm(comm: string) {
+    this.setText(TASK.comm, TASK.commSize, comm);
+    this.#comm = new TextDecoder().decode(this.commBytes);
+  }
+
+  /** Without its NUL. */
+  get commBytes(): Uint8Array {
+    const { bytes } = this.memory;
+    const start = this.at + TASK.comm;
+    let end = start;
+    while (bytes[end] !== 0) end++;
+    return bytes.subarray(start, end);
+  }
+
+  get mm(): AddressSpace | undefined {
+    return this.#mm;
+  }
+
+  set mm(mm: AddressSpace | undefined) {
+    this.#mm = mm;
+    this.setPointer(TASK.mm, mm?.at ?? 0);
+  }
+
+  get cred(): Cred {
+    return this.#cred;
+  }
+
+  /** Takes new credentials and releases the old ones. */
+  set cred(cred: Cred) {
+    const before = this.#cred;
+    this.#cred = cred;
+    this.#writeCred();
+    before.release();
+  }
+
+  get realParent(): Task | undefined {
+    return this.#realParent;
+  }
+
+  /** The kernel's first task is its own parent. */
+  set realParent(parent: Task | undefined) {
+    this.#realParent = parent;
+    this.setPointer(TASK.realParent, parent?.at ?? this.at);
+  }
+
+  get parent(): Task | undefined {
+    return this.#realParent?.leader;
+  }
+
+  get namespaces(): Namespaces {
+    return this.#namespaces;
+  }
+
+  get flags(): number {
+    return this.u32(TASK.flags);
+  }
+
+  set flags(flags: number) {
+    this.setU32(TASK.flags, flags);
+  }
+
+  /** TS_COMPAT or 0. */
+  set threadStatus(status: number) {
+    this.setU32(TASK.threadStatus, status);
+  }
+
+  get loginuid(): number {
+    return this.u32(TASK.loginuid);
+  }
+
+  set loginuid(loginuid: number) {
+    this.setU32(TASK.loginuid, loginuid);
+  }
+
+  get isKernelThread(): boolean {
+    return (this.flags & PF_KTHREAD) !== 0;
+  }
+
+  /** It called exec since it came to be. */
+  get hasExecuted(): boolean {
+    return (this.flags & PF_FORKNOEXEC) === 0;
+  }
+
+  get cgroup(): string {
+    return this.cgroupOf.path;
+  }
+
+  get exitStatus(): number | undefined {
+    return this.group.exitStatus;
+  }
+
+  get uid(): number {
+    return this.#cred.uid;
+  }
+
+  get euid(): number {
+    return this.#cred.euid;
+  }
+
+  get gid(): number {
+    return this.#cred.gid;
+  }
+
+  get egid(): number {
+    return this.#cred.egid;
+  }
+
+  get cwd(): string {
+    return pathText(this.fs.cwd);
+  }
+
+  get fds(): readonly number[] {
+    return this.files.fds;
+  }
+
+  /** Points its structure to the files_struct and fs_struct it has now. */
+  writeShared(): void {
+    this.setPointer(TASK.files, this.files.at);
+    this.setPointer(TASK.fs, this.fs.at);
+  }
+
+  /** What exit takes from it, after the exit hooks ran. */
+  releaseResources(): void {
+    this.setPointer(TASK.files, 0);
+    this.setPointer(TASK.fs, 0);
+    this.files.release();
+    this.fs.release();
+  }
+
+  /** Frees the structure: it has been waited for. */
+  release(): void {
+    this.group.remove(this);
+    if (this.group.threads.length === 0) this.group.release();
+    this.#cred.release();
+    this.memory.free(this.regsAt, PT_REGS.size);
+    this.free();
+  }
+
+  #writeIdentity(): void {
+    const { view } = this.memory;
+    this.setU32(TASK.pid, this.#pid);
+    this.setPointer(TASK.leader, this.#leader.at);
+    view.setBigUint64(this.at + TASK.startTime, this.#startNs, true);
+    view.setBigUint64(this.at + TASK.startBoottime, this.#startNs, true);
+  }
+
+  #writeCred(): void {
+    writePointer(this.memory, this.at + TASK.cred, this.#cred.at);
+    writePointer(this.memory, this.at + TASK.realCred, this.#cred.at);
+  }
+}

@@ -1,0 +1,115 @@
+import { encodeText } from './kernel-object.ts';
+
+const PAGE = 4096;
+/** Just above the topmost byte a 64-bit process can have (arch/x86/include/asm/page_64_types.h, TASK_SIZE_MAX). */
+const STACK_TOP = 0x7fff_ffff_f000;
+/** Where calls find their arguments, below the stack of any process. */
+const SCRATCH = 0x7ffc_0000_0000;
+/** The same for 32-bit calls, whose pointers have 32 bits. */
+const SCRATCH_32 = 0xff00_0000;
+
+/** A stretch of a process's memory: address and content. */
+interface Region {
+  readonly start: number;
+  readonly bytes: Uint8Array;
+}
+
+/** The strings that exec puts at the top of a new stack, in the kernel's order: arguments, environment, the file's name. */
+export interface ArgumentStrings {
+  readonly region: Region;
+  readonly argStart: number;
+  /** Also where the environment starts. */
+  readonly argEnd: number;
+  readonly envEnd: number;
+}
+
+const textBytes = (texts: readonly string[]): Uint8Array => encodeText(texts.map((text) => `${text}\0`).join(''));
+
+/** Lays out a new program's strings. */
+export const layOutStrings = (argv: readonly string[], env: readonly string[], filename: string): ArgumentStrings => {
+  const args = textBytes(argv);
+  const environment = textBytes(env);
+  const name = textBytes([filename]);
+  const end = STACK_TOP - 8;
+  const argStart = end - name.length - environment.length - args.length;
+  const start = Math.floor(argStart / PAGE) * PAGE;
+  const bytes = new Uint8Array(STACK_TOP - start);
+  bytes.set(args, argStart - start);
+  bytes.set(environment, argStart - start + args.length);
+  bytes.set(name, argStart - start + args.length + environment.length);
+  const argEnd = argStart + args.length;
+  return { region: { start, bytes }, argStart, argEnd, envEnd: argEnd + environment.length };
+};
+
+/** The bytes at a user address within a region, undefined where they aren't all in it. */
+export const readRegion = (region: Region, address: number, length: number): Uint8Array | undefined => {
+  const offset = address - region.start;
+  return offset >= 0 && offset + length <= region.bytes.length
+    ? region.bytes.subarray(offset, offset + length)
+    : undefined;
+};
+
+/**
+ * The part of the caller's memory in which a call's arguments lie while it is made. One for all processes, since one call is
+ * made at a time.
+ */
+export class Scratch {
+  readonly #bytes: Uint8Array;
+  #start = SCRATCH;
+  #used = 0;
+
+  constructor(capacity = 4 * 1024 * 1024) {
+    this.#bytes = new Uint8Array(capacity);
+  }
+
+  /** Forgets the call before. */
+  reset(abi: 'x86-64' | 'ia32'): void {
+    this.#bytes.fill(0, 0, Math.min(this.#bytes.length, this.#used + PAGE));
+    this.#start = abi === 'ia32' ? SCRATCH_32 : SCRATCH;
+    this.#used = 0;
+  }
+
+  /** Copies bytes in and returns their address. @throws Error where they don't fit */
+  add(bytes: Uint8Array): number {
+    const at = this.reserve(bytes.length);
+    this.#bytes.set(bytes, at - this.#start);
+    return at;
+  }
+
+  addText(text: string): number {
+    const bytes = encodeText(text);
+    const at = this.reserve(bytes.length + 1);
+    this.#bytes.set(bytes, at - this.#start);
+    return at;
+  }
+
+  /** The array of pointers to strings that exec takes, with its null at the end. */
+  addTexts(texts: readonly string[], pointerSize: 4 | 8): number {
+    const addresses = texts.map((text) => this.addText(text));
+    const at = this.reserve((addresses.length + 1) * pointerSize);
+    const view = new DataView(this.#bytes.buffer, at - this.#start);
+    for (const [index, address] of addresses.entries()) {
+      view.setUint32(index * pointerSize, address >>> 0, true);
+      if (pointerSize === 8) view.setUint32(index * 8 + 4, Math.floor(address / 0x1_0000_0000), true);
+    }
+    return at;
+  }
+
+  /** The address of `length` zero bytes, aligned to 8. @throws Error where they don't fit */
+  reserve(length: number): number {
+    const at = this.#used;
+    if (at + length > this.#bytes.length)
+      throw new Error(
+        `the call's arguments take more than the ${this.#bytes.length} bytes that a simulated call may pass`,
+      );
+    this.#used = (at + length + 7) & ~7;
+    return this.#start + at;
+  }
+
+  /** Bytes at an address; whole pages are mapped. */
+  read(address: number, length: number): Uint8Array | undefined {
+    const offset = address - this.#start;
+    const mapped = Math.min(this.#bytes.length, Math.ceil(this.#used / PAGE) * PAGE);
+    return offset >= 0 && offset + length <= mapped ? this.#bytes.subarray(offset, offset + length) : undefined;
+  }
+}

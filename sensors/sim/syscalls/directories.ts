@@ -1,0 +1,98 @@
+import { EACCES, EBUSY, EEXIST, EINVAL, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, ERANGE } from '../errno.ts';
+import { CAP_SYS_CHROOT } from '../kernel/credentials.ts';
+import { encodeText } from '../kernel/kernel-object.ts';
+import { type Path, pathText } from '../kernel/mounts.ts';
+import { MAY_EXEC } from '../kernel/permissions.ts';
+import { S_IFDIR, S_ISVTX } from '../uapi.ts';
+import type { CallHandler, SystemCall } from './call.ts';
+
+const makeDirectory = (call: SystemCall, directory: number | undefined, pathIndex: number): number => {
+  const { files, walk } = call.machine;
+  const { cred, fs } = call.task;
+  const entry = call.entry(pathIndex, directory);
+  if (entry.name === '' || entry.name === '.' || entry.name === '..') return -EEXIST;
+  if (walk.child(entry.parent, entry.name)) return -EEXIST;
+  const refusal = files.mayCreate(cred, entry.parent);
+  if (refusal < 0) return refusal;
+  const mode = call.number(pathIndex + 1) & (0o777 | S_ISVTX) & ~fs.umask;
+  files.create(cred, entry.parent, entry.name, S_IFDIR | mode);
+  return 0;
+};
+
+/** rmdir, and unlinkat with AT_REMOVEDIR. */
+export const removeDirectory = (call: SystemCall, directory: number | undefined, pathIndex: number): number => {
+  const { files, walk } = call.machine;
+  const entry = call.entry(pathIndex, directory);
+  if (entry.name === '') return -EBUSY;
+  if (entry.name === '.') return -EINVAL;
+  if (entry.name === '..') return -ENOTEMPTY;
+  const victim = walk.child(entry.parent, entry.name);
+  if (!victim) return -ENOENT;
+  const refusal = files.mayDelete(call.task.cred, entry.parent, victim, true);
+  if (refusal < 0) return refusal;
+  if (victim.dentry.children?.size) return -ENOTEMPTY;
+  files.remove(victim.dentry);
+  return 0;
+};
+
+/** Makes a directory the working one. */
+const enter = (call: SystemCall, path: Path): number => {
+  if (!path.dentry.inode.isDirectory) return -ENOTDIR;
+  if (!call.machine.permissions.may(call.task.cred, path.dentry.inode, MAY_EXEC)) return -EACCES;
+  call.task.fs.cwd = path;
+  return 0;
+};
+
+const chroot: CallHandler = (call) => {
+  const path = call.find(0, undefined, true);
+  if (!path.dentry.inode.isDirectory) return -ENOTDIR;
+  if (!call.machine.permissions.may(call.task.cred, path.dentry.inode, MAY_EXEC)) return -EACCES;
+  if (!call.machine.permissions.capable(call.task.cred, CAP_SYS_CHROOT)) return -EPERM;
+  call.task.fs.root = path;
+  return 0;
+};
+
+/** Bytes of an entry's structure before its name (struct linux_dirent64). */
+const DIRENT_BYTES = 19;
+
+/** The entries' names, one a line; the result is the length that the kernel's structures would have. */
+const getdents: CallHandler = (call) => {
+  const file = call.file(0);
+  const { children, linked } = file.path.dentry;
+  if (!children) return -ENOTDIR;
+  if (!linked) return -ENOENT;
+  const names = ['.', '..', ...children.keys()].slice(file.entriesRead);
+  const taken: string[] = [];
+  let length = 0;
+  for (const name of names) {
+    const bytes = (DIRENT_BYTES + encodeText(name).length + 1 + 7) & ~7;
+    if (length + bytes > call.number(2)) break;
+    length += bytes;
+    taken.push(name);
+  }
+  if (names.length > 0 && taken.length === 0) return -EINVAL;
+  file.entriesRead += taken.length;
+  call.data = encodeText(taken.map((name) => `${name}\n`).join(''));
+  return length;
+};
+
+const getcwd: CallHandler = (call) => {
+  if (!call.task.fs.cwd.dentry.linked) return -ENOENT;
+  const bytes = encodeText(`${pathText(call.task.fs.cwd)}\0`);
+  if (bytes.length > call.number(1)) return -ERANGE;
+  call.data = bytes.subarray(0, -1);
+  return bytes.length;
+};
+
+/** Directories. */
+export const directoryCalls: Readonly<Record<string, CallHandler>> = {
+  mkdir: (call) => makeDirectory(call, undefined, 0),
+  mkdirat: (call) => makeDirectory(call, 0, 1),
+  rmdir: (call) => removeDirectory(call, undefined, 0),
+  chdir: (call) => enter(call, call.find(0, undefined, true)),
+  fchdir: (call) => enter(call, call.file(0).path),
+  chroot,
+  getdents,
+  getdents64: getdents,
+  getcwd,
+};

@@ -1,0 +1,41 @@
+import { EBUSY, EINVAL, ENODEV, ENOTDIR, EPERM } from '../errno.ts';
+import { CAP_SYS_ADMIN } from '../kernel/credentials.ts';
+import { isFileSystemType } from '../kernel/file-system.ts';
+import { MNT_DETACH, MS_BIND, MS_MOVE, MS_PROPAGATION, MS_RDONLY, MS_REMOUNT } from '../uapi.ts';
+import type { CallHandler } from './call.ts';
+
+const mount: CallHandler = (call) => {
+  const { files, permissions } = call.machine;
+  const flags = call.unsigned(3);
+  const where = call.find(1, undefined, true);
+  if (!permissions.capable(call.task.cred, CAP_SYS_ADMIN)) return -EPERM;
+  if ((flags & MS_REMOUNT) !== 0) return where.dentry === where.mount.root ? 0 : -EINVAL;
+  if ((flags & MS_BIND) !== 0) {
+    const source = call.find(0, undefined, true);
+    if (source.dentry.inode.isDirectory !== where.dentry.inode.isDirectory) return -ENOTDIR;
+    files.mount(source.dentry, where, (flags & MS_RDONLY) !== 0);
+    return 0;
+  }
+  if ((flags & MS_PROPAGATION) !== 0) return where.dentry === where.mount.root ? 0 : -EINVAL;
+  if ((flags & MS_MOVE) !== 0) return -EINVAL;
+  const type = call.isNull(2) ? undefined : call.text(2);
+  if (type === undefined) return -EINVAL;
+  if (!isFileSystemType(type)) return -ENODEV;
+  if (!where.dentry.inode.isDirectory) return -ENOTDIR;
+  const superBlock = files.newSuperBlock(type, undefined, type === 'tmpfs' ? 0o1777 : 0o755);
+  files.mount(superBlock.root, where, (flags & MS_RDONLY) !== 0);
+  return 0;
+};
+
+const umount2: CallHandler = (call) => {
+  const { mount: mounted, dentry } = call.find(0, undefined, true);
+  if (dentry !== mounted.root) return -EINVAL;
+  if (!call.machine.permissions.capable(call.task.cred, CAP_SYS_ADMIN)) return -EPERM;
+  if (mounted.parent === mounted) return -EBUSY;
+  if (mounted.children.size > 0 && (call.int(1) & MNT_DETACH) === 0) return -EBUSY;
+  mounted.detach();
+  return 0;
+};
+
+/** Attaching and detaching file systems. */
+export const mountCalls: Readonly<Record<string, CallHandler>> = { mount, umount2 };

@@ -1,0 +1,221 @@
+import {
+  EACCES,
+  EBADF,
+  EEXIST,
+  EINVAL,
+  EISDIR,
+  ELOOP,
+  EMFILE,
+  ENOENT,
+  ENOTDIR,
+  ENXIO,
+  EPERM,
+  EROFS,
+  ETXTBSY,
+} from '../errno.ts';
+import { FD_LIMIT, OpenFile } from '../kernel/files.ts';
+import type { Path } from '../kernel/mounts.ts';
+import { MAY_READ, MAY_WRITE } from '../kernel/permissions.ts';
+import {
+  MAXSYMLINKS,
+  O_ACCMODE,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_PATH,
+  O_TMPFILE,
+  O_TRUNC,
+  O_WRONLY,
+  S_IFREG,
+} from '../uapi.ts';
+import { CallError, type CallHandler, type SystemCall } from './call.ts';
+
+/** O_NOATIME, as open(2) restricts it to a file's owner. */
+const O_NOATIME = 0o1000000;
+
+/** Flags that exist; open ignores others, openat2 refuses them (include/linux/fcntl.h, VALID_OPEN_FLAGS). */
+const VALID_OPEN_FLAGS = 0o37777703;
+
+/** open refuses the pair (since Linux 6.3; before, it made a regular file). */
+const CREATES_DIRECTORY = O_CREAT | O_DIRECTORY;
+
+/** Asks lsm/file_open about a file that is about to be opened; 0 or a negative errno. */
+export const askFileOpen = (call: SystemCall, file: OpenFile): number => {
+  const hook = call.machine.hooks['lsm/file_open'];
+  if (!hook.active) return 0;
+  hook.setPointer(0, file.at);
+  hook.setNumber(1, 0);
+  return hook.run();
+};
+
+/** What open with O_CREAT comes to: the file that is there, followed through links, or the one it made. */
+const findOrCreate = (
+  call: SystemCall,
+  start: Path,
+  text: string,
+  flags: number,
+  mode: number,
+): { readonly path: Path; readonly created: boolean } => {
+  const { walk, files } = call.machine;
+  const { task } = call;
+  let from = start;
+  let name = text;
+  let links = 0;
+  for (;;) {
+    const entry = walk.entry(task, from, name, links);
+    if (typeof entry === 'number') throw new CallError(-entry);
+    links = entry.links;
+    if (entry.trailingSlash || entry.name === '' || entry.name === '.' || entry.name === '..')
+      throw new CallError(EISDIR);
+    const child = walk.child(entry.parent, entry.name);
+    if (!child) {
+      const refusal = files.mayCreate(task.cred, entry.parent);
+      if (refusal < 0) throw new CallError(-refusal);
+      return {
+        path: files.create(task.cred, entry.parent, entry.name, S_IFREG | (mode & 0o7777 & ~task.fs.umask)),
+        created: true,
+      };
+    }
+    if ((flags & O_EXCL) !== 0) throw new CallError(EEXIST);
+    const { inode } = child.dentry;
+    if (!inode.isLink) return { path: child, created: false };
+    if ((flags & O_NOFOLLOW) !== 0) throw new CallError(ELOOP);
+    if (++links > MAXSYMLINKS) throw new CallError(ELOOP);
+    if (inode.follow) {
+      const target = inode.follow();
+      if (!target) throw new CallError(ENOENT);
+      return { path: target, created: false };
+    }
+    from = entry.parent;
+    name = inode.target;
+  }
+};
+
+/** O_PATH and O_NOFOLLOW open a link itself or refuse it; everything else looks through it. */
+const findExisting = (call: SystemCall, start: Path, text: string, flags: number): Path => {
+  const found = call.machine.walk.find(call.task, start, text, (flags & O_NOFOLLOW) === 0);
+  if (typeof found === 'number') throw new CallError(-found);
+  if ((flags & O_PATH) === 0 && found.dentry.inode.isLink) throw new CallError(ELOOP);
+  return found;
+};
+
+/** 0, or why somebody may not open what was found (fs/namei.c, may_open). */
+const mayOpen = (call: SystemCall, path: Path, flags: number): number => {
+  const { inode } = path.dentry;
+  const { permissions, files } = call.machine;
+  const access = flags & O_ACCMODE;
+  const truncates = (flags & O_TRUNC) !== 0;
+  const writes = access !== 0 || truncates;
+  if (inode.isDirectory && (writes || (flags & O_CREAT) !== 0)) return -EISDIR;
+  if (writes && (inode.isRegular || inode.isDirectory) && files.readOnly(path)) return -EROFS;
+  const mask = (access === O_WRONLY ? 0 : MAY_READ) | (writes ? MAY_WRITE : 0);
+  if (!permissions.may(call.task.cred, inode, mask)) return -EACCES;
+  if ((flags & O_NOATIME) !== 0 && !permissions.owns(call.task.cred, inode)) return -EPERM;
+  return inode.isSocket ? -ENXIO : 0;
+};
+
+/** A file that runs can't be written to. */
+const isRunning = (call: SystemCall, path: Path): boolean => {
+  if (call.recorded) return false;
+  for (const task of call.machine.tasks.values()) if (task.mm?.exeFile.inode === path.dentry.inode) return true;
+  return false;
+};
+
+const openFile = (
+  call: SystemCall,
+  directory: number | undefined,
+  pathIndex: number,
+  flagsAsked: number,
+  mode: number,
+): number => {
+  const { machine, task } = call;
+  const flags = (flagsAsked & O_PATH) !== 0 ? flagsAsked & (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : flagsAsked;
+  const text = call.text(pathIndex);
+  if (text === '') return -ENOENT;
+  const temporary = (flags & O_TMPFILE) === O_TMPFILE;
+  if (temporary ? (flags & O_ACCMODE) === 0 : (flags & CREATES_DIRECTORY) === CREATES_DIRECTORY) return -EINVAL;
+  if (!call.recorded && task.files.lowest() === undefined) return -EMFILE;
+  const start = call.start(directory, text);
+  if (temporary) return openTemporary(call, start, text, flags, mode);
+  const { path, created } =
+    (flags & O_CREAT) !== 0
+      ? findOrCreate(call, start, text, flags, mode)
+      : { path: findExisting(call, start, text, flags), created: false };
+  if ((flags & O_DIRECTORY) !== 0 && !path.dentry.inode.isDirectory) return -ENOTDIR;
+  if (!created && (flags & O_PATH) === 0) {
+    const refusal = mayOpen(call, path, flags);
+    if (refusal < 0) return refusal;
+    if ((flags & O_ACCMODE) !== 0 && isRunning(call, path)) return -ETXTBSY;
+  }
+  const file = new OpenFile(machine.memory, path, flags & ~(O_CREAT | O_EXCL | O_TRUNC), pipeEnd(path, flags));
+  if ((flags & O_PATH) === 0) {
+    const verdict = askFileOpen(call, file);
+    if (verdict < 0) {
+      file.release();
+      return verdict;
+    }
+  }
+  if ((flags & O_TRUNC) !== 0 && path.dentry.inode.isRegular && !created) path.dentry.inode.truncate(0);
+  return call.install(file, (flags & O_CLOEXEC) !== 0);
+};
+
+/** A named pipe's end; opened for both it counts as a reader. */
+const pipeEnd = (path: Path, flags: number): OpenFile['pipe'] => {
+  const { pipe } = path.dentry.inode;
+  return pipe && { pipe, end: (flags & O_ACCMODE) === O_WRONLY ? 'write' : 'read' };
+};
+
+/** O_TMPFILE: a file without a name in a directory. */
+const openTemporary = (call: SystemCall, start: Path, text: string, flags: number, mode: number): number => {
+  const { machine, task } = call;
+  const directory = machine.walk.find(task, start, text, true);
+  if (typeof directory === 'number') return directory;
+  if (!directory.dentry.inode.isDirectory) return -ENOTDIR;
+  const refusal = machine.files.mayCreate(task.cred, directory);
+  if (refusal < 0) return refusal;
+  const path = machine.files.create(
+    task.cred,
+    directory,
+    `#${call.machine.clock.ns}`,
+    S_IFREG | (mode & 0o7777 & ~task.fs.umask),
+  );
+  const file = new OpenFile(machine.memory, path, flags);
+  machine.files.remove(path.dentry);
+  const verdict = askFileOpen(call, file);
+  if (verdict < 0) {
+    file.release();
+    return verdict;
+  }
+  return call.install(file, (flags & O_CLOEXEC) !== 0);
+};
+
+const openat2: CallHandler = (call) => {
+  const how = call.structure(2);
+  const flags = how.flags ?? 0;
+  const mode = how.mode ?? 0;
+  if ((flags & ~VALID_OPEN_FLAGS) !== 0 || (mode & ~0o7777) !== 0) return -EINVAL;
+  if (mode !== 0 && (flags & (O_CREAT | O_TMPFILE)) === 0) return -EINVAL;
+  return openFile(call, 0, 1, flags, mode);
+};
+
+/** Opening files (open(2), openat2(2)). */
+export const openCalls: Readonly<Record<string, CallHandler>> = {
+  open: (call) => openFile(call, undefined, 0, call.int(1), call.number(2)),
+  openat: (call) => openFile(call, 0, 1, call.int(2), call.number(3)),
+  openat2,
+  creat: (call) => openFile(call, undefined, 0, O_CREAT | O_WRONLY | O_TRUNC, call.number(1)),
+  close: (call) => (call.task.files.close(call.int(0)) ? 0 : -EBADF),
+  close_range: (call) => {
+    const last = Math.min(call.unsigned(1), FD_LIMIT);
+    if (call.unsigned(0) > call.unsigned(1)) return -EINVAL;
+    for (let fd = call.unsigned(0); fd <= last; fd++)
+      if ((call.int(2) & CLOSE_RANGE_CLOEXEC) === 0) call.task.files.close(fd);
+      else if (call.task.files.get(fd)) call.task.files.setCloseOnExec(fd, true);
+    return 0;
+  },
+};
+
+/** include/uapi/linux/close_range.h */
+const CLOSE_RANGE_CLOEXEC = 4;

@@ -1,0 +1,194 @@
+import {
+  EACCES,
+  EAGAIN,
+  EBADF,
+  EFBIG,
+  EINVAL,
+  EISDIR,
+  ENOSPC,
+  ENOTCONN,
+  EPIPE,
+  ERESTARTSYS,
+  EROFS,
+  ESPIPE,
+} from '../errno.ts';
+import type { OpenFile } from '../kernel/files.ts';
+import { encodeText } from '../kernel/kernel-object.ts';
+import { MAY_WRITE } from '../kernel/permissions.ts';
+import type { Pipe } from '../kernel/pipes.ts';
+import { sendSignal } from '../kernel/signals.ts';
+import { O_APPEND, O_NONBLOCK, S_IFCHR, S_ISGID, S_ISUID, SIGPIPE, SOCK_STREAM } from '../uapi.ts';
+import type { CallHandler, SystemCall } from './call.ts';
+
+/** Largest size a file may have in the simulation. */
+const MAX_FILE = 256 * 1024 * 1024;
+
+/** Major and minor of the memory devices (Documentation/admin-guide/devices.txt). */
+const DEV_NULL = (1 << 20) | 3;
+const DEV_ZERO = (1 << 20) | 5;
+const DEV_FULL = (1 << 20) | 7;
+const DEV_RANDOM = (1 << 20) | 8;
+const DEV_URANDOM = (1 << 20) | 9;
+
+/** What a call would wait for: not in the simulation, where it is interrupted instead. */
+const wouldBlock = (file: OpenFile): number => ((file.flags & O_NONBLOCK) !== 0 ? -EAGAIN : -ERESTARTSYS);
+
+const readPipe = (call: SystemCall, file: OpenFile, pipe: Pipe, count: number): number => {
+  if (pipe.length === 0) return pipe.writers > 0 ? wouldBlock(file) : 0;
+  call.data = pipe.read(count);
+  return call.data.length;
+};
+
+/** Takes bytes off a socket; 0 at the end of a stream. */
+export const receive = (call: SystemCall, file: OpenFile, count: number): number => {
+  const { socket } = file;
+  if (!socket) return -EBADF;
+  if (socket.type === SOCK_STREAM && !socket.connected) return -ENOTCONN;
+  if (socket.incoming.length > 0) {
+    call.data = socket.incoming.read(count);
+    return call.data.length;
+  }
+  return socket.type === SOCK_STREAM && socket.incoming.writers === 0 ? 0 : wouldBlock(file);
+};
+
+const readDevice = (call: SystemCall, device: number, count: number): number => {
+  if (device === DEV_NULL) return 0;
+  if (device === DEV_ZERO || device === DEV_FULL) call.data = new Uint8Array(count);
+  else if (device === DEV_RANDOM || device === DEV_URANDOM)
+    call.data = Uint8Array.from({ length: count }, () => call.machine.random() & 0xff);
+  return call.data?.length ?? -ERESTARTSYS;
+};
+
+const readFile = (call: SystemCall, count: number, position: number | undefined): number => {
+  const file = call.file(0);
+  if (!file.readable) return -EBADF;
+  const { inode } = file;
+  if (file.socket) return position === undefined ? receive(call, file, count) : -ESPIPE;
+  if (file.pipe) return position === undefined ? readPipe(call, file, file.pipe.pipe, count) : -ESPIPE;
+  if (inode.isDirectory) return -EISDIR;
+  if (inode.type === S_IFCHR) return readDevice(call, inode.rdev, count);
+  const content = inode.generate ? encodeText(inode.generate()) : inode.data;
+  const from = position ?? file.position;
+  call.data = content.slice(from, from + count);
+  if (position === undefined) file.position = from + call.data.length;
+  return call.data.length;
+};
+
+const writePipe = (call: SystemCall, file: OpenFile, pipe: Pipe, bytes: Uint8Array): number => {
+  if (pipe.readers === 0) {
+    sendSignal(call.task, SIGPIPE);
+    return -EPIPE;
+  }
+  if (bytes.length > 0 && pipe.length === pipe.capacity) return wouldBlock(file);
+  return pipe.write(bytes);
+};
+
+/** Sends bytes to a socket's peer. */
+export const send = (file: OpenFile, bytes: Uint8Array): number => {
+  const { socket } = file;
+  if (!socket) return -EBADF;
+  if (!socket.connected) return socket.type === SOCK_STREAM ? -EPIPE : -ENOTCONN;
+  if (!socket.outgoing) return bytes.length;
+  return socket.outgoing.length === socket.outgoing.capacity ? wouldBlock(file) : socket.outgoing.write(bytes);
+};
+
+const writeFile = (call: SystemCall, bytes: Uint8Array, position: number | undefined): number => {
+  const file = call.file(0);
+  if (!file.writable) return -EBADF;
+  const { inode } = file;
+  if (file.socket) return position === undefined ? send(file, bytes) : -ESPIPE;
+  if (file.pipe) return position === undefined ? writePipe(call, file, file.pipe.pipe, bytes) : -ESPIPE;
+  if (inode.type === S_IFCHR) return inode.rdev === DEV_FULL ? -ENOSPC : bytes.length;
+  if (bytes.length === 0) return 0;
+  const at = (file.flags & O_APPEND) !== 0 ? inode.size : (position ?? file.position);
+  if (at + bytes.length > MAX_FILE) return -EFBIG;
+  inode.write(at, bytes);
+  if (!call.machine.permissions.lifted && call.task.euid !== 0) inode.mode &= ~(S_ISUID | S_ISGID);
+  if (position === undefined) file.position = at + bytes.length;
+  return bytes.length;
+};
+
+/** The bytes a write got, cut to the count it was given. */
+const written = (call: SystemCall): Uint8Array => {
+  if (call.isNull(1) && call.number(2) === 0) return new Uint8Array(0);
+  const bytes = call.bytes(1);
+  return call.raw(2) === undefined ? bytes : bytes.subarray(0, call.number(2));
+};
+
+/** Every string of a list is one buffer of a vector. */
+const vector = (call: SystemCall): Uint8Array => encodeText(call.texts(1).join(''));
+
+const SEEK_SET = 0;
+const SEEK_CUR = 1;
+const SEEK_END = 2;
+
+const lseek: CallHandler = (call) => {
+  const file = call.file(0);
+  if (file.pipe || file.socket) return -ESPIPE;
+  const whence = call.int(2);
+  const base =
+    whence === SEEK_SET ? 0 : whence === SEEK_CUR ? file.position : whence === SEEK_END ? file.inode.size : -1;
+  const position = base + call.number(1);
+  if (base < 0 || position < 0) return -EINVAL;
+  file.position = position;
+  file.entriesRead = position;
+  return position;
+};
+
+const truncate: CallHandler = (call) => {
+  const length = call.number(1);
+  if (length < 0) return -EINVAL;
+  const path = call.find(0, undefined, true);
+  const { inode } = path.dentry;
+  if (inode.isDirectory) return -EISDIR;
+  if (!inode.isRegular) return -EINVAL;
+  if (call.machine.files.readOnly(path)) return -EROFS;
+  if (!call.machine.permissions.may(call.task.cred, inode, MAY_WRITE)) return -EACCES;
+  if (length > MAX_FILE) return -EFBIG;
+  inode.truncate(length);
+  return 0;
+};
+
+const ftruncate: CallHandler = (call) => {
+  const length = call.number(1);
+  if (length < 0) return -EINVAL;
+  const file = call.file(0);
+  if (!file.inode.isRegular || !file.writable) return -EINVAL;
+  if (length > MAX_FILE) return -EFBIG;
+  file.inode.truncate(length);
+  return 0;
+};
+
+/** Copies from the file at one argument to that at another; the result is how many bytes. */
+const sendfile: CallHandler = (call) => {
+  const input = call.task.files.get(call.int(1));
+  const output = call.file(0);
+  if (!input?.readable || !output.writable) return -EBADF;
+  if (!input.inode.isRegular) return -EINVAL;
+  const bytes = input.inode.data.slice(input.position, input.position + call.number(3));
+  const count = writeFile(call, bytes, undefined);
+  if (count > 0) input.position += count;
+  return count;
+};
+
+/** Reading and writing open files. */
+export const readWriteCalls: Readonly<Record<string, CallHandler>> = {
+  read: (call) => readFile(call, call.number(2), undefined),
+  readv: (call) => readFile(call, call.number(2), undefined),
+  pread64: (call) => (call.number(3) < 0 ? -EINVAL : readFile(call, call.number(2), call.number(3))),
+  write: (call) => {
+    call.file(0);
+    return writeFile(call, written(call), undefined);
+  },
+  writev: (call) => writeFile(call, vector(call), undefined),
+  pwrite64: (call) => (call.number(3) < 0 ? -EINVAL : writeFile(call, written(call), call.number(3))),
+  lseek,
+  truncate,
+  ftruncate,
+  sendfile,
+  getrandom: (call) => {
+    const count = call.number(1);
+    call.data = Uint8Array.from({ length: count }, () => call.machine.random() & 0xff);
+    return count;
+  },
+};

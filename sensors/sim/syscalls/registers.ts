@@ -1,0 +1,107 @@
+import type { ArgumentKind, EventType } from '../../../rules/index.ts';
+import { encodeSockaddr } from '../kernel/addresses.ts';
+import type { Machine } from '../kernel/machine.ts';
+import { PT_REGS } from '../kernel/structs.ts';
+import { type Task, TS_COMPAT } from '../kernel/tasks.ts';
+import type { SimArgument } from '../sim-host.ts';
+
+/** Where a call's arguments lie, by table (arch/x86/entry/entry_64.S, entry_64_compat.S). */
+const PLACES = {
+  'x86-64': [PT_REGS.di, PT_REGS.si, PT_REGS.dx, PT_REGS.r10, PT_REGS.r8, PT_REGS.r9],
+  ia32: [PT_REGS.bx, PT_REGS.cx, PT_REGS.dx, PT_REGS.si, PT_REGS.di, PT_REGS.bp],
+} as const;
+
+/** The result register on entry: -ENOSYS until there is a result. */
+const NOT_YET = -38;
+
+/** Arguments of 32 bits: the caller's upper half is zero. */
+const NARROW: ReadonlySet<ArgumentKind | undefined> = new Set([
+  'fd',
+  'dirfd',
+  'pid',
+  'uid',
+  'gid',
+  'signal',
+  'mode',
+  'openflags',
+]);
+
+/** Bytes of struct open_how and of struct clone_args as first published. */
+const OPEN_HOW_BYTES = 24;
+const CLONE_ARGS_BYTES = 64;
+
+const isNarrow = (event: EventType, index: number): boolean => NARROW.has(event.arguments[index]?.kind);
+
+/** Copies what an argument points to into the caller's memory and returns its address; a number is itself. */
+const place = (machine: Machine, event: EventType, argument: SimArgument, abi: 'x86-64' | 'ia32'): number | bigint => {
+  const { scratch } = machine;
+  if (typeof argument === 'number' || typeof argument === 'bigint') return argument;
+  if (argument === null) return 0;
+  if (typeof argument === 'string') return scratch.addText(argument);
+  if (argument instanceof Uint8Array) return scratch.add(argument);
+  if (Array.isArray(argument)) return scratch.addTexts(argument, abi === 'ia32' ? 4 : 8);
+  if ('address' in argument || 'path' in argument) return scratch.add(encodeSockaddr(argument));
+  if ('flags' in argument) {
+    const bytes = new Uint8Array(event.type === 'openat2' ? OPEN_HOW_BYTES : CLONE_ARGS_BYTES);
+    const view = new DataView(bytes.buffer);
+    view.setBigUint64(0, BigInt(argument.flags), true);
+    if ('mode' in argument) view.setBigUint64(8, BigInt(argument.mode ?? 0), true);
+    if ('resolve' in argument) view.setBigUint64(16, BigInt(argument.resolve ?? 0), true);
+    return scratch.add(bytes);
+  }
+  throw new Error(`${event.type} can't take ${JSON.stringify(argument)} as an argument`);
+};
+
+/** The argument after an address or a structure is its length, which may be left out. */
+const impliedLength = (event: EventType, before: SimArgument | undefined): number => {
+  if (typeof before !== 'object' || before === null || before instanceof Uint8Array || Array.isArray(before)) return 0;
+  if ('address' in before || 'path' in before) return encodeSockaddr(before).length;
+  return event.type === 'openat2' ? OPEN_HOW_BYTES : CLONE_ARGS_BYTES;
+};
+
+const writeRegister = (view: DataView, at: number, value: number | bigint, narrow: boolean): void => {
+  if (typeof value === 'bigint') {
+    view.setBigUint64(at, BigInt.asUintN(narrow ? 32 : 64, value), true);
+    return;
+  }
+  view.setUint32(at, value >>> 0, true);
+  view.setUint32(at + 4, narrow ? 0 : Math.floor(value / 0x1_0000_0000), true);
+};
+
+/** Fills a task's pt_regs as at the entry of a call. @throws Error for more than six arguments and for what none can be */
+export const enterCall = (
+  machine: Machine,
+  task: Task,
+  event: EventType,
+  args: readonly SimArgument[],
+  abi: 'x86-64' | 'ia32',
+): void => {
+  const { view } = machine.memory;
+  const { regsAt } = task;
+  const places = PLACES[abi];
+  if (args.length > places.length)
+    throw new Error(`${event.type} got ${args.length} arguments; a system call takes at most ${places.length}`);
+  machine.scratch.reset(abi);
+  for (const [index, offset] of places.entries()) {
+    const argument = args[index];
+    const value = argument === undefined ? impliedLength(event, args[index - 1]) : place(machine, event, argument, abi);
+    writeRegister(view, regsAt + offset, value, abi === 'ia32' || isNarrow(event, index));
+  }
+  writeRegister(view, regsAt + PT_REGS.origAx, abi === 'ia32' ? event.nr32 : event.nr, false);
+  setResult(machine, task, NOT_YET);
+  task.threadStatus = abi === 'ia32' ? TS_COMPAT : 0;
+};
+
+/** Puts a call's result where the caller and programs find it. */
+export const setResult = (machine: Machine, task: Task, result: number): void => {
+  writeRegister(machine.memory.view, task.regsAt + PT_REGS.ax, result, false);
+};
+
+/** Clears the registers for a new program; the call reads as 64-bit execve from then on (set_personality_64bit). */
+export const clearForExec = (machine: Machine, task: Task, execve: number): void => {
+  const { bytes, view } = machine.memory;
+  const [first, last] = [PT_REGS.first, PT_REGS.di];
+  bytes.fill(0, task.regsAt + first, task.regsAt + last + 8);
+  writeRegister(view, task.regsAt + PT_REGS.origAx, execve, false);
+  task.threadStatus = 0;
+};

@@ -1,0 +1,370 @@
+import {
+  EACCES,
+  EADDRINUSE,
+  EAFNOSUPPORT,
+  EAGAIN,
+  ECONNREFUSED,
+  EDESTADDRREQ,
+  EINPROGRESS,
+  EINVAL,
+  EISCONN,
+  ENOTCONN,
+  ENOTSOCK,
+  EOPNOTSUPP,
+  EPERM,
+  EPROTONOSUPPORT,
+  EPROTOTYPE,
+  ERESTARTSYS,
+  ESOCKTNOSUPPORT,
+} from '../errno.ts';
+import { decodeSockaddr, type InetAddress, type SocketAddress } from '../kernel/addresses.ts';
+import { CAP_NET_BIND_SERVICE, CAP_NET_RAW } from '../kernel/credentials.ts';
+import { OpenFile } from '../kernel/files.ts';
+import { MAY_WRITE } from '../kernel/permissions.ts';
+import { Pipe } from '../kernel/pipes.ts';
+import { Socket } from '../kernel/sockets.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  AF_NETLINK,
+  AF_UNIX,
+  IPPROTO_TCP,
+  O_NONBLOCK,
+  O_RDWR,
+  S_IFSOCK,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  SOCK_STREAM,
+} from '../uapi.ts';
+import type { CallHandler, SystemCall } from './call.ts';
+import { CallError } from './call.ts';
+import { installPair } from './descriptors.ts';
+import { receive, send } from './read-write.ts';
+
+const SOCK_TYPE_MASK = 0xf;
+const SOCK_SEQPACKET = 5;
+/** sizeof(struct sockaddr_storage) */
+const LONGEST_ADDRESS = 128;
+const FIRST_PRIVILEGED_FREE_PORT = 1024;
+/** net.core.somaxconn */
+const MOST_BACKLOG = 4096;
+
+/** A file for a socket, as the kernel makes it. */
+const fileOf = (call: SystemCall, socket: Socket, flags: number): OpenFile => {
+  const path = call.machine.files.anonymous('sockfs', '', S_IFSOCK | 0o777, call.task.cred);
+  const file = new OpenFile(call.machine.memory, path, O_RDWR | (flags & SOCK_NONBLOCK));
+  file.attachSocket(socket);
+  socket.file = file.at;
+  return file;
+};
+
+/** 0, or why there is no such socket. */
+const refuseSocket = (call: SystemCall, family: number, type: number, protocol: number): number => {
+  if (call.recorded) return 0;
+  if (family !== AF_UNIX && family !== AF_INET && family !== AF_INET6 && family !== AF_NETLINK) return -EAFNOSUPPORT;
+  if (family === AF_INET || family === AF_INET6) {
+    if (type === SOCK_RAW) {
+      if (protocol === 0) return -EPROTONOSUPPORT;
+      return call.machine.permissions.capable(call.task.cred, CAP_NET_RAW) ? 0 : -EPERM;
+    }
+    const fits = type === SOCK_STREAM ? [0, IPPROTO_TCP] : type === SOCK_DGRAM ? [0, 17, 1, 58] : undefined;
+    if (!fits) return -ESOCKTNOSUPPORT;
+    return fits.includes(protocol) ? 0 : -EPROTONOSUPPORT;
+  }
+  if (family === AF_UNIX && ![SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET].includes(type))
+    return -ESOCKTNOSUPPORT;
+  return 0;
+};
+
+const socket: CallHandler = (call) => {
+  const family = call.int(0);
+  const flags = call.int(1);
+  const type = flags & SOCK_TYPE_MASK;
+  if ((flags & ~(SOCK_TYPE_MASK | SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return -EINVAL;
+  const refusal = refuseSocket(call, family, type, call.int(2));
+  if (refusal < 0) return refusal;
+  const made = new Socket(call.machine.memory, family, type, call.int(2));
+  return call.install(fileOf(call, made, flags), (flags & SOCK_CLOEXEC) !== 0);
+};
+
+const socketpair: CallHandler = (call) => {
+  const flags = call.int(1);
+  const type = flags & SOCK_TYPE_MASK;
+  if (call.int(0) !== AF_UNIX) return -EOPNOTSUPP;
+  const refusal = refuseSocket(call, AF_UNIX, type, call.int(2));
+  if (refusal < 0) return refusal;
+  const one = new Socket(call.machine.memory, AF_UNIX, type, 0);
+  const other = new Socket(call.machine.memory, AF_UNIX, type, 0);
+  join(one, other);
+  return installPair(call, fileOf(call, one, flags), fileOf(call, other, flags), (flags & SOCK_CLOEXEC) !== 0);
+};
+
+/** Connects two sockets of this host to each other. */
+const join = (one: Socket, other: Socket): void => {
+  one.outgoing = other.incoming;
+  other.outgoing = one.incoming;
+  one.incoming.writers = 1;
+  other.incoming.writers = 1;
+  one.connected = true;
+  other.connected = true;
+};
+
+const socketOf = (call: SystemCall): { readonly file: OpenFile; readonly socket: Socket } => {
+  const file = call.file(0);
+  if (!file.socket) throw new CallError(ENOTSOCK);
+  return { file, socket: file.socket };
+};
+
+/** The address a call got, and its bytes cut to the length it was given. @throws CallError EINVAL */
+const addressOf = (
+  call: SystemCall,
+  index: number,
+): { readonly bytes: Uint8Array; readonly address: SocketAddress | undefined } => {
+  const given = call.bytes(index);
+  const length = call.raw(index + 1) === undefined ? given.length : call.int(index + 1);
+  if (length < 0 || length > LONGEST_ADDRESS) throw new CallError(EINVAL);
+  const bytes = given.subarray(0, length);
+  return { bytes, address: decodeSockaddr(bytes) };
+};
+
+/** Asks lsm/socket_connect; the address is the kernel's own copy. */
+export const askConnect = (call: SystemCall, target: Socket, bytes: Uint8Array): number => {
+  const hook = call.machine.hooks['lsm/socket_connect'];
+  if (!hook.active) return 0;
+  const { memory } = call.machine;
+  const copy = memory.allocate(LONGEST_ADDRESS);
+  memory.bytes.set(bytes, copy);
+  hook.setPointer(0, target.at);
+  hook.setPointer(1, copy);
+  hook.setNumber(2, bytes.length);
+  hook.setNumber(3, 0);
+  const verdict = hook.run();
+  memory.free(copy, LONGEST_ADDRESS);
+  return verdict;
+};
+
+/** A recorded call worked on a socket that the recording doesn't show the making of: it is made now. */
+export const ensureSocket = (call: SystemCall): void => {
+  if (call.task.files.get(call.int(0))) return;
+  const family =
+    call.raw(1) instanceof Uint8Array || call.isNull(1) ? AF_INET : (decodeSockaddr(call.bytes(1))?.family ?? AF_INET);
+  const made = new Socket(call.machine.memory, family, SOCK_STREAM, 0);
+  call.install(fileOf(call, made, 0), false, call.int(0));
+};
+
+const AF_UNSPEC = 0;
+
+const connect: CallHandler = (call) => {
+  const { file, socket: from } = socketOf(call);
+  const { bytes, address } = addressOf(call, 1);
+  const verdict = askConnect(call, from, bytes);
+  if (verdict < 0) return verdict;
+  if (!address) return -EINVAL;
+  if (address.family === AF_UNSPEC) {
+    from.connected = false;
+    from.peer = undefined;
+    return 0;
+  }
+  if (from.family === AF_UNIX) return connectUnix(call, from, address);
+  if (address.family !== from.family && !(from.family === AF_INET6 && address.family === AF_INET)) return -EAFNOSUPPORT;
+  const { inet } = address;
+  if (!inet) return -EAFNOSUPPORT;
+  return connectInet(call, file, from, inet);
+};
+
+const connectInet = (call: SystemCall, file: OpenFile, from: Socket, to: InetAddress): number => {
+  const { network } = call.machine;
+  if (from.type !== SOCK_STREAM) {
+    network.establish(from, to);
+    return 0;
+  }
+  if (from.connected || from.queue) return -EISCONN;
+  if (call.recorded) {
+    network.establish(from, to);
+    return 0;
+  }
+  const result = network.connect(from, to);
+  if (result < 0) {
+    from.peer = { address: to.address, port: 0 };
+    return (file.flags & O_NONBLOCK) !== 0 ? -EINPROGRESS : result;
+  }
+  return (file.flags & O_NONBLOCK) !== 0 ? -EINPROGRESS : 0;
+};
+
+/** The socket that a Unix address names. @throws CallError */
+const unixTarget = (call: SystemCall, path: string): Socket | undefined => {
+  if (path.startsWith('@')) return call.machine.network.abstract.get(path);
+  const found = call.machine.walk.find(call.task, call.task.fs.cwd, path, true);
+  if (typeof found === 'number') throw new CallError(-found);
+  const { inode } = found.dentry;
+  if (!call.machine.permissions.may(call.task.cred, inode, MAY_WRITE)) throw new CallError(EACCES);
+  return inode.socket;
+};
+
+const connectUnix = (call: SystemCall, from: Socket, address: SocketAddress): number => {
+  if (address.family !== AF_UNIX || !address.path) return -EINVAL;
+  from.unixPeer = address.path;
+  if (call.recorded) {
+    from.connected = true;
+    return 0;
+  }
+  const to = unixTarget(call, address.path);
+  if (!to) return -ECONNREFUSED;
+  if (to.type !== from.type) return -EPROTOTYPE;
+  if (from.type === SOCK_DGRAM) {
+    from.outgoing = to.incoming;
+    from.connected = true;
+    return 0;
+  }
+  if (from.connected) return -EISCONN;
+  if (!to.queue) return -ECONNREFUSED;
+  if (to.queue.length > to.backlog) return -EAGAIN;
+  const there = new Pipe();
+  from.outgoing = there;
+  there.writers = 1;
+  from.incoming.writers = 1;
+  from.connected = true;
+  to.queue.push({ peer: undefined, socket: from, incoming: there, outgoing: from.incoming });
+  return 0;
+};
+
+const bind: CallHandler = (call) => {
+  const { socket: from } = socketOf(call);
+  const { address } = addressOf(call, 1);
+  if (!address) return -EINVAL;
+  if (address.family !== from.family) return from.family === AF_UNIX ? -EINVAL : -EAFNOSUPPORT;
+  if (from.family === AF_NETLINK) return 0;
+  if (from.family === AF_UNIX) return bindUnix(call, from, address.path ?? '');
+  const { inet } = address;
+  if (!inet) return -EAFNOSUPPORT;
+  const { network, permissions } = call.machine;
+  if (call.recorded) {
+    from.local = inet;
+    network.bind(from, inet);
+    return 0;
+  }
+  const privileged = inet.port > 0 && inet.port < FIRST_PRIVILEGED_FREE_PORT;
+  if (!network.isLocal(inet.address)) return network.bind(from, inet);
+  if (privileged && !permissions.capable(call.task.cred, CAP_NET_BIND_SERVICE)) return -EACCES;
+  return from.local ? -EINVAL : network.bind(from, inet);
+};
+
+const bindUnix = (call: SystemCall, from: Socket, path: string): number => {
+  const { files, walk, network } = call.machine;
+  if (from.unixPath !== undefined) return -EINVAL;
+  if (path.startsWith('@')) {
+    if (network.abstract.has(path)) return -EADDRINUSE;
+    network.abstract.set(path, from);
+    from.onClose = () => network.abstract.delete(path);
+  } else {
+    if (path === '') return -EINVAL;
+    const { task } = call;
+    const entry = walk.entry(task, task.fs.cwd, path);
+    if (typeof entry === 'number') return entry;
+    if (walk.child(entry.parent, entry.name)) return -EADDRINUSE;
+    const refusal = files.mayCreate(task.cred, entry.parent);
+    if (refusal < 0) return refusal;
+    const { inode } = files.create(task.cred, entry.parent, entry.name, S_IFSOCK | (0o777 & ~task.fs.umask)).dentry;
+    inode.socket = from;
+    from.onClose = () => {
+      inode.socket = undefined;
+    };
+  }
+  from.unixPath = path;
+  return 0;
+};
+
+const listen: CallHandler = (call) => {
+  const { socket: from } = socketOf(call);
+  if (from.type !== SOCK_STREAM && from.type !== SOCK_SEQPACKET) return -EOPNOTSUPP;
+  if (from.connected) return -EINVAL;
+  if (from.family === AF_UNIX && from.unixPath === undefined) return -EINVAL;
+  if (from.family !== AF_UNIX && !from.local)
+    call.machine.network.bind(from, { address: from.family === AF_INET6 ? '::' : '0.0.0.0', port: 0 });
+  const backlog = call.int(1);
+  from.listen(backlog < 0 || backlog > MOST_BACKLOG ? MOST_BACKLOG : backlog);
+  return 0;
+};
+
+const accept = (call: SystemCall, flags: number): number => {
+  if ((flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return -EINVAL;
+  const { file, socket: listener } = socketOf(call);
+  const detail = call.recorded?.detail;
+  const recordedPeer = detail && 'address' in detail ? detail : undefined;
+  if (listener.type !== SOCK_STREAM && listener.type !== SOCK_SEQPACKET) return -EOPNOTSUPP;
+  if (!listener.queue && !call.recorded) return -EINVAL;
+  const connection = listener.queue?.shift();
+  if (!connection && !call.recorded) return (file.flags & O_NONBLOCK) !== 0 ? -EAGAIN : -ERESTARTSYS;
+  const made = new Socket(call.machine.memory, listener.family, listener.type, listener.protocol);
+  const peer = recordedPeer ?? connection?.peer;
+  if (connection) {
+    made.incoming = connection.incoming;
+    made.outgoing = connection.outgoing;
+  }
+  made.connected = true;
+  made.local = connection?.socket?.peer ?? listener.local;
+  made.peer = peer;
+  return call.install(fileOf(call, made, flags), (flags & SOCK_CLOEXEC) !== 0);
+};
+
+/** sendto: with an address for datagrams, without one as write. */
+const sendto: CallHandler = (call) => {
+  const { file, socket: from } = socketOf(call);
+  const given = call.isNull(1) ? new Uint8Array(0) : call.bytes(1);
+  const bytes = call.raw(2) === undefined ? given : given.subarray(0, call.number(2));
+  if (from.type === SOCK_STREAM || call.isNull(4)) {
+    if (!from.connected && from.type !== SOCK_STREAM) return -EDESTADDRREQ;
+    return send(file, bytes);
+  }
+  const { address } = addressOf(call, 4);
+  if (!address) return -EINVAL;
+  if (from.family === AF_NETLINK) return bytes.length;
+  if (from.family === AF_UNIX) {
+    const to = unixTarget(call, address.path ?? '');
+    if (!to) return -ECONNREFUSED;
+    return to.incoming.write(bytes);
+  }
+  if (!address.inet || address.family !== from.family) return -EAFNOSUPPORT;
+  const { network } = call.machine;
+  network.bindForSending(from, address.inet.address);
+  if (network.isLocal(address.inet.address)) network.receiver(address.inet, from.protocol)?.incoming.write(bytes);
+  return bytes.length;
+};
+
+/** shutdown(2)'s `how`. */
+const SHUT_RD = 0;
+const SHUT_RDWR = 2;
+
+/** Sockets. */
+export const socketCalls: Readonly<Record<string, CallHandler>> = {
+  socket,
+  socketpair,
+  connect,
+  bind,
+  listen,
+  accept: (call) => accept(call, 0),
+  accept4: (call) => accept(call, call.int(3)),
+  sendto,
+  sendmsg: (call) => {
+    socketOf(call);
+    return call.raw(1) instanceof Uint8Array || typeof call.raw(1) === 'string' ? send(call.file(0), call.bytes(1)) : 0;
+  },
+  recvfrom: (call) => receive(call, socketOf(call).file, call.number(2)),
+  recvmsg: (call) => receive(call, socketOf(call).file, LARGEST_MESSAGE),
+  shutdown: (call) => {
+    const { socket: from } = socketOf(call);
+    const how = call.int(1);
+    if (how < SHUT_RD || how > SHUT_RDWR) return -EINVAL;
+    if (!from.connected) return -ENOTCONN;
+    if (how !== SHUT_RD && from.outgoing) from.outgoing.writers = 0;
+    return 0;
+  },
+  setsockopt: (call) => (socketOf(call) ? 0 : 0),
+  getsockopt: (call) => (socketOf(call) ? 0 : 0),
+  getsockname: (call) => (socketOf(call) ? 0 : 0),
+  getpeername: (call) => (socketOf(call).socket.connected ? 0 : -ENOTCONN),
+};
+
+const LARGEST_MESSAGE = 65_536;
