@@ -228,22 +228,45 @@ export const runAutomaton = (automaton: Automaton, text: Uint8Array): Uint8Array
   return automaton.rows.subarray(row, row + automaton.width);
 };
 
-/** Splits tests over as few automata as the budget allows, halving; tests that alone are too large come back in `refused`. */
-export const buildAutomata = (
-  tests: readonly StringTest[],
-  options: AutomatonOptions = {},
-): {
-  readonly built: readonly { readonly automaton: Automaton; readonly tests: readonly StringTest[] }[];
-  readonly refused: readonly StringTest[];
-} => {
+/** Tests over one field with the automaton that decides them. */
+interface Built {
+  readonly automaton: Automaton;
+  readonly tests: readonly StringTest[];
+}
+
+/** Whether a pattern's beginning is fixed: such patterns form a trie, which patterns that may begin anywhere would multiply. */
+const isAnchored = ({ match, text }: Pattern): boolean =>
+  match === 'equals' || match === 'prefix' || (match === 'glob' && !text.startsWith('*'));
+
+const halve = (tests: readonly StringTest[], options: AutomatonOptions): { built: Built[]; refused: StringTest[] } => {
   if (tests.length === 0) return { built: [], refused: [] };
   const automaton = buildAutomaton(tests, options);
   if (automaton !== undefined) return { built: [{ automaton, tests }], refused: [] };
-  if (tests.length === 1) return { built: [], refused: tests };
+  const [only] = tests;
+  if (tests.length === 1 && only !== undefined) return { built: [], refused: [only] };
   const half = Math.ceil(tests.length / 2);
-  const left = buildAutomata(tests.slice(0, half), options);
-  const right = buildAutomata(tests.slice(half), options);
+  const left = halve(tests.slice(0, half), options);
+  const right = halve(tests.slice(half), options);
   return { built: [...left.built, ...right.built], refused: [...left.refused, ...right.refused] };
+};
+
+/**
+ * Builds the automata of tests over one field: one for tests with a fixed beginning and one for the others, each split in halves
+ * where the budget asks for it. Tests that alone are too large come back in `refused`.
+ */
+export const buildAutomata = (
+  tests: readonly StringTest[],
+  options: AutomatonOptions = {},
+): { readonly built: readonly Built[]; readonly refused: readonly StringTest[] } => {
+  const anchored = halve(
+    tests.filter((test) => test.patterns.every(isAnchored)),
+    options,
+  );
+  const floating = halve(
+    tests.filter((test) => !test.patterns.every(isAnchored)),
+    options,
+  );
+  return { built: [...anchored.built, ...floating.built], refused: [...anchored.refused, ...floating.refused] };
 };
 
 /** Where an automaton's parts lie in its table, in bytes from the table's start. */

@@ -12,6 +12,7 @@ import {
   type ProcessFact,
   placePredicate,
   SCOPE_FIELD,
+  truthByType,
 } from './predicates.ts';
 import type { StringTest } from './tests.ts';
 
@@ -137,11 +138,7 @@ const eventTypesOf = (rule: Rule): readonly EventType[] => {
   for (const event of EVENT_TYPES.values()) {
     if (named !== undefined && !named.has(event.type)) continue;
     if (named === undefined && event.type === 'procexit' && !mentionsType(rule)) continue;
-    const site = { hook: 'tp_btf/sys_exit', event } as const;
-    const formula = toFormula(rule.condition, 'possible', (predicate) => {
-      const placed = placePredicate(predicate, site);
-      return placed.kind === 'constant' ? placed.truth : Truth.UNKNOWN;
-    });
+    const formula = toFormula(rule.condition, 'possible', (predicate) => truthByType(predicate, event));
     if (formula.kind !== 'constant' || formula.value) found.push(event);
   }
   return found;

@@ -404,6 +404,15 @@ const assumed = (placed: Placed, name: string, hook: HookName): Placed => {
 /** At lsm/bprm_check_security the new image is known by its file only, and the process is still the old one. */
 const NOT_AT_BPRM: ReadonlySet<string> = new Set(['proc.name', 'proc.exe', 'proc.args', 'proc.cmdline']);
 
+/** What an event's type alone says about a predicate, before any hook is chosen. */
+export const truthByType = (predicate: Predicate, event: EventType): Truth => {
+  const { name } = predicate.field;
+  if (name === 'evt.type')
+    return evaluatePredicate(predicate, { state: 'present', value: event.type, trust: 'resolved' });
+  if (present(name, event)) return Truth.UNKNOWN;
+  return predicate.operator === 'exists' ? Truth.FALSE : Truth.ABSENT;
+};
+
 /** What becomes of a predicate at a hook, for an event type. */
 export const placePredicate = (predicate: Predicate, site: Site): Placed => {
   const { name } = predicate.field;

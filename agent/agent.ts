@@ -1,0 +1,322 @@
+import { type Alert, type AuditLog, raiseAlert } from '../alerts/index.ts';
+import type { Policy } from '../policies/index.ts';
+import {
+  CONFIG,
+  type Compiled,
+  compile,
+  type Diagnostic,
+  decodeRecord,
+  EVENT_TYPES,
+  type EventRecord,
+  type Guard,
+  type Priority,
+  processKey,
+  processValue,
+  type Residual,
+  type Rule,
+  residualOf,
+} from '../rules/index.ts';
+import {
+  argumentsText,
+  commandLine,
+  createProcessTable,
+  fieldsOf,
+  type Kernel,
+  type KernelMap,
+  type Link,
+  type ProcessFacts,
+  type ProcessTable,
+  type Sensor,
+  type SensorReport,
+} from '../sensors/index.ts';
+
+export interface AgentOptions {
+  readonly policies: readonly Policy[];
+  readonly sensor: Sensor;
+  /** Name of the observed host, as alerts carry it. */
+  readonly host: string;
+  /** Carry out what enforcing policies decide; without it they only say what they would do. */
+  readonly enforce: boolean;
+  /** Where every alert goes before anyone sees it. */
+  readonly log: AuditLog;
+  /** Executables that are never denied or killed, by path; looked up once, then known by device and inode. */
+  readonly protect?: readonly string[];
+  readonly onAlert?: (alert: Alert) => void;
+  /** Every record, before its rules are looked at: for displays. */
+  readonly onRecord?: (record: EventRecord, processes: ProcessTable) => void;
+  /** Sentences about what can't be as wished. */
+  readonly warn?: (sentence: string) => void;
+}
+
+/** What a run came to. */
+export interface AgentSummary {
+  readonly kernel: string;
+  /** System calls that the sensor saw or made. */
+  readonly calls: number;
+  /** Records that programs put in the ring buffer. */
+  readonly events: number;
+  /** Rule matches that user space took back after the kernel part. */
+  readonly residualDropped: number;
+  readonly alerts: number;
+  readonly byPriority: Readonly<Partial<Record<Priority, number>>>;
+  readonly byRule: ReadonlyMap<string, number>;
+  readonly denied: number;
+  readonly killed: number;
+  /** Records that found no room in the ring buffer, by hook. */
+  readonly lost: ReadonlyMap<string, number>;
+  readonly problems: readonly string[];
+}
+
+/** Thrown when policies can't be compiled for the kernel; the diagnostics say why. */
+export class CompileError extends Error {
+  readonly diagnostics: readonly Diagnostic[];
+  constructor(diagnostics: readonly Diagnostic[]) {
+    super(`${diagnostics.length} ${diagnostics.length === 1 ? 'rule' : 'rules'} can't be compiled`);
+    this.name = 'CompileError';
+    this.diagnostics = diagnostics;
+  }
+}
+
+/** An object's maps and programs in a kernel. */
+interface Loaded {
+  readonly maps: ReadonlyMap<string, KernelMap>;
+  readonly links: readonly Link[];
+}
+
+const FIRST = new Uint8Array(4);
+
+const EVENT_OF_HOOK = {
+  execve: EVENT_TYPES.get('execve'),
+  procexit: EVENT_TYPES.get('procexit'),
+  byHook: new Map(
+    (
+      [
+        ['lsm/file_open', 'openat'],
+        ['lsm/bprm_check_security', 'execve'],
+        ['lsm/socket_connect', 'connect'],
+      ] as const
+    ).flatMap(([hook, type]) => {
+      const event = EVENT_TYPES.get(type);
+      return event === undefined ? [] : [[hook, event] as const];
+    }),
+  ),
+};
+
+const loadObject = (kernel: Kernel, compiled: Compiled): Loaded => {
+  const maps = new Map<string, KernelMap>();
+  for (const spec of compiled.object.maps) maps.set(spec.name, kernel.createMap(spec));
+  const programs = compiled.object.programs.map((program) => kernel.loadProgram(program, maps));
+  return { maps, links: programs.map((program) => kernel.attach(program)) };
+};
+
+const factsText = (facts: ProcessFacts) => ({
+  name: facts.name,
+  exe: facts.argv[0] ?? '',
+  exepath: facts.exepath,
+  args: argumentsText(facts.argv),
+  cmdline: commandLine(facts) ?? facts.name,
+  memfd: facts.memfd,
+});
+
+const required = (maps: ReadonlyMap<string, KernelMap>, name: string): KernelMap => {
+  const map = maps.get(name);
+  if (map === undefined) throw new Error(`the object has no map called ${name}`);
+  return map;
+};
+
+const check = (result: number, what: string): void => {
+  if (result !== 0) throw new Error(`${what} failed with errno ${-result}`);
+};
+
+/** Fills in what programs need before they are of use: scopes, guards, facts of processes that exist. */
+const fillMaps = (
+  options: AgentOptions,
+  compiled: Compiled,
+  maps: ReadonlyMap<string, KernelMap>,
+  table: ProcessTable,
+): void => {
+  const { sensor, warn } = options;
+  const { kernel } = sensor;
+  const scopes = new Uint8Array(required(maps, 'scopes').spec.valueSize);
+  for (const [index, path] of compiled.plan.scopes.entries()) {
+    const id = kernel.cgroupId(path);
+    if (id === undefined) warn?.(`there is no cgroup ${path}: the policies with that scope see nothing`);
+    else new DataView(scopes.buffer).setBigUint64(index * 8, id, true);
+  }
+  check(required(maps, 'scopes').update(FIRST, scopes), 'writing the scopes');
+
+  const guarded = required(maps, 'protected');
+  for (const path of options.protect ?? []) {
+    const id = kernel.fileId(path);
+    if (id === undefined) {
+      warn?.(`there is no file ${path} to protect`);
+      continue;
+    }
+    const key = new Uint8Array(16);
+    const view = new DataView(key.buffer);
+    view.setBigUint64(0, id.ino, true);
+    view.setBigUint64(8, id.dev, true);
+    check(guarded.update(key, new Uint8Array([1, 0, 0, 0])), `protecting ${path}`);
+  }
+
+  for (const facts of kernel.processes()) {
+    table.add(facts);
+    const value = processValue(compiled.processes, factsText(facts));
+    required(maps, 'processes').update(processKey(facts.pid, facts.start), value);
+  }
+
+  const config = new Uint8Array(CONFIG.size);
+  const view = new DataView(config.buffer);
+  view.setUint32(CONFIG.enforce, options.enforce ? 1 : 0, true);
+  view.setUint32(CONFIG.agent, sensor.kind === 'linux' ? process.pid : 0, true);
+  check(required(maps, 'config').update(FIRST, config), 'writing the configuration');
+};
+
+/** What an audit record of an enforcing rule says was done. */
+const outcomeOf = (verdict: 'deny' | 'kill', rule: Rule, certain: boolean, guard: Guard): string => {
+  if (!certain) return 'not certain';
+  if (rule.mode !== 'enforce' || guard === 'monitor') return 'would have';
+  if (guard !== 'done') return `suppressed: ${guard}`;
+  return verdict === 'deny' ? 'denied' : 'killed';
+};
+
+/**
+ * Loads policies into a sensor's kernel, lets the sensor run, and turns what comes out of the ring buffer into alerts in the audit
+ * log. The log is flushed at the end. @throws CompileError, VerifierError
+ */
+export const runAgent = async (
+  options: AgentOptions,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<AgentSummary> => {
+  const { sensor, policies, log } = options;
+  const { kernel } = sensor;
+  const rules = policies.flatMap((policy) => policy.rules);
+  const hashes = new Map(policies.map((policy) => [policy.name, policy.hash]));
+  const compiled = compile(rules, { level: kernel.features.level });
+  const errors = compiled.diagnostics.filter((diagnostic) => diagnostic.severity === 'error');
+  if (errors.length > 0) throw new CompileError(errors);
+  if (options.enforce && !kernel.features.enforcement)
+    options.warn?.(`${kernel.features.name} can't enforce; enforcing policies only say what they would do`);
+
+  const table = createProcessTable();
+  const residual: Residual = residualOf(compiled.plan);
+  const tally = createTally();
+  const { maps, links } = loadObject(kernel, compiled);
+  const ring = kernel.ringBuffer(required(maps, 'events'));
+  log.append('start', { host: options.host, kernel: kernel.features.name, enforce: options.enforce });
+  for (const policy of policies)
+    log.append('policy', { name: policy.name, hash: policy.hash, mode: policy.mode, rules: policy.rules.length });
+
+  const handle = (bytes: Uint8Array): void => {
+    const record = decodeRecord(bytes, compiled.layouts, EVENT_OF_HOOK);
+    tally.events++;
+    table.apply(record);
+    options.onRecord?.(record, table);
+    if (record.matched.length === 0) return;
+    const wallTime = kernel.wallTime(record.time);
+    const cgroup = kernel.cgroupPath(record.cgroup);
+    const fields = fieldsOf(record, {
+      processes: table,
+      number: tally.events,
+      wallTime,
+      cgroupPath: (id) => kernel.cgroupPath(id),
+      userName: (uid) => sensor.userName?.(uid),
+    });
+    const decided = { hook: record.hook, event: record.event?.type ?? '', truth: record.truth };
+    for (const index of record.matched) {
+      const rule = rules[index];
+      if (rule === undefined) continue;
+      if (!residual.matches(index, decided, fields)) {
+        tally.residualDropped++;
+        continue;
+      }
+      const alert = raiseAlert(rule, index, record, fields, {
+        host: options.host,
+        kernel: kernel.features.name,
+        policyHash: hashes.get(rule.policy) ?? '',
+        wallTime,
+        processes: table,
+        cgroup,
+      });
+      let raised: Alert | undefined;
+      log.append('alert', (seq) => {
+        raised = { ...alert, id: `${options.host}-${seq}`, seq } as Alert;
+        return raised;
+      });
+      if (rule.action !== 'alert') {
+        const outcome = outcomeOf(rule.action, rule, record.certain.has(index), record.guard);
+        log.append('enforcement', {
+          rule: rule.name,
+          policy: rule.policy,
+          policyHash: alert.policyHash,
+          mode: rule.mode,
+          hook: record.hook,
+          pid: record.pid,
+          action: rule.action,
+          outcome,
+          fields: alert.fields,
+        });
+      }
+      tally.count(rule, alert.enforced === true ? rule.action : undefined);
+      if (raised !== undefined) options.onAlert?.(raised);
+    }
+  };
+  const pump = (): void => {
+    ring.consume(handle);
+  };
+  fillMaps(options, compiled, maps, table);
+  pump();
+  let report: SensorReport;
+  try {
+    report = await sensor.run(pump, signal);
+    pump();
+  } finally {
+    for (const link of links) kernel.detach(link);
+  }
+  const lost = readLost(required(maps, 'lost'), compiled);
+  for (const [hook, records] of lost) log.append('loss', { hook, records });
+  log.append('stop', { events: tally.events, alerts: tally.alerts });
+  await log.flush();
+  return { ...tally.summary(), kernel: kernel.features.name, calls: report.calls, lost, problems: report.problems };
+};
+
+const readLost = (map: KernelMap, compiled: Compiled): ReadonlyMap<string, number> => {
+  const value = map.lookup(FIRST);
+  const lost = new Map<string, number>();
+  if (value === undefined) return lost;
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  for (const layout of compiled.layouts) {
+    const records = Number(view.getBigUint64(layout.index * 8, true));
+    if (records > 0) lost.set(layout.hook, records);
+  }
+  return lost;
+};
+
+const createTally = () => {
+  const byPriority: Partial<Record<Priority, number>> = {};
+  const byRule = new Map<string, number>();
+  let denied = 0;
+  let killed = 0;
+  const tally = {
+    events: 0,
+    residualDropped: 0,
+    alerts: 0,
+    count: (rule: Rule, enforced: 'alert' | 'deny' | 'kill' | undefined): void => {
+      tally.alerts++;
+      byPriority[rule.priority] = (byPriority[rule.priority] ?? 0) + 1;
+      byRule.set(rule.name, (byRule.get(rule.name) ?? 0) + 1);
+      if (enforced === 'deny') denied++;
+      if (enforced === 'kill') killed++;
+    },
+    summary: () => ({
+      events: tally.events,
+      residualDropped: tally.residualDropped,
+      alerts: tally.alerts,
+      byPriority,
+      byRule,
+      denied,
+      killed,
+    }),
+  };
+  return tally;
+};

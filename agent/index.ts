@@ -1,0 +1,1 @@
+export { type AgentOptions, type AgentSummary, CompileError, runAgent } from './agent.ts';

@@ -1,0 +1,70 @@
+import type { EventRecord, FieldSource, Rule } from '../rules/index.ts';
+import { commandLine, containerOf, type KnownProcess, type ProcessTable } from '../sensors/index.ts';
+import type { Alert } from './alert.ts';
+import { formatOutput } from './template.ts';
+import { isoTime } from './time.ts';
+
+/** What an alert is made of beside the event: who raises it, and the event's surroundings. */
+export interface RaiseContext {
+  readonly host: string;
+  /** The kernel's name. */
+  readonly kernel: string;
+  /** SHA-256 of the rule's policy file. */
+  readonly policyHash: string;
+  /** Nanoseconds since the Unix epoch. */
+  readonly wallTime: bigint;
+  readonly processes: ProcessTable;
+  readonly cgroup: string | undefined;
+}
+
+const describe = (process: KnownProcess) => ({
+  pid: process.pid,
+  exe: process.exepath ?? null,
+  cmdline: commandLine(process) ?? null,
+});
+
+/** What an enforcing rule decided on this event, and whether it was carried out. */
+const verdictOf = (rule: Rule, index: number, record: EventRecord): Pick<Alert, 'verdict' | 'enforced'> => {
+  if (rule.action === 'alert') return {};
+  if (!record.certain.has(index)) return { verdict: 'allow', enforced: false };
+  return { verdict: rule.action, enforced: rule.mode === 'enforce' && record.guard === 'done' };
+};
+
+/** The alert of a rule (the plan's `index`) that matched an event, ready to be numbered. */
+export const raiseAlert = (
+  rule: Rule,
+  index: number,
+  record: EventRecord,
+  fields: FieldSource,
+  context: RaiseContext,
+): Omit<Alert, 'id' | 'seq'> => {
+  const output = formatOutput(rule.output, fields);
+  const process = context.processes.get(record.pid, record.start);
+  const container = context.cgroup === undefined ? 'host' : containerOf(context.cgroup);
+  return {
+    v: 1,
+    time: isoTime(context.wallTime),
+    host: context.host,
+    policy: rule.policy,
+    policyHash: context.policyHash,
+    rule: rule.name,
+    priority: rule.priority,
+    tags: rule.tags,
+    hook: record.hook,
+    event: record.event?.type ?? record.kind,
+    ...verdictOf(rule, index, record),
+    output: output.text,
+    fields: output.fields,
+    trust: output.trust,
+    process: {
+      pid: record.pid,
+      start: Number(record.start),
+      exe: process?.exepath ?? null,
+      cmdline: (process && commandLine(process)) ?? null,
+      uid: record.uid,
+      ancestors: [...context.processes.ancestors(record)].map(describe),
+    },
+    ...(container === 'host' ? {} : { container: { id: container } }),
+    kernel: context.kernel,
+  };
+};
