@@ -1,5 +1,6 @@
-import { type Document, isMap, isNode, isScalar, isSeq, type LineCounter, type Pair, Scalar, visit } from 'yaml';
+import { type Document, isMap, isNode, isScalar, isSeq, type Pair, Scalar, visit } from 'yaml';
 import type { Diagnostic, Position } from '../rules/index.ts';
+import type { PlaceOf } from './lines.ts';
 import { scalarOffsets } from './scalar-offsets.ts';
 import type { SourceText } from './source-text.ts';
 
@@ -60,12 +61,6 @@ const childOf = (node: unknown, key: string | number): unknown =>
 
 const isWritten = (node: unknown): boolean => isNode(node) && node.range != null;
 
-/** A place in the file for an offset into its text. */
-export const positionAt = (file: string, lines: LineCounter, offset: number): Position => {
-  const { line, col } = lines.linePos(offset);
-  return { file, line: Math.max(line, 1), column: Math.max(col, 1) };
-};
-
 /** Puts an empty text in the place of each alias (`*name`), and tells where they were. */
 export const removeAliases = (document: Document): readonly { readonly name: string; readonly offset: number }[] => {
   const aliases: { name: string; offset: number }[] = [];
@@ -84,13 +79,12 @@ export const removeAliases = (document: Document): readonly { readonly name: str
 export const sourceDocument = (
   file: string,
   source: string,
-  lines: LineCounter,
+  place: PlaceOf,
   document: Document,
   damage: Damage,
 ): SourceDocument => {
   const nodeAt = (path: Path): unknown => path.reduce<unknown>(childOf, document.contents);
   const offsetOf = (node: unknown): number => (isNode(node) ? (node.range?.[0] ?? 0) : 0);
-  const place = (offset: number): Position => positionAt(file, lines, offset);
   const valueAt = (path: Path): Position => {
     const node = nodeAt(path);
     if (path.length === 0 || isWritten(node)) return place(offsetOf(node));

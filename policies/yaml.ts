@@ -1,6 +1,7 @@
-import { type Document, Lexer, LineCounter, parseAllDocuments, type YAMLError } from 'yaml';
+import { type Document, Lexer, parseAllDocuments, type YAMLError } from 'yaml';
 import type { Diagnostic } from '../rules/index.ts';
-import { positionAt, removeAliases, type SourceDocument, sourceDocument } from './document.ts';
+import { removeAliases, type SourceDocument, sourceDocument } from './document.ts';
+import { type PlaceOf, placesIn } from './lines.ts';
 import { diagnostic, yamlProblem } from './messages.ts';
 
 /** Bytes a policy file may have. */
@@ -44,10 +45,10 @@ const depthExceeded = (text: string): number | undefined => {
 const HARMLESS = new Set(['DUPLICATE_KEY', 'TAG_RESOLVE_FAILED', 'BAD_DIRECTIVE']);
 
 /** The first problem of each line: later ones are mostly its consequence. */
-const onePerLine = (problems: readonly YAMLError[], lines: LineCounter): readonly YAMLError[] => {
+const onePerLine = (problems: readonly YAMLError[], place: PlaceOf): readonly YAMLError[] => {
   const seen = new Set<number>();
   return problems.filter((problem) => {
-    const { line } = lines.linePos(problem.pos[0]);
+    const { line } = place(problem.pos[0]);
     return seen.has(line) ? false : seen.add(line);
   });
 };
@@ -59,21 +60,17 @@ const decode = (file: string, bytes: Uint8Array): string | Diagnostic => {
   try {
     return decoder.decode(bytes);
   } catch {
-    const before = new TextDecoder().decode(bytes).split('\uFFFD', 1)[0] ?? '';
-    const lines = before.split('\n');
-    const place = { file, line: lines.length, column: (lines.at(-1)?.length ?? 0) + 1 };
-    return diagnostic('not-utf8', place, undefined, {});
+    const text = new TextDecoder().decode(bytes);
+    return diagnostic('not-utf8', placesIn(file, text)(text.indexOf('\uFFFD')), undefined, {});
   }
 };
 
-const readDocument = (file: string, text: string, lines: LineCounter, document: Document): YamlFile => {
-  const problems = onePerLine([...document.errors, ...document.warnings], lines);
-  const diagnostics = problems.map(({ code, message, pos }) =>
-    yamlProblem(positionAt(file, lines, pos[0]), code, message),
-  );
+const readDocument = (file: string, text: string, place: PlaceOf, document: Document): YamlFile => {
+  const problems = onePerLine([...document.errors, ...document.warnings], place);
+  const diagnostics = problems.map(({ code, message, pos }) => yamlProblem(place(pos[0]), code, message));
   const aliases = removeAliases(document);
   for (const { name, offset } of aliases) {
-    diagnostics.push(diagnostic('alias-not-allowed', positionAt(file, lines, offset), undefined, { alias: name }));
+    diagnostics.push(diagnostic('alias-not-allowed', place(offset), undefined, { alias: name }));
   }
   if (document.contents === null) return { documents: [], diagnostics };
   const harmful = problems.filter((problem) => !HARMLESS.has(problem.code)).map((problem) => problem.pos[0]);
@@ -82,7 +79,7 @@ const readDocument = (file: string, text: string, lines: LineCounter, document: 
     aliases: aliases.map((alias) => alias.offset),
   };
   try {
-    return { documents: [sourceDocument(file, text, lines, document, damage)], diagnostics };
+    return { documents: [sourceDocument(file, text, place, document, damage)], diagnostics };
   } catch (error) {
     if (damage.from === undefined) throw error;
     return { documents: [], diagnostics };
@@ -98,17 +95,15 @@ export const readYaml = (file: string, bytes: Uint8Array): YamlFile => {
   }
   const text = decode(file, bytes);
   if (typeof text !== 'string') return { documents: [], diagnostics: [text] };
-  const lines = new LineCounter();
+  const place = placesIn(file, text);
   const tooDeep = depthExceeded(text);
   if (tooDeep !== undefined) {
-    const before = text.slice(0, tooDeep).split('\n');
-    const place = { file, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
-    const found = diagnostic('nested-too-deeply', place, undefined, { limit: MAX_DEPTH });
+    const found = diagnostic('nested-too-deeply', place(tooDeep), undefined, { limit: MAX_DEPTH });
     return { documents: [], diagnostics: [found] };
   }
-  const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
+  const parsed = parseAllDocuments(text, { prettyErrors: false, logLevel: 'error' });
   const files = (Array.isArray(parsed) ? parsed : []).map((document: Document) =>
-    readDocument(file, text, lines, document),
+    readDocument(file, text, place, document),
   );
   const documents = files.flatMap((read) => read.documents);
   const diagnostics = files.flatMap((read) => read.diagnostics);
