@@ -1,3 +1,4 @@
 export * from './events/index.ts';
 export * from './kernel.ts';
-export { createReplaySensor, type OnProblem, parseStrace, type Recording, type ReplayOptions } from './replay/index.ts';
+export { createReplaySensor, type ReplayOptions } from './replay/index.ts';
+export * from './sim/index.ts';
