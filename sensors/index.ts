@@ -1,4 +1,4 @@
 export * from './events/index.ts';
 export * from './kernel.ts';
-export { createReplaySensor, type ReplayOptions } from './replay/index.ts';
+export { createReplaySensor } from './replay/index.ts';
 export * from './sim/index.ts';

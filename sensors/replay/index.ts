@@ -1,3 +1,3 @@
 export { parseStrace } from './parse.ts';
-export type { OnProblem, RecordedCall, RecordedEvent, Recording, RecordingProblem } from './recording.ts';
-export { createReplaySensor, type ReplayOptions } from './replay.ts';
+export type { OnProblem, RecordedCall } from './recording.ts';
+export { createReplaySensor } from './replay.ts';

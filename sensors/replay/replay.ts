@@ -5,7 +5,7 @@ import { parseStrace } from './parse.ts';
 import { createPlayer } from './player.ts';
 import type { OnProblem } from './recording.ts';
 
-export interface ReplayOptions {
+interface ReplayOptions {
   /** An strace log: what `strace -f -o FILE` writes, best with -ttt and -yy. */
   readonly path: string;
   /** `stop`: end at the first line that can't be read or played; `skip`: leave it out and go on. */
@@ -74,5 +74,7 @@ export const createReplaySensor = (options: ReplayOptions): Sensor & { readonly 
       ),
     };
   };
-  return { kind: 'replay', kernel: host.kernel, host, run };
+  // a recording names no users; 0 is root everywhere
+  const userName = (uid: number): string | undefined => (uid === 0 ? 'root' : undefined);
+  return { kind: 'replay', kernel: host.kernel, host, userName, run };
 };
