@@ -13,8 +13,11 @@ import { pointer } from './value.ts';
 /** BPF_COMPLEXITY_LIMIT_INSNS of include/linux/bpf.h: instructions explored on all paths together. */
 export const MAX_EXPLORED = 1_000_000;
 
-/** A path remembers a state only after this many instructions since the last: the kernel's figure in is_state_visited. */
-const MIN_AGE = 8;
+/**
+ * A path remembers a state only after this many instructions since the last. The kernel waits for 8 (is_state_visited), but the way
+ * out of a loop is shorter than that, and what is not remembered there is explored again for each round.
+ */
+const MIN_AGE = 1;
 /** A checkpoint that was compared this often for each time it helped is given up. */
 const MISSES_PER_HIT = 4;
 const MISSES_AT_FIRST = 16;
@@ -137,7 +140,7 @@ function arrive(session: Session, checkpoints: Map<number, Checkpoint[]>, state:
         throw new Rejection('an endless loop: the way leads back here and nothing has changed');
       }
     }
-    if (++old.misses > MISSES_AT_FIRST + MISSES_PER_HIT * old.hits) {
+    if (old.open === 0 && ++old.misses > MISSES_AT_FIRST + MISSES_PER_HIT * old.hits) {
       known.splice(n, 1);
       forget(old);
     }
