@@ -25,6 +25,16 @@ export interface SourceDocument {
   isCertain(found: Diagnostic): boolean;
 }
 
+/** Where the parts of a document, or of a part of one, were read from. */
+export type SourcePlaces = Pick<SourceDocument, 'file' | 'valueAt' | 'keyAt'>;
+
+/** The places of the part of a document at a path; paths start from there. */
+export const placesBelow = ({ file, valueAt, keyAt }: SourcePlaces, base: Path): SourcePlaces => ({
+  file,
+  valueAt: (path) => valueAt([...base, ...path]),
+  keyAt: (path) => keyAt([...base, ...path]),
+});
+
 /** What was wrong with a document's text: the offset from which on it can't be relied on, and where aliases stood. */
 export interface Damage {
   readonly from: number | undefined;

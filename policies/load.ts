@@ -7,7 +7,7 @@ import { type FalcoSource, readFalco } from './formats/falco.ts';
 import { readNative } from './formats/native.ts';
 import { diagnostic } from './messages.ts';
 import type { LoadResult, Policy } from './policy.ts';
-import { MAX_FILE_BYTES, readYaml } from './yaml.ts';
+import { MAX_FILE_BYTES, POLICY, readYaml } from './yaml.ts';
 
 /** The name of folders that hold enforcing variants. */
 const ENFORCING_FOLDER = 'enforce';
@@ -70,7 +70,7 @@ const readFiles = (paths: readonly string[], report: (found: Diagnostic) => void
     try {
       const { size: bytes } = statSync(path);
       if (bytes <= MAX_FILE_BYTES) return [{ path, bytes: readFileSync(path) }];
-      report(diagnostic('file-too-large', startOf(path), undefined, { bytes, limit: MAX_FILE_BYTES }));
+      report(diagnostic('file-too-large', startOf(path), undefined, { ...POLICY, bytes, limit: MAX_FILE_BYTES }));
     } catch (error) {
       report(diagnostic('file-unreadable', startOf(path), undefined, { path, reason: reasonOf(error) }));
     }

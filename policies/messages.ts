@@ -5,11 +5,11 @@ interface Details {
   readonly 'file-not-found': { readonly path: string };
   readonly 'file-unreadable': { readonly path: string; readonly reason: string };
   readonly 'no-policies': { readonly path: string };
-  readonly 'file-too-large': { readonly bytes: number; readonly limit: number };
+  readonly 'file-too-large': { readonly bytes: number; readonly limit: number; readonly noun: string };
   readonly 'not-utf8': Record<never, never>;
-  readonly 'nested-too-deeply': { readonly limit: number };
+  readonly 'nested-too-deeply': { readonly limit: number; readonly noun: string };
   readonly 'yaml-syntax': { readonly reason: string };
-  readonly 'alias-not-allowed': { readonly alias: string };
+  readonly 'alias-not-allowed': { readonly alias: string; readonly noun: string; readonly insteadOfAlias: string };
   readonly 'empty-file': { readonly expected: string };
   readonly 'not-a-policy': { readonly found: string; readonly expected: string };
   readonly 'unknown-key': {
@@ -52,11 +52,11 @@ const WORDS: { readonly [Code in keyof Details]: (detail: Details[Code]) => stri
   'file-not-found': ({ path }) => `There is no file or folder "${path}".`,
   'file-unreadable': ({ path, reason }) => `"${path}" could not be read: ${reason}.`,
   'no-policies': ({ path }) => `The folder "${path}" has no .yaml or .yml file.`,
-  'file-too-large': ({ bytes, limit }) => `The file has ${bytes} bytes; a policy file may have ${limit}. Split it into several files.`,
+  'file-too-large': ({ bytes, limit, noun }) => `The file has ${bytes} bytes; a ${noun} file may have ${limit}. Split it into several files.`,
   'not-utf8': () => 'The file is not UTF-8 from here on; save it as UTF-8.',
-  'nested-too-deeply': ({ limit }) => `This is nested more than ${limit} levels deep; no policy needs that.`,
+  'nested-too-deeply': ({ limit, noun }) => `This is nested more than ${limit} levels deep; no ${noun} needs that.`,
   'yaml-syntax': ({ reason }) => `This is not valid YAML: ${reason}.`,
-  'alias-not-allowed': ({ alias }) => `The YAML alias "*${alias}" is not allowed in a policy; write the value out, or use a list or a macro.`,
+  'alias-not-allowed': ({ alias, noun, insteadOfAlias }) => `The YAML alias "*${alias}" is not allowed in a ${noun}; ${insteadOfAlias}.`,
   'empty-file': ({ expected }) => `There is nothing in this file; expected ${expected}.`,
   'not-a-policy': ({ found, expected }) => `Expected ${expected}, but found ${found}.`,
   'unknown-key': ({ key, where, nearest }) => `${where} has no key "${key}"${meant(nearest)}`,
@@ -88,28 +88,39 @@ const textOf = (detail: object, key: string): string | undefined => {
   return typeof value === 'string' ? value : undefined;
 };
 
-/** Makes a diagnostic and its words; `field` is a path such as `spec.rules[2].priority`. */
-export const diagnostic = <Code extends keyof Details>(
-  code: Code,
-  position: Position,
-  field: string | undefined,
-  detail: Details[Code],
-  severity: Diagnostic['severity'] = WARNINGS.has(code) ? 'warning' : 'error',
-): Diagnostic => {
-  const expected = textOf(detail, 'expected');
-  const nearest = textOf(detail, 'nearest');
-  return Object.freeze({
-    severity,
-    code,
-    file: position.file,
-    line: position.line,
-    column: position.column,
-    ...(field === undefined || field === '' ? {} : { field }),
-    ...(expected === undefined ? {} : { expected }),
-    ...(nearest === undefined ? {} : { nearest }),
-    message: WORDS[code](detail),
-  });
-};
+/**
+ * What makes diagnostics of the kinds that `words` has a text for; `field` is a path such as `spec.rules[2].priority`. What a
+ * detail says under `expected` and `nearest` goes into the diagnostic too.
+ */
+export const diagnosticsOf =
+  <AllDetails extends object>(
+    words: { readonly [Code in keyof AllDetails]: (detail: AllDetails[Code]) => string },
+    warnings: ReadonlySet<keyof AllDetails> = new Set(),
+  ) =>
+  <Code extends keyof AllDetails & string>(
+    code: Code,
+    position: Position,
+    field: string | undefined,
+    detail: AllDetails[Code] & object,
+    severity: Diagnostic['severity'] = warnings.has(code) ? 'warning' : 'error',
+  ): Diagnostic => {
+    const expected = textOf(detail, 'expected');
+    const nearest = textOf(detail, 'nearest');
+    return Object.freeze({
+      severity,
+      code,
+      file: position.file,
+      line: position.line,
+      column: position.column,
+      ...(field === undefined || field === '' ? {} : { field }),
+      ...(expected === undefined ? {} : { expected }),
+      ...(nearest === undefined ? {} : { nearest }),
+      message: words[code](detail),
+    });
+  };
+
+/** Makes a diagnostic of a policy and its words. */
+export const diagnostic = diagnosticsOf<Details>(WORDS, WARNINGS);
 
 /** What the language's problems expect where their words don't name it apart. */
 const EXPECTED: { readonly [Code in ProblemCode]?: string } = {

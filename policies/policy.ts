@@ -1,11 +1,12 @@
 import type { Diagnostic, Position, Rule, Scope } from '../rules/index.ts';
+import type { SourcePlaces } from './document.ts';
 
 /** A test of a policy, in the policy's own file. The scenario is checked by the sensor that plays it. */
 export interface PolicyTest {
   readonly name: string;
   readonly policy: string;
-  /** The scenario's name, or a whole scenario as data. */
-  readonly scenario: { readonly name: string } | { readonly inline: unknown };
+  /** The scenario's name, or a whole scenario as data with the places it was read from. */
+  readonly scenario: { readonly name: string } | { readonly inline: unknown; readonly places: SourcePlaces };
   /** Rule names in the order of their alerts; a rule may occur more than once. */
   readonly expect: readonly string[];
   /** Run with enforcement on; default false. */

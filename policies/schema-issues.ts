@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { type Diagnostic, nearest, PRIORITIES } from '../rules/index.ts';
-import { formatPath, type Path, type SourceDocument } from './document.ts';
+import { formatPath, type Path, type SourceDocument, type SourcePlaces } from './document.ts';
 import { diagnostic, near } from './messages.ts';
 import { expectedAt, keysAt } from './schema.ts';
 
@@ -40,7 +40,7 @@ const choicesOf = (issue: Issue): readonly string[] =>
 
 /** Which part of which document a schema was held against. */
 export interface Checked {
-  readonly document: SourceDocument;
+  readonly document: SourcePlaces & Pick<SourceDocument, 'data'>;
   readonly schema: z.ZodType;
   /** Where in the document the part is; [] for the whole. */
   readonly base: Path;

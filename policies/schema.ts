@@ -82,6 +82,7 @@ export type PolicyDocument = z.infer<typeof PolicySchema>;
 
 const unwrap = (schema: unknown): unknown => {
   if (schema instanceof z.ZodOptional) return unwrap(schema.unwrap());
+  if (schema instanceof z.ZodPipe) return unwrap(schema.out);
   return schema;
 };
 

@@ -4,10 +4,25 @@ import { removeAliases, type SourceDocument, sourceDocument } from './document.t
 import { type PlaceOf, placesIn } from './lines.ts';
 import { diagnostic, yamlProblem } from './messages.ts';
 
-/** Bytes a policy file may have. */
+/** Bytes a file may have. */
 export const MAX_FILE_BYTES = 4 * 1024 * 1024;
 /** Collections that may lie in each other; also blanks and dashes that a line may start with, since each can open one. */
 const MAX_DEPTH = 200;
+
+/** What kind of document a file is for, in words. */
+export interface DocumentKind {
+  readonly noun: string;
+  /** A whole one, for "expected ...". */
+  readonly whole: string;
+  /** What there is instead of YAML aliases. */
+  readonly insteadOfAlias: string;
+}
+
+export const POLICY: DocumentKind = {
+  noun: 'policy',
+  whole: 'a policy: a mapping with apiVersion, kind, metadata and spec',
+  insteadOfAlias: 'write the value out, or use a list or a macro',
+};
 
 /** What reading a YAML file came to: the documents that could be read, and what is wrong with the text. */
 export interface YamlFile {
@@ -65,12 +80,12 @@ const decode = (file: string, bytes: Uint8Array): string | Diagnostic => {
   }
 };
 
-const readDocument = (file: string, text: string, place: PlaceOf, document: Document): YamlFile => {
+const readDocument = (file: string, text: string, place: PlaceOf, document: Document, kind: DocumentKind): YamlFile => {
   const problems = onePerLine([...document.errors, ...document.warnings], place);
   const diagnostics = problems.map(({ code, message, pos }) => yamlProblem(place(pos[0]), code, message));
   const aliases = removeAliases(document);
   for (const { name, offset } of aliases) {
-    diagnostics.push(diagnostic('alias-not-allowed', place(offset), undefined, { alias: name }));
+    diagnostics.push(diagnostic('alias-not-allowed', place(offset), undefined, { ...kind, alias: name }));
   }
   if (document.contents === null) return { documents: [], diagnostics };
   const harmful = problems.filter((problem) => !HARMLESS.has(problem.code)).map((problem) => problem.pos[0]);
@@ -87,10 +102,10 @@ const readDocument = (file: string, text: string, place: PlaceOf, document: Docu
 };
 
 /** Reads a file's YAML documents, each with the places of its parts; anything wrong with one of them doesn't touch the others. */
-export const readYaml = (file: string, bytes: Uint8Array): YamlFile => {
+export const readYaml = (file: string, bytes: Uint8Array, kind: DocumentKind = POLICY): YamlFile => {
   const start = { file, line: 1, column: 1 };
   if (bytes.length > MAX_FILE_BYTES) {
-    const detail = { bytes: bytes.length, limit: MAX_FILE_BYTES };
+    const detail = { ...kind, bytes: bytes.length, limit: MAX_FILE_BYTES };
     return { documents: [], diagnostics: [diagnostic('file-too-large', start, undefined, detail)] };
   }
   const text = decode(file, bytes);
@@ -98,18 +113,17 @@ export const readYaml = (file: string, bytes: Uint8Array): YamlFile => {
   const place = placesIn(file, text);
   const tooDeep = depthExceeded(text);
   if (tooDeep !== undefined) {
-    const found = diagnostic('nested-too-deeply', place(tooDeep), undefined, { limit: MAX_DEPTH });
+    const found = diagnostic('nested-too-deeply', place(tooDeep), undefined, { ...kind, limit: MAX_DEPTH });
     return { documents: [], diagnostics: [found] };
   }
   const parsed = parseAllDocuments(text, { prettyErrors: false, logLevel: 'error' });
   const files = (Array.isArray(parsed) ? parsed : []).map((document: Document) =>
-    readDocument(file, text, place, document),
+    readDocument(file, text, place, document, kind),
   );
   const documents = files.flatMap((read) => read.documents);
   const diagnostics = files.flatMap((read) => read.diagnostics);
   if (documents.length === 0 && diagnostics.length === 0) {
-    const expected = 'a policy: a mapping with apiVersion, kind, metadata and spec';
-    diagnostics.push(diagnostic('empty-file', start, undefined, { expected }));
+    diagnostics.push(diagnostic('empty-file', start, undefined, { expected: kind.whole }));
   }
   return { documents, diagnostics };
 };

@@ -12,7 +12,7 @@ import {
   resolveCondition,
   type Scope,
 } from '../../rules/index.ts';
-import { formatPath, type Path, type SourceDocument } from '../document.ts';
+import { formatPath, type Path, placesBelow, type SourceDocument } from '../document.ts';
 import { diagnostic, fromProblem, near } from '../messages.ts';
 import type { Policy, PolicyTest } from '../policy.ts';
 import { type PolicyDocument, PolicySchema } from '../schema.ts';
@@ -165,7 +165,10 @@ const readTests = (
     return {
       name,
       policy,
-      scenario: draft.scenario?.name === undefined ? { inline: draft.scenario?.inline } : { name: draft.scenario.name },
+      scenario:
+        draft.scenario?.name === undefined
+          ? { inline: draft.scenario?.inline, places: placesBelow(document, [...path, 'scenario', 'inline']) }
+          : { name: draft.scenario.name },
       expect: (draft.expect ?? []).filter((rule) => rule !== undefined),
       enforce: draft.enforce ?? false,
       position: document.valueAt(path),

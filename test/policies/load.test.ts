@@ -208,7 +208,7 @@ describe('a policy', () => {
       {
         name: 't',
         policy: 'p',
-        scenario: { inline: [{ exec: ['cat'] }] },
+        scenario: { inline: [{ exec: ['cat'] }], places: expect.objectContaining({ file: 'p.yaml' }) },
         expect: ['Read'],
         enforce: true,
         position: { file: 'p.yaml', line: 11, column: 7 },
