@@ -176,6 +176,7 @@ export const planRules = (rules: readonly Rule[]): Plan => {
 
   for (const [index, rule] of rules.entries()) {
     const before = diagnostics.length;
+    const condition = scoped(rule);
     const events = eventTypesOf(rule);
     const planned: { hook: HookName; event: EventType; run: (builder: HookBuilder) => PlannedRule }[] = [];
     const seen = new Set<string>();
@@ -197,8 +198,8 @@ export const planRules = (rules: readonly Rule[]): Plan => {
         if (seen.has(id)) continue;
         seen.add(id);
         const places = new Map<Predicate, Placed>();
-        for (const predicate of predicatesOf(scoped(rule))) places.set(predicate, placePredicate(predicate, site));
-        const constantOnly = toFormula(scoped(rule), 'possible', (predicate) => {
+        for (const predicate of predicatesOf(condition)) places.set(predicate, placePredicate(predicate, site));
+        const constantOnly = toFormula(condition, 'possible', (predicate) => {
           const placed = places.get(predicate);
           return placed?.kind === 'constant' ? placed.truth : Truth.UNKNOWN;
         });
@@ -227,8 +228,8 @@ export const planRules = (rules: readonly Rule[]): Plan => {
             }
             return {
               rule: index,
-              possible: toFormula(scoped(rule), 'possible', leaf),
-              certain: rule.action === 'alert' ? undefined : toFormula(scoped(rule), 'certain', leaf),
+              possible: toFormula(condition, 'possible', leaf),
+              certain: rule.action === 'alert' ? undefined : toFormula(condition, 'certain', leaf),
             };
           },
         });
