@@ -44,7 +44,7 @@ export function liveness(flow: Flow, context: VerifierContext): Liveness {
     queued[at] = 0;
     const step = flow.steps[at]!;
     const facts = after(step, flow, table);
-    transfer(step, facts, aliases, context, table);
+    transfer(step, facts, aliases, context, flow, table);
     if (write(table, at, facts)) for (const before of predecessors[at]!) enqueue(before);
   }
   const bit = (at: number, field: number, index: number): boolean =>
@@ -105,7 +105,14 @@ const kill = (facts: Facts, registers: number): void => {
 };
 const isExact = (facts: Facts, register: number): boolean => ((facts.exact >>> register) & 1) === 1;
 
-function transfer(step: Step, facts: Facts, aliases: Aliases, context: VerifierContext, table: Int32Array): void {
+function transfer(
+  step: Step,
+  facts: Facts,
+  aliases: Aliases,
+  context: VerifierContext,
+  flow: Flow,
+  table: Int32Array,
+): void {
   switch (step.kind) {
     case 'alu': {
       const exact = isExact(facts, step.dst);
@@ -127,7 +134,8 @@ function transfer(step: Step, facts: Facts, aliases: Aliases, context: VerifierC
       return;
     }
     case 'store': {
-      const exact = writeStack(facts, aliases.of(step.at, step.dst), step);
+      const called = flow.functionOf[step.at] !== 0;
+      const exact = writeStack(facts, aliases.of(step.at, step.dst), step, called);
       if (step.register) use(facts, step.src, exact);
       use(facts, step.dst, true);
       return;
@@ -210,10 +218,13 @@ function readStack(facts: Facts, alias: number, step: Step, exact: boolean): voi
   for (let index = low; index <= high; index++) useSlot(facts, index, exact);
 }
 
-/** Returns whether the number that is stored matters exactly. */
-function writeStack(facts: Facts, alias: number, step: Step): boolean {
-  if (alias === NO_STACK) return false;
-  if (alias === ANY_STACK) return facts.slotsExact !== 0 || facts.slotsExactHigh !== 0;
+/**
+ * Returns whether the number that is stored matters exactly. In a function that was called it may go into a caller's stack, of which
+ * nothing is known here.
+ */
+function writeStack(facts: Facts, alias: number, step: Step, called: boolean): boolean {
+  if (alias === NO_STACK) return called;
+  if (alias === ANY_STACK) return called || facts.slotsExact !== 0 || facts.slotsExactHigh !== 0;
   const offset = alias + step.offset;
   const [low, high] = slotSpan(offset, step.width / 8);
   let exact = false;

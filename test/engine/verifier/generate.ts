@@ -75,6 +75,15 @@ export type Statement =
   | { kind: 'lookup'; key: Register; checked: boolean; size: Size; offset: number; write: boolean }
   | { kind: 'probe'; size: Register; mask: number; offset: number; cell: boolean }
   | { kind: 'call'; argument: Register; body: Statement[] }
+  | {
+      kind: 'chosen';
+      condition: Condition;
+      dst: Register;
+      values: readonly number[];
+      by: Way;
+      body: Statement[];
+      size: Size;
+    }
   | { kind: 'spilled'; register: Register; checked: boolean; offset: number; size: Size };
 
 interface Condition {
@@ -90,6 +99,8 @@ type Guard =
   | { readonly kind: 'copy'; readonly limit: number }
   | { readonly kind: 'modulo'; readonly limit: number }
   | { readonly kind: 'none' };
+/** Where a number waits between the choice and its use. */
+type Way = 'register' | 'stack' | 'function';
 type Use = 'load' | 'store' | 'atomic' | 'subtract';
 
 const number = fc.constantFrom(...NUMBERS);
@@ -219,6 +230,18 @@ const statementOf = fc.letrec<{ statement: Statement; body: Statement[] }>((tie)
       }),
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('call' as const), argument: number, body: tie('body') }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant('chosen' as const),
+        condition,
+        dst: number,
+        values: fc.tuple(fc.integer({ min: 0, max: 64 }), fc.integer({ min: 0, max: 64 })),
+        by: fc.constantFrom<Way>('register', 'stack', 'function'),
+        body: tie('body'),
+        size,
+      }),
+    },
     {
       weight: 1,
       arbitrary: fc.record({
@@ -383,6 +406,51 @@ export function render(list: readonly Statement[]): Item[] {
           isa.call(PROBE_READ_KERNEL),
           ...refill(),
         ];
+      case 'chosen': {
+        const [then, end] = [fresh(), fresh()];
+        const jump = CONDITIONS[s.condition.op][s.condition.wide ? 0 : 1];
+        const choice = (from: Register): Item[] => [
+          isa.mov(s.dst, s.values[0]!),
+          jump(from, typeof s.condition.src === 'number' ? s.condition.src : 7, then),
+          isa.mov(s.dst, s.values[1]!),
+          isa.label(then),
+          isa.mov(R5, 0),
+          ...[1, 2, 3, 4, 5, 6, 7].map((n) => isa.add(R5, n)),
+          isa.jeq(R5, 1, end),
+          isa.label(end),
+        ];
+        const use = [isa.mov(R5, R6), isa.add(R5, s.dst), isa.ldx(s.size, R5, R5, 0)];
+        if (s.by === 'register') return [...choice(R7), ...use, ...s.body.flatMap(one)];
+        if (s.by === 'stack') {
+          return [
+            ...choice(R7),
+            isa.stx('dw', R10, -24, s.dst),
+            ...s.body.flatMap(one),
+            isa.ldx('dw', s.dst, R10, -24),
+            ...use,
+          ];
+        }
+        const name = fresh();
+        functions.push(
+          isa.label(name),
+          isa.mov(R6, R1),
+          isa.mov(R7, R2),
+          ...choice(R7),
+          isa.stx('dw', R6, 0, s.dst),
+          isa.mov(R0, 0),
+          isa.exit(),
+        );
+        return [
+          isa.mov(R1, R10),
+          isa.add(R1, -24),
+          isa.mov(R2, R7),
+          isa.callLocal(name),
+          ...refill(),
+          ...s.body.flatMap(one),
+          isa.ldx('dw', s.dst, R10, -24),
+          ...use,
+        ];
+      }
       case 'call': {
         const name = fresh();
         const outer = depth;
