@@ -22,17 +22,50 @@ const excerpt = (text: string): string => JSON.stringify(text.length > 60 ? `${t
 
 const midLine = (text: string): string => `the recording ends in the middle of this line: ${excerpt(text)}`;
 
+interface TextLine {
+  readonly number: number;
+  readonly text: string;
+  readonly complete: boolean;
+}
+
 /** Splits a log into lines; it may come in pieces of any size. */
-const linesOf = async function* (
-  source: Source,
-): AsyncGenerator<{ readonly text: string; readonly complete: boolean }> {
+const linesOf = async function* (source: Source): AsyncGenerator<TextLine> {
+  let number = 0;
   let rest = '';
   for await (const piece of typeof source === 'string' ? [source] : source) {
     const lines = (rest + piece).split('\n');
     rest = lines.pop() ?? '';
-    for (const text of lines) yield { text: text.endsWith('\r') ? text.slice(0, -1) : text, complete: true };
+    for (const text of lines) {
+      number += 1;
+      yield { number, text: text.endsWith('\r') ? text.slice(0, -1) : text, complete: true };
+    }
   }
-  if (rest !== '') yield { text: rest, complete: false };
+  if (rest !== '') yield { number: number + 1, text: rest, complete: false };
+};
+
+/** A remark that strace, where it writes to a terminal, puts in the middle of the line it is printing. */
+const REMARK = /^(.*)(strace: Process \d+ (?:attached|detached))$/;
+
+/** Puts lines together again that a remark of strace's broke; it comes after the line it broke. */
+const wholeLines = async function* (source: Source): AsyncGenerator<TextLine> {
+  let broken: TextLine | undefined;
+  let remarks: TextLine[] = [];
+  for await (const line of linesOf(source)) {
+    const remark = REMARK.exec(line.text);
+    const text = remark === null ? line.text : (remark[1] ?? '');
+    if (remark !== null) remarks.push({ ...line, text: remark[2] ?? '' });
+    if (remark !== null && (text !== '' || broken !== undefined)) {
+      broken = { ...line, number: broken?.number ?? line.number, text: (broken?.text ?? '') + text };
+      continue;
+    }
+    if (remark === null)
+      yield broken === undefined ? line : { ...line, number: broken.number, text: broken.text + text };
+    yield* remarks;
+    broken = undefined;
+    remarks = [];
+  }
+  if (broken !== undefined) yield { ...broken, complete: false };
+  yield* remarks;
 };
 
 const read = (text: string, complete: boolean): NumberedLine['read'] => {
@@ -47,8 +80,8 @@ const readLines = async (source: Source): Promise<readonly NumberedLine[] | Reco
   const lines: NumberedLine[] = [];
   let recognised = false;
   let foreign: RecordingProblem | undefined;
-  for await (const { text, complete } of linesOf(source)) {
-    const line = { number: lines.length + 1, complete, read: read(text, complete) };
+  for await (const { number, text, complete } of wholeLines(source)) {
+    const line = { number, complete, read: read(text, complete) };
     lines.push(line);
     if (recognised) continue;
     if (!('problem' in line.read)) recognised = line.read.body.kind !== 'remark';
@@ -156,11 +189,12 @@ export const parseStrace = async (source: Source, onProblem: OnProblem = 'skip')
     problems.push({ line: line.number, message });
     if (onProblem === 'stop') return { events, problems, start: clock.start };
   }
-  if (running.size > 0 && problems.at(-1)?.line !== lines.length) {
+  const last = lines.at(-1)?.number ?? 0;
+  if (running.size > 0 && problems.at(-1)?.line !== last) {
     const pids = [...running].sort((a, b) => a - b);
     const who = pids.length === 1 ? `process ${pids[0]} still runs` : `processes ${pids.join(', ')} still run`;
     problems.push({
-      line: lines.length,
+      line: last,
       message: `the recording ends while ${who}: it was cut off here, or strace was stopped`,
     });
   }

@@ -54,6 +54,8 @@ export const createPlayer = (host: SimHost, recording: Recording): Player => {
     if (child > 0) forks.set(child, [...(forks.get(child) ?? []), event]);
   }
   const played = new Set<RecordedCall>();
+  /** Processes and threads that there have been. */
+  const seen = new Set<number>();
   let calls = 0;
 
   const freePid = (): number => {
@@ -80,13 +82,13 @@ export const createPlayer = (host: SimHost, recording: Recording): Player => {
 
   const playCall = (task: SimTask, call: RecordedCall, problems: RecordingProblem[]): void => {
     played.add(call);
+    seen.add(call.pid);
     const { errno } = call.result;
     if (errno !== undefined && errnoOf(errno) === undefined) {
       problems.push({ line: call.line, message: `expected the name of an errno, ENOENT; found ${errno}` });
       return;
     }
     const recorded = ENDS.has(call.name) ? undefined : recordedOf(call);
-    if (recorded === undefined && !ENDS.has(call.name)) return;
     try {
       prepareFiles(host, task, call);
       host.call(task, call.name, argumentsOf(call), {
@@ -136,7 +138,12 @@ export const createPlayer = (host: SimHost, recording: Recording): Player => {
       if (ahead > 0n) host.advance(ahead);
       switch (event.kind) {
         case 'call':
-          if (!played.has(event)) playCall(taskOf(event, problems), event, problems);
+          if (played.has(event)) break;
+          // the process ended in the middle of the call, or did so before another of its threads
+          if (event.result.value === undefined && event.result.errno === undefined) {
+            if (!ENDS.has(event.name) || (seen.has(event.pid) && host.task(event.pid) === undefined)) break;
+          }
+          playCall(taskOf(event, problems), event, problems);
           break;
         case 'exited':
         case 'killed': {

@@ -152,6 +152,8 @@ const scanList = (
 };
 
 const scanPrimary = (cursor: Cursor): StraceValue => {
+  // strace -X raw prints flags of which the first is zero as |0x800
+  if (cursor.text[cursor.at] === '|') cursor.at += 1;
   const char = cursor.text[cursor.at];
   if (char === '"') return scanString(cursor);
   if (char === '{') {

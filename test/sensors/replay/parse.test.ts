@@ -101,6 +101,25 @@ describe('parseStrace', () => {
     expect(events.map((event) => event.pid)).toEqual([42, 42, 43, 43, 42, 42, 42]);
   });
 
+  it('puts lines together that a remark of strace broke', async () => {
+    const { events, problems } = await parseStrace(
+      lines(
+        '[pid  8116] mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0strace: Process 8117 attached',
+        ' <unfinished ...>',
+        '[pid  8117] clone(child_stack=NULL, flags=CLONE_CHILD_SETTID|SIGCHLDstrace: Process 8125 attached',
+        'strace: Process 8126 attached',
+        ', child_tidptr=0x7fead7c3ea10) = 8125',
+        '[pid  8116] <... mmap resumed>) = 0x7f2611e3c000',
+        '[pid  8117] getpid() = three',
+      ),
+    );
+    expect(calls(events).map((call) => [call.pid, call.name, call.begin, call.line, call.result.value])).toEqual([
+      [8117, 'clone', 3, 3, 8125n],
+      [8116, 'mmap', 1, 6, 0x7f2611e3c000n],
+    ]);
+    expect(problems).toEqual([{ line: 7, message: 'expected the result: a number or ?; found "three"' }]);
+  });
+
   it('lets the thread that calls execve take over the process id', async () => {
     const { events, problems } = await parseStrace(
       lines(

@@ -75,6 +75,23 @@ describe('replay', () => {
     ).toEqual([42]);
   });
 
+  it('ends a process with all its threads, whatever they were in', async () => {
+    const { host, calls, problems } = await play(
+      lines(
+        '42    execve("/usr/bin/node", ["node"], 0x7ffd0 /* 4 vars */) = 0',
+        '42    clone3({flags=CLONE_VM|CLONE_FS|CLONE_FILES|CLONE_SIGHAND|CLONE_THREAD, exit_signal=0, stack=0x7f45, stack_size=0x7e80} => {parent_tid=[43]}, 88) = 43',
+        '43    futex(0x7f45, FUTEX_WAIT_PRIVATE, 0, NULL <unfinished ...>',
+        '42    exit_group(0)                     = ?',
+        '43    <... futex resumed>)              = ?',
+        '43    +++ exited with 0 +++',
+        '42    +++ exited with 0 +++',
+      ),
+    );
+    expect(problems).toEqual([]);
+    expect(calls).toBe(3);
+    expect([host.task(42), host.task(43)]).toEqual([undefined, undefined]);
+  });
+
   it('follows a symbolic link where the recording shows one', async () => {
     const { host, kernel } = await play(
       lines(

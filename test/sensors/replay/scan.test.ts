@@ -97,6 +97,7 @@ describe('values', () => {
     ['BTRFS_IOC_CLONE or FICLONE', ['BTRFS_IOC_CLONE', 'or', 'FICLONE']],
     ['0x7ffc3aa55970 /* 4 vars */', 0x7ffc3aa55970n],
     ['0x40 /* O_??? */', 0x40n],
+    ['|0x800', 0x800n],
     ['???', '?'],
   ];
   it.each(cases)('%s', (text, expected) => {
