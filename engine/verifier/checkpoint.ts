@@ -69,31 +69,56 @@ interface Comparable {
 /** Ids of the old state with the id that each stands for in the new one. */
 type Ids = Map<number, number>;
 
-/** Whether everything that `now` may be is covered by what was explored from `old`, both at the slot `at` with dead values forgotten. */
-export function covers(old: Comparable, now: Comparable, at: number, live: Liveness): boolean {
+/** Where two states were last found to differ: register 0 to 9, or 10 and the stack slot's index; -1 where they were not. */
+export type Difference = number;
+
+/**
+ * Whether everything that `now` may be is covered by what was explored from `old`, both at the slot `at` with dead values forgotten.
+ * What differs is mostly the same place again, a loop's counter: `likely` holds it and is looked at first.
+ */
+export function covers(
+  old: Comparable,
+  now: Comparable,
+  at: number,
+  live: Liveness,
+  likely: { place: Difference },
+): boolean {
   if (old.frames.length !== now.frames.length || old.references.length !== now.references.length) return false;
+  const top = now.frames.length - 1;
+  if (likely.place >= 0 && differs(old.frames[top]!, now.frames[top]!, at, live, likely.place)) return false;
   const ids: Ids = new Map();
-  for (let depth = 0; depth < now.frames.length; depth++) {
+  for (let depth = 0; depth <= top; depth++) {
     const a = old.frames[depth]!;
     const b = now.frames[depth]!;
     if (a.function !== b.function || a.returnTo !== b.returnTo) return false;
-    const top = depth === now.frames.length - 1;
     const place = resumesAt(now.frames, depth, at);
     for (let r = 0; r < 10; r++) {
-      if (!valueCovers(a.registers[r]!, b.registers[r]!, live.exactRegister(place, r), ids)) return false;
+      if (!valueCovers(a.registers[r]!, b.registers[r]!, live.exactRegister(place, r), ids)) {
+        likely.place = depth === top ? r : -1;
+        return false;
+      }
     }
     for (let index = 0; index < a.stack.length; index++) {
-      const exact = !top || live.exactSlot(place, index);
-      if (!slotCovers(a.stack[index], b.stack[index], exact, ids)) return false;
+      const exact = depth < top || live.exactSlot(place, index);
+      if (!slotCovers(a.stack[index], b.stack[index], exact, ids)) {
+        likely.place = depth === top ? 10 + index : -1;
+        return false;
+      }
     }
   }
-  return old.references.every((reference, n) => {
-    const standsFor = ids.get(reference.id);
-    return standsFor === undefined ? reference.id === now.references[n]!.id : standsFor === now.references[n]!.id;
-  });
+  return old.references.every((reference, n) => (ids.get(reference.id) ?? reference.id) === now.references[n]!.id);
 }
 
-function valueCovers(old: Value, now: Value, exact: boolean, ids: Ids): boolean {
+/** Whether one place alone shows that `now` isn't covered, links between values left aside. */
+function differs(old: Frame, now: Frame, at: number, live: Liveness, place: Difference): boolean {
+  if (place >= 10) {
+    const index = place - 10;
+    return !slotCovers(old.stack[index], now.stack[index], live.exactSlot(at, index), undefined);
+  }
+  return !valueCovers(old.registers[place]!, now.registers[place]!, live.exactRegister(at, place), undefined);
+}
+
+function valueCovers(old: Value, now: Value, exact: boolean, ids: Ids | undefined): boolean {
   if (old === now && (old.kind === 'uninitialised' || old.id === 0)) return true;
   switch (old.kind) {
     case 'uninitialised':
@@ -106,18 +131,19 @@ function valueCovers(old: Value, now: Value, exact: boolean, ids: Ids): boolean 
 }
 
 /** Copies that taught each other in the old state must be copies in the new one. */
-function linkCovers(old: Scalar, now: Scalar, ids: Ids): boolean {
-  if (old.id === 0) return true;
+function linkCovers(old: Scalar, now: Scalar, ids: Ids | undefined): boolean {
+  if (old.id === 0 || !ids) return true;
   const known = ids.get(old.id);
   if (known !== undefined) return known !== 0 && known === now.id;
   ids.set(old.id, now.id);
   return true;
 }
 
-function pointerCovers(old: Pointer, now: Pointer, ids: Ids): boolean {
+function pointerCovers(old: Pointer, now: Pointer, ids: Ids | undefined): boolean {
   if (old.orNull !== now.orNull || old.offset !== now.offset || !sameTarget(old.target, now.target)) return false;
   if (!scalarContains(old.variable, now.variable)) return false;
   if (old.id === 0 || now.id === 0) return old.id === now.id;
+  if (!ids) return true;
   const known = ids.get(old.id);
   if (known !== undefined) return known === now.id;
   for (const taken of ids.values()) if (taken === now.id) return false;
@@ -125,7 +151,7 @@ function pointerCovers(old: Pointer, now: Pointer, ids: Ids): boolean {
   return true;
 }
 
-function slotCovers(old: Slot | undefined, now: Slot | undefined, exact: boolean, ids: Ids): boolean {
+function slotCovers(old: Slot | undefined, now: Slot | undefined, exact: boolean, ids: Ids | undefined): boolean {
   if (old === undefined || old === now)
     return old?.spill === undefined || valueCovers(old.spill, now!.spill!, exact, ids);
   if (now === undefined || (old.initialised & ~now.initialised) !== 0) return false;

@@ -1,7 +1,7 @@
 import { arithmetic } from './alu.ts';
 import { branch } from './branch.ts';
 import { callFunction, callHelper, leave } from './calls.ts';
-import { type Checkpoint, covers, endPath, forget, forgetDead, newCheckpoint } from './checkpoint.ts';
+import { type Checkpoint, covers, type Difference, endPath, forget, forgetDead, newCheckpoint } from './checkpoint.ts';
 import { loadConstant } from './constants.ts';
 import { Rejection } from './error.ts';
 import { atomic, load, store } from './memory.ts';
@@ -48,7 +48,7 @@ export function explore(session: Session): number {
   const { flow } = session;
   const isJoin = new Uint8Array(flow.steps.length);
   for (const at of flow.joins) isJoin[at] = 1;
-  const checkpoints = new Map<number, Checkpoint[]>();
+  const seen = new Map<number, Seen>();
   const pending: { readonly state: State; readonly at: number }[] = [{ state: initialState(), at: 0 }];
   let explored = 0;
   for (let path = pending.pop(); path; path = pending.pop()) {
@@ -56,7 +56,7 @@ export function explore(session: Session): number {
     let { at } = path;
     try {
       while (at >= 0) {
-        if (isJoin[at] === 1 && arrive(session, checkpoints, state, at)) break;
+        if (isJoin[at] === 1 && arrive(session, seen, state, at)) break;
         if (++explored > MAX_EXPLORED) throw new Rejection(tooComplex);
         const step = flow.steps[at]!;
         state.age++;
@@ -123,32 +123,39 @@ export function execute(session: Session, state: State, step: Step): number {
   }
 }
 
+/** The states that were seen at one slot, and where new ones differ from them. */
+interface Seen {
+  readonly states: Checkpoint[];
+  readonly likely: { place: Difference };
+}
+
 /** Compares with the states that were here before, and remembers this one; true where there is nothing new to explore. @throws Rejection for a loop that changes nothing */
-function arrive(session: Session, checkpoints: Map<number, Checkpoint[]>, state: State, at: number): boolean {
+function arrive(session: Session, seen: Map<number, Seen>, state: State, at: number): boolean {
   const { live } = session;
   forgetDead(state, at, live);
-  const known = checkpoints.get(at) ?? [];
-  if (known.length === 0) checkpoints.set(at, known);
-  for (let n = known.length - 1; n >= 0; n--) {
-    const old = known[n]!;
-    if (covers(old, state, at, live)) {
+  const here = seen.get(at) ?? { states: [], likely: { place: -1 } };
+  const { states, likely } = here;
+  if (states.length === 0) seen.set(at, here);
+  for (let n = states.length - 1; n >= 0; n--) {
+    const old = states[n]!;
+    if (covers(old, state, at, live, likely)) {
       if (old.open === 0) {
         old.hits++;
         return true;
       }
-      if (covers(state, old, at, live)) {
+      if (covers(state, old, at, live, likely)) {
         throw new Rejection('an endless loop: the way leads back here and nothing has changed');
       }
     }
-    if (old.open === 0 && ++old.misses > MISSES_AT_FIRST + MISSES_PER_HIT * old.hits) {
-      known.splice(n, 1);
+    if (++old.misses > MISSES_AT_FIRST + MISSES_PER_HIT * old.hits) {
+      states.splice(n, 1);
       forget(old);
     }
   }
   if (state.age < MIN_AGE) return false;
   state.age = 0;
   const checkpoint = newCheckpoint(state);
-  known.push(checkpoint);
+  states.push(checkpoint);
   state.checkpoint = checkpoint;
   return false;
 }

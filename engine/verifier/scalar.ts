@@ -198,6 +198,7 @@ export const withId = (s: Scalar, id: number): Scalar => (s.id === id ? s : scal
 
 /** Whether each number that `b` allows is allowed by `a`. */
 export function scalarContains(a: Scalar, b: Scalar): boolean {
+  if (a === b) return true;
   if (a.bits.mask === 0n) return b.bits.mask === 0n && a.bits.value === b.bits.value;
-  return tnumContains(a.bits, b.bits) && rangeContains(a.wide, b.wide) && rangeContains(a.low, b.low);
+  return rangeContains(a.wide, b.wide) && tnumContains(a.bits, b.bits) && rangeContains(a.low, b.low);
 }
