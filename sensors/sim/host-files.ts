@@ -16,7 +16,7 @@ export interface HostFiles extends SimFileSystem {
 }
 
 /** @param walker gives the root that paths start at, once there is one */
-export const createHostFiles = (machine: Machine, walker: () => Pick<Task, 'cred' | 'fs'>): HostFiles => {
+export const createHostFiles = (machine: Machine, walker: () => Pick<Task, 'subject' | 'fs'>): HostFiles => {
   const { files, walk, permissions, memory } = machine;
 
   const outside = <Result>(action: (task: Task) => Result): Result => {

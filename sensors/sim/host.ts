@@ -68,7 +68,7 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
   const rootPath = machine.files.root;
   const bootCred = new Cred(memory, idsOf(0, 0), [], ALL_CAPABILITIES, ALL_CAPABILITIES);
   const bootFs = new FsStruct(memory, rootPath, rootPath);
-  const files = createHostFiles(machine, () => machine.tasks.get(1) ?? { cred: bootCred, fs: bootFs });
+  const files = createHostFiles(machine, () => machine.tasks.get(1) ?? { subject: bootCred, fs: bootFs });
 
   const programAt = (path: string): Path => {
     if (!files.find(path)) files.write(path, '\x7fELF', 0o755);

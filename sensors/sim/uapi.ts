@@ -21,6 +21,8 @@ export const {
   O_EXCL,
   O_TRUNC,
   O_APPEND,
+  O_NOATIME,
+  O_NOCTTY,
   O_NONBLOCK,
   O_DIRECTORY,
   O_NOFOLLOW,

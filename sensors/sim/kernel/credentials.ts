@@ -11,6 +11,7 @@ export const CAP_FSETID = 4;
 export const CAP_KILL = 5;
 export const CAP_SETGID = 6;
 export const CAP_SETUID = 7;
+const CAP_LINUX_IMMUTABLE = 9;
 export const CAP_NET_BIND_SERVICE = 10;
 export const CAP_NET_RAW = 13;
 export const CAP_SYS_MODULE = 16;
@@ -18,6 +19,7 @@ export const CAP_SYS_CHROOT = 18;
 export const CAP_SYS_PTRACE = 19;
 export const CAP_SYS_ADMIN = 21;
 export const CAP_MKNOD = 27;
+const CAP_MAC_OVERRIDE = 32;
 
 /** A capability set as its low and high 32 bits. */
 export interface CapabilitySet {
@@ -28,6 +30,50 @@ export interface CapabilitySet {
 /** CAP_LAST_CAP is 40. */
 export const ALL_CAPABILITIES: CapabilitySet = { low: 0xffff_ffff, high: 0x1ff };
 export const NO_CAPABILITIES: CapabilitySet = { low: 0, high: 0 };
+
+/** Capabilities that go with fsuid 0 (include/linux/capability.h, CAP_FS_SET). */
+const FS_CAPABILITIES: CapabilitySet = {
+  low: [
+    CAP_CHOWN,
+    CAP_DAC_OVERRIDE,
+    CAP_DAC_READ_SEARCH,
+    CAP_FOWNER,
+    CAP_FSETID,
+    CAP_LINUX_IMMUTABLE,
+    CAP_MKNOD,
+  ].reduce((set, capability) => set | (1 << capability), 0),
+  high: 1 << (CAP_MAC_OVERRIDE - 32),
+};
+
+const has = (set: CapabilitySet, capability: number): boolean =>
+  ((capability < 32 ? set.low >>> capability : set.high >>> (capability - 32)) & 1) === 1;
+
+/** Whoever asks for a file: a task's credentials, or what access(2) makes of them. */
+export interface Subject {
+  readonly fsuid: number;
+  inGroup(gid: number): boolean;
+  capable(capability: number): boolean;
+}
+
+/** Who access(2) asks for: the real ids, with what root may do if that is the real user. */
+export const realSubject = (cred: Cred): Subject => ({
+  fsuid: cred.uid,
+  inGroup: (gid) => gid === cred.gid || cred.groups.includes(gid),
+  capable: (capability) => cred.uid === 0 && has(cred.permitted, capability),
+});
+
+/** The effective set after setfsuid (security/commoncap.c, cap_task_fix_setuid with LSM_SETID_FS). */
+export const effectiveAfterFsuid = (before: Cred, fsuid: number): CapabilitySet => {
+  const { effective, permitted } = before;
+  if (before.fsuid === 0 && fsuid !== 0)
+    return { low: effective.low & ~FS_CAPABILITIES.low, high: effective.high & ~FS_CAPABILITIES.high };
+  if (before.fsuid !== 0 && fsuid === 0)
+    return {
+      low: effective.low | (permitted.low & FS_CAPABILITIES.low),
+      high: effective.high | (permitted.high & FS_CAPABILITIES.high),
+    };
+  return effective;
+};
 
 /** Every id a task has, in the order of struct cred. */
 export interface Ids {
@@ -54,7 +100,7 @@ export const idsOf = (uid: number, gid: number): Ids => ({
 });
 
 /** A task's credentials (struct cred). As in the kernel they never change: a call that changes ids gives its task new ones. */
-export class Cred extends KernelObject implements Ids {
+export class Cred extends KernelObject implements Ids, Subject {
   readonly uid: number;
   readonly gid: number;
   readonly suid: number;
@@ -95,9 +141,7 @@ export class Cred extends KernelObject implements Ids {
 
   /** Whether it has a capability in effect. */
   capable(capability: number): boolean {
-    return capability < 32
-      ? ((this.effective.low >>> capability) & 1) === 1
-      : ((this.effective.high >>> (capability - 32)) & 1) === 1;
+    return has(this.effective, capability);
   }
 
   inGroup(gid: number): boolean {

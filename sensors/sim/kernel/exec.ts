@@ -19,8 +19,8 @@ const MAX_STRINGS = 2 * 1024 * 1024;
 const HEADER_BYTES = 256;
 /** How many scripts may lead to one another. */
 const MAX_INTERPRETERS = 5;
-/** In f_flags of a file that is opened to be executed (include/linux/fs.h). */
-const FMODE_EXEC = 0x20;
+/** f_flags of a file that is opened to be executed: O_LARGEFILE and __FMODE_EXEC (fs/exec.c, do_open_execat). */
+const FMODE_EXEC = 0x8020;
 
 /** What exec is asked for. */
 export interface ExecRequest {

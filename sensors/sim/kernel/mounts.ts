@@ -70,22 +70,37 @@ export const writePath = (memory: Memory, at: number, path: Path): void => {
   writePointer(memory, at + PATH.dentry, path.dentry.at);
 };
 
-/** The path as text, as d_path gives it from the root of the mount tree; ` (deleted)` is appended to an unlinked one. */
-export const pathText = (path: Path): string => {
+/** Names from a root down to a file, and whether the root was reached. */
+const namesFrom = (root: Path | undefined, path: Path): { readonly text: string; readonly reached: boolean } => {
   const names: string[] = [];
   let { mount, dentry } = path;
   for (;;) {
+    if (dentry === root?.dentry && mount === root.mount)
+      return { text: `/${names.reverse().join('/')}`, reached: true };
     if (dentry === mount.root) {
       if (mount.parent === mount) break;
       dentry = mount.mountpoint;
       mount = mount.parent;
     } else {
-      if (dentry.parent === dentry) break;
+      if (dentry.parent === dentry) {
+        names.push(dentry.name);
+        break;
+      }
       names.push(dentry.name);
       dentry = dentry.parent;
     }
   }
-  const text = `/${names.reverse().join('/')}`;
-  if (dentry.parent === dentry && dentry.name !== '/' && dentry.name !== '') return `/${dentry.name} (deleted)`;
+  return { text: `/${names.reverse().join('/')}`, reached: false };
+};
+
+/** The path as text, from the root of the mount tree; ` (deleted)` is appended to an unlinked one, as d_path does. */
+export const pathText = (path: Path): string => {
+  const { text } = namesFrom(undefined, path);
   return path.dentry.linked ? text : `${text} (deleted)`;
+};
+
+/** The path as text from a task's root, as getcwd gives it. */
+export const pathFrom = (root: Path, path: Path): string => {
+  const { text, reached } = namesFrom(root, path);
+  return reached ? text : `(unreachable)${text}`;
 };

@@ -20,6 +20,9 @@ export interface Entry {
 const longerThan = (text: string, limit: number): boolean =>
   text.length > limit || (text.length * 3 > limit && new TextEncoder().encode(text).length > limit);
 
+/** Longer than a name in a directory may be. */
+export const isLongName = (name: string): boolean => longerThan(name, NAME_MAX);
+
 /** Finds files by path as path_resolution(7) says. Results are negative errnos or what was found. */
 export class PathWalk {
   readonly #permissions: Permissions;
@@ -62,14 +65,14 @@ export class PathWalk {
     let links = linksBefore;
     const rest: string[] = [];
     push(rest, text);
-    const trailingSlash = text.endsWith('/');
+    let trailingSlash = text.endsWith('/');
     for (let name = rest.pop(); name !== undefined; name = rest.pop()) {
       const { inode } = path.dentry;
       if (!inode.isDirectory) return -ENOTDIR;
-      if (!this.#permissions.may(task.cred, inode, MAY_EXEC)) return -EACCES;
+      if (!this.#permissions.may(task.subject, inode, MAY_EXEC)) return -EACCES;
       const last = rest.length === 0;
-      if (longerThan(name, NAME_MAX)) return -ENAMETOOLONG;
       if (last && wantsEntry) return { parent: path, name, trailingSlash, links };
+      if (isLongName(name)) return -ENAMETOOLONG;
       if (name === '.') continue;
       if (name === '..') {
         path = above(task, path);
@@ -87,6 +90,7 @@ export class PathWalk {
           continue;
         }
         if (link.target.startsWith('/')) path = task.fs.root;
+        if (last && link.target.endsWith('/')) trailingSlash = true;
         push(rest, link.target);
         continue;
       }

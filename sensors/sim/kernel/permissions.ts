@@ -1,5 +1,5 @@
-import { S_ISVTX } from '../uapi.ts';
-import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, type Cred } from './credentials.ts';
+import { S_ISGID, S_ISUID, S_ISVTX } from '../uapi.ts';
+import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, type Subject } from './credentials.ts';
 import type { Inode } from './inodes.ts';
 
 /** What somebody wants to do with a file (include/linux/fs.h). */
@@ -12,32 +12,54 @@ export class Permissions {
   /** Everybody may do everything: recorded calls, whose outcome is known, and changes from outside. */
   lifted = false;
 
-  may(cred: Cred, inode: Inode, mask: number): boolean {
+  may(subject: Subject, inode: Inode, mask: number): boolean {
     if (this.lifted) return true;
     const { mode } = inode;
-    const bits = cred.fsuid === inode.uid ? mode >> 6 : cred.inGroup(inode.gid) ? mode >> 3 : mode;
+    const bits = subject.fsuid === inode.uid ? mode >> 6 : subject.inGroup(inode.gid) ? mode >> 3 : mode;
     if ((bits & mask) === mask) return true;
     if (inode.isDirectory) {
-      if (cred.capable(CAP_DAC_OVERRIDE)) return true;
-      return (mask & MAY_WRITE) === 0 && cred.capable(CAP_DAC_READ_SEARCH);
+      if (subject.capable(CAP_DAC_OVERRIDE)) return true;
+      return (mask & MAY_WRITE) === 0 && subject.capable(CAP_DAC_READ_SEARCH);
     }
-    if (mask === MAY_READ && cred.capable(CAP_DAC_READ_SEARCH)) return true;
-    return ((mask & MAY_EXEC) === 0 || (mode & 0o111) !== 0) && cred.capable(CAP_DAC_OVERRIDE);
+    if (mask === MAY_READ && subject.capable(CAP_DAC_READ_SEARCH)) return true;
+    return ((mask & MAY_EXEC) === 0 || (mode & 0o111) !== 0) && subject.capable(CAP_DAC_OVERRIDE);
   }
 
   /** Whether somebody counts as a file's owner. */
-  owns(cred: Cred, inode: Inode): boolean {
-    return this.lifted || cred.fsuid === inode.uid || cred.capable(CAP_FOWNER);
+  owns(subject: Subject, inode: Inode): boolean {
+    return this.lifted || subject.fsuid === inode.uid || subject.capable(CAP_FOWNER);
   }
 
   /** Whether the sticky bit of a directory keeps somebody from removing a file in it. */
-  stuck(cred: Cred, directory: Inode, inode: Inode): boolean {
+  stuck(subject: Subject, directory: Inode, inode: Inode): boolean {
     if (this.lifted || (directory.mode & S_ISVTX) === 0) return false;
-    return cred.fsuid !== inode.uid && cred.fsuid !== directory.uid && !cred.capable(CAP_FOWNER);
+    return subject.fsuid !== inode.uid && subject.fsuid !== directory.uid && !subject.capable(CAP_FOWNER);
+  }
+
+  /**
+   * Whether somebody may give a file another name (fs/namei.c, may_linkat with fs.protected_hardlinks = 1, as systemd sets it):
+   * the owner, or who could read and write a plain file that is no way to more rights.
+   */
+  mayLink(subject: Subject, inode: Inode): boolean {
+    if (this.owns(subject, inode)) return true;
+    const safe =
+      inode.isRegular && (inode.mode & S_ISUID) === 0 && (inode.mode & (S_ISGID | 0o010)) !== (S_ISGID | 0o010);
+    return safe && this.may(subject, inode, MAY_READ | MAY_WRITE);
+  }
+
+  /** Takes the set-id bits from a file that somebody without CAP_FSETID wrote to (fs/inode.c, file_remove_privs). */
+  afterWrite(subject: Subject, inode: Inode): void {
+    if (this.lifted || !inode.isRegular || subject.capable(CAP_FSETID)) return;
+    if ((inode.mode & (S_ISUID | S_ISGID)) !== 0) inode.mode &= ~this.setIdBitsToDrop(inode);
+  }
+
+  /** The set-id bits that a change of content or owner takes away; setgid without group execution means something else. */
+  setIdBitsToDrop(inode: Inode): number {
+    return inode.mode & ((inode.mode & 0o010) !== 0 ? S_ISUID | S_ISGID : S_ISUID);
   }
 
   /** Whether somebody has a capability in effect. */
-  capable(cred: Cred, capability: number): boolean {
-    return this.lifted || cred.capable(capability);
+  capable(subject: Subject, capability: number): boolean {
+    return this.lifted || subject.capable(capability);
   }
 }

@@ -2,7 +2,7 @@ import type { Memory } from '../../../engine/vm/index.ts';
 import type { SimTask } from '../sim-host.ts';
 import type { AddressSpace } from './address-spaces.ts';
 import type { Cgroup } from './cgroups.ts';
-import type { Cred } from './credentials.ts';
+import type { Cred, Subject } from './credentials.ts';
 import type { FilesStruct } from './files.ts';
 import { KernelObject, writePointer } from './kernel-object.ts';
 import { type Path, pathText, writePath } from './mounts.ts';
@@ -170,6 +170,8 @@ export class Task extends KernelObject implements SimTask {
   /** Who traces it with ptrace. */
   tracer: Task | undefined;
   readonly tracees = new Set<Task>();
+  /** Whom it looks for a file as, during access(2). */
+  actingAs: Subject | undefined;
   #pid: number;
   #leader: Task;
   #startNs: bigint;
@@ -272,6 +274,11 @@ export class Task extends KernelObject implements SimTask {
     this.#cred = cred;
     this.#writeCred();
     before.release();
+  }
+
+  /** Who files are looked for as. */
+  get subject(): Subject {
+    return this.actingAs ?? this.#cred;
   }
 
   get realParent(): Task | undefined {

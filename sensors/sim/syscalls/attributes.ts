@@ -1,8 +1,9 @@
 import { EACCES, EINVAL, EPERM, EROFS } from '../errno.ts';
-import { CAP_CHOWN, CAP_FSETID } from '../kernel/credentials.ts';
+import { CAP_CHOWN, CAP_FSETID, realSubject } from '../kernel/credentials.ts';
 import type { Inode } from '../kernel/inodes.ts';
 import type { Path } from '../kernel/mounts.ts';
-import { AT_EACCESS, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, S_ISGID, S_ISUID } from '../uapi.ts';
+import { MAY_WRITE } from '../kernel/permissions.ts';
+import { AT_EACCESS, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, S_ISGID } from '../uapi.ts';
 import type { CallHandler, SystemCall } from './call.ts';
 
 /** struct stat of x86-64 (arch/x86/include/uapi/asm/stat.h): the members that the simulation has. */
@@ -61,12 +62,11 @@ const changeOwner = (call: SystemCall, path: Path, uidIndex: number): number => 
     if (uid !== KEEP && !(isOwner && uid === inode.uid)) return -EPERM;
     if (gid !== KEEP && !(isOwner && (gid === inode.gid || cred.inGroup(gid)))) return -EPERM;
   }
+  const lost = inode.isDirectory ? 0 : permissions.setIdBitsToDrop(inode);
+  if (lost !== 0 && !permissions.owns(cred, inode)) return -EPERM;
   if (uid !== KEEP) inode.uid = uid;
   if (gid !== KEEP) inode.gid = gid;
-  if (!inode.isDirectory) {
-    const lost = (inode.mode & 0o010) !== 0 ? S_ISUID | S_ISGID : S_ISUID;
-    inode.mode &= ~lost;
-  }
+  if (lost !== 0) inode.mode &= ~lost;
   return 0;
 };
 
@@ -77,39 +77,38 @@ const fchownat: CallHandler = (call) => {
   return changeOwner(call, call.find(1, 0, (flags & AT_SYMLINK_NOFOLLOW) === 0), 2);
 };
 
-/** access: with the real ids unless AT_EACCESS is given (access(2)). */
-const access = (call: SystemCall, path: Path, mode: number, flags: number): number => {
+/** access: as the real ids unless AT_EACCESS is given (access(2)); the path is looked up as them too. */
+const access = (call: SystemCall, find: () => Path, mode: number, flags: number): number => {
   if ((mode & ~7) !== 0) return -EINVAL;
   const { permissions, files } = call.machine;
-  const { cred } = call.task;
-  const { inode } = path.dentry;
-  if ((mode & 2) !== 0 && files.readOnly(path)) return -EROFS;
-  if (mode === 0) return 0;
-  if ((flags & AT_EACCESS) !== 0 || (cred.uid === cred.fsuid && cred.gid === cred.fsgid))
-    return permissions.may(cred, inode, mode) ? 0 : -EACCES;
-  if (cred.uid === 0) return mode !== 1 || (inode.mode & 0o111) !== 0 || inode.isDirectory ? 0 : -EACCES;
-  const inGroup = cred.gid === inode.gid || cred.groups.includes(inode.gid);
-  const bits = cred.uid === inode.uid ? inode.mode >> 6 : inGroup ? inode.mode >> 3 : inode.mode;
-  return (bits & mode) === mode ? 0 : -EACCES;
+  const { task } = call;
+  if ((flags & AT_EACCESS) === 0) task.actingAs = realSubject(task.cred);
+  try {
+    const path = find();
+    if ((mode & MAY_WRITE) !== 0 && files.readOnly(path)) return -EROFS;
+    return permissions.may(task.subject, path.dentry.inode, mode) ? 0 : -EACCES;
+  } finally {
+    task.actingAs = undefined;
+  }
 };
 
 /** What a file is, and changing it. */
 export const attributeCalls: Readonly<Record<string, CallHandler>> = {
   stat: (call) => stat(call, call.find(0, undefined, true)),
   lstat: (call) => stat(call, call.find(0, undefined, false)),
-  fstat: (call) => stat(call, call.file(0).path),
+  fstat: (call) => stat(call, call.anyFile(0).path),
   newfstatat,
   statx: (call) => {
     const flags = call.int(2);
     if ((flags & AT_EMPTY_PATH) !== 0 && call.text(1) === '') return stat(call, call.start(0, ''));
     return stat(call, call.find(1, 0, (flags & AT_SYMLINK_NOFOLLOW) === 0));
   },
-  access: (call) => access(call, call.find(0, undefined, true), call.int(1), 0),
-  faccessat: (call) => access(call, call.find(1, 0, true), call.int(2), 0),
+  access: (call) => access(call, () => call.find(0, undefined, true), call.int(1), 0),
+  faccessat: (call) => access(call, () => call.find(1, 0, true), call.int(2), 0),
   faccessat2: (call) => {
     const flags = call.int(3);
     if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
-    return access(call, call.find(1, 0, (flags & AT_SYMLINK_NOFOLLOW) === 0), call.int(2), flags);
+    return access(call, () => call.find(1, 0, (flags & AT_SYMLINK_NOFOLLOW) === 0), call.int(2), flags);
   },
   chmod: (call) => changeMode(call, call.find(0, undefined, true), call.number(1)),
   fchmod: (call) => changeMode(call, call.file(0).path, call.number(1)),

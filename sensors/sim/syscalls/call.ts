@@ -1,15 +1,15 @@
 import type { EventType } from '../../../rules/index.ts';
-import { EBADF, EFAULT, EMFILE, ENOTDIR } from '../errno.ts';
+import { EBADF, EFAULT, EMFILE, ENAMETOOLONG, ENOENT, ENOTDIR } from '../errno.ts';
 import { encodeSockaddr } from '../kernel/addresses.ts';
 import type { OpenFile } from '../kernel/files.ts';
 import { decodeText, encodeText } from '../kernel/kernel-object.ts';
 import type { Machine } from '../kernel/machine.ts';
 import type { Path } from '../kernel/mounts.ts';
-import type { Entry } from '../kernel/path-walk.ts';
+import { type Entry, isLongName } from '../kernel/path-walk.ts';
 import type { Processes } from '../kernel/processes.ts';
 import type { Task } from '../kernel/tasks.ts';
 import type { CloneArguments, OpenHow, Recorded, SimAddress, SimArgument } from '../sim-host.ts';
-import { AT_FDCWD } from '../uapi.ts';
+import { AT_FDCWD, O_PATH } from '../uapi.ts';
 
 /** Thrown inside a call that ends with an errno. */
 export class CallError extends Error {
@@ -107,6 +107,13 @@ export class SystemCall {
     throw new CallError(EFAULT);
   }
 
+  /** A path argument. @throws CallError EFAULT, ENOENT where it is empty */
+  path(index: number): string {
+    const text = this.text(index);
+    if (text === '') throw new CallError(ENOENT);
+    return text;
+  }
+
   /** The bytes that a pointer points to. @throws CallError EFAULT where it points nowhere */
   bytes(index: number): Uint8Array {
     const argument = this.#arguments[index];
@@ -131,8 +138,15 @@ export class SystemCall {
     throw new CallError(EFAULT);
   }
 
-  /** An open file. @throws CallError EBADF */
+  /** An open file that was not opened with O_PATH. @throws CallError EBADF */
   file(index: number): OpenFile {
+    const file = this.anyFile(index);
+    if ((file.flags & O_PATH) !== 0) throw new CallError(EBADF);
+    return file;
+  }
+
+  /** An open file, as the calls take it that only look at what it names. @throws CallError EBADF */
+  anyFile(index: number): OpenFile {
     const file = this.task.files.get(this.int(index));
     if (!file) throw new CallError(EBADF);
     return file;
@@ -150,7 +164,7 @@ export class SystemCall {
 
   /** The file that a path argument names. @throws CallError with path_resolution(7)'s errnos */
   find(pathIndex: number, directoryIndex: number | undefined, follow: boolean): Path {
-    const text = this.text(pathIndex);
+    const text = this.path(pathIndex);
     const found = this.machine.walk.find(this.task, this.start(directoryIndex, text), text, follow);
     if (typeof found === 'number') throw new CallError(-found);
     return found;
@@ -158,10 +172,16 @@ export class SystemCall {
 
   /** The directory entry that a path argument names, there or not. @throws CallError */
   entry(pathIndex: number, directoryIndex: number | undefined): Entry {
-    const text = this.text(pathIndex);
+    const text = this.path(pathIndex);
     const found = this.machine.walk.entry(this.task, this.start(directoryIndex, text), text);
     if (typeof found === 'number') throw new CallError(-found);
     return found;
+  }
+
+  /** What an entry's name stands for; undefined where it is free. @throws CallError ENAMETOOLONG */
+  childOf(entry: Entry): Path | undefined {
+    if (isLongName(entry.name)) throw new CallError(ENAMETOOLONG);
+    return this.machine.walk.child(entry.parent, entry.name);
   }
 
   /** Puts a file at the lowest free descriptor, or where the recording has it. Releases the file where there is no room. */

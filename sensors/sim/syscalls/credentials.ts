@@ -1,5 +1,12 @@
 import { EINVAL, EPERM } from '../errno.ts';
-import { CAP_SETGID, CAP_SETUID, Cred, capabilitiesAfter, type Ids } from '../kernel/credentials.ts';
+import {
+  CAP_SETGID,
+  CAP_SETUID,
+  Cred,
+  capabilitiesAfter,
+  effectiveAfterFsuid,
+  type Ids,
+} from '../kernel/credentials.ts';
 import { UNSET_LOGINUID } from '../kernel/tasks.ts';
 import type { CallHandler, SystemCall } from './call.ts';
 
@@ -22,6 +29,17 @@ const commit = (call: SystemCall, ids: Partial<Ids>): number => {
   call.task.cred = new Cred(call.machine.memory, after, before.groups, permitted, effective);
   return 0;
 };
+
+const idsOfCred = ({ uid, gid, suid, sgid, euid, egid, fsuid, fsgid }: Ids): Ids => ({
+  uid,
+  gid,
+  suid,
+  sgid,
+  euid,
+  egid,
+  fsuid,
+  fsgid,
+});
 
 const mayUid = (call: SystemCall): boolean => call.machine.permissions.capable(call.task.cred, CAP_SETUID);
 const mayGid = (call: SystemCall): boolean => call.machine.permissions.capable(call.task.cred, CAP_SETGID);
@@ -94,10 +112,17 @@ const setresgid: CallHandler = (call) => {
 /** setfsuid and setfsgid return the id before, whether they changed it or not. */
 const setfsuid: CallHandler = (call) => {
   const { cred } = call.task;
+  const before = cred.fsuid;
   const uid = call.unsigned(0);
   if (uid !== KEEP && (mayUid(call) || [cred.uid, cred.euid, cred.suid, cred.fsuid].includes(uid)))
-    commit(call, { fsuid: uid });
-  return cred.fsuid;
+    call.task.cred = new Cred(
+      call.machine.memory,
+      { ...idsOfCred(cred), fsuid: uid },
+      cred.groups,
+      cred.permitted,
+      effectiveAfterFsuid(cred, uid),
+    );
+  return before;
 };
 
 const setfsgid: CallHandler = (call) => {

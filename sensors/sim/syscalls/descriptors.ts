@@ -1,4 +1,4 @@
-import { EBADF, EINVAL, EMFILE } from '../errno.ts';
+import { EBADF, EINVAL, EMFILE, EPERM } from '../errno.ts';
 import { FD_LIMIT, OpenFile } from '../kernel/files.ts';
 import { Pipe } from '../kernel/pipes.ts';
 import {
@@ -12,7 +12,9 @@ import {
   MFD_CLOEXEC,
   O_APPEND,
   O_CLOEXEC,
+  O_NOATIME,
   O_NONBLOCK,
+  O_PATH,
   O_RDWR,
   O_WRONLY,
   S_IFIFO,
@@ -24,7 +26,7 @@ import type { CallHandler, SystemCall } from './call.ts';
 const MEMFD_NAME_MAX = 249;
 
 const duplicate = (call: SystemCall, from: number, closeOnExec: boolean): number => {
-  const file = call.file(0);
+  const file = call.anyFile(0);
   if (from < 0 || from >= FD_LIMIT) return -EINVAL;
   const fd = call.recorded?.result ?? call.task.files.lowest(from);
   if (fd === undefined) return -EMFILE;
@@ -34,14 +36,18 @@ const duplicate = (call: SystemCall, from: number, closeOnExec: boolean): number
 
 const duplicateTo = (call: SystemCall, closeOnExec: boolean): number => {
   const target = call.int(1);
-  const file = call.file(0);
+  const file = call.anyFile(0);
   if (target < 0 || target >= FD_LIMIT) return -EBADF;
   if (target !== call.int(0)) call.task.files.install(target, file.share(), closeOnExec);
   return target;
 };
 
+/** fcntl commands for descriptors of O_PATH. */
+const ON_PATHS = new Set([F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL]);
+
 const fcntl: CallHandler = (call) => {
-  const file = call.file(0);
+  const file = call.anyFile(0);
+  if ((file.flags & O_PATH) !== 0 && !ON_PATHS.has(call.int(1))) return -EBADF;
   const fd = call.int(0);
   const { files } = call.task;
   switch (call.int(1)) {
@@ -57,6 +63,8 @@ const fcntl: CallHandler = (call) => {
     case F_GETFL:
       return file.flags & ~O_CLOEXEC;
     case F_SETFL: {
+      const gainsNoAtime = (call.int(2) & ~file.flags & O_NOATIME) !== 0;
+      if (gainsNoAtime && !call.machine.permissions.owns(call.task.cred, file.inode)) return -EPERM;
       const settable = O_APPEND | O_NONBLOCK;
       file.flags = (file.flags & ~settable) | (call.int(2) & settable);
       return 0;

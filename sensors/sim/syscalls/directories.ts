@@ -1,17 +1,17 @@
 import { EACCES, EBUSY, EEXIST, EINVAL, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, ERANGE } from '../errno.ts';
 import { CAP_SYS_CHROOT } from '../kernel/credentials.ts';
 import { encodeText } from '../kernel/kernel-object.ts';
-import { type Path, pathText } from '../kernel/mounts.ts';
+import { type Path, pathFrom } from '../kernel/mounts.ts';
 import { MAY_EXEC } from '../kernel/permissions.ts';
 import { S_IFDIR, S_ISVTX } from '../uapi.ts';
 import type { CallHandler, SystemCall } from './call.ts';
 
 const makeDirectory = (call: SystemCall, directory: number | undefined, pathIndex: number): number => {
-  const { files, walk } = call.machine;
+  const { files } = call.machine;
   const { cred, fs } = call.task;
   const entry = call.entry(pathIndex, directory);
   if (entry.name === '' || entry.name === '.' || entry.name === '..') return -EEXIST;
-  if (walk.child(entry.parent, entry.name)) return -EEXIST;
+  if (call.childOf(entry)) return -EEXIST;
   const refusal = files.mayCreate(cred, entry.parent);
   if (refusal < 0) return refusal;
   const mode = call.number(pathIndex + 1) & (0o777 | S_ISVTX) & ~fs.umask;
@@ -21,12 +21,12 @@ const makeDirectory = (call: SystemCall, directory: number | undefined, pathInde
 
 /** rmdir, and unlinkat with AT_REMOVEDIR. */
 export const removeDirectory = (call: SystemCall, directory: number | undefined, pathIndex: number): number => {
-  const { files, walk } = call.machine;
+  const { files } = call.machine;
   const entry = call.entry(pathIndex, directory);
   if (entry.name === '') return -EBUSY;
   if (entry.name === '.') return -EINVAL;
   if (entry.name === '..') return -ENOTEMPTY;
-  const victim = walk.child(entry.parent, entry.name);
+  const victim = call.childOf(entry);
   if (!victim) return -ENOENT;
   const refusal = files.mayDelete(call.task.cred, entry.parent, victim, true);
   if (refusal < 0) return refusal;
@@ -78,7 +78,7 @@ const getdents: CallHandler = (call) => {
 
 const getcwd: CallHandler = (call) => {
   if (!call.task.fs.cwd.dentry.linked) return -ENOENT;
-  const bytes = encodeText(`${pathText(call.task.fs.cwd)}\0`);
+  const bytes = encodeText(`${pathFrom(call.task.fs.root, call.task.fs.cwd)}\0`);
   if (bytes.length > call.number(1)) return -ERANGE;
   call.data = bytes.subarray(0, -1);
   return bytes.length;
@@ -90,7 +90,7 @@ export const directoryCalls: Readonly<Record<string, CallHandler>> = {
   mkdirat: (call) => makeDirectory(call, 0, 1),
   rmdir: (call) => removeDirectory(call, undefined, 0),
   chdir: (call) => enter(call, call.find(0, undefined, true)),
-  fchdir: (call) => enter(call, call.file(0).path),
+  fchdir: (call) => enter(call, call.anyFile(0).path),
   chroot,
   getdents,
   getdents64: getdents,

@@ -26,10 +26,10 @@ import { removeDirectory } from './directories.ts';
 const isSpecial = (name: string): boolean => name === '' || name === '.' || name === '..';
 
 const unlink = (call: SystemCall, directory: number | undefined, pathIndex: number): number => {
-  const { files, walk } = call.machine;
+  const { files } = call.machine;
   const entry = call.entry(pathIndex, directory);
   if (isSpecial(entry.name)) return -EISDIR;
-  const victim = walk.child(entry.parent, entry.name);
+  const victim = call.childOf(entry);
   if (!victim) return -ENOENT;
   if (entry.trailingSlash) return victim.dentry.inode.isDirectory ? -EISDIR : -ENOTDIR;
   const refusal = files.mayDelete(call.task.cred, entry.parent, victim, false);
@@ -51,7 +51,7 @@ const rename = (
   newAt: { readonly directory: number | undefined; readonly path: number },
   flags: number,
 ): number => {
-  const { files, walk, permissions } = call.machine;
+  const { files, permissions } = call.machine;
   const { cred } = call.task;
   if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) !== 0) return -EINVAL;
   if (flags === (RENAME_NOREPLACE | RENAME_EXCHANGE)) return -EINVAL;
@@ -60,9 +60,9 @@ const rename = (
   if (from.parent.mount !== to.parent.mount) return -EXDEV;
   if (isSpecial(from.name)) return -EBUSY;
   if (isSpecial(to.name)) return (flags & RENAME_NOREPLACE) !== 0 ? -EEXIST : -EBUSY;
-  const source = walk.child(from.parent, from.name);
+  const source = call.childOf(from);
   if (!source) return -ENOENT;
-  const target = walk.child(to.parent, to.name);
+  const target = call.childOf(to);
   if ((flags & RENAME_NOREPLACE) !== 0 && target) return -EEXIST;
   const exchange = (flags & RENAME_EXCHANGE) !== 0;
   if (exchange && !target) return -ENOENT;
@@ -94,11 +94,12 @@ const link = (
   source: Path,
   newAt: { readonly directory: number | undefined; readonly path: number },
 ): number => {
-  const { files, walk } = call.machine;
+  const { files, permissions } = call.machine;
   const entry = call.entry(newAt.path, newAt.directory);
-  if (isSpecial(entry.name) || walk.child(entry.parent, entry.name)) return -EEXIST;
+  if (isSpecial(entry.name) || call.childOf(entry)) return -EEXIST;
   if (entry.trailingSlash) return -ENOENT;
   if (source.mount !== entry.parent.mount) return -EXDEV;
+  if (!permissions.mayLink(call.task.cred, source.dentry.inode)) return -EPERM;
   const refusal = files.mayCreate(call.task.cred, entry.parent);
   if (refusal < 0) return refusal;
   if (source.dentry.inode.isDirectory) return -EPERM;
@@ -111,16 +112,16 @@ const linkat: CallHandler = (call) => {
   const flags = call.int(4);
   if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
   const byDescriptor = (flags & AT_EMPTY_PATH) !== 0 && call.text(1) === '';
-  const source = byDescriptor ? call.file(0).path : call.find(1, 0, (flags & AT_SYMLINK_FOLLOW) !== 0);
+  const source = byDescriptor ? call.anyFile(0).path : call.find(1, 0, (flags & AT_SYMLINK_FOLLOW) !== 0);
   return link(call, source, { directory: 2, path: 3 });
 };
 
 const symlink = (call: SystemCall, directory: number | undefined, pathIndex: number): number => {
-  const { files, walk } = call.machine;
+  const { files } = call.machine;
   const target = call.text(0);
   if (target === '') return -ENOENT;
   const entry = call.entry(pathIndex, directory);
-  if (isSpecial(entry.name) || walk.child(entry.parent, entry.name)) return -EEXIST;
+  if (isSpecial(entry.name) || call.childOf(entry)) return -EEXIST;
   if (entry.trailingSlash) return -ENOENT;
   const refusal = files.mayCreate(call.task.cred, entry.parent);
   if (refusal < 0) return refusal;
@@ -142,14 +143,14 @@ const readlink = (call: SystemCall, directory: number | undefined, pathIndex: nu
 };
 
 const makeNode = (call: SystemCall, directory: number | undefined, pathIndex: number): number => {
-  const { files, walk, permissions } = call.machine;
+  const { files, permissions } = call.machine;
   const { cred, fs } = call.task;
   const mode = call.unsigned(pathIndex + 1);
   const type = (mode & S_IFMT) === 0 ? S_IFREG : mode & S_IFMT;
   if (type === S_IFDIR) return -EPERM;
   if (![S_IFREG, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK].includes(type)) return -EINVAL;
   const entry = call.entry(pathIndex, directory);
-  if (isSpecial(entry.name) || walk.child(entry.parent, entry.name)) return -EEXIST;
+  if (isSpecial(entry.name) || call.childOf(entry)) return -EEXIST;
   if (entry.trailingSlash) return -ENOENT;
   const refusal = files.mayCreate(cred, entry.parent);
   if (refusal < 0) return refusal;

@@ -23,6 +23,8 @@ import {
   O_CREAT,
   O_DIRECTORY,
   O_EXCL,
+  O_NOATIME,
+  O_NOCTTY,
   O_NOFOLLOW,
   O_PATH,
   O_TMPFILE,
@@ -32,8 +34,8 @@ import {
 } from '../uapi.ts';
 import { CallError, type CallHandler, type SystemCall } from './call.ts';
 
-/** O_NOATIME, as open(2) restricts it to a file's owner. */
-const O_NOATIME = 0o1000000;
+/** What 64-bit calls open every file with (include/linux/fcntl.h, force_o_largefile). */
+const O_LARGEFILE = 0o100000;
 
 /** Flags that exist; open ignores others, openat2 refuses them (include/linux/fcntl.h, VALID_OPEN_FLAGS). */
 const VALID_OPEN_FLAGS = 0o37777703;
@@ -67,9 +69,10 @@ const findOrCreate = (
     const entry = walk.entry(task, from, name, links);
     if (typeof entry === 'number') throw new CallError(-entry);
     links = entry.links;
-    if (entry.trailingSlash || entry.name === '' || entry.name === '.' || entry.name === '..')
-      throw new CallError(EISDIR);
-    const child = walk.child(entry.parent, entry.name);
+    const isDots = entry.name === '' || entry.name === '.' || entry.name === '..';
+    if (isDots && (flags & O_EXCL) !== 0) throw new CallError(EEXIST);
+    if (isDots || entry.trailingSlash) throw new CallError(EISDIR);
+    const child = call.childOf(entry);
     if (!child) {
       const refusal = files.mayCreate(task.cred, entry.parent);
       if (refusal < 0) throw new CallError(-refusal);
@@ -132,10 +135,9 @@ const openFile = (
 ): number => {
   const { machine, task } = call;
   const flags = (flagsAsked & O_PATH) !== 0 ? flagsAsked & (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : flagsAsked;
-  const text = call.text(pathIndex);
-  if (text === '') return -ENOENT;
   const temporary = (flags & O_TMPFILE) === O_TMPFILE;
   if (temporary ? (flags & O_ACCMODE) === 0 : (flags & CREATES_DIRECTORY) === CREATES_DIRECTORY) return -EINVAL;
+  const text = call.path(pathIndex);
   if (!call.recorded && task.files.lowest() === undefined) return -EMFILE;
   const start = call.start(directory, text);
   if (temporary) return openTemporary(call, start, text, flags, mode);
@@ -149,7 +151,9 @@ const openFile = (
     if (refusal < 0) return refusal;
     if ((flags & O_ACCMODE) !== 0 && isRunning(call, path)) return -ETXTBSY;
   }
-  const file = new OpenFile(machine.memory, path, flags & ~(O_CREAT | O_EXCL | O_TRUNC), pipeEnd(path, flags));
+  const large = (flags & O_PATH) !== 0 || call.abi === 'ia32' ? 0 : O_LARGEFILE;
+  const kept = (flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC)) | large;
+  const file = new OpenFile(machine.memory, path, kept, pipeEnd(path, flags));
   if ((flags & O_PATH) === 0) {
     const verdict = askFileOpen(call, file);
     if (verdict < 0) {
@@ -157,7 +161,10 @@ const openFile = (
       return verdict;
     }
   }
-  if ((flags & O_TRUNC) !== 0 && path.dentry.inode.isRegular && !created) path.dentry.inode.truncate(0);
+  if ((flags & O_TRUNC) !== 0 && path.dentry.inode.isRegular && !created) {
+    path.dentry.inode.truncate(0);
+    machine.permissions.afterWrite(task.cred, path.dentry.inode);
+  }
   return call.install(file, (flags & O_CLOEXEC) !== 0);
 };
 

@@ -55,7 +55,7 @@ const execveat: CallHandler = (call) => {
   const fd = call.int(0);
   if (text === '') {
     if ((flags & AT_EMPTY_PATH) === 0) return -ENOENT;
-    const path = fd === AT_FDCWD ? call.task.fs.cwd : call.file(0).path;
+    const path = fd === AT_FDCWD ? call.task.fs.cwd : call.anyFile(0).path;
     return exec(call, path, `/dev/fd/${fd}`, 2);
   }
   const path = call.find(1, 0, (flags & AT_SYMLINK_NOFOLLOW) === 0);

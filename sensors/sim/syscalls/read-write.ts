@@ -17,7 +17,7 @@ import { encodeText } from '../kernel/kernel-object.ts';
 import { MAY_WRITE } from '../kernel/permissions.ts';
 import type { Pipe } from '../kernel/pipes.ts';
 import { sendSignal } from '../kernel/signals.ts';
-import { O_APPEND, O_NONBLOCK, S_IFCHR, S_ISGID, S_ISUID, SIGPIPE, SOCK_STREAM } from '../uapi.ts';
+import { O_APPEND, O_NONBLOCK, S_IFCHR, SIGPIPE, SOCK_STREAM } from '../uapi.ts';
 import type { CallHandler, SystemCall } from './call.ts';
 
 /** Largest size a file may have in the simulation. */
@@ -103,7 +103,7 @@ const writeFile = (call: SystemCall, bytes: Uint8Array, position: number | undef
   const at = (file.flags & O_APPEND) !== 0 ? inode.size : (position ?? file.position);
   if (at + bytes.length > MAX_FILE) return -EFBIG;
   inode.write(at, bytes);
-  if (!call.machine.permissions.lifted && call.task.euid !== 0) inode.mode &= ~(S_ISUID | S_ISGID);
+  call.machine.permissions.afterWrite(call.task.cred, inode);
   if (position === undefined) file.position = at + bytes.length;
   return bytes.length;
 };
@@ -146,6 +146,7 @@ const truncate: CallHandler = (call) => {
   if (!call.machine.permissions.may(call.task.cred, inode, MAY_WRITE)) return -EACCES;
   if (length > MAX_FILE) return -EFBIG;
   inode.truncate(length);
+  call.machine.permissions.afterWrite(call.task.cred, inode);
   return 0;
 };
 
@@ -156,6 +157,7 @@ const ftruncate: CallHandler = (call) => {
   if (!file.inode.isRegular || !file.writable) return -EINVAL;
   if (length > MAX_FILE) return -EFBIG;
   file.inode.truncate(length);
+  call.machine.permissions.afterWrite(call.task.cred, file.inode);
   return 0;
 };
 

@@ -296,7 +296,7 @@ describe('lsm/file_open', () => {
     const host = createSimHost();
     const flags = observe(host, 'lsm/file_open', 1, [FIRST, ldxField('w', R7, R6, 'file.f_flags'), keep(0)]);
     host.call(shell(host), 'execve', ['/bin/ls', ['ls'], []]);
-    expect(flags()).toEqual([[0x20n]]);
+    expect(flags()).toEqual([[0x8020n]]);
   });
 });
 
