@@ -55,7 +55,8 @@ export function showValue(value: Value): string {
   }
 }
 
-function showSlot(slot: Slot): string {
+/** The bytes of a slot from the highest: spilled, 0, any number (m), or never written. */
+export function showSlot(slot: Slot): string {
   if (slot.spill && slot.size === 8) return showValue(slot.spill);
   let text = '';
   for (let n = 7; n >= 0; n--) {

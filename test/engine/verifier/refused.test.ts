@@ -737,6 +737,45 @@ test('an error says where, with what registers, by which way, and what the slot 
   });
 });
 
+test('the log goes the way to the error, with what each instruction changed', () => {
+  const error = refusalOf([
+    ...lookUp('cells'),
+    jne(R0, 0, 'found'),
+    ...end,
+    label('found'),
+    ldx('b', R1, R0, 0),
+    mov(R2, 0),
+    label('head'),
+    add(R0, R1),
+    add(R2, 1),
+    jlt(R2, 2, 'head'),
+    stx('dw', R10, -16, R1),
+    ldx('b', R3, R0, 0),
+    ...end,
+  ]);
+  expect(error.path).toEqual([0, 1, 3, 4, 5, 6, 9, 10, 11, 12, 13, 11, 12, 13, 14, 15]);
+  expect(error.log.split('\n').map((line) => line.replace(/ {2,}/, '  '))).toEqual([
+    '0: *(u32 *)(r10 -4) = 0  fp-8=0000????',
+    '1: r1 = map[cells]  r1=map(cells)',
+    '3: r2 = r10  r2=fp',
+    '4: r2 += -4  r2=fp-4',
+    '5: call bpf_map_lookup_elem#1  r0=map_value_or_null(cells) r1=? r2=?',
+    '6: if r0 != 0x0 goto pc+2  r0=map_value(cells)',
+    '9: r1 = *(u8 *)(r0 +0)  r1=scalar(umax=255)',
+    '10: r2 = 0  r2=0',
+    '11: r0 += r1  r0=map_value(cells)+scalar(umax=255)',
+    '12: r2 += 1  r2=1',
+    '13: if r2 < 0x2 goto pc-3',
+    '11: r0 += r1  r0=map_value(cells)+scalar(umax=510)',
+    '12: r2 += 1  r2=2',
+    '13: if r2 < 0x2 goto pc-3',
+    '14: *(u64 *)(r10 -16) = r1  fp-16=scalar(umax=255)',
+    '15: r3 = *(u8 *)(r0 +0)',
+    'r0=map_value(cells)+scalar(umax=510) r1=scalar(umax=255) r2=2 r10=fp fp-16=scalar(umax=255)',
+    'reads 1 bytes at offsets 0 to 510 of a value of map cells, which has 64 bytes',
+  ]);
+});
+
 test('the maps of these tests have the handles that the programs carry', () => {
   expect(handleOf('config')).toBe(12);
 });

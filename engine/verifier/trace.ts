@@ -1,0 +1,94 @@
+import { branch } from './branch.ts';
+import { execute, initialState } from './explore.ts';
+import type { Session } from './session.ts';
+import { showSlot, showValue } from './show.ts';
+import type { Slot } from './stack.ts';
+import { current, type History, type State } from './state.ts';
+import type { Step } from './step.ts';
+import type { Value } from './value.ts';
+
+/** An instruction on the way to an error, and what it left in registers and stack. */
+export interface TraceLine {
+  readonly at: number;
+  /** `r1=scalar fp-8=0`, empty where nothing changed. */
+  readonly changes: string;
+}
+
+/**
+ * Goes the way to a state once more, now noting what each instruction does: the last `limit` before `at`, oldest first.
+ * Exploring itself keeps only where the way jumped.
+ */
+export function traceTo(session: Session, end: State, at: number, limit: number): readonly TraceLine[] {
+  const jumps = jumpsOf(end.history);
+  const total = countSteps(session, jumps, at);
+  const state = initialState();
+  const lines: TraceLine[] = [];
+  let next = 0;
+  let slot = 0;
+  for (let done = 0; done < total; done++) {
+    const step = session.flow.steps[slot]!;
+    const jump = jumps[next]?.from === slot ? jumps[next++] : undefined;
+    const noted = total - done <= limit;
+    const before = noted ? snapshot(state) : undefined;
+    follow(session, state, step, jump !== undefined);
+    if (before) lines.push({ at: slot, changes: changes(before, state) });
+    slot = jump ? jump.to : step.next;
+  }
+  return lines;
+}
+
+function jumpsOf(history: History | undefined): readonly History[] {
+  const jumps: History[] = [];
+  for (let each = history; each; each = each.before) jumps.push(each);
+  return jumps.reverse();
+}
+
+/** Instructions on the way, without the one at `at`. */
+function countSteps({ flow }: Session, jumps: readonly History[], at: number): number {
+  let count = 0;
+  let first = 0;
+  const countBlock = (last: number): void => {
+    for (let slot = first; slot <= last; slot++) if (flow.steps[slot]) count++;
+  };
+  for (const { from, to } of jumps) {
+    countBlock(from);
+    first = to;
+  }
+  countBlock(at - 1);
+  return count;
+}
+
+function follow(session: Session, state: State, step: Step, jumps: boolean): void {
+  if (step.kind !== 'branch') {
+    execute(session, state, step);
+    return;
+  }
+  const { taken, next } = branch(state, step);
+  const side = jumps ? taken : next;
+  if (side) Object.assign(state, side);
+}
+
+interface Snapshot {
+  readonly depth: number;
+  readonly registers: readonly Value[];
+  readonly stack: readonly (Slot | undefined)[];
+}
+
+function snapshot(state: State): Snapshot {
+  const { registers, stack } = current(state);
+  return { depth: state.frames.length, registers: registers.slice(), stack: stack.slice() };
+}
+
+function changes(before: Snapshot, state: State): string {
+  const { registers, stack } = current(state);
+  const same = before.depth === state.frames.length;
+  const parts: string[] = [];
+  registers.forEach((value, r) => {
+    const changed = same ? value !== before.registers[r] : value.kind !== 'uninitialised';
+    if (changed) parts.push(`r${r}=${showValue(value)}`);
+  });
+  stack.forEach((slot, index) => {
+    if (same && slot && slot !== before.stack[index]) parts.push(`fp-${8 * (index + 1)}=${showSlot(slot)}`);
+  });
+  return parts.join(' ');
+}
