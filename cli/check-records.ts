@@ -1,0 +1,54 @@
+import { z } from 'zod';
+
+const text = z.string();
+const whole = z.number().int();
+const LEVELS = ['6.1', '6.9', '6.12'] as const;
+
+/** A rule that compiles: where its predicates are decided and what it costs. */
+const rule = z.strictObject({
+  type: z.literal('rule'),
+  file: text,
+  line: whole,
+  policy: text,
+  rule: text,
+  action: z.enum(['alert', 'deny', 'kill']),
+  mode: z.enum(['monitor', 'enforce']),
+  hooks: z.array(text),
+  /** Predicates that a program decides at one of the hooks at least. */
+  kernel: z.array(text),
+  /** Predicates that user space decides at one of the hooks at least, and why. */
+  residual: z.array(z.strictObject({ predicate: text, reason: text })),
+  /** Of the rule's programs when it is loaded alone. */
+  instructions: whole,
+  level: z.enum(LEVELS),
+});
+
+const diagnostic = z.strictObject({
+  type: z.literal('diagnostic'),
+  severity: z.enum(['error', 'warning']),
+  code: text,
+  file: text,
+  line: whole,
+  column: whole,
+  field: text.optional(),
+  expected: text.optional(),
+  nearest: text.optional(),
+  message: text,
+});
+
+const summary = z.strictObject({
+  type: z.literal('summary'),
+  policies: whole,
+  rules: whole,
+  errors: whole,
+  warnings: whole,
+  /** Of the programs of all rules together. */
+  instructions: whole,
+  level: z.enum(LEVELS),
+});
+
+/** A line of `shrike check --json`. */
+export const checkRecord = z.discriminatedUnion('type', [rule, diagnostic, summary]);
+export type CheckRecord = z.infer<typeof checkRecord>;
+export type RuleRecord = z.infer<typeof rule>;
+export type SummaryRecord = z.infer<typeof summary>;

@@ -1,0 +1,33 @@
+import { Command } from 'commander';
+import { addCheck } from './check.ts';
+import { version } from './package.ts';
+
+const HELP = `
+Results go to stdout, with --json as one JSON object a line; the agent's log and messages go to stderr. Colours only on a terminal,
+and not where NO_COLOR is set.
+
+Exit codes: 0 fine, 1 findings (errors in policies, failed tests), 2 wrong usage or input, 3 something is missing on this machine.
+
+Examples:
+  shrike run                                        a simulated intrusion under the shipped policies
+  shrike run --sensor replay --input app.strace     a recording made with "strace -f -ttt -yy -o app.strace app"
+  shrike check policies/library                     what is wrong with policies, and where predicates are decided
+  shrike explain credential-files                   a policy's hooks, split, trust and eBPF
+  shrike test policies/library                      the tests that policies carry in their own files
+`;
+
+/** The `shrike` command with all its subcommands. */
+export const createProgram = (): Command => {
+  const program = new Command('shrike')
+    .description('Runtime security for Linux: policies compiled to eBPF, alerts over NATS, an audit log on disk.')
+    .version(version(), '-V, --version', "print Shrike's version")
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help of a command')
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureHelp({ helpWidth: 120 })
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'shrike: ')) })
+    .addHelpText('after', HELP);
+  addCheck(program);
+  return program;
+};
