@@ -47,13 +47,10 @@ const familyBytes = (value: StraceValue): Uint8Array | undefined => {
   return family === undefined ? undefined : Uint8Array.from({ length: 16 }, (_, at) => (at === 0 ? Number(family) : 0));
 };
 
-/** Kinds of arguments whose strings are text; all others' are bytes. */
-const TEXTS: ReadonlySet<string> = new Set(['path', 'source', 'target', 'text', 'sockaddr']);
-
 const convert = (value: StraceValue, kind: string | undefined): SimArgument => {
   switch (value.kind) {
     case 'string':
-      return TEXTS.has(kind ?? '') ? (textOf(value) ?? '') : value.bytes;
+      return kind === 'pointer' ? value.bytes : (textOf(value) ?? '');
     case 'constant':
       if (value.name === 'NULL') return null;
       return exact(numberOf(value) ?? 0n);

@@ -1,5 +1,6 @@
 import { createClock } from './clock.ts';
 import { readLine, type StraceLine } from './line.ts';
+import { type Source, wholeLines } from './lines.ts';
 import { createPidResolver } from './pids.ts';
 import type { OnProblem, RecordedEvent, Recording, RecordingProblem } from './recording.ts';
 import { ScanError, scanCall } from './scan.ts';
@@ -7,8 +8,6 @@ import { ScanError, scanCall } from './scan.ts';
 /** Lines that a file may open with before it has to have shown that it is a log of strace's. */
 const FIRST_LINES = 10;
 const STRACE_LINE = 'a line of strace: name(arguments) = result, --- SIGNAL ---, or +++ exited with 0 +++';
-
-type Source = string | Iterable<string> | AsyncIterable<string>;
 
 interface NumberedLine {
   readonly number: number;
@@ -22,52 +21,6 @@ const excerpt = (text: string): string => JSON.stringify(text.length > 60 ? `${t
 
 const midLine = (text: string): string => `the recording ends in the middle of this line: ${excerpt(text)}`;
 
-interface TextLine {
-  readonly number: number;
-  readonly text: string;
-  readonly complete: boolean;
-}
-
-/** Splits a log into lines; it may come in pieces of any size. */
-const linesOf = async function* (source: Source): AsyncGenerator<TextLine> {
-  let number = 0;
-  let rest = '';
-  for await (const piece of typeof source === 'string' ? [source] : source) {
-    const lines = (rest + piece).split('\n');
-    rest = lines.pop() ?? '';
-    for (const text of lines) {
-      number += 1;
-      yield { number, text: text.endsWith('\r') ? text.slice(0, -1) : text, complete: true };
-    }
-  }
-  if (rest !== '') yield { number: number + 1, text: rest, complete: false };
-};
-
-/** A remark that strace, where it writes to a terminal, puts in the middle of the line it is printing. */
-const REMARK = /^(.*)(strace: Process \d+ (?:attached|detached))$/;
-
-/** Puts lines together again that a remark of strace's broke; it comes after the line it broke. */
-const wholeLines = async function* (source: Source): AsyncGenerator<TextLine> {
-  let broken: TextLine | undefined;
-  let remarks: TextLine[] = [];
-  for await (const line of linesOf(source)) {
-    const remark = REMARK.exec(line.text);
-    const text = remark === null ? line.text : (remark[1] ?? '');
-    if (remark !== null) remarks.push({ ...line, text: remark[2] ?? '' });
-    if (remark !== null && (text !== '' || broken !== undefined)) {
-      broken = { ...line, number: broken?.number ?? line.number, text: (broken?.text ?? '') + text };
-      continue;
-    }
-    if (remark === null)
-      yield broken === undefined ? line : { ...line, number: broken.number, text: broken.text + text };
-    yield* remarks;
-    broken = undefined;
-    remarks = [];
-  }
-  if (broken !== undefined) yield { ...broken, complete: false };
-  yield* remarks;
-};
-
 const read = (text: string, complete: boolean): NumberedLine['read'] => {
   if (text.includes('\0')) return { problem: `expected ${STRACE_LINE}; found binary data (a zero byte)` };
   const line = readLine(text);
@@ -76,11 +29,11 @@ const read = (text: string, complete: boolean): NumberedLine['read'] => {
 };
 
 /** Reads all lines, or says why this is no log of strace's. */
-const readLines = async (source: Source): Promise<readonly NumberedLine[] | RecordingProblem> => {
+const readLines = (source: Source): readonly NumberedLine[] | RecordingProblem => {
   const lines: NumberedLine[] = [];
   let recognised = false;
   let foreign: RecordingProblem | undefined;
-  for await (const { number, text, complete } of wholeLines(source)) {
+  for (const { number, text, complete } of wholeLines(source)) {
     const line = { number, complete, read: read(text, complete) };
     lines.push(line);
     if (recognised) continue;
@@ -105,8 +58,8 @@ interface Unfinished {
  * and -yy. Calls are put together from their unfinished and resumed parts and come in the order of their completion. What can't
  * be read becomes a problem that names the line; a file that is no such log has one problem and no events.
  */
-export const parseStrace = async (source: Source, onProblem: OnProblem = 'skip'): Promise<Recording> => {
-  const lines = await readLines(source);
+export const parseStrace = (source: Source, onProblem: OnProblem = 'skip'): Recording => {
+  const lines = readLines(source);
   if (!('length' in lines)) return { events: [], problems: [lines], start: undefined };
 
   const events: RecordedEvent[] = [];

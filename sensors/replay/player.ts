@@ -1,3 +1,4 @@
+import { EVENT_TYPES } from '../../rules/index.ts';
 import type { SimHost, SimTask } from '../sim/index.ts';
 import { argumentsOf, recordedOf } from './arguments.ts';
 import { errnoOf, signalOf } from './constants.ts';
@@ -45,7 +46,7 @@ const workingDirectory = (recording: Recording, pid: number): string => {
 export const createPlayer = (host: SimHost, recording: Recording): Player => {
   /** When the recording begins, nanoseconds since boot. */
   const origin = recording.start === undefined ? host.bootNs : recording.start - host.wallTime(0n);
-  const first = recording.events[0]?.pid ?? 0;
+  const first = recording.events[0];
   const pids = new Set(recording.events.map((event) => event.pid));
   const forks = new Map<number, RecordedCall[]>();
   for (const event of recording.events) {
@@ -58,26 +59,19 @@ export const createPlayer = (host: SimHost, recording: Recording): Player => {
   const seen = new Set<number>();
   let calls = 0;
 
-  const freePid = (): number => {
-    let pid = Math.max(first - 1, 3);
+  /** A process id near another that neither the recording nor the host uses. */
+  const freePid = (near: number): number => {
+    let pid = Math.max(near - 1, 3);
     while (pids.has(pid) || forks.has(pid) || host.task(pid) !== undefined) pid += 1;
     return pid;
   };
 
-  /** The process that strace started, as it is before its first execve: strace's own child. */
-  const spawnFirst = (): SimTask => {
-    const strace = host.spawn({ exepath: '/usr/bin/strace', argv: ['strace'], pid: freePid() });
-    const uid = firstResult(recording, first, ['geteuid', 'getuid']) ?? 0;
-    const gid = firstResult(recording, first, ['getegid', 'getgid']) ?? uid;
-    return host.spawn({
-      exepath: '/usr/bin/strace',
-      argv: ['strace'],
-      pid: first,
-      parent: strace,
-      uid,
-      gid,
-      cwd: workingDirectory(recording, first),
-    });
+  /** The process that strace started, as it is before its first execve: strace's own child. It is there before anything is played. */
+  const spawnFirst = (pid: number): void => {
+    const uid = firstResult(recording, pid, ['geteuid', 'getuid']) ?? 0;
+    const gid = firstResult(recording, pid, ['getegid', 'getgid']) ?? uid;
+    const strace = { exepath: '/usr/bin/strace', argv: ['strace'], uid, gid, cwd: workingDirectory(recording, pid) };
+    host.spawn({ ...strace, pid, parent: host.spawn({ ...strace, pid: freePid(pid) }) });
   };
 
   const playCall = (task: SimTask, call: RecordedCall, problems: RecordingProblem[]): void => {
@@ -96,6 +90,11 @@ export const createPlayer = (host: SimHost, recording: Recording): Player => {
         ...(recorded === undefined ? {} : { recorded }),
       });
       calls += 1;
+      const made = recorded?.result ?? -1;
+      if (made >= 0 && EVENT_TYPES.get(call.name)?.fd === 'result' && !task.fds.includes(made)) {
+        const what = `the simulated host has no descriptor ${made} after ${call.name} of process ${call.pid}`;
+        problems.push({ line: call.line, message: `${what}: what it refers to is unknown` });
+      }
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       problems.push({ line: call.line, message: `${call.name} of process ${call.pid} was not played: ${reason}` });
@@ -112,15 +111,6 @@ export const createPlayer = (host: SimHost, recording: Recording): Player => {
       const child = host.task(event.pid);
       if (child !== undefined) return child;
     }
-    if (event.pid === first && played.size === 0) {
-      const task = spawnFirst();
-      if (event.kind === 'call' && event.name.startsWith('execve')) return task;
-      problems.push({
-        line: event.line,
-        message: `process ${event.pid} ran before the recording began: its program is unknown until it calls execve`,
-      });
-      return task;
-    }
     problems.push({
       line: event.line,
       message: `process ${event.pid} appears without the clone that made it: its program and its parent are unknown until it calls execve`,
@@ -128,12 +118,18 @@ export const createPlayer = (host: SimHost, recording: Recording): Player => {
     return host.spawn({ exepath: '/unknown', name: 'unknown', pid: event.pid });
   };
 
+  if (first !== undefined && host.task(first.pid) === undefined) spawnFirst(first.pid);
+
   return {
     get calls() {
       return calls;
     },
     play: (event) => {
       const problems: RecordingProblem[] = [];
+      if (event === first && !(event.kind === 'call' && event.name.startsWith('execve'))) {
+        const message = `process ${event.pid} ran before the recording began: its program is unknown until it calls execve`;
+        problems.push({ line: event.line, message });
+      }
       const ahead = event.time === undefined ? 0n : origin + event.time - host.bootNs;
       if (ahead > 0n) host.advance(ahead);
       switch (event.kind) {

@@ -1,4 +1,4 @@
-import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import type { Sensor, SensorReport } from '../kernel.ts';
 import { createSimHost, type SimHost } from '../sim/index.ts';
 import { parseStrace } from './parse.ts';
@@ -14,19 +14,20 @@ interface ReplayOptions {
 
 /** Events played between two looks at the ring buffers. */
 const EVENTS_PER_PUMP = 64;
-const HEAD_BYTES = 4096;
+const PIECE_BYTES = 64 * 1024;
 /** How long before the recording the simulated machine was started. */
 const UPTIME_MS = 60_000;
 
-/** When the simulated machine was started: before the first time of -ttt in the recording's head. @throws Error where the file can't be read */
-const bootTimeOf = (path: string): Date | undefined => {
+/** A file's text, piece by piece. @throws Error where it can't be read */
+const piecesOf = function* (path: string): Generator<string> {
   try {
     const fd = openSync(path, 'r');
     try {
-      const head = Buffer.alloc(HEAD_BYTES);
-      const text = head.toString('latin1', 0, readSync(fd, head, 0, HEAD_BYTES, 0));
-      const seconds = /^(?:\[pid +\d+\] |\d+ +)?(\d{9,11}\.\d{3,9}) /m.exec(text)?.[1];
-      return seconds === undefined ? undefined : new Date(Math.floor(Number(seconds)) * 1000 - UPTIME_MS);
+      const decoder = new TextDecoder();
+      const piece = new Uint8Array(PIECE_BYTES);
+      for (let size = readSync(fd, piece); size > 0; size = readSync(fd, piece)) {
+        yield decoder.decode(piece.subarray(0, size), { stream: true });
+      }
     } finally {
       closeSync(fd);
     }
@@ -34,9 +35,7 @@ const bootTimeOf = (path: string): Date | undefined => {
     const reason = (error as NodeJS.ErrnoException).code ?? String(error);
     throw new Error(
       `cannot read the recording ${path} (${reason}): give the path of a log that strace -f -o FILE wrote`,
-      {
-        cause: error,
-      },
+      { cause: error },
     );
   }
 };
@@ -46,12 +45,13 @@ const bootTimeOf = (path: string): Date | undefined => {
  * time it had. @throws Error where the file can't be read
  */
 export const createReplaySensor = (options: ReplayOptions): Sensor & { readonly host: SimHost } => {
-  const bootTime = bootTimeOf(options.path);
+  const recording = parseStrace(piecesOf(options.path), options.onProblem);
+  const { start } = recording;
+  const bootTime = start === undefined ? undefined : new Date(Number(start / 1_000_000n) - UPTIME_MS);
   const host = createSimHost(bootTime === undefined ? {} : { bootTime });
+  const player = createPlayer(host, recording);
 
   const run = async (pump: () => void, signal: AbortSignal): Promise<SensorReport> => {
-    const recording = await parseStrace(createReadStream(options.path, 'utf8'), options.onProblem);
-    const player = createPlayer(host, recording);
     const problems = [...recording.problems];
     let played = 0;
     for (const event of recording.events) {

@@ -57,8 +57,8 @@ describe('prefixes', () => {
 });
 
 describe('parseStrace', () => {
-  it('pairs unfinished and resumed calls for each process, in the order of completion', async () => {
-    const { events, problems } = await parseStrace(
+  it('pairs unfinished and resumed calls for each process, in the order of completion', () => {
+    const { events, problems } = parseStrace(
       lines(
         '[pid 28772] select(4, [3], NULL, NULL, NULL <unfinished ...>',
         '[pid 28779] read(5,  <unfinished ...>',
@@ -84,8 +84,8 @@ describe('parseStrace', () => {
     ]);
   });
 
-  it('knows whose lines are without a pid while there is one process', async () => {
-    const { events } = await parseStrace(
+  it('knows whose lines are without a pid while there is one process', () => {
+    const { events } = parseStrace(
       lines(
         'execve("/bin/sh", ["sh"], 0x7ffd /* 4 vars */) = 0',
         'clone(child_stack=NULL, flags=SIGCHLD, child_tidptr=0x7f) = 43',
@@ -101,8 +101,8 @@ describe('parseStrace', () => {
     expect(events.map((event) => event.pid)).toEqual([42, 42, 43, 43, 42, 42, 42]);
   });
 
-  it('puts lines together that a remark of strace broke', async () => {
-    const { events, problems } = await parseStrace(
+  it('puts lines together that a remark of strace broke', () => {
+    const { events, problems } = parseStrace(
       lines(
         '[pid  8116] mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0strace: Process 8117 attached',
         ' <unfinished ...>',
@@ -120,8 +120,8 @@ describe('parseStrace', () => {
     expect(problems).toEqual([{ line: 7, message: 'expected the result: a number or ?; found "three"' }]);
   });
 
-  it('lets the thread that calls execve take over the process id', async () => {
-    const { events, problems } = await parseStrace(
+  it('lets the thread that calls execve take over the process id', () => {
+    const { events, problems } = parseStrace(
       lines(
         '43    execve("/bin/true", ["true"], 0x7ffd /* 4 vars */ <unfinished ...>',
         '42    +++ superseded by execve in pid 43 +++',
@@ -135,8 +135,8 @@ describe('parseStrace', () => {
     expect(calls(events)[0]).toMatchObject({ pid: 42, name: 'execve', begin: 1, line: 3 });
   });
 
-  it('says when calls are of the 32-bit table', async () => {
-    const { events } = await parseStrace(
+  it('says when calls are of the 32-bit table', () => {
+    const { events } = parseStrace(
       lines(
         '7     execve("/tmp/a32", ["a32"], 0x7ffd /* 4 vars */) = 0',
         'strace: [ Process PID=7 runs in 32 bit mode. ]',
@@ -149,40 +149,39 @@ describe('parseStrace', () => {
     expect(calls(events).map((call) => call.abi)).toEqual(['x86-64', 'ia32', 'x86-64']);
   });
 
-  it('counts time from the first line', async () => {
-    const times = async (...text: string[]) => (await parseStrace(lines(...text))).events.map((event) => event.time);
-    expect(await times('1 1000000000.000001 getpid() = 1', '1 1000000000.500001 getpid() = 1')).toEqual([
+  it('counts time from the first line', () => {
+    const times = (...text: string[]) => parseStrace(lines(...text)).events.map((event) => event.time);
+    expect(times('1 1000000000.000001 getpid() = 1', '1 1000000000.500001 getpid() = 1')).toEqual([0n, 500_000_000n]);
+    expect(times('23:59:59.900000 getpid() = 1', '00:00:00.100000 getpid() = 1')).toEqual([0n, 200_000_000n]);
+    expect(times('     0.000000 getpid() = 1', '     0.000100 getpid() = 1', '     0.000050 getpid() = 1')).toEqual([
       0n,
-      500_000_000n,
+      100_000n,
+      150_000n,
     ]);
-    expect(await times('23:59:59.900000 getpid() = 1', '00:00:00.100000 getpid() = 1')).toEqual([0n, 200_000_000n]);
-    expect(
-      await times('     0.000000 getpid() = 1', '     0.000100 getpid() = 1', '     0.000050 getpid() = 1'),
-    ).toEqual([0n, 100_000n, 150_000n]);
-    expect(await times('getpid() = 1')).toEqual([undefined]);
-    expect((await parseStrace('1 1000000000.000001 getpid() = 1\n')).start).toBe(1_000_000_000_000_001_000n);
+    expect(times('getpid() = 1')).toEqual([undefined]);
+    expect(parseStrace('1 1000000000.000001 getpid() = 1\n').start).toBe(1_000_000_000_000_001_000n);
   });
 
-  it('takes a log in pieces that end anywhere', async () => {
+  it('takes a log in pieces that end anywhere', () => {
     const text = lines('7     getpid() = 7', '7     write(1, "a\\nb", 3) = 3', '7     +++ exited with 0 +++');
-    const whole = await parseStrace(text);
-    expect(await parseStrace(text)).toEqual(whole);
-    expect(await parseStrace(text.match(/.{1,5}/gs) ?? [])).toEqual(whole);
+    const whole = parseStrace(text);
+    expect(parseStrace(text)).toEqual(whole);
+    expect(parseStrace(text.match(/.{1,5}/gs) ?? [])).toEqual(whole);
     expect(whole.events).toHaveLength(3);
   });
 });
 
 describe('what is no recording', () => {
-  it('an empty file', async () => {
-    expect(await parseStrace('')).toEqual({
+  it('an empty file', () => {
+    expect(parseStrace('')).toEqual({
       events: [],
       problems: [{ line: 0, message: 'the recording is empty; expected the text that strace -f -o FILE writes' }],
       start: undefined,
     });
   });
 
-  it.each(['stop', 'skip'] as const)('a foreign file, on problem %s', async (onProblem) => {
-    expect(await parseStrace(lines('', 'Mar 01 10:00:00 web sshd[411]: Accepted', 'Mar 01'), onProblem)).toEqual({
+  it.each(['stop', 'skip'] as const)('a foreign file, on problem %s', (onProblem) => {
+    expect(parseStrace(lines('', 'Mar 01 10:00:00 web sshd[411]: Accepted', 'Mar 01'), onProblem)).toEqual({
       events: [],
       problems: [
         {
@@ -195,18 +194,18 @@ describe('what is no recording', () => {
     });
   });
 
-  it('a long foreign file, of which only the head is read', async () => {
+  it('a long foreign file, of which only the head is read', () => {
     let read = 0;
-    const source = async function* () {
+    const source = function* () {
       for (; read < 1000; read += 1) yield 'no strace\n';
     };
-    const { problems } = await parseStrace(source());
+    const { problems } = parseStrace(source());
     expect(problems.map((problem) => problem.line)).toEqual([1]);
     expect(read).toBeLessThan(20);
   });
 
-  it('a binary file', async () => {
-    expect((await parseStrace('\x7fELF\x02\x01\x01\0\0\0\n\0\0')).problems).toEqual([
+  it('a binary file', () => {
+    expect(parseStrace('\x7fELF\x02\x01\x01\0\0\0\n\0\0').problems).toEqual([
       { line: 1, message: 'this is a binary file; expected the text that strace -f -o FILE writes' },
     ]);
   });
@@ -237,38 +236,38 @@ describe('damage', () => {
     },
   ];
 
-  it('is left out and named', async () => {
-    const { events, problems } = await parseStrace(damaged, 'skip');
+  it('is left out and named', () => {
+    const { events, problems } = parseStrace(damaged, 'skip');
     expect(problems).toEqual(messages);
     expect(events.map((event) => event.line)).toEqual([1, 5, 7]);
   });
 
-  it('ends the recording where that is asked for', async () => {
-    const { events, problems } = await parseStrace(damaged, 'stop');
+  it('ends the recording where that is asked for', () => {
+    const { events, problems } = parseStrace(damaged, 'stop');
     expect(problems).toEqual(messages.slice(0, 1));
     expect(events.map((event) => event.line)).toEqual([1]);
   });
 
-  it('names the line in whose middle a recording was cut off', async () => {
+  it('names the line in whose middle a recording was cut off', () => {
     const whole = lines('7     getpid() = 7', '7     openat(AT_FDCWD, "/etc/passwd", O_RDONLY) = 3');
-    const { events, problems } = await parseStrace(whole.slice(0, -16));
+    const { events, problems } = parseStrace(whole.slice(0, -16));
     expect(events).toHaveLength(1);
     expect(problems).toEqual([
       { line: 2, message: 'the recording ends in the middle of this line: "openat(AT_FDCWD, \\"/etc/passwd\\""' },
     ]);
-    expect((await parseStrace(`${lines('7     getpid() = 7')}7   `)).problems).toEqual([
+    expect(parseStrace(`${lines('7     getpid() = 7')}7   `).problems).toEqual([
       { line: 2, message: 'the recording ends in the middle of this line: "7   "' },
     ]);
   });
 
-  it('says which processes a recording leaves behind', async () => {
+  it('says which processes a recording leaves behind', () => {
     const one = lines(
       '7     getpid() = 7',
       '8     read(0,  <unfinished ...>',
       '9     getpid() = 9',
       '9     +++ exited with 0 +++',
     );
-    expect((await parseStrace(one)).problems).toEqual([
+    expect(parseStrace(one).problems).toEqual([
       {
         line: 4,
         message: 'the recording ends while processes 7, 8 still run: it was cut off here, or strace was stopped',

@@ -103,6 +103,42 @@ describe('replay', () => {
     expect(kernel.fileId('/etc/localtime')).toEqual(kernel.fileId('/usr/share/zoneinfo/Etc/UTC'));
   });
 
+  it('makes directories where the recording shows them', async () => {
+    const { host, problems } = await play(
+      lines(
+        '42    execve("/usr/bin/find", ["find"], 0x7ffd0 /* 4 vars */) = 0',
+        '42    newfstatat(AT_FDCWD</srv>, "a", {st_mode=S_IFDIR|0755, st_size=60, ...}, AT_SYMLINK_NOFOLLOW) = 0',
+        '42    openat(AT_FDCWD</srv>, "a", O_RDONLY|O_DIRECTORY) = 3</srv/a>',
+        '42    statx(3</srv/a>, "b", AT_STATX_SYNC_AS_STAT, STATX_MODE, {stx_mask=STATX_MODE, stx_mode=S_IFDIR|0755, ...}) = 0',
+        '42    openat(3</srv/a>, "b", O_RDONLY|O_DIRECTORY) = 4</srv/a/b>',
+        '42    openat(4</srv/a/b>, "c", O_RDONLY|O_DIRECTORY) = 5</srv/a/b/c>',
+        '42    +++ exited with 0 +++',
+      ),
+    );
+    expect(problems).toEqual([]);
+    expect(host.fs.list('/srv/a/b')).toEqual(['c']);
+    expect(host.fs.list('/srv/a/b/c')).toEqual([]);
+  });
+
+  it('has strace and its child in the kernel before anything is played', () => {
+    const path = join(temporaryFolder(), 'a.strace');
+    writeFileSync(
+      path,
+      lines(
+        '42    execve("/bin/cat", ["cat"], 0x7ffd0 /* 4 vars */) = 0',
+        '42    geteuid() = 1000',
+        '42    getegid() = 100',
+        '42    openat(AT_FDCWD</home/alice>, "x", O_RDONLY) = -1 ENOENT (No such file or directory)',
+        '42    +++ exited with 1 +++',
+      ),
+    );
+    const { kernel, host } = createReplaySensor({ path, onProblem: 'stop' });
+    const child = kernel.processes().find((process) => process.pid === 42);
+    expect(child).toMatchObject({ name: 'strace', uid: 1000, parentPid: 41 });
+    expect(kernel.processes().find((process) => process.pid === 41)).toMatchObject({ name: 'strace', parentPid: 1 });
+    expect(host.task(42)).toMatchObject({ uid: 1000, gid: 100, cwd: '/home/alice' });
+  });
+
   it('runs a process of which the recording tells no origin as unknown, and says so', async () => {
     const { host, problems } = await play(
       lines(
