@@ -28,8 +28,6 @@ export const slotIndex = (offset: number): number => (-offset - 1) >> 3;
 const byteIndex = (offset: number): number => offset & 7;
 const mask = (from: number, size: number): number => ((1 << size) - 1) << from;
 
-export const isSpilledPointer = (slot: Slot | undefined): boolean => slot?.spill?.kind === 'pointer';
-
 /** Which bytes of the slot are known to be 0, whether spilled or not. */
 function zeroBytes(slot: Slot): number {
   const spilled = slot.spill;

@@ -66,7 +66,6 @@ const idOf = (name: string): number => {
 export const LOOKUP = idOf('bpf_map_lookup_elem');
 export const UPDATE = idOf('bpf_map_update_elem');
 export const RANDOM = idOf('bpf_get_prandom_u32');
-export const TRACE_PRINTK = idOf('bpf_trace_printk');
 export const GET_CURRENT_COMM = idOf('bpf_get_current_comm');
 export const PROBE_READ_KERNEL = idOf('bpf_probe_read_kernel');
 export const PROBE_READ_KERNEL_STR = idOf('bpf_probe_read_kernel_str');
