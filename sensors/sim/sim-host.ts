@@ -1,4 +1,4 @@
-import type { FeatureLevel } from '../../engine/object/index.ts';
+import type { FeatureLevel, HookName } from '../../engine/object/index.ts';
 import type { Kernel } from '../kernel.ts';
 
 /** What a simulated host is made from; everything has a default, and the same options give the same run, byte for byte. */
@@ -132,6 +132,8 @@ export interface CallResult {
   readonly data?: Uint8Array;
   /** pipe, pipe2, socketpair. */
   readonly fds?: readonly [number, number];
+  /** The hook whose program refused the call; left out where none did. */
+  readonly deniedBy?: HookName;
 }
 
 /** Facts of a file as stat gives them. */

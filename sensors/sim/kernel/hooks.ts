@@ -10,6 +10,8 @@ export class HookPoint {
   readonly links: SimLink[] = [];
   /** Recorded calls: what LSM programs return has no effect. */
   ignoresReturn = false;
+  /** A program's negative result ended a run; whoever makes calls clears it. */
+  refused = false;
   readonly #memory: Memory;
   readonly #context: number;
   readonly #address: bigint;
@@ -43,7 +45,10 @@ export class HookPoint {
     for (const link of this.links) {
       link.program.runs++;
       const result = Number(BigInt.asIntN(32, link.program.interpreter.run(this.#address)));
-      if (result < 0 && !this.ignoresReturn) return result;
+      if (result < 0 && !this.ignoresReturn) {
+        this.refused = true;
+        return result;
+      }
     }
     return 0;
   }

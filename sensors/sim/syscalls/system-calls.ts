@@ -38,13 +38,16 @@ export class SystemCalls {
     machine.current = task;
     this.#setRecorded(options.recorded !== undefined);
     try {
+      for (const hook of LSM_HOOKS) machine.hooks[hook].refused = false;
       this.#runSysEnter(task, abi === 'ia32' ? event.nr32 : event.nr);
       const result = options.recorded === undefined ? effect(call) : this.#play(call, options.recorded.result);
       this.#return(call, result);
+      const deniedBy = result < 0 ? LSM_HOOKS.find((hook) => machine.hooks[hook].refused) : undefined;
       return {
         result,
         ...(call.data === undefined ? {} : { data: call.data }),
         ...(call.fds === undefined ? {} : { fds: call.fds }),
+        ...(deniedBy === undefined ? {} : { deniedBy }),
       };
     } finally {
       this.#setRecorded(false);
