@@ -14,7 +14,7 @@ import {
   R10,
 } from '../../../engine/isa/index.ts';
 import type { HookName, MapSpec } from '../../../engine/object/index.ts';
-import type { LoadedProgram, SimHost } from '../../../sensors/index.ts';
+import type { KernelMap, LoadedProgram, SimHost } from '../../../sensors/index.ts';
 
 const RINGBUF_OUTPUT = 130;
 
@@ -29,14 +29,14 @@ export const attach = (host: SimHost, hook: HookName, items: readonly Item[]): L
 
 /**
  * Attaches a program that records `words` values of 8 bytes each time it runs: `fill` puts them at r10-8, r10-16 and so on.
- * It then returns what `end` leaves in r0. The function returned gives the records so far, each once.
+ * It then returns what `end` leaves in r0, 0 without one; `maps` are those it names. The function returned gives the records so far, each once.
  */
 export const observe = (
   host: SimHost,
   hook: HookName,
   words: number,
   fill: readonly Item[],
-  end: readonly Item[] = [mov(R0, 0)],
+  options: { readonly end?: readonly Item[]; readonly maps?: readonly KernelMap[] } = {},
 ): (() => bigint[][]) => {
   const map = host.kernel.createMap(EVENTS);
   const items = [
@@ -47,10 +47,11 @@ export const observe = (
     mov(R3, 8 * words),
     mov(R4, 0),
     call(RINGBUF_OUTPUT),
-    ...end,
+    ...(options.end ?? [mov(R0, 0)]),
     exit(),
   ];
-  const program = host.kernel.loadProgram({ name: 'observer', hook, ...assemble(items) }, new Map([['events', map]]));
+  const maps = new Map([map, ...(options.maps ?? [])].map((each) => [each.spec.name, each]));
+  const program = host.kernel.loadProgram({ name: 'observer', hook, ...assemble(items) }, maps);
   host.kernel.attach(program);
   const ring = host.kernel.ringBuffer(map);
   return () => {

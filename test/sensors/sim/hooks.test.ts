@@ -183,7 +183,7 @@ describe('tp_btf/sched_process_exec', () => {
         call(PROBE_READ_USER),
         keep(3, R0),
       ],
-      end,
+      end === undefined ? {} : { end },
     );
 
   it('runs when the new memory and name are in place', () => {
@@ -354,7 +354,7 @@ describe('lsm/socket_connect', () => {
         ldxField('h', R7, R7, 'sock.__sk_common.skc_family'),
         keep(3),
       ],
-      DENY,
+      { end: DENY },
     );
     const task = shell(host);
     const { result: fd } = host.call(task, 'socket', [2, 1, 0]);
