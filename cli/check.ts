@@ -14,6 +14,9 @@ interface CheckOptions {
   readonly json: boolean;
 }
 
+/** Diagnostics about paths that were given, not about policies. */
+const UNUSABLE: ReadonlySet<string> = new Set(['file-not-found', 'file-unreadable', 'no-policies']);
+
 /** Where a rule's predicates are decided, each listed once. */
 const splitOf = (plan: Plan, index: number): Pick<RuleRecord, 'hooks' | 'kernel' | 'residual'> => {
   const placements = plan.placements.filter((placement) => placement.rule === index);
@@ -101,7 +104,10 @@ const print = (
     output.line();
   }
   const { policies, rules, errors, warnings, instructions, level } = summary;
-  const what = `${count(policies, 'policy', 'policies')} with ${count(rules, 'rule')}: ${count(instructions, 'instruction')} for a kernel of ${level}`;
+  const what =
+    rules === 0
+      ? 'nothing that could be loaded'
+      : `${count(policies, 'policy', 'policies')} with ${count(rules, 'rule')}: ${count(instructions, 'instruction')} for a kernel of ${level}`;
   const found = `${count(errors, 'error')}, ${count(warnings, 'warning')}`;
   output.line(`${what}; ${errors > 0 ? paint.red(found) : warnings > 0 ? paint.yellow(found) : paint.green(found)}`);
 };
@@ -129,6 +135,7 @@ export const check = (paths: readonly string[], options: CheckOptions, output: O
   } else {
     print(output, records, diagnostics, summary);
   }
+  if (loading.some(({ code }) => UNUSABLE.has(code))) return EXIT.usage;
   return summary.errors > 0 ? EXIT.findings : EXIT.fine;
 };
 
@@ -137,7 +144,7 @@ Loads every policy, compiles its rules to eBPF and asks the simulated kernel of 
 its hooks, how many of its predicates the kernel decides and how many user space checks after it, and its programs' instructions
 when it is loaded alone. Folders are read with all their .yaml and .yml files, enforcing variants included.
 
-Exit codes: 0 no errors (there may be warnings), 1 errors, 2 wrong usage.
+Exit codes: 0 no errors (there may be warnings), 1 errors, 2 wrong usage or a path that can't be read.
 
 Examples:
   shrike check policies/library

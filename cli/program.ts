@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { addCheck } from './check.ts';
+import { addExplain } from './explain.ts';
 import { version } from './package.ts';
 
 const HELP = `
@@ -29,5 +30,6 @@ export const createProgram = (): Command => {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'shrike: ')) })
     .addHelpText('after', HELP);
   addCheck(program);
+  addExplain(program);
   return program;
 };

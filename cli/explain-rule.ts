@@ -1,0 +1,206 @@
+import type { HookName } from '../engine/object/index.ts';
+import {
+  EVENT_TYPES,
+  fieldOf,
+  type KernelPredicate,
+  type Placed,
+  type Placement,
+  type Plan,
+  type Predicate,
+  predicateText,
+  type Rule,
+  SCOPE_FIELD,
+  Truth,
+} from '../rules/index.ts';
+import { expectedTrust } from '../sensors/index.ts';
+import { conditionTree } from './condition-tree.ts';
+import { count, cut, type Paint } from './paint.ts';
+
+/** A hook of a rule, with the event types that it decides there in one and the same way. */
+interface Site {
+  readonly hook: HookName;
+  readonly events: readonly string[];
+  readonly placements: readonly Placement[];
+}
+
+const TRUTHS: Readonly<Record<Truth, string>> = {
+  [Truth.TRUE]: 'true',
+  [Truth.FALSE]: 'false',
+  [Truth.UNKNOWN]: 'unknown',
+  [Truth.ABSENT]: 'absent: these events have no such field',
+};
+
+const patterns = (number: number): string => count(number, 'pattern');
+
+const PARTS = { whole: '', directory: ', its folder', filename: ', its last component' } as const;
+const STRINGS = { file: 'the path', path: 'the path as passed', path2: 'the second path as passed' } as const;
+
+const ofWhom = (depth: number | 'any'): string => {
+  if (depth === 'any') return 'bits of the ancestors, each set at its exec';
+  if (depth === 0) return 'bit set at exec';
+  return depth === 1 ? "the parent's bit, set at its exec" : `bit of ancestor ${depth}, set at its exec`;
+};
+
+/** How a program decides a predicate, in words. */
+const kernelText = (kernel: KernelPredicate): string => {
+  switch (kernel.place) {
+    case 'process':
+      return `${ofWhom(kernel.depth)}: automaton, ${patterns(kernel.test.patterns.length)}`;
+    case 'string':
+      return `automaton over ${STRINGS[kernel.of]}${PARTS[kernel.part]}: ${patterns(kernel.test.patterns.length)}`;
+    case 'number':
+      return 'comparison of numbers';
+    case 'address':
+      return `comparison with ${count(kernel.test.networks.length, 'network')}`;
+    case 'port':
+      return 'comparison of ports';
+    case 'scope':
+      return "the task's cgroup and those above it";
+  }
+};
+
+const placedText = (placed: Placed, paint: Paint): string => {
+  switch (placed.kind) {
+    case 'kernel':
+      return `${paint.green('kernel')} ${kernelText(placed.kernel)}`;
+    case 'user':
+      return `${paint.yellow('after ')} ${placed.reason}`;
+    case 'constant':
+      return `${paint.dim('fixed ')} ${TRUTHS[placed.truth]}`;
+  }
+};
+
+const sitesOf = (plan: Plan, index: number): readonly Site[] => {
+  const byEvent = new Map<string, Placement[]>();
+  for (const placement of plan.placements) {
+    if (placement.rule !== index) continue;
+    const key = `${placement.hook} ${placement.event}`;
+    byEvent.set(key, [...(byEvent.get(key) ?? []), placement]);
+  }
+  const sites = new Map<string, { hook: HookName; events: string[]; placements: Placement[] }>();
+  for (const placements of byEvent.values()) {
+    const [first] = placements;
+    if (first === undefined) continue;
+    const likeness = placements.map(({ hook, event, predicate, placed }) => {
+      const decided = placed.kind === 'kernel' ? kernelText(placed.kernel) : JSON.stringify(placed);
+      return `${decided} ${trustText(predicate, hook, event)}`;
+    });
+    const key = JSON.stringify([first.hook, likeness]);
+    const known = sites.get(key);
+    if (known === undefined) sites.set(key, { hook: first.hook, events: [first.event], placements });
+    else known.events.push(first.event);
+  }
+  return [...sites.values()];
+};
+
+const trustText = (predicate: Predicate, hook: HookName, event: string): string => {
+  const type = EVENT_TYPES.get(event);
+  return type === undefined ? '' : expectedTrust(predicate.field, { hook, event: type }).join(' or ');
+};
+
+const SHOWN_EVENTS = 8;
+
+const eventsText = (events: readonly string[]): string => {
+  const shown = events.slice(0, SHOWN_EVENTS).join(', ');
+  return events.length > SHOWN_EVENTS ? `${shown} and ${events.length - SHOWN_EVENTS} more` : shown;
+};
+
+/** Longer predicates are cut in the table; the assembly and `shrike check --json` have them whole. */
+const MAX_TEXT = 64;
+
+/** A row of a rule's table; nodes of the tree have a text only. */
+interface Row {
+  readonly text: string;
+  readonly rate?: string;
+  readonly trust?: string;
+  readonly decided?: string;
+}
+
+const rowsOf = (rule: Rule, { hook, events, placements }: Site, paint: Paint): readonly Row[] => {
+  const [event = ''] = events;
+  const placedOf = new Map(placements.map(({ predicate, placed }) => [predicate, placed]));
+  const row = (whole: string, predicate: Predicate | undefined): Row => {
+    const text = cut(whole, MAX_TEXT);
+    const placed = predicate && placedOf.get(predicate);
+    if (predicate === undefined || placed === undefined) return { text };
+    const isAbsent = placed.kind === 'constant' && placed.truth === Truth.ABSENT;
+    return {
+      text,
+      rate: predicate.field.name === SCOPE_FIELD ? 'container' : (fieldOf(predicate.field.name)?.rate ?? ''),
+      trust: isAbsent ? '-' : trustText(predicate, hook, event),
+      decided: placedText(placed, paint),
+    };
+  };
+  const scope = placements.find(({ predicate }) => predicate.field.name === SCOPE_FIELD);
+  return [
+    ...(scope === undefined ? [] : [row(`${predicateText(scope.predicate)} (the policy's scope)`, scope.predicate)]),
+    ...conditionTree(rule.condition, predicateText).map(({ text, predicate }) => row(text, predicate)),
+  ];
+};
+
+const siteLines = (rule: Rule, site: Site, paint: Paint): readonly string[] => {
+  const { hook, events, placements } = site;
+  const rows = rowsOf(rule, site, paint);
+  const textWidth = Math.max('predicate'.length, ...rows.map(({ text }) => [...text].length));
+  const trustWidth = Math.max('trust'.length, ...rows.map(({ trust = '' }) => trust.length));
+  const columns = (text: string, rate: string, trust: string): string =>
+    `${text}${' '.repeat(textWidth - [...text].length)}  ${rate.padEnd(9)}  ${trust.padEnd(trustWidth)}`;
+  const inKernel = placements.filter(({ placed }) => placed.kind === 'kernel').length;
+  const after = placements.filter(({ placed }) => placed.kind === 'user').length;
+  const split =
+    after === 0
+      ? `${count(inKernel, 'predicate')} in the kernel, none after it`
+      : `${count(inKernel, 'predicate')} in the kernel, ${after} after it`;
+  return [
+    '',
+    `    ${paint.bold(`at ${hook}`)} for ${eventsText(events)}: ${split}`,
+    `      ${paint.dim(`${columns('predicate', 'rate', 'trust')}  decided`)}`,
+    ...rows.map(({ text, rate, trust = '', decided = '' }) =>
+      rate === undefined ? `      ${text}` : `      ${columns(text, rate, trust)}  ${decided}`,
+    ),
+  ];
+};
+
+/** What an enforcing rule does where, and what keeps it from doing it. */
+const enforcementLines = (rule: Rule, hooks: readonly HookName[], paint: Paint): readonly string[] => {
+  if (rule.action === 'alert') return [];
+  const [hook = ''] = hooks;
+  const effect =
+    rule.action === 'deny'
+      ? `${hook} returns -EPERM before the call takes effect`
+      : hook === 'tp_btf/sched_process_exec'
+        ? `${hook} sends SIGKILL before the new program's first instruction`
+        : `${hook} returns -EPERM before the call takes effect, and sends SIGKILL`;
+  const mode =
+    rule.mode === 'enforce'
+      ? "the policy's mode is enforce, so it acts where Shrike runs with --enforce"
+      : "the policy's mode is monitor, so it only says what it would do";
+  const scope = rule.scope.cgroup === undefined ? 'none' : `tasks in ${rule.scope.cgroup} and below`;
+  const executables = hook.startsWith('lsm/bprm') ? 'the old and the new executable' : 'the executable';
+  return [
+    '',
+    `    ${paint.bold(rule.action)}: ${effect}`,
+    `      switch  ${mode}`,
+    `      scope   ${scope}`,
+    '      bound   acts only on what is certain: a value that is unknown, or absent under a not, means: do not act',
+    '      guards  in this order: enforcement is on; its time to live has not run out; not the agent itself; not pid 1;',
+    `              not a kernel thread; ${executables} not protected (--protect), by device and inode`,
+  ];
+};
+
+/** What becomes of one rule of a plan, as lines of text. */
+export const explainRule = (plan: Plan, index: number, paint: Paint): readonly string[] => {
+  const rule = plan.rules[index];
+  if (rule === undefined) return [];
+  const sites = sitesOf(plan, index);
+  const { file, line } = rule.position;
+  const tags = rule.tags.length > 0 ? `, tags ${rule.tags.join(', ')}` : '';
+  return [
+    `${paint.bold(`rule ${rule.name}`)}  ${paint.dim(`${file}:${line}`)}`,
+    ...(rule.description === '' ? [] : [`  ${rule.description.trim()}`]),
+    `  priority ${rule.priority}, action ${rule.action}${tags}`,
+    ...(sites.length === 0 ? ['', '    no hook: the rule can never match'] : []),
+    ...sites.flatMap((site) => siteLines(rule, site, paint)),
+    ...enforcementLines(rule, [...new Set(sites.map((site) => site.hook))], paint),
+  ];
+};

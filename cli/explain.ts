@@ -1,0 +1,138 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { nearest, type ProgramSpec } from '../engine/object/index.ts';
+import { loadPolicies, type Policy } from '../policies/index.ts';
+import { type Compiled, compile, type Diagnostic } from '../rules/index.ts';
+import { createDiagnosticPrinter } from './diagnostics.ts';
+import { CliError, EXIT, type ExitCode } from './exit.ts';
+import { explainRule } from './explain-rule.ts';
+import { listing } from './listing.ts';
+import { type Output, openStdout } from './output.ts';
+import { enforcingFolder, libraryFolder } from './package.ts';
+import { count } from './paint.ts';
+
+interface ExplainOptions {
+  readonly rule?: string;
+  readonly asm: boolean;
+}
+
+const namesIn = (folder: string): readonly string[] =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name) => name.slice(0, -'.yaml'.length))
+    .sort();
+
+/** A policy file by its path, or a shipped policy by its name; an enforcing variant is called `NAME-enforce`. */
+const resolvePolicy = (given: string): string => {
+  if (existsSync(given)) return given;
+  const shipped = new Map([
+    ...namesIn(libraryFolder()).map((name) => [name, join(libraryFolder(), `${name}.yaml`)] as const),
+    ...namesIn(enforcingFolder()).map((name) => [`${name}-enforce`, join(enforcingFolder(), `${name}.yaml`)] as const),
+  ]);
+  const path = shipped.get(given);
+  if (path !== undefined) return path;
+  const near = nearest(given, [...shipped.keys()]);
+  throw new CliError(
+    `there is no file ${given} and no shipped policy of that name${near === undefined ? '' : `; did you mean ${near}?`}\nshipped: ${[...shipped.keys()].join(', ')}`,
+    EXIT.usage,
+  );
+};
+
+/** The rules to explain: all, or the one asked for. */
+const chosen = (policies: readonly Policy[], name: string | undefined): readonly Policy[] => {
+  if (name === undefined) return policies;
+  const found = policies.flatMap((policy) => {
+    const rules = policy.rules.filter((rule) => rule.name === name);
+    return rules.length === 0 ? [] : [{ ...policy, rules }];
+  });
+  if (found.length > 0) return found;
+  const names = policies.flatMap((policy) => policy.rules.map((rule) => rule.name));
+  const near = nearest(name, names);
+  throw new CliError(
+    `there is no rule "${name}"${near === undefined ? '' : `; did you mean "${near}"?`}\nthere are: ${names.join(', ')}`,
+    EXIT.usage,
+  );
+};
+
+/** Programs that decide something of the rules: at their hooks, and at exec where facts of processes are kept as bits. */
+const relevantPrograms = ({ object, plan }: Compiled): readonly ProgramSpec[] => {
+  const hooks = new Set<string>(plan.hooks.map((hook) => hook.hook));
+  if (plan.processTests.length > 0) hooks.add('tp_btf/sched_process_exec');
+  return object.programs.filter((program) => hooks.has(program.hook));
+};
+
+const explainPolicy = (policy: Policy, options: ExplainOptions, output: Output): readonly Diagnostic[] => {
+  const { paint } = output;
+  const compiled = compile(policy.rules, { level: '6.12' });
+  const scope = policy.scope.cgroup === undefined ? 'every task' : `tasks in ${policy.scope.cgroup} and below`;
+  output.line(`${paint.bold(`policy ${policy.name}`)}  ${paint.dim(policy.file)}`);
+  if (policy.description !== '') output.line(`  ${policy.description}`);
+  output.line(`  mode ${policy.mode}, scope ${scope}`);
+  output.line();
+  for (const index of policy.rules.keys()) {
+    for (const line of explainRule(compiled.plan, index, paint)) output.line(line);
+    output.line();
+  }
+  if (!options.asm) return compiled.diagnostics;
+  const relevant = relevantPrograms(compiled);
+  for (const program of relevant) {
+    const bits = compiled.plan.hooks.some((hook) => hook.hook === program.hook)
+      ? ''
+      : ', which keeps the bits that the rules read';
+    output.line(
+      `${paint.bold(`program at ${program.hook}`)}: ${count(program.instructions.length, 'instruction')}${bits}`,
+    );
+    for (const line of listing(program, paint)) output.line(line);
+    output.line();
+  }
+  const others = compiled.object.programs.filter((program) => !relevant.includes(program));
+  const list = others.map((program) => `${program.hook} (${count(program.instructions.length, 'instruction')})`);
+  if (list.length > 0) output.line(paint.dim(`also loaded, to follow processes: ${list.join(', ')}`));
+  return compiled.diagnostics;
+};
+
+/** Prints how the policies of a file are compiled. */
+export const explain = (given: string, options: ExplainOptions, output: Output): ExitCode => {
+  const { policies, diagnostics } = loadPolicies([resolvePolicy(given)], { enforcing: true });
+  const found: Diagnostic[] = [...diagnostics];
+  for (const policy of policies.length === 0 ? [] : chosen(policies, options.rule))
+    found.push(...explainPolicy(policy, options, output));
+  const printed = createDiagnosticPrinter(output.paint.colour);
+  for (const diagnostic of found) output.line(`\n${printed(diagnostic)}`);
+  return found.some(({ severity }) => severity === 'error') ? EXIT.findings : EXIT.fine;
+};
+
+const HELP = `
+For each rule: the hooks it is attached to; its condition as a tree, and for each predicate
+  rate     how often its value can change: host, container, process, fd, event
+  trust    resolved (what the kernel acted on), contestable (through a table that other threads share), as passed (the caller's
+           memory, which another thread may change), unknown
+  decided  kernel (by the program, and how), after (by user space on the event, and why), fixed (known when compiled)
+For rules that deny or kill also their scope and the guards in front of the action. Then the hooks' programs in eBPF assembly,
+each part under the text of the condition that it came from. Names: maps as map[name], members of kernel structures by name,
+since both are filled in at load.
+
+Exit codes: 0 fine, 1 errors in the policy, 2 no such policy or rule.
+
+Examples:
+  shrike explain policies/library/reverse-shell.yaml
+  shrike explain credential-files --rule "Password file read" --no-asm
+  shrike explain credential-files-enforce | less
+`;
+
+export const addExplain = (program: Command): void => {
+  program
+    .command('explain')
+    .summary('show how a policy is compiled: hooks, split, trust, eBPF')
+    .description(
+      'Show how a policy is compiled: hooks, what the kernel decides and what is checked after it, trust, eBPF.',
+    )
+    .argument('<policy>', 'a policy file, or the name of a shipped policy')
+    .option('--rule <name>', 'only this rule')
+    .option('--no-asm', 'leave the disassembly out')
+    .addHelpText('after', HELP)
+    .action((policy: string, options: ExplainOptions) => {
+      process.exitCode = explain(policy, options, openStdout());
+    });
+};
