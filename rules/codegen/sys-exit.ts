@@ -60,6 +60,15 @@ const TS_COMPAT = 2;
 /** -ERESTARTSYS to -ERESTART_RESTARTBLOCK: the call was interrupted and has no result (include/linux/errno.h). */
 const RESTART = { first: -516, last: -512 } as const;
 
+/** What `address:port->address:port` is written with. */
+const SOCKET_NAME = /^[0-9a-f.:[\]>*?-]*$/;
+
+/** Whether a predicate on a file's name could hold for a socket's, which the kernel part doesn't know. */
+const mayNameSocket = (kernel: KernelPredicate): boolean =>
+  kernel.place === 'string' &&
+  kernel.of === 'file' &&
+  (kernel.test.negated || kernel.test.patterns.some((pattern) => SOCKET_NAME.test(pattern.text.toLowerCase())));
+
 /** What a recipe needs gathered for candidates. */
 const NEED = { file: 1, open: 2, path: 4, path2: 8, remoteAddress: 16, localAddress: 32 } as const;
 
@@ -312,6 +321,10 @@ const emitLate = (context: HookContext): void => {
   out.emit(ja('file.done'), label('file.open'), st('b', R7, file + STRING.state, STRING_STATE.unknown));
   emitFileOfFd(out);
   emitFileFacts(out);
+  if (context.hook.predicates.some(({ kernel }) => mayNameSocket(kernel))) {
+    out.emit(comment("user space puts a socket's name together"), ldx('b', R1, R7, HEAD.typechar));
+    for (const char of ['4', '6']) out.emit(jeq(R1, char.charCodeAt(0), 'file.done'));
+  }
   out.emit(ldx('dw', R9, R10, STACK.file), jeq(R9, 0, 'file.done'));
   emitPathOf(out, 'file.f_path');
   emitPathWalk(out, file, extra + EXTRA.walk);

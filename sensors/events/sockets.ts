@@ -13,7 +13,7 @@ export const socketTrust = (record: EventRecord): Trust => (beforeEffect(record.
 const endText = (end: SocketEnd): string =>
   end.family === 'ipv6' ? `[${end.address}]:${end.port}` : `${end.address}:${end.port}`;
 
-/** `client:port->server:port`, or the one end that there is. */
+/** `client:port->server:port`, or the one end that there is; where the event doesn't tell who is the server, `local->remote`. */
 export const tupleText = (record: EventRecord): string | undefined => {
   const { event } = record;
   if (event === undefined) return undefined;
@@ -21,7 +21,8 @@ export const tupleText = (record: EventRecord): string | undefined => {
     const [end] = endsOf(event, which);
     return end === undefined ? undefined : record[end];
   };
-  const [client, server] = [endAt('client'), endAt('server')];
+  const known = endsOf(event, 'server').length > 0;
+  const [client, server] = known ? [endAt('client'), endAt('server')] : [record.local, record.remote];
   if (client !== undefined && server !== undefined) return `${endText(client)}->${endText(server)}`;
   const only = server ?? client;
   return only && endText(only);
