@@ -1,2 +1,14 @@
 export { createSimHost } from './host.ts';
+export {
+  listScenarios,
+  loadScenario,
+  loadTestScenario,
+  parseScenario,
+  type Scenario,
+  type ScenarioEvent,
+  type ScenarioObserver,
+  type ScenarioResult,
+  type StepOutcome,
+} from './scenario/index.ts';
 export type * from './sim-host.ts';
+export { createSimSensor, type SimSensor, type SimSensorOptions } from './sim-sensor.ts';

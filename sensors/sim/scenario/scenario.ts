@@ -1,0 +1,142 @@
+import type { Position } from '../../../rules/index.ts';
+import type { SimArgument } from '../sim-host.ts';
+
+/** An IPv4 or IPv6 address with a port. */
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A file that is there before anything happens. */
+export interface ScenarioFile {
+  readonly path: string;
+  readonly content: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Who a process is, where that is not its parent's. */
+export interface Identity {
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly groups?: readonly number[];
+  readonly loginuid?: number;
+  readonly cwd?: string;
+  readonly cgroup?: string;
+  readonly tty?: string;
+}
+
+/** A process that is there before anything happens. */
+export interface ScenarioProcess extends Identity {
+  /** What steps call it. */
+  readonly name: string;
+  /** The executable; undefined: the program of that name. */
+  readonly path: string | undefined;
+  readonly argv: readonly string[] | undefined;
+  readonly env: readonly string[] | undefined;
+  /** The name of a process before it in the list; undefined: pid 1. */
+  readonly parent: string | undefined;
+  /** Where it listens. */
+  readonly listen: readonly Endpoint[];
+  readonly position: Position;
+}
+
+/** A host on the network that answers. */
+export interface Remote extends Endpoint {
+  /** What can be read from each connection. */
+  readonly reply: string;
+}
+
+/** A connection that waits for a listening process to accept it. */
+export interface Incoming {
+  readonly from: Endpoint;
+  readonly port: number;
+  readonly data: string;
+  readonly position: Position;
+}
+
+/** What the host is before anything happens. */
+export interface ScenarioHost {
+  readonly files: readonly ScenarioFile[];
+  /** Names and paths of programs that are there beside the usual ones. */
+  readonly programs: readonly string[];
+  readonly processes: readonly ScenarioProcess[];
+  readonly remotes: readonly Remote[];
+  readonly incoming: readonly Incoming[];
+}
+
+/**
+ * An argument of a step's call: what the call gets as it stands, an open file by the name a step gave it (`file`, `socket`, a
+ * path, a memfd's name), or a process by name.
+ */
+export type StepArgument =
+  | { readonly kind: 'literal'; readonly value: SimArgument }
+  | { readonly kind: 'descriptor'; readonly name: string }
+  | { readonly kind: 'process'; readonly name: string };
+
+/** What a step executes: a path, the name of a program, or what lies behind an open file. */
+export type Program =
+  | { readonly kind: 'path'; readonly path: string }
+  | { readonly kind: 'name'; readonly name: string }
+  | { readonly kind: 'descriptor'; readonly name: string };
+
+/** What a step does. */
+export type Action =
+  | {
+      readonly kind: 'exec';
+      readonly program: Program;
+      readonly argv: readonly string[];
+      /** Undefined: the parent's. */
+      readonly env: readonly string[] | undefined;
+      /** What the new process is from the first, without a call of its own. */
+      readonly identity: Identity;
+    }
+  | { readonly kind: 'wait'; readonly ns: number }
+  | {
+      readonly kind: 'accept';
+      readonly call: string;
+      readonly from: Endpoint | undefined;
+      readonly data: string;
+      readonly arguments: readonly StepArgument[];
+    }
+  | {
+      readonly kind: 'call';
+      readonly call: string;
+      readonly arguments: readonly StepArgument[];
+      /** Type of the socket (SOCK_STREAM) that is made first. */
+      readonly newSocket: number | undefined;
+    };
+
+/** What a step's call must come to. */
+export type Expectation =
+  | { readonly kind: 'errno'; readonly errno: number }
+  | { readonly kind: 'result'; readonly operator: '=' | '!=' | '<' | '<=' | '>' | '>='; readonly value: number };
+
+/** One thing that happens. */
+export interface Step {
+  /** From 1. */
+  readonly number: number;
+  /** The step as people read it: `openat /etc/shadow O_RDONLY`. */
+  readonly text: string;
+  readonly action: Action;
+  /** The process that acts; undefined for `wait`. */
+  readonly by: string | undefined;
+  /** What the process that the step starts is called from then on. */
+  readonly as: string | undefined;
+  readonly abi: 'x86-64' | 'ia32';
+  /** Undefined: the call must not fail. */
+  readonly expect: Expectation | undefined;
+  readonly position: Position;
+}
+
+/** An intrusion, or a quiet day, in a file. */
+export interface Scenario {
+  readonly name: string;
+  readonly description: string;
+  readonly file: string;
+  readonly host: ScenarioHost;
+  readonly steps: readonly Step[];
+  /** Files, programs and remote hosts that steps name, and that no step makes, are there: what tests of policies rely on. */
+  readonly provides: boolean;
+}

@@ -1,0 +1,107 @@
+import { z } from 'zod';
+import { parseEndpoint, parseMode } from './values.ts';
+
+const absolute = z.string().startsWith('/');
+const id = z.number().int().min(0).max(0xffff_ffff);
+const arguments_ = z.array(z.union([z.string(), z.number(), z.boolean()]).describe('a text'));
+const endpoint = z
+  .string()
+  .refine((text) => parseEndpoint(text) !== undefined)
+  .describe('an address and a port such as "203.0.113.5:4444"');
+
+const textAs =
+  (key: string) =>
+  (value: unknown): unknown =>
+    typeof value === 'string' ? { [key]: value } : value;
+
+/** A file as it is written: its content, or a mapping. */
+const FileSchema = z
+  .preprocess(
+    textAs('content'),
+    z.strictObject({
+      content: z.string().optional().describe("the file's content"),
+      mode: z
+        .union([z.string(), z.number()])
+        .refine((mode) => parseMode(mode) !== undefined)
+        .optional()
+        .describe('octal digits in quotes such as "0644"'),
+      uid: id.optional().describe("a user's number"),
+      gid: id.optional().describe("a group's number"),
+    }),
+  )
+  .describe('a content, or a mapping with content, mode, uid and gid');
+
+/** Who a process is. */
+const identityShape = {
+  uid: id.optional().describe("a user's number"),
+  gid: id.optional().describe("a group's number"),
+  groups: z.array(id.describe("a group's number")).optional().describe("a list of groups' numbers"),
+  loginuid: id.optional().describe('the number of the user who logged in'),
+  cwd: absolute.optional().describe('an absolute path'),
+  cgroup: absolute.optional().describe('a path such as /system.slice/nginx.service'),
+  tty: z.string().min(1).optional().describe('a terminal such as pts/0'),
+};
+
+const ProcessSchema = z
+  .strictObject({
+    name: z.string().min(1).describe('what steps call the process'),
+    path: absolute.optional().describe('the absolute path of its program'),
+    argv: arguments_.min(1).optional().describe('a list of arguments such as [nginx, -g, "daemon off;"]'),
+    env: z.array(z.string()).optional().describe('a list such as [LANG=C, HOME=/root]'),
+    parent: z.string().optional().describe('the name of a process before it'),
+    listen: z.array(endpoint).optional().describe('a list of addresses such as ["0.0.0.0:80"]'),
+    ...identityShape,
+  })
+  .describe('a process: a mapping with name');
+
+const RemoteSchema = z
+  .preprocess(
+    textAs('address'),
+    z.strictObject({
+      address: endpoint,
+      reply: z.string().optional().describe('what can be read from a connection'),
+    }),
+  )
+  .describe('an address and a port such as "203.0.113.5:4444", or a mapping with address and reply');
+
+const IncomingSchema = z
+  .strictObject({
+    from: endpoint,
+    port: z.number().int().min(1).max(0xffff).describe('a port such as 80'),
+    data: z.string().optional().describe('what can be read from it'),
+  })
+  .describe('a connection: a mapping with from and port');
+
+const hostShape = {
+  files: z.record(z.string(), FileSchema).optional().describe('a mapping from paths to contents'),
+  programs: z.array(z.string().min(1)).optional().describe('a list of names or paths such as [npm, /opt/tool]'),
+  processes: z.array(ProcessSchema).optional().describe('a list of processes'),
+  remotes: z.array(RemoteSchema).optional().describe('a list of addresses such as ["203.0.113.5:4444"]'),
+  incoming: z.array(IncomingSchema).optional().describe('a list of connections'),
+};
+
+const steps = z
+  .array(z.unknown())
+  .min(1)
+  .describe('a list of steps such as [{exec: [cat, /etc/shadow]}, {openat: /etc/shadow, by: cat}]');
+
+/** A scenario in a file of its own, as it is written; the inside of steps is read apart. */
+export const ScenarioSchema = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[\w.-]+$/)
+      .describe('a name of letters, digits and . _ -'),
+    description: z.string().optional().describe('a sentence that says what happens'),
+    host: z.strictObject(hostShape).optional().describe('a mapping with files, programs, processes, remotes, incoming'),
+    steps,
+  })
+  .describe('a scenario: a mapping with name and steps');
+
+/** A scenario in a policy's test, as it is written: what a list of steps stands for. */
+export const InlineSchema = z
+  .strictObject({ ...hostShape, steps })
+  .describe('a list of steps, or a mapping with steps and files, programs, processes, remotes, incoming');
+
+/** What the host is, as it is written. */
+export type HostDocument = z.infer<z.ZodObject<typeof hostShape>>;

@@ -1,0 +1,51 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Sensor, SensorReport } from '../kernel.ts';
+import { createSimHost } from './host.ts';
+import { createPlayer, type Scenario, type ScenarioObserver, type StepOutcome } from './scenario/index.ts';
+import type { SimHost } from './sim-host.ts';
+
+export interface SimSensorOptions {
+  readonly scenario: Scenario;
+  /** The same seed gives the same run, byte for byte; default 1. */
+  readonly seed?: number;
+  /** Milliseconds of real time before each step, for people who watch; default 0. */
+  readonly pace?: number;
+  readonly observer?: ScenarioObserver;
+}
+
+/** A scenario that is played on a simulated host. */
+export interface SimSensor extends Sensor {
+  readonly kind: 'sim';
+  readonly host: SimHost;
+  /** What each step came to, so far. */
+  readonly outcomes: readonly StepOutcome[];
+}
+
+/** Waits, unless told to stop; false where it was. */
+const pause = async (ms: number, signal: AbortSignal): Promise<boolean> => {
+  if (signal.aborted) return false;
+  if (ms <= 0) return true;
+  try {
+    await delay(ms, undefined, { signal });
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** A sensor that plays a scenario on a new simulated host. @throws Error for a scenario that no host can be set up for */
+export const createSimSensor = ({ scenario, seed = 1, pace = 0, observer }: SimSensorOptions): SimSensor => {
+  const host = createSimHost({ seed });
+  const player = createPlayer(host, scenario, observer);
+  const before = host.calls;
+  const run = async (pump: () => void, signal: AbortSignal): Promise<SensorReport> => {
+    for (const step of scenario.steps) {
+      if (!(await pause(pace, signal))) break;
+      player.play(step);
+      pump();
+    }
+    pump();
+    return { calls: host.calls - before, problems: player.problems };
+  };
+  return { kind: 'sim', kernel: host.kernel, host, outcomes: player.outcomes, run };
+};
