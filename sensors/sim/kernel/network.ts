@@ -77,7 +77,8 @@ export class Network {
     const reply = ports.get(destination.port);
     if (!reply) return -ECONNREFUSED;
     this.establish(socket, destination);
-    socket.outgoing = new Pipe(Number.MAX_SAFE_INTEGER);
+    socket.outgoing = toRemote();
+    socket.incoming.writers = 1;
     socket.incoming.write(reply);
     return 0;
   }
@@ -94,9 +95,10 @@ export class Network {
     const listener = this.#listener(OWN_ADDRESSES[from.address.includes(':') ? 1 : 0] ?? '', port);
     if (!listener?.queue) return false;
     const incoming = new Pipe(BUFFER_BYTES);
+    incoming.readers = 1;
     incoming.writers = 1;
     incoming.write(typeof data === 'string' ? encodeText(data) : data);
-    listener.queue.push({ peer: from, socket: undefined, incoming, outgoing: new Pipe(Number.MAX_SAFE_INTEGER) });
+    listener.queue.push({ peer: from, socket: undefined, incoming, outgoing: toRemote() });
     return true;
   }
 
@@ -113,6 +115,7 @@ export class Network {
     this.establish(socket, to);
     const outgoing = new Pipe(BUFFER_BYTES);
     socket.outgoing = outgoing;
+    outgoing.readers = 1;
     outgoing.writers = 1;
     socket.incoming.writers = 1;
     listener.queue.push({ peer: socket.local, socket, incoming: outgoing, outgoing: socket.incoming });
@@ -133,6 +136,13 @@ export class Network {
     }
   }
 }
+
+/** Takes whatever is sent to it. */
+const toRemote = (): Pipe => {
+  const pipe = new Pipe(Number.MAX_SAFE_INTEGER);
+  pipe.readers = 1;
+  return pipe;
+};
 
 /** One of two addresses with the same port takes what is sent to the other. */
 const overlap = (bound: InetAddress | undefined, address: InetAddress): boolean =>

@@ -38,6 +38,10 @@ export class Socket extends KernelObject {
   /** Connections to accept, of a listening socket. */
   queue: Incoming[] | undefined;
   backlog = 0;
+  /** A stream's peer is gone and has said so: the next write fails. */
+  wasReset = false;
+  /** What a connect that did not wait came to, until it is asked for. */
+  pending: number | undefined;
   /** Of a Unix socket: the path or `@name` it is bound to. */
   unixPath: string | undefined;
   /** Of a Unix socket: what it connected to. */
@@ -51,6 +55,7 @@ export class Socket extends KernelObject {
 
   constructor(memory: Memory, family: number, type: number, protocol: number) {
     super(memory, SOCKET.size);
+    this.incoming.readers = 1;
     this.family = family;
     this.type = type;
     this.protocol = protocol !== 0 || family === AF_UNIX ? protocol : type === SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
@@ -102,8 +107,8 @@ export class Socket extends KernelObject {
 
   close(): void {
     this.onClose?.();
-    this.incoming.readers--;
-    if (this.outgoing) this.outgoing.writers--;
+    this.incoming.readers = 0;
+    if (this.outgoing) this.outgoing.writers = 0;
     this.#sock.release();
     this.free();
   }

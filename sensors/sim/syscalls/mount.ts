@@ -27,10 +27,14 @@ const mount: CallHandler = (call) => {
   return 0;
 };
 
+/** MNT_FORCE, MNT_DETACH, MNT_EXPIRE, UMOUNT_NOFOLLOW */
+const UMOUNT_FLAGS = 0xf;
+
 const umount2: CallHandler = (call) => {
+  if ((call.int(1) & ~UMOUNT_FLAGS) !== 0) return -EINVAL;
   const { mount: mounted, dentry } = call.find(0, undefined, true);
-  if (dentry !== mounted.root) return -EINVAL;
   if (!call.machine.permissions.capable(call.task.cred, CAP_SYS_ADMIN)) return -EPERM;
+  if (dentry !== mounted.root) return -EINVAL;
   if (mounted.parent === mounted) return -EBUSY;
   if (mounted.children.size > 0 && (call.int(1) & MNT_DETACH) === 0) return -EBUSY;
   mounted.detach();

@@ -1,4 +1,5 @@
 import { EACCES, ECHILD, EINVAL, ELOOP, ENOENT, EPERM, ERESTARTSYS, ESRCH } from '../errno.ts';
+import { CAP_SYS_ADMIN } from '../kernel/credentials.ts';
 import { execute } from '../kernel/exec.ts';
 import type { Path } from '../kernel/mounts.ts';
 import type { Task } from '../kernel/tasks.ts';
@@ -18,10 +19,21 @@ import type { CallHandler, SystemCall } from './call.ts';
 /** include/uapi/linux/sched.h */
 const CLONE_NEWNS = 0x20000;
 
+const CLONE_NEWUSER = 0x1000_0000;
+/** Mount, cgroup, UTS, IPC, pid and network namespaces. */
+const NEW_NAMESPACES = 0x6e02_0000;
+
+/** New namespaces are for CAP_SYS_ADMIN, unless a new user namespace gives it. They are not simulated beyond that. */
+const mayMakeNamespaces = (call: SystemCall, flags: number): boolean =>
+  (flags & NEW_NAMESPACES) === 0 ||
+  (flags & CLONE_NEWUSER) !== 0 ||
+  call.machine.permissions.capable(call.task.cred, CAP_SYS_ADMIN);
+
 const clone = (call: SystemCall, flags: number): number => {
   if ((flags & (CLONE_NEWNS | CLONE_FS)) === (CLONE_NEWNS | CLONE_FS)) return -EINVAL;
   if ((flags & CLONE_THREAD) !== 0 && (flags & CLONE_SIGHAND) === 0) return -EINVAL;
   if ((flags & CLONE_SIGHAND) !== 0 && (flags & CLONE_VM) === 0) return -EINVAL;
+  if (!mayMakeNamespaces(call, flags)) return -EPERM;
   const recorded = call.recorded?.result;
   if (recorded !== undefined) {
     const before = call.machine.tasks.get(recorded);
@@ -111,7 +123,7 @@ const setpgid: CallHandler = (call) => {
 
 /** The process with a pid, 0 being the caller's own. */
 const processOf = (call: SystemCall): Task | undefined =>
-  call.int(0) === 0 ? call.task : call.processes.living(call.int(0));
+  call.int(0) === 0 ? call.task : call.machine.tasks.get(call.int(0));
 
 /** include/uapi/linux/prctl.h */
 const PR_SET_NAME = 15;
@@ -151,6 +163,7 @@ export const processCalls: Readonly<Record<string, CallHandler>> = {
     call.processes.exitGroup(call.task, { status: call.int(0) });
     return 0;
   },
+  unshare: (call) => (mayMakeNamespaces(call, call.unsigned(0)) ? 0 : -EPERM),
   wait4,
   getpid: (call) => call.task.tgid,
   gettid: (call) => call.task.pid,

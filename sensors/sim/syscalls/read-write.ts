@@ -2,6 +2,7 @@ import {
   EACCES,
   EAGAIN,
   EBADF,
+  EDESTADDRREQ,
   EFBIG,
   EINVAL,
   EISDIR,
@@ -17,7 +18,7 @@ import { encodeText } from '../kernel/kernel-object.ts';
 import { MAY_WRITE } from '../kernel/permissions.ts';
 import type { Pipe } from '../kernel/pipes.ts';
 import { sendSignal } from '../kernel/signals.ts';
-import { O_APPEND, O_NONBLOCK, S_IFCHR, SIGPIPE, SOCK_STREAM } from '../uapi.ts';
+import { AF_UNIX, O_APPEND, O_NONBLOCK, S_IFCHR, SIGPIPE, SOCK_STREAM } from '../uapi.ts';
 import type { CallHandler, SystemCall } from './call.ts';
 
 /** Largest size a file may have in the simulation. */
@@ -43,7 +44,7 @@ const readPipe = (call: SystemCall, file: OpenFile, pipe: Pipe, count: number): 
 export const receive = (call: SystemCall, file: OpenFile, count: number): number => {
   const { socket } = file;
   if (!socket) return -EBADF;
-  if (socket.type === SOCK_STREAM && !socket.connected) return -ENOTCONN;
+  if (socket.type === SOCK_STREAM && !socket.connected) return socket.family === AF_UNIX ? -EINVAL : -ENOTCONN;
   if (socket.incoming.length > 0) {
     call.data = socket.incoming.read(count);
     return call.data.length;
@@ -75,28 +76,39 @@ const readFile = (call: SystemCall, count: number, position: number | undefined)
 };
 
 const writePipe = (call: SystemCall, file: OpenFile, pipe: Pipe, bytes: Uint8Array): number => {
-  if (pipe.readers === 0) {
-    sendSignal(call.task, SIGPIPE);
-    return -EPIPE;
-  }
+  if (pipe.readers === 0) return brokenPipe(call, true);
   if (bytes.length > 0 && pipe.length === pipe.capacity) return wouldBlock(file);
   return pipe.write(bytes);
 };
 
-/** Sends bytes to a socket's peer. */
-export const send = (file: OpenFile, bytes: Uint8Array): number => {
+/** Sends bytes to a socket's peer. @param signals whether SIGPIPE goes with -EPIPE (it does without MSG_NOSIGNAL) */
+export const send = (call: SystemCall, file: OpenFile, bytes: Uint8Array, signals: boolean): number => {
   const { socket } = file;
   if (!socket) return -EBADF;
-  if (!socket.connected) return socket.type === SOCK_STREAM ? -EPIPE : -ENOTCONN;
-  if (!socket.outgoing) return bytes.length;
-  return socket.outgoing.length === socket.outgoing.capacity ? wouldBlock(file) : socket.outgoing.write(bytes);
+  if (!socket.connected) {
+    if (socket.type !== SOCK_STREAM) return socket.family === AF_UNIX ? -ENOTCONN : -EDESTADDRREQ;
+    return socket.family === AF_UNIX ? -ENOTCONN : brokenPipe(call, signals);
+  }
+  const { outgoing } = socket;
+  if (!outgoing) return bytes.length;
+  if (socket.type === SOCK_STREAM && outgoing.readers === 0) {
+    if (socket.family === AF_UNIX || socket.wasReset) return brokenPipe(call, signals);
+    socket.wasReset = true;
+    return bytes.length;
+  }
+  return outgoing.length === outgoing.capacity ? wouldBlock(file) : outgoing.write(bytes);
+};
+
+const brokenPipe = (call: SystemCall, signals: boolean): number => {
+  if (signals && !call.recorded) sendSignal(call.task, SIGPIPE);
+  return -EPIPE;
 };
 
 const writeFile = (call: SystemCall, bytes: Uint8Array, position: number | undefined): number => {
   const file = call.file(0);
   if (!file.writable) return -EBADF;
   const { inode } = file;
-  if (file.socket) return position === undefined ? send(file, bytes) : -ESPIPE;
+  if (file.socket) return position === undefined ? send(call, file, bytes, true) : -ESPIPE;
   if (file.pipe) return position === undefined ? writePipe(call, file, file.pipe.pipe, bytes) : -ESPIPE;
   if (inode.type === S_IFCHR) return inode.rdev === DEV_FULL ? -ENOSPC : bytes.length;
   if (bytes.length === 0) return 0;

@@ -94,10 +94,10 @@ const ptrace: CallHandler = (call) => {
   const request = call.int(0);
   const { task } = call;
   if (request === PTRACE_TRACEME) return task.tracer || !task.parent ? -EPERM : trace(task.parent, task);
-  const target = call.processes.living(call.int(1));
+  const target = call.machine.tasks.get(call.int(1));
   if (!target) return -ESRCH;
   if (request === PTRACE_ATTACH || request === PTRACE_SEIZE) {
-    if (target.tgid === task.tgid || target.isKernelThread || target.tracer) return -EPERM;
+    if (!target.alive || target.tgid === task.tgid || target.isKernelThread || target.tracer) return -EPERM;
     return mayTrace(call, target) ? trace(task, target) : -EPERM;
   }
   if (target.tracer !== task) return -ESRCH;

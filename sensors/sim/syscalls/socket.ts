@@ -4,7 +4,6 @@ import {
   EAFNOSUPPORT,
   EAGAIN,
   ECONNREFUSED,
-  EDESTADDRREQ,
   EINPROGRESS,
   EINVAL,
   EISCONN,
@@ -44,6 +43,7 @@ import { installPair } from './descriptors.ts';
 import { receive, send } from './read-write.ts';
 
 const SOCK_TYPE_MASK = 0xf;
+const SOCK_MAX = 11;
 const SOCK_SEQPACKET = 5;
 /** sizeof(struct sockaddr_storage) */
 const LONGEST_ADDRESS = 128;
@@ -73,6 +73,7 @@ const refuseSocket = (call: SystemCall, family: number, type: number, protocol: 
     if (!fits) return -ESOCKTNOSUPPORT;
     return fits.includes(protocol) ? 0 : -EPROTONOSUPPORT;
   }
+  if (family === AF_UNIX && protocol !== 0 && protocol !== AF_UNIX) return -EPROTONOSUPPORT;
   if (family === AF_UNIX && ![SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET].includes(type))
     return -ESOCKTNOSUPPORT;
   return 0;
@@ -83,6 +84,7 @@ const socket: CallHandler = (call) => {
   const flags = call.int(1);
   const type = flags & SOCK_TYPE_MASK;
   if ((flags & ~(SOCK_TYPE_MASK | SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return -EINVAL;
+  if (type >= SOCK_MAX) return -EINVAL;
   const refusal = refuseSocket(call, family, type, call.int(2));
   if (refusal < 0) return refusal;
   const made = new Socket(call.machine.memory, family, type, call.int(2));
@@ -180,17 +182,21 @@ const connectInet = (call: SystemCall, file: OpenFile, from: Socket, to: InetAdd
     network.establish(from, to);
     return 0;
   }
+  if (from.pending !== undefined) {
+    const result = from.pending;
+    from.pending = undefined;
+    return result;
+  }
   if (from.connected || from.queue) return -EISCONN;
   if (call.recorded) {
     network.establish(from, to);
     return 0;
   }
   const result = network.connect(from, to);
-  if (result < 0) {
-    from.peer = { address: to.address, port: 0 };
-    return (file.flags & O_NONBLOCK) !== 0 ? -EINPROGRESS : result;
-  }
-  return (file.flags & O_NONBLOCK) !== 0 ? -EINPROGRESS : 0;
+  if (result < 0) from.peer = { address: to.address, port: 0 };
+  if ((file.flags & O_NONBLOCK) === 0) return result;
+  from.pending = result;
+  return -EINPROGRESS;
 };
 
 /** The socket that a Unix address names. @throws CallError */
@@ -223,6 +229,7 @@ const connectUnix = (call: SystemCall, from: Socket, address: SocketAddress): nu
   if (to.queue.length > to.backlog) return -EAGAIN;
   const there = new Pipe();
   from.outgoing = there;
+  there.readers = 1;
   there.writers = 1;
   from.incoming.writers = 1;
   from.connected = true;
@@ -251,6 +258,18 @@ const bind: CallHandler = (call) => {
   return from.local ? -EINVAL : network.bind(from, inet);
 };
 
+/** sun_path's size. */
+const UNIX_PATH_MAX = 108;
+
+/** An unnamed Unix address gets an abstract one of five hexadecimal digits (unix(7), "Autobind feature"). */
+const autobind = (call: SystemCall, from: Socket): number => {
+  const { abstract } = call.machine.network;
+  let number = 1;
+  const name = (): string => `@${number.toString(16).padStart(5, '0')}`;
+  while (abstract.has(name())) number++;
+  return bindUnix(call, from, name());
+};
+
 const bindUnix = (call: SystemCall, from: Socket, path: string): number => {
   const { files, walk, network } = call.machine;
   if (from.unixPath !== undefined) return -EINVAL;
@@ -259,7 +278,8 @@ const bindUnix = (call: SystemCall, from: Socket, path: string): number => {
     network.abstract.set(path, from);
     from.onClose = () => network.abstract.delete(path);
   } else {
-    if (path === '') return -EINVAL;
+    if (path === '') return autobind(call, from);
+    if (new TextEncoder().encode(path).length > UNIX_PATH_MAX) return -EINVAL;
     const { task } = call;
     const entry = walk.entry(task, task.fs.cwd, path);
     if (typeof entry === 'number') return entry;
@@ -309,14 +329,15 @@ const accept = (call: SystemCall, flags: number): number => {
   return call.install(fileOf(call, made, flags), (flags & SOCK_CLOEXEC) !== 0);
 };
 
+const MSG_NOSIGNAL = 0x4000;
+
 /** sendto: with an address for datagrams, without one as write. */
 const sendto: CallHandler = (call) => {
   const { file, socket: from } = socketOf(call);
   const given = call.isNull(1) ? new Uint8Array(0) : call.bytes(1);
   const bytes = call.raw(2) === undefined ? given : given.subarray(0, call.number(2));
   if (from.type === SOCK_STREAM || call.isNull(4)) {
-    if (!from.connected && from.type !== SOCK_STREAM) return -EDESTADDRREQ;
-    return send(file, bytes);
+    return send(call, file, bytes, (call.int(3) & MSG_NOSIGNAL) === 0);
   }
   const { address } = addressOf(call, 4);
   if (!address) return -EINVAL;
@@ -327,6 +348,7 @@ const sendto: CallHandler = (call) => {
     return to.incoming.write(bytes);
   }
   if (!address.inet || address.family !== from.family) return -EAFNOSUPPORT;
+  if (address.inet.port === 0) return -EINVAL;
   const { network } = call.machine;
   network.bindForSending(from, address.inet.address);
   if (network.isLocal(address.inet.address)) network.receiver(address.inet, from.protocol)?.incoming.write(bytes);
@@ -349,7 +371,9 @@ export const socketCalls: Readonly<Record<string, CallHandler>> = {
   sendto,
   sendmsg: (call) => {
     socketOf(call);
-    return call.raw(1) instanceof Uint8Array || typeof call.raw(1) === 'string' ? send(call.file(0), call.bytes(1)) : 0;
+    return call.raw(1) instanceof Uint8Array || typeof call.raw(1) === 'string'
+      ? send(call, call.file(0), call.bytes(1), (call.int(2) & MSG_NOSIGNAL) === 0)
+      : 0;
   },
   recvfrom: (call) => receive(call, socketOf(call).file, call.number(2)),
   recvmsg: (call) => receive(call, socketOf(call).file, LARGEST_MESSAGE),
@@ -357,7 +381,7 @@ export const socketCalls: Readonly<Record<string, CallHandler>> = {
     const { socket: from } = socketOf(call);
     const how = call.int(1);
     if (how < SHUT_RD || how > SHUT_RDWR) return -EINVAL;
-    if (!from.connected) return -ENOTCONN;
+    if (!from.connected) return from.family === AF_UNIX ? 0 : -ENOTCONN;
     if (how !== SHUT_RD && from.outgoing) from.outgoing.writers = 0;
     return 0;
   },

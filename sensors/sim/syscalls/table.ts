@@ -24,7 +24,7 @@ const WITHOUT_EFFECT = `
   timer_create timer_settime timer_gettime timer_getoverrun timer_delete clock_gettime clock_getres clock_nanosleep utimes mbind
   set_mempolicy get_mempolicy ioprio_set ioprio_get inotify_add_watch inotify_rm_watch futimesat pselect6 ppoll
   set_robust_list get_robust_list sync_file_range utimensat epoll_pwait epoll_pwait2 fallocate timerfd_settime timerfd_gettime
-  prlimit64 syncfs getcpu sched_setattr sched_getattr seccomp membarrier mlock2 rseq process_madvise unshare setns
+  prlimit64 syncfs getcpu sched_setattr sched_getattr seccomp membarrier mlock2 rseq process_madvise setns
 `;
 
 /** Every call the simulation makes happen. Other names of the system call table return -ENOSYS. */
