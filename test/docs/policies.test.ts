@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { formatDiagnostic, loadPolicyText } from '../../policies/index.ts';
+import { compile } from '../../rules/index.ts';
+
+interface Block {
+  readonly line: number;
+  readonly text: string;
+  /** Codes of the diagnostics that loading and compiling must give, sorted; none for most. */
+  readonly codes: readonly string[];
+}
+
+/** The YAML blocks of a document; "```yaml expect=code,code" marks one with mistakes. */
+const blocksOf = (markdown: string): readonly Block[] =>
+  [...markdown.matchAll(/^```yaml(?: expect=(\S+))?\n(.*?)^```$/gms)].map(({ index, 1: codes, 2: text = '' }) => ({
+    line: markdown.slice(0, index).split('\n').length,
+    text,
+    codes: codes?.split(',') ?? [],
+  }));
+
+const document = readFileSync(new URL('../../docs/policies.md', import.meta.url), 'utf8');
+const blocks = blocksOf(document);
+
+/** Everything that loading and compiling say about a policy's text. */
+const diagnose = (file: string, text: string) => {
+  const { policies, diagnostics } = loadPolicyText(file, text);
+  const rules = policies.flatMap((policy) => policy.rules);
+  return { policies, diagnostics: [...diagnostics, ...compile(rules, { level: '6.12' }).diagnostics] };
+};
+
+describe('the examples of docs/policies.md', () => {
+  it('has all of them in view', () => {
+    expect(blocks.length).toBe(document.split('```yaml').length - 1);
+    expect(blocks.length).toBeGreaterThanOrEqual(6);
+  });
+
+  it.each(blocks.filter(({ codes }) => codes.length === 0))('nothing is wrong with the one in line $line', (block) => {
+    const { policies, diagnostics } = diagnose('example.yaml', block.text);
+    expect(diagnostics.map((found) => formatDiagnostic(found, { colour: false }))).toEqual([]);
+    expect(policies.flatMap((policy) => policy.rules).length).toBeGreaterThan(0);
+  });
+
+  it.each(blocks.filter(({ codes }) => codes.length > 0))('the one in line $line is refused as it says', (block) => {
+    const { diagnostics } = diagnose('example.yaml', block.text);
+    expect(diagnostics.map(({ code }) => code)).toEqual(block.codes);
+  });
+
+  it('quotes the message of a refusal as it is', () => {
+    const refused = blocks.find(({ codes }) => codes.includes('not-in-kernel'));
+    const [found] = diagnose('refused.yaml', refused?.text ?? '').diagnostics;
+    const first = found === undefined ? '' : formatDiagnostic(found, { colour: false }).split('\n')[0];
+    const quoted = /^```\n(refused\.yaml.*)\n```$/m.exec(document)?.[1];
+    expect(quoted).toBe(first);
+  });
+});
