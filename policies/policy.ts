@@ -5,6 +5,8 @@ import type { SourcePlaces } from './document.ts';
 export interface PolicyTest {
   readonly name: string;
   readonly policy: string;
+  /** The policy's; in an inline scenario the usual processes are in it. */
+  readonly scope: Scope;
   /** The scenario's name, or a whole scenario as data with the places it was read from. */
   readonly scenario: { readonly name: string } | { readonly inline: unknown; readonly places: SourcePlaces };
   /** Rule names in the order of their alerts; a rule may occur more than once. */

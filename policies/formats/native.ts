@@ -146,7 +146,7 @@ const readRule = (
 /** Checks what the tests expect, and makes them. */
 const readTests = (
   spec: DraftSpec,
-  policy: string,
+  policy: { readonly name: string; readonly scope: Scope },
   document: SourceDocument,
   rules: ReadonlyMap<string, number>,
   report: (...found: readonly Diagnostic[]) => void,
@@ -164,7 +164,8 @@ const readTests = (
     }
     return {
       name,
-      policy,
+      policy: policy.name,
+      scope: policy.scope,
       scenario:
         draft.scenario?.name === undefined
           ? { inline: draft.scenario?.inline, places: placesBelow(document, [...path, 'scenario', 'inline']) }
@@ -208,7 +209,7 @@ export const readNative = (document: SourceDocument, hash: string): NativeResult
     const made = rule === undefined ? undefined : readRule(rule, ['spec', 'rules', index], document, names, report);
     return made === undefined || rule?.enabled === false ? [] : [{ ...made, policy, mode, scope }];
   });
-  const tests = readTests(spec, policy, document, ruleNames, report);
+  const tests = readTests(spec, { name: policy, scope }, document, ruleNames, report);
   const wrong = diagnostics.some((found) => found.severity === 'error');
   const { description = '' } = draft.metadata ?? {};
   return {

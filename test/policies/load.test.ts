@@ -208,6 +208,7 @@ describe('a policy', () => {
       {
         name: 't',
         policy: 'p',
+        scope: {},
         scenario: { inline: [{ exec: ['cat'] }], places: expect.objectContaining({ file: 'p.yaml' }) },
         expect: ['Read'],
         enforce: true,

@@ -32,7 +32,7 @@ export const parseScenarioText = (file: string, bytes: Uint8Array): ScenarioResu
   const { documents, diagnostics } = readYaml(file, bytes, SCENARIO);
   const [document, second] = documents;
   if (document === undefined) return { scenario: undefined, diagnostics };
-  const read = parseScenario(document.data, document, 'file');
+  const read = parseScenario(document.data, document, { form: 'file' });
   const all = [...diagnostics, ...read.diagnostics.filter(document.isCertain)];
   if (second !== undefined) {
     const expected = 'one scenario a file';
@@ -78,6 +78,9 @@ export const loadScenario = (nameOrPath: string, from?: Position): ScenarioResul
   return { scenario: undefined, diagnostics: [scenarioDiagnostic('unknown-scenario', position, undefined, detail)] };
 };
 
-/** The scenario of a policy's test, named or inline. */
-export const loadTestScenario = ({ scenario, position }: Pick<PolicyTest, 'scenario' | 'position'>): ScenarioResult =>
-  'name' in scenario ? loadScenario(scenario.name, position) : parseScenario(scenario.inline, scenario.places);
+/** The scenario of a policy's test, named or inline; an inline one happens within the policy's scope. */
+export const loadTestScenario = (test: Pick<PolicyTest, 'scenario' | 'scope' | 'position'>): ScenarioResult => {
+  const { scenario, scope, position } = test;
+  if ('name' in scenario) return loadScenario(scenario.name, position);
+  return parseScenario(scenario.inline, scenario.places, scope.cgroup === undefined ? {} : { cgroup: scope.cgroup });
+};

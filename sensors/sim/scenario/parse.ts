@@ -127,6 +127,13 @@ const declaredNames = (host: unknown): readonly string[] => {
   );
 };
 
+/** How a scenario is written, and where it is to happen. */
+export interface ScenarioForm {
+  readonly form?: 'inline' | 'file';
+  /** The control group that the usual processes are in; default those of a login. */
+  readonly cgroup?: string;
+}
+
 /**
  * Reads a scenario: `file` is a document of its own with name, host and steps, `inline` a policy test's list of steps or mapping
  * with steps. Never throws; every mistake has its place.
@@ -134,7 +141,7 @@ const declaredNames = (host: unknown): readonly string[] => {
 export const parseScenario = (
   written: unknown,
   source: SourcePlaces,
-  form: 'inline' | 'file' = 'inline',
+  { form = 'inline', cgroup }: ScenarioForm = {},
 ): ScenarioResult => {
   const { data, places } = form === 'inline' ? asMapping(written, source) : { data: written, places: source };
   const diagnostics: Diagnostic[] = [];
@@ -170,6 +177,7 @@ export const parseScenario = (
       file: places.file,
       host,
       steps,
+      cgroup,
       provides: form === 'inline',
     },
     diagnostics: inOrder,

@@ -137,6 +137,8 @@ export interface Scenario {
   readonly file: string;
   readonly host: ScenarioHost;
   readonly steps: readonly Step[];
+  /** The control group of the usual processes; undefined: those of a login. */
+  readonly cgroup: string | undefined;
   /** Files, programs and remote hosts that steps name, and that no step makes, are there: what tests of policies rely on. */
   readonly provides: boolean;
 }

@@ -67,7 +67,12 @@ export const setUp = (host: SimHost, scenario: Scenario): Map<string, Actor> => 
   for (const program of scenario.host.programs) addProgram(host, program);
   const declared = new Set(scenario.host.processes.map(({ name }) => name));
   const processes = [
-    ...USUAL.filter(({ name }) => !declared.has(name)).map((usual) => ({ ...usual, env: undefined, listen: [] })),
+    ...USUAL.filter(({ name }) => !declared.has(name)).map((usual) => ({
+      ...usual,
+      env: undefined,
+      listen: [],
+      ...(scenario.cgroup === undefined ? {} : { cgroup: scenario.cgroup }),
+    })),
     ...scenario.host.processes,
   ];
   for (const { name, path, argv, env, parent, listen: endpoints, ...identity } of processes) {

@@ -5,6 +5,7 @@ import type { CallHandler } from './call.ts';
 import { credentialCalls } from './credentials.ts';
 import { descriptorCalls } from './descriptors.ts';
 import { directoryCalls } from './directories.ts';
+import { moduleCalls } from './modules.ts';
 import { mountCalls } from './mount.ts';
 import { nameCalls } from './names.ts';
 import { openCalls } from './open.ts';
@@ -39,6 +40,7 @@ const HANDLERS: ReadonlyMap<string, CallHandler> = new Map(
     ...credentialCalls,
     ...descriptorCalls,
     ...directoryCalls,
+    ...moduleCalls,
     ...mountCalls,
     ...nameCalls,
     ...openCalls,
