@@ -75,12 +75,11 @@ export const emitExec = (context: HookContext): void => {
   }
   out.emit(ldx('dw', R8, R6, 0));
   emitLatePredicates(context);
-  emitVerdicts(
-    context,
-    context.hook.events.flatMap((event) => event.rules),
-    'report',
-  );
-  emitGuards(context);
+  const rules = context.hook.events.flatMap((event) => event.rules);
+  if (rules.length > 0) {
+    emitVerdicts(context, rules, 'report');
+    emitGuards(context);
+  }
   out.emit(label('report'));
   emitOutput(context);
   emitAct(context);
