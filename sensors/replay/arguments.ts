@@ -1,7 +1,8 @@
 import { EVENT_TYPES } from '../../rules/index.ts';
 import type { Recorded, RecordedDetail, SimAddress, SimArgument } from '../sim/index.ts';
 import { errnoOf, numberOf } from './constants.ts';
-import type { RecordedCall } from './recording.ts';
+import type { RecordedCall, RecordedEvent } from './recording.ts';
+import { endsOf, ownEndOf } from './sockets.ts';
 import { memberOf, type StraceArgument, type StraceValue, textOf } from './value.ts';
 
 /** What a value stands for as a call's argument: a JavaScript number where it is exact. */
@@ -114,8 +115,24 @@ const WRITES_ADDRESS = new Set(['accept', 'accept4', 'getsockname', 'getpeername
 /** Calls that write two descriptors. */
 const WRITES_PAIR = new Set(['pipe', 'pipe2', 'socketpair']);
 
+/** An own descriptor as a path. */
+const OWN_DESCRIPTOR = /^(?:\/proc\/(?:self|thread-self|(\d+))\/fd|\/dev\/fd)\/(\d+)$/;
+
+const AT_EMPTY_PATH = 0x1000;
+
+/**
+ * A recorded call as it is played. An execve of an own descriptor's path (fexecve, and what runs from a memfd) is played as the
+ * execveat that it amounts to, since the simulated /proc has no such links; programs see an execve in both.
+ */
+export const playedCall = (call: RecordedCall): { readonly name: string; readonly args: readonly SimArgument[] } => {
+  const args = argumentsOf(call);
+  const own = call.name === 'execve' ? OWN_DESCRIPTOR.exec(String(args[0])) : null;
+  if (own === null || (own[1] !== undefined && Number(own[1]) !== call.pid)) return { name: call.name, args };
+  return { name: 'execveat', args: [Number(own[2]), '', args[1] ?? null, args[2] ?? null, AT_EMPTY_PATH] };
+};
+
 /** A recorded call's arguments as the simulated host takes them. What strace did not print is null. */
-export const argumentsOf = (call: RecordedCall): readonly SimArgument[] => {
+const argumentsOf = (call: RecordedCall): readonly SimArgument[] => {
   const special = SPECIAL[call.name];
   if (special !== undefined) return special(call.arguments);
   const kinds = EVENT_TYPES.get(call.name)?.arguments ?? [];
@@ -126,16 +143,8 @@ export const argumentsOf = (call: RecordedCall): readonly SimArgument[] => {
   });
 };
 
-/** The far end in a socket's decoration, `TCP:[10.0.0.1:80->10.0.0.2:5000]` or `TCPv6:[[::1]:80->[::1]:5000]`. */
-const PEER = /^(?:TCP|UDP)(?:v6)?:\[.*->(?:\[(.+)\]|([^[\]]+)):(\d+)\]$/;
-
-const peerOf = (call: RecordedCall): SimAddress | undefined => {
-  const printed = addressOf(call.arguments[1]?.value);
-  if (printed !== undefined) return printed;
-  const peer = PEER.exec(call.result.decoration ?? '');
-  const address = peer?.[1] ?? peer?.[2];
-  return address === undefined ? undefined : { address, port: Number(peer?.[3]) };
-};
+const peerOf = (call: RecordedCall): SimAddress | undefined =>
+  addressOf(call.arguments[1]?.value) ?? endsOf(call.result.decoration)?.peer;
 
 const pairOf = (call: RecordedCall): RecordedDetail | undefined => {
   const pair = call.arguments.map(({ value }) => value).find((value) => value.kind === 'array');
@@ -143,17 +152,22 @@ const pairOf = (call: RecordedCall): RecordedDetail | undefined => {
   return { fds: [numeric(pair.items[0]), numeric(pair.items[1])] };
 };
 
+/** What the recording says of a call beside its result. `following` are the events after it. */
+const detailOf = (call: RecordedCall, following: readonly RecordedEvent[]): RecordedDetail | undefined => {
+  if (call.name === 'accept' || call.name === 'accept4') return peerOf(call);
+  if (call.name === 'connect') return ownEndOf(call, following);
+  return WRITES_PAIR.has(call.name) ? pairOf(call) : undefined;
+};
+
 /**
- * The result that a call had, as the simulated host takes it; undefined where it never returned. A failed call's is -errno, an
- * interrupted call's -512 to -516.
+ * The result that a call had, as the simulated host takes it; undefined where it never returned, and where its errno is unknown. A
+ * failed call's is -errno, an interrupted call's -512 to -516.
  */
-export const recordedOf = (call: RecordedCall): Recorded | undefined => {
+export const recordedOf = (call: RecordedCall, following: readonly RecordedEvent[]): Recorded | undefined => {
   const { value, errno } = call.result;
-  if (errno !== undefined) {
-    const number = errnoOf(errno);
-    return { result: -(number ?? 38) };
-  }
-  if (value === undefined) return undefined;
-  const detail = call.name.startsWith('accept') ? peerOf(call) : WRITES_PAIR.has(call.name) ? pairOf(call) : undefined;
-  return detail === undefined ? { result: Number(value) } : { result: Number(value), detail };
+  const number = errno === undefined ? 0 : errnoOf(errno);
+  if (number === undefined || (errno === undefined && value === undefined)) return undefined;
+  const result = errno === undefined ? Number(value) : -number;
+  const detail = detailOf(call, following);
+  return detail === undefined ? { result } : { result, detail };
 };

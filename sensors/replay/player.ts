@@ -1,6 +1,6 @@
 import { EVENT_TYPES } from '../../rules/index.ts';
 import type { SimHost, SimTask } from '../sim/index.ts';
-import { argumentsOf, recordedOf } from './arguments.ts';
+import { playedCall, recordedOf } from './arguments.ts';
 import { errnoOf, signalOf } from './constants.ts';
 import { prepareFiles } from './files.ts';
 import type { RecordedCall, RecordedEvent, Recording, RecordingProblem } from './recording.ts';
@@ -15,6 +15,8 @@ export interface Player {
 }
 
 const FORKS = new Set(['fork', 'vfork', 'clone', 'clone3']);
+/** Events after a connect in which its own end may show. */
+const LOOK_AHEAD = 1_000;
 /** Calls that end their caller, so that no result is ever seen. */
 const ENDS = new Set(['exit', 'exit_group']);
 
@@ -49,7 +51,10 @@ export const createPlayer = (host: SimHost, recording: Recording): Player => {
   const first = recording.events[0];
   const pids = new Set(recording.events.map((event) => event.pid));
   const forks = new Map<number, RecordedCall[]>();
-  for (const event of recording.events) {
+  /** Where in the recording connects are. */
+  const connects = new Map<RecordedCall, number>();
+  for (const [index, event] of recording.events.entries()) {
+    if (event.kind === 'call' && event.name === 'connect') connects.set(event, index);
     if (event.kind !== 'call' || !FORKS.has(event.name) || event.result.value === undefined) continue;
     const child = Number(event.result.value);
     if (child > 0) forks.set(child, [...(forks.get(child) ?? []), event]);
@@ -82,10 +87,13 @@ export const createPlayer = (host: SimHost, recording: Recording): Player => {
       problems.push({ line: call.line, message: `expected the name of an errno, ENOENT; found ${errno}` });
       return;
     }
-    const recorded = ENDS.has(call.name) ? undefined : recordedOf(call);
+    const next = (connects.get(call) ?? recording.events.length) + 1;
+    const following = recording.events.slice(next, next + LOOK_AHEAD);
+    const recorded = ENDS.has(call.name) ? undefined : recordedOf(call, following);
     try {
       prepareFiles(host, task, call);
-      host.call(task, call.name, argumentsOf(call), {
+      const { name, args } = playedCall(call);
+      host.call(task, name, args, {
         abi: call.abi,
         ...(recorded === undefined ? {} : { recorded }),
       });

@@ -109,7 +109,7 @@ export type RecordedDetail = SimAddress | { readonly fds: readonly [number, numb
 /** The result that a call had in a recording. Negative is -errno. */
 export interface Recorded {
   readonly result: number;
-  /** accept: the peer's address; pipe, pipe2 and socketpair: the two file descriptors. */
+  /** accept: the peer's address; connect: the own end, where it is known; pipe, pipe2 and socketpair: the two file descriptors. */
   readonly detail?: RecordedDetail;
 }
 

@@ -189,6 +189,8 @@ const connectInet = (call: SystemCall, file: OpenFile, from: Socket, to: InetAdd
   }
   if (from.connected || from.queue) return -EISCONN;
   if (call.recorded) {
+    const own = call.recorded.detail;
+    if (own && 'address' in own) from.local ??= own;
     network.establish(from, to);
     return 0;
   }

@@ -120,6 +120,23 @@ describe('replay', () => {
     expect(host.fs.list('/srv/a/b/c')).toEqual([]);
   });
 
+  it('runs what lies in memory, by the descriptor it was executed from', async () => {
+    const { kernel, problems } = await play(
+      lines(
+        '42    execve("/usr/bin/python3", ["python3"], 0x7ffd0 /* 4 vars */) = 0',
+        '42    memfd_create("kthread", 0) = 3</memfd:kthread>(deleted)',
+        '42    execve("/proc/self/fd/3", ["[kthread]"], 0x7ffd0 /* 4 vars */) = 0',
+        '42    getpid() = 42',
+      ),
+    );
+    expect(problems).toHaveLength(1);
+    expect(kernel.processes().find((process) => process.pid === 42)).toMatchObject({
+      memfd: true,
+      argv: ['[kthread]'],
+      name: '3',
+    });
+  });
+
   it('has strace and its child in the kernel before anything is played', () => {
     const path = join(temporaryFolder(), 'a.strace');
     writeFileSync(
