@@ -34,7 +34,15 @@ import {
   stx,
 } from '../../engine/isa/index.ts';
 import { AT_FDCWD, type EventType, OPEN_FLAGS, Truth } from '../language/index.ts';
-import { assume, type EventPlan, EXEC_EVENTS, literalsOf, OPEN_EVENTS, type PlannedRule } from '../plan/index.ts';
+import {
+  assume,
+  type EventPlan,
+  EXEC_EVENTS,
+  type KernelPredicate,
+  literalsOf,
+  OPEN_EVENTS,
+  type PlannedRule,
+} from '../plan/index.ts';
 import { EXTRA, type HookContext } from './context.ts';
 import { helper, STACK, stackAddress } from './emitter.ts';
 import { emitOutput, emitVerdicts } from './enforce.ts';
