@@ -1,4 +1,13 @@
-import { fieldsOf, type Instruction, LDDW, OPCODES, type Opcode, opcodeOf } from '../isa/index.ts';
+import {
+  BPF_PSEUDO_MAP_FD,
+  BPF_PSEUDO_MAP_VALUE,
+  fieldsOf,
+  type Instruction,
+  LDDW,
+  OPCODES,
+  type Opcode,
+  opcodeOf,
+} from '../isa/index.ts';
 import type { VerifierContext } from './context.ts';
 import { Rejection } from './error.ts';
 import { decodeStep, type Step } from './step.ts';
@@ -7,6 +16,9 @@ import { decodeStep, type Step } from './step.ts';
 export const MAX_SLOTS = 1_000_000;
 
 const FIELDS = new Map(OPCODES.map((row) => [row, fieldsOf(row)]));
+
+/** MAX_USED_MAPS of include/linux/bpf_verifier.h. */
+const MAX_MAPS = 64;
 
 /** Forms of RFC 9669 that Linux refuses in these program types, or that nothing here can emit. */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -41,6 +53,7 @@ export function checkInstructions(
     at = step.next;
   }
   for (const step of steps) if (step && step.target !== -1) checkTarget(step, steps);
+  checkMaps(steps);
   return steps;
 }
 
@@ -135,4 +148,13 @@ function checkTarget(step: Step, steps: readonly (Step | undefined)[]): void {
   }
   if (!steps[target])
     throw new Rejection(`the ${what} goes into the middle of the wide instruction at slot ${target - 1}`, at);
+}
+
+function checkMaps(steps: readonly (Step | undefined)[]): void {
+  const handles = new Set<number>();
+  for (const step of steps) {
+    if (step?.kind !== 'constant' || (step.src !== BPF_PSEUDO_MAP_FD && step.src !== BPF_PSEUDO_MAP_VALUE)) continue;
+    handles.add(step.imm);
+    if (handles.size > MAX_MAPS) throw new Rejection(`the program uses more than ${MAX_MAPS} maps`, step.at);
+  }
 }

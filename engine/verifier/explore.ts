@@ -14,10 +14,17 @@ import { pointer } from './value.ts';
 export const MAX_EXPLORED = 1_000_000;
 
 /**
- * A path remembers a state only after this many instructions since the last. The kernel waits for 8 (is_state_visited), but the way
- * out of a loop is shorter than that, and what is not remembered there is explored again for each round.
+ * A path remembers a state MIN_AGE instructions after its last, as the kernel does (is_state_visited). Where that helps it remembers
+ * sooner: the way out of a loop is shorter, and what is not remembered there is explored again for each round. At the head of a
+ * loop that only counts it never helps; TRIALS states show which of both it is.
  */
-const MIN_AGE = 1;
+const MIN_AGE = 8;
+const TRIALS = 16;
+const ADDED_PER_HIT = 4;
+
+/** BPF_COMPLEXITY_LIMIT_JMP_SEQ of kernel/bpf/verifier.c: jumps whose other side waits to be explored. */
+const MAX_WAITING = 8192;
+
 /** A checkpoint that was compared this often for each time it helped is given up. */
 const MISSES_PER_HIT = 4;
 const MISSES_AT_FIRST = 16;
@@ -66,6 +73,7 @@ export function explore(session: Session): number {
           if (taken && next) {
             if (state.checkpoint) state.checkpoint.open++;
             pending.push({ state: taken, at: step.target });
+            if (pending.length > MAX_WAITING) throw new Rejection(tooManyJumps);
           }
           at = next ? step.next : step.target;
         } else {
@@ -86,6 +94,10 @@ export function explore(session: Session): number {
 const tooComplex =
   `explored ${MAX_EXPLORED} instructions and there are more: a loop has no bound that shows in a comparison, ` +
   'or too many paths differ when they meet';
+
+const tooManyJumps =
+  `${MAX_WAITING + 1} conditional jumps in a row can go both ways, at most ${MAX_WAITING} may; ` +
+  'let ways meet sooner or move code into functions';
 
 function jumped(state: State, from: number, to: number): void {
   state.history = { from, to, before: state.history };
@@ -127,13 +139,16 @@ export function execute(session: Session, state: State, step: Step): number {
 interface Seen {
   readonly states: Checkpoint[];
   readonly likely: { place: Difference };
+  /** How many were remembered, and how often one made further exploring needless. */
+  added: number;
+  hits: number;
 }
 
 /** Compares with the states that were here before, and remembers this one; true where there is nothing new to explore. @throws Rejection for a loop that changes nothing */
 function arrive(session: Session, seen: Map<number, Seen>, state: State, at: number): boolean {
   const { live } = session;
   forgetDead(state, at, live);
-  const here = seen.get(at) ?? { states: [], likely: { place: -1 } };
+  const here = seen.get(at) ?? { states: [], likely: { place: -1 }, added: 0, hits: 0 };
   const { states, likely } = here;
   if (states.length === 0) seen.set(at, here);
   for (let n = states.length - 1; n >= 0; n--) {
@@ -141,6 +156,7 @@ function arrive(session: Session, seen: Map<number, Seen>, state: State, at: num
     if (covers(old, state, at, live, likely)) {
       if (old.open === 0) {
         old.hits++;
+        here.hits++;
         return true;
       }
       if (covers(state, old, at, live, likely)) {
@@ -152,7 +168,8 @@ function arrive(session: Session, seen: Map<number, Seen>, state: State, at: num
       forget(old);
     }
   }
-  if (state.age < MIN_AGE) return false;
+  if (state.age < MIN_AGE && here.added > TRIALS + ADDED_PER_HIT * here.hits) return false;
+  here.added++;
   state.age = 0;
   const checkpoint = newCheckpoint(state);
   states.push(checkpoint);

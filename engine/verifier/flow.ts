@@ -4,6 +4,9 @@ import type { Step } from './step.ts';
 /** MAX_CALL_FRAMES of include/linux/bpf_verifier.h: the main function counts. */
 export const MAX_FRAMES = 8;
 
+/** BPF_MAX_SUBPROGS of include/linux/bpf_verifier.h. */
+const MAX_FUNCTIONS = 256;
+
 /** The control flow of a program. A function is a run of slots from a call's target (or 0) to the next function. */
 export interface Flow {
   readonly steps: readonly (Step | undefined)[];
@@ -35,6 +38,9 @@ export function controlFlow(steps: readonly (Step | undefined)[]): Flow {
   const starts = new Set([0]);
   for (const step of steps) if (step?.kind === 'call') starts.add(step.target);
   const functions = [...starts].sort((a, b) => a - b);
+  if (functions.length > MAX_FUNCTIONS) {
+    throw new Rejection(`the program has ${functions.length} functions, at most ${MAX_FUNCTIONS} are allowed`, 0);
+  }
   const functionOf = new Int32Array(steps.length);
   functions.forEach((start, index) => {
     functionOf.fill(index, start);

@@ -409,34 +409,35 @@ export function render(list: readonly Statement[]): Item[] {
       case 'chosen': {
         const [then, end] = [fresh(), fresh()];
         const jump = CONDITIONS[s.condition.op][s.condition.wide ? 0 : 1];
-        const choice = (from: Register): Item[] => [
+        const choice = (...kept: Item[]): Item[] => [
           isa.mov(s.dst, s.values[0]!),
-          jump(from, typeof s.condition.src === 'number' ? s.condition.src : 7, then),
+          jump(R7, typeof s.condition.src === 'number' ? s.condition.src : 7, then),
           isa.mov(s.dst, s.values[1]!),
           isa.label(then),
+          ...kept,
           isa.mov(R5, 0),
           ...[1, 2, 3, 4, 5, 6, 7].map((n) => isa.add(R5, n)),
           isa.jeq(R5, 1, end),
           isa.label(end),
         ];
         const use = [isa.mov(R5, R6), isa.add(R5, s.dst), isa.ldx(s.size, R5, R5, 0)];
-        if (s.by === 'register') return [...choice(R7), ...use, ...s.body.flatMap(one)];
+        if (s.by === 'register') return [...choice(), ...use, ...s.body.flatMap(one)];
         if (s.by === 'stack') {
           return [
-            ...choice(R7),
-            isa.stx('dw', R10, -24, s.dst),
+            ...choice(isa.stx('dw', R10, -24, s.dst), isa.mov(s.dst, 0)),
             ...s.body.flatMap(one),
             isa.ldx('dw', s.dst, R10, -24),
             ...use,
           ];
         }
         const name = fresh();
+        const store = isa.stx('dw', R6, 0, s.dst);
         functions.push(
           isa.label(name),
           isa.mov(R6, R1),
           isa.mov(R7, R2),
-          ...choice(R7),
-          isa.stx('dw', R6, 0, s.dst),
+          ...choice(...(s.size === 'b' ? [store] : [])),
+          ...(s.size === 'b' ? [] : [store]),
           isa.mov(R0, 0),
           isa.exit(),
         );

@@ -23,6 +23,7 @@ import {
   loadMapValue,
   lsh,
   mov,
+  mov32,
   mul,
   R0,
   R1,
@@ -55,6 +56,7 @@ import {
   STRNCMP,
   SUBMIT,
   UPDATE,
+  verifyItems,
 } from './programs.ts';
 
 interface Row {
@@ -66,6 +68,12 @@ interface Row {
 
 /** A map value in r0, or the end of the program. */
 const value = (map: string): Item[] => [...lookUp(map), jne(R0, 0, 'found'), ...end, label('found')];
+
+const noBound = (register: string): string =>
+  `the offset that was added to ${register} has no bound; mask it or compare it with a constant first`;
+
+/** Instructions enough that the verifier remembers a state where ways meet after them. */
+const PADDING: readonly Item[] = [mov(R4, 0), ...Array.from({ length: 7 }, () => add(R4, 1))];
 
 const ROWS: readonly Row[] = [
   {
@@ -145,6 +153,157 @@ const ROWS: readonly Row[] = [
     items: [...value('cells'), ldx('dw', R1, R0, 0), add(R0, R1), ldx('b', R1, R0, 0), ...end],
     message:
       'test: slot 11: r1 = *(u8 *)(r0 +0): the offset that was added to r0 has no bound; mask it or compare it with a constant first',
+  },
+  {
+    name: 'an offset when another number was compared, with copies of both',
+    items: [
+      ...value('cells'),
+      ldx('dw', R1, R0, 0),
+      ldx('dw', R3, R0, 8),
+      mov(R2, R1),
+      mov(R4, R3),
+      jgt(R2, 31, 'out'),
+      add(R0, R4),
+      ldx('b', R1, R0, 0),
+      label('out'),
+      ...end,
+    ],
+    message: `test: slot 15: r1 = *(u8 *)(r0 +0): ${noBound('r0')}`,
+  },
+  {
+    name: 'an offset of which only the low half was compared',
+    items: [
+      ...value('cells'),
+      ldx('dw', R1, R0, 0),
+      mov(R2, R1),
+      mov32(R3, R1),
+      jgt(R3, 31, 'out'),
+      add(R0, R1),
+      ldx('b', R1, R0, 0),
+      label('out'),
+      ...end,
+    ],
+    message: `test: slot 14: r1 = *(u8 *)(r0 +0): ${noBound('r0')}`,
+  },
+  {
+    name: 'an offset whose copy was compared, where on the second of two ways it is no copy',
+    items: [
+      ...value('cells'),
+      mov(R6, R0),
+      call(RANDOM),
+      ldx('dw', R1, R6, 0),
+      ldx('dw', R2, R6, 8),
+      ...PADDING,
+      jeq(R0, 7, 'other'),
+      mov(R2, R1),
+      label('other'),
+      jgt(R2, 31, 'out'),
+      add(R6, R1),
+      ldx('b', R1, R6, 0),
+      label('out'),
+      ...end,
+    ],
+    message: `test: slot 25: r1 = *(u8 *)(r6 +0): ${noBound('r6')}`,
+  },
+  {
+    name: 'an offset that waited on the stack, on the second of two ways',
+    items: [
+      ...value('cells'),
+      mov(R6, R0),
+      call(RANDOM),
+      st('dw', R10, -16, 3),
+      ...PADDING,
+      jeq(R0, 7, 'other'),
+      st('dw', R10, -16, 64),
+      label('other'),
+      ldx('dw', R1, R10, -16),
+      add(R6, R1),
+      ldx('b', R1, R6, -1),
+      ldx('b', R1, R6, 0),
+      ...end,
+    ],
+    message:
+      'test: slot 25: r1 = *(u8 *)(r6 +0): reads 1 bytes at offset 64 of a value of map cells, which has 64 bytes',
+  },
+  {
+    name: 'an offset that was stored through a copy of the frame pointer, on the second of two ways',
+    items: [
+      ...value('cells'),
+      mov(R6, R0),
+      call(RANDOM),
+      mov(R7, R10),
+      mov(R2, 64),
+      ...PADDING,
+      jeq(R0, 7, 'other'),
+      mov(R2, 3),
+      label('other'),
+      mov(R4, 0),
+      stx('dw', R7, -16, R2),
+      ldx('dw', R1, R10, -16),
+      add(R6, R1),
+      ldx('b', R1, R6, 0),
+      ...end,
+    ],
+    message:
+      'test: slot 27: r1 = *(u8 *)(r6 +0): reads 1 bytes at offset 64 of a value of map cells, which has 64 bytes',
+  },
+  {
+    name: 'a number on the stack that a store at a varying offset may have replaced',
+    items: [
+      loadMapValue(R6, 'config', 0),
+      st('dw', R10, -16, 3),
+      st('dw', R10, -8, 3),
+      ldx('dw', R3, R6, 0),
+      mov(R1, R3),
+      and(R1, 8),
+      mov(R2, R10),
+      add(R2, R1),
+      stx('dw', R2, -16, R3),
+      ldx('dw', R1, R10, -8),
+      add(R6, R1),
+      ldx('b', R1, R6, 0),
+      ...end,
+    ],
+    message: `test: slot 12: r1 = *(u8 *)(r6 +0): ${noBound('r6')}`,
+  },
+  {
+    name: 'a number on the stack after an atomic operation on it',
+    items: [
+      loadMapValue(R6, 'config', 0),
+      st('dw', R10, -8, 3),
+      ldx('dw', R3, R6, 0),
+      atomicAdd('dw', R10, -8, R3),
+      ldx('dw', R1, R10, -8),
+      add(R6, R1),
+      ldx('b', R1, R6, 0),
+      ...end,
+    ],
+    message: `test: slot 7: r1 = *(u8 *)(r6 +0): ${noBound('r6')}`,
+  },
+  {
+    name: 'an atomic operation on stack that was never written',
+    items: [mov(R3, 1), atomicAdd('dw', R10, -8, R3), ...end],
+    message: 'test: slot 1: lock *(u64 *)(r10 -8) += r3: reads the stack at r10-8, which was never written',
+  },
+  {
+    name: 'a number on the stack of which a helper may have written a part',
+    items: [
+      ...value('cells'),
+      mov(R6, R0),
+      st('dw', R10, -16, 3),
+      mov(R1, R10),
+      add(R1, -12),
+      mov(R2, 2),
+      mov(R3, 0),
+      call(PROBE_READ_KERNEL),
+      ldx('w', R1, R10, -16),
+      add(R6, R1),
+      ldx('w', R1, R10, -12),
+      add(R6, R1),
+      ldx('b', R1, R6, 0),
+      ...end,
+    ],
+    message: `test: slot 20: r1 = *(u8 *)(r6 +0): ${noBound('r6')}`,
   },
   {
     name: 'a signed comparison leaves negative offsets',
@@ -699,6 +858,30 @@ describe('slots that the builder does not make', () => {
   ];
   test.each(rows)('%s', (_name, instructions, message) => {
     expect(messageOf(instructions)).toBe(message);
+  });
+
+  test('8,193 jumps in a row whose other sides wait', () => {
+    const jumps = (n: number): Item[] => Array.from({ length: n }, (_, k) => jeq(R2, 1000 + k, 'out'));
+    const items = (n: number) => [ldx('dw', R2, R1, 8), ...jumps(n), label('out'), ...end];
+    expect(verifyItems(items(8192)).explored).toBeGreaterThan(8192);
+    expect(refusalOf(items(8193)).message).toBe(
+      'test: slot 8193: if r2 == 0x23e8 goto pc+0: 8193 conditional jumps in a row can go both ways, at most 8192 may; ' +
+        'let ways meet sooner or move code into functions',
+    );
+  });
+
+  test('65 maps', () => {
+    const load = (handle: number): Instruction[] => [slot(0x18, { src: 1, imm: handle }), slot(0)];
+    const instructions = [...Array.from({ length: 65 }, (_, n) => load(n)).flat(), MOV0, EXIT];
+    expect(messageOf(instructions)).toBe('test: slot 128: r0 = map[id:64]: the program uses more than 64 maps');
+  });
+
+  test('257 functions', () => {
+    const calls = Array.from({ length: 256 }, (_, n) => slot(0x85, { src: 1, imm: 257 - n + 2 * n }));
+    const functions = Array.from({ length: 256 }, () => [MOV0, EXIT]).flat();
+    expect(messageOf([...calls, MOV0, EXIT, ...functions])).toBe(
+      'test: slot 0: call pc+257: the program has 257 functions, at most 256 are allowed',
+    );
   });
 
   test('more than 1,000,000 slots', () => {
