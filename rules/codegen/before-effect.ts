@@ -107,10 +107,10 @@ export const emitBeforeEffect = (context: HookContext, hook: BeforeEffect): void
     context,
     context.hook.predicates.map((_, index) => index),
   );
-  for (const [index, predicate] of context.hook.predicates.entries())
-    if (!isLate(predicate.kernel)) emitPredicate(context, index);
   GATHER[hook](context);
   out.emit(...currentTask);
+  for (const [index, predicate] of context.hook.predicates.entries())
+    if (!isLate(predicate.kernel)) emitPredicate(context, index);
   emitLatePredicates(context);
   emitVerdicts(context, rules, 'exit');
   emitGuards(context);
