@@ -33,6 +33,8 @@ import {
 export interface AgentOptions {
   readonly policies: readonly Policy[];
   readonly sensor: Sensor;
+  /** The policies' rules, compiled for the sensor's kernel; left out: they are compiled here. */
+  readonly compiled?: Compiled;
   /** Name of the observed host, as alerts carry it. */
   readonly host: string;
   /** Carry out what enforcing policies decide; without it they only say what they would do. */
@@ -192,7 +194,7 @@ export const runAgent = async (
   const { kernel } = sensor;
   const rules = policies.flatMap((policy) => policy.rules);
   const hashes = new Map(policies.map((policy) => [policy.name, policy.hash]));
-  const compiled = compile(rules, { level: kernel.features.level });
+  const compiled = options.compiled ?? compile(rules, { level: kernel.features.level });
   const errors = compiled.diagnostics.filter((diagnostic) => diagnostic.severity === 'error');
   if (errors.length > 0) throw new CompileError(errors);
   if (options.enforce && !kernel.features.enforcement)

@@ -1,1 +1,2 @@
 export { type AgentOptions, type AgentSummary, CompileError, runAgent } from './agent.ts';
+export { runPolicyTests, type TestOutcome } from './policy-tests.ts';

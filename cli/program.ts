@@ -1,7 +1,9 @@
 import { Command } from 'commander';
+import { addAlerts } from './alerts.ts';
 import { addCheck } from './check.ts';
 import { addExplain } from './explain.ts';
 import { version } from './package.ts';
+import { addTest } from './test.ts';
 
 const HELP = `
 Results go to stdout, with --json as one JSON object a line; the agent's log and messages go to stderr. Colours only on a terminal,
@@ -31,5 +33,7 @@ export const createProgram = (): Command => {
     .addHelpText('after', HELP);
   addCheck(program);
   addExplain(program);
+  addTest(program);
+  addAlerts(program);
   return program;
 };

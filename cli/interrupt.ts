@@ -1,0 +1,17 @@
+/** A signal that Ctrl-C and SIGTERM abort; the second one ends the process at once, as if nobody had listened. */
+export const onInterrupt = (): { readonly signal: AbortSignal; release(): void } => {
+  const controller = new AbortController();
+  const names = ['SIGINT', 'SIGTERM'] as const;
+  const release = (): void => {
+    for (const name of names) process.off(name, stop);
+  };
+  const stop = (name: NodeJS.Signals): void => {
+    if (controller.signal.aborted) {
+      release();
+      process.kill(process.pid, name);
+    }
+    controller.abort();
+  };
+  for (const name of names) process.on(name, stop);
+  return { signal: controller.signal, release };
+};

@@ -1,0 +1,84 @@
+import { type AgentOptions, type AgentSummary, CompileError, runAgent } from '../agent/index.ts';
+import { type AuditLog, createPublisher, openAuditLog, type Publisher } from '../alerts/index.ts';
+import { VerifierError } from '../engine/verifier/index.ts';
+import { createDiagnosticPrinter } from './diagnostics.ts';
+import { CliError, EXIT, messageOf } from './exit.ts';
+
+/** How long alerts may take to be acknowledged after the last event. */
+const FLUSH_MS = 3_000;
+/** The same where there never was a connection. */
+const UNCONNECTED_FLUSH_MS = 500;
+
+export interface SessionOptions extends Omit<AgentOptions, 'log'> {
+  readonly auditFolder: string;
+  /** NATS servers to publish to; left out: alerts are not published. */
+  readonly nats?: string;
+  readonly warn: (sentence: string) => void;
+}
+
+/** How publishing stood at the end of a run. */
+export interface Published {
+  readonly servers: string;
+  readonly published: number;
+  /** Alerts in the audit log that no server has acknowledged. */
+  readonly pending: number;
+  /** Alerts larger than the server takes. */
+  readonly refused: number;
+  readonly stream: boolean;
+}
+
+export interface SessionResult {
+  readonly summary: AgentSummary;
+  readonly auditFolder: string;
+  readonly nats: Published | undefined;
+}
+
+const openLog = async ({ auditFolder: folder, host, warn }: SessionOptions): Promise<AuditLog> => {
+  try {
+    return await openAuditLog({ folder, host, warn });
+  } catch (error) {
+    throw new CliError(messageOf(error), EXIT.environment);
+  }
+};
+
+const openPublisher = ({ nats, host, warn }: SessionOptions, log: AuditLog): Publisher | undefined => {
+  if (nats === undefined) return undefined;
+  try {
+    return createPublisher({ servers: nats, host, log, report: warn });
+  } catch (error) {
+    throw new CliError(messageOf(error), EXIT.usage);
+  }
+};
+
+const inSentences = (error: unknown): unknown => {
+  if (error instanceof CompileError) {
+    const printed = createDiagnosticPrinter(false);
+    return new CliError(`${error.message}\n${error.diagnostics.map(printed).join('\n')}`, EXIT.usage);
+  }
+  if (error instanceof VerifierError)
+    return new CliError(`the kernel refuses the policies' program (see "shrike check"): ${error.message}`, EXIT.usage);
+  return error;
+};
+
+const settle = async (publisher: Publisher, servers: string): Promise<Published> => {
+  await publisher.flush(publisher.state.connected ? FLUSH_MS : UNCONNECTED_FLUSH_MS);
+  const { published, refused, stream } = publisher.state;
+  return { servers, published, refused, stream, pending: await publisher.pending() };
+};
+
+/** Runs the agent with an audit log of its own and, where wanted, a publisher that follows it; both are closed at the end. */
+export const runSession = async (options: SessionOptions, signal: AbortSignal): Promise<SessionResult> => {
+  const log = await openLog(options);
+  let publisher: Publisher | undefined;
+  try {
+    publisher = openPublisher(options, log);
+    const summary = await runAgent({ ...options, log }, signal);
+    const nats = publisher && options.nats !== undefined ? await settle(publisher, options.nats) : undefined;
+    return { summary, auditFolder: options.auditFolder, nats };
+  } catch (error) {
+    throw inSentences(error);
+  } finally {
+    await publisher?.close();
+    await log.close();
+  }
+};
