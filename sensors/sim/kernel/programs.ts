@@ -1,6 +1,6 @@
 import { type BpfMap, createMap, isRingBuffer } from '../../../engine/maps/index.ts';
 import { HOOKS, type HookName, type MapSpec, type ProgramSpec, relocate } from '../../../engine/object/index.ts';
-import { verify } from '../../../engine/verifier/index.ts';
+import { type Verified, verify } from '../../../engine/verifier/index.ts';
 import { createInterpreter, helperById, type Interpreter, type VmEnvironment } from '../../../engine/vm/index.ts';
 import type { KernelMap, KernelRingBuffer, Link, LoadedProgram, ProgramStats } from '../../kernel.ts';
 import type { Hooks } from './hooks.ts';
@@ -17,6 +17,18 @@ export interface SimProgram extends LoadedProgram {
 export interface SimLink extends Link {
   program: SimProgram;
 }
+
+/**
+ * What was verified, by program: hosts are alike, so that a program which another host took is the same again where its maps have
+ * the same handles and specs. The verifier reads nothing else.
+ */
+const verifiedBefore = new WeakMap<
+  ProgramSpec,
+  { readonly maps: readonly (MapSpec | number)[]; readonly verified: Verified }
+>();
+
+const isSame = <T>(one: readonly T[], other: readonly T[]): boolean =>
+  one.length === other.length && one.every((value, index) => value === other[index]);
 
 /** The maps and programs that were loaded into the simulated kernel. */
 export class Programs {
@@ -50,15 +62,7 @@ export class Programs {
       throw new Error(
         `program ${spec.name}: the simulated kernel has no hook ${spec.hook}; it has ${Object.keys(this.#hooks).join(', ')}`,
       );
-    const relocated = relocate(spec, (name) => maps.get(name)?.handle, KERNEL_BTF);
-    const verified = verify(relocated, {
-      name: spec.name,
-      hook: HOOKS[spec.hook],
-      btf: KERNEL_BTF,
-      map: (handle) => this.#maps.get(handle)?.spec,
-      helper: helperById,
-      lines: spec.lines,
-    });
+    const verified = this.#verify(spec, maps);
     const program: SimProgram = {
       name: spec.name,
       hook: spec.hook,
@@ -68,6 +72,25 @@ export class Programs {
     };
     this.#programs.add(program);
     return program;
+  }
+
+  #verify(spec: ProgramSpec, maps: ReadonlyMap<string, KernelMap>): Verified {
+    const used = [...maps.values()].flatMap((map) => [map.handle, map.spec]);
+    const before = verifiedBefore.get(spec);
+    if (before !== undefined && isSame(before.maps, used)) return before.verified;
+    const verified = verify(
+      relocate(spec, (name) => maps.get(name)?.handle, KERNEL_BTF),
+      {
+        name: spec.name,
+        hook: HOOKS[spec.hook],
+        btf: KERNEL_BTF,
+        map: (handle) => this.#maps.get(handle)?.spec,
+        helper: helperById,
+        lines: spec.lines,
+      },
+    );
+    verifiedBefore.set(spec, { maps: used, verified });
+    return verified;
   }
 
   attach(program: LoadedProgram): SimLink {
