@@ -45,6 +45,20 @@ const workingDirectory = (recording: Recording, pid: number): string => {
   return '/';
 };
 
+/** The terminal that a process has as its standard descriptors, `pts/0`, where -y shows one. */
+const terminalOf = (recording: Recording, pid: number): string | undefined => {
+  for (const event of recording.events) {
+    if (event.kind !== 'call' || event.pid !== pid) continue;
+    for (const { value } of event.arguments) {
+      const terminal =
+        value.kind === 'number' && value.value <= 2n ? /^\/dev\/(pts\/\d+)/.exec(value.decoration ?? '') : null;
+      if (terminal !== null) return terminal[1];
+    }
+    if (event.name.startsWith('dup') || event.name === 'close') return undefined;
+  }
+  return undefined;
+};
+
 export const createPlayer = (host: SimHost, recording: Recording): Player => {
   /** When the recording begins, nanoseconds since boot. */
   const origin = recording.start === undefined ? host.bootNs : recording.start - host.wallTime(0n);
@@ -75,7 +89,15 @@ export const createPlayer = (host: SimHost, recording: Recording): Player => {
   const spawnFirst = (pid: number): void => {
     const uid = firstResult(recording, pid, ['geteuid', 'getuid']) ?? 0;
     const gid = firstResult(recording, pid, ['getegid', 'getgid']) ?? uid;
-    const strace = { exepath: '/usr/bin/strace', argv: ['strace'], uid, gid, cwd: workingDirectory(recording, pid) };
+    const tty = terminalOf(recording, pid);
+    const strace = {
+      exepath: '/usr/bin/strace',
+      argv: ['strace'],
+      uid,
+      gid,
+      cwd: workingDirectory(recording, pid),
+      ...(tty === undefined ? {} : { tty }),
+    };
     host.spawn({ ...strace, pid, parent: host.spawn({ ...strace, pid: freePid(pid) }) });
   };
 

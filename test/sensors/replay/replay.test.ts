@@ -145,6 +145,7 @@ describe('replay', () => {
         '42    execve("/bin/cat", ["cat"], 0x7ffd0 /* 4 vars */) = 0',
         '42    geteuid() = 1000',
         '42    getegid() = 100',
+        '42    ioctl(0</dev/pts/3<char 136:3>>, TCGETS, {c_iflag=ICRNL|IXON, ...}) = 0',
         '42    openat(AT_FDCWD</home/alice>, "x", O_RDONLY) = -1 ENOENT (No such file or directory)',
         '42    +++ exited with 1 +++',
       ),
@@ -154,6 +155,7 @@ describe('replay', () => {
     expect(child).toMatchObject({ name: 'strace', uid: 1000, parentPid: 41 });
     expect(kernel.processes().find((process) => process.pid === 41)).toMatchObject({ name: 'strace', parentPid: 1 });
     expect(host.task(42)).toMatchObject({ uid: 1000, gid: 100, cwd: '/home/alice' });
+    expect(host.fs.stat('/dev/pts/3')).toBeDefined();
   });
 
   it('runs a process of which the recording tells no origin as unknown, and says so', async () => {
