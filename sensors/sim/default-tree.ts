@@ -123,3 +123,27 @@ export const plantDefaultTree = (files: SimFileSystem): void => {
   for (const name of words(SYSTEM_PROGRAMS)) files.write(`/usr/sbin/${name}`, elf(name), 0o755);
   for (const name of SETUID_PROGRAMS) files.write(`/usr/bin/${name}`, elf(name), 0o4755);
 };
+
+/** What /proc has beside processes. */
+const PROC_FILES: readonly FileEntry[] = [
+  ['/proc/version', 'Linux version 6.12.0 (simulated)\n', 0o444],
+  ['/proc/cpuinfo', 'processor\t: 0\n', 0o444],
+  ['/proc/meminfo', 'MemTotal: 1048576 kB\n', 0o444],
+  ['/proc/mounts', '', 0o444],
+  ['/proc/modules', '', 0o444],
+  ['/proc/kallsyms', '', 0o444],
+  ['/proc/filesystems', 'nodev\ttmpfs\n', 0o444],
+  ['/proc/stat', 'cpu 0 0 0 0\n', 0o444],
+  ['/proc/sysrq-trigger', '', 0o200],
+  ['/proc/sys/kernel/core_pattern', 'core\n'],
+  ['/proc/sys/kernel/modprobe', '/sbin/modprobe\n'],
+  ['/proc/sys/kernel/randomize_va_space', '2\n'],
+  ['/proc/sys/kernel/yama/ptrace_scope', '0\n'],
+  ['/proc/sys/net/ipv4/ip_forward', '0\n'],
+  ['/proc/sys/vm/overcommit_memory', '0\n'],
+];
+
+/** Fills a mounted /proc. */
+export const plantProcFiles = (files: SimFileSystem): void => {
+  for (const [path, content, mode] of PROC_FILES) files.write(path, content, mode);
+};

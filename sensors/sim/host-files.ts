@@ -115,6 +115,7 @@ export const createHostFiles = (machine: Machine, walker: () => Pick<Task, 'subj
     list: (path) => {
       const found = find(path);
       if (!found?.dentry.children) throw new Error(`there is no directory "${path}" in the simulated file system`);
+      found.dentry.inode.populate?.();
       return [...found.dentry.children.keys()].sort();
     },
   };

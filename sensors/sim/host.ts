@@ -1,10 +1,11 @@
-import { plantDefaultTree } from './default-tree.ts';
+import { plantDefaultTree, plantProcFiles } from './default-tree.ts';
 import { createHostFiles, type HostFiles } from './host-files.ts';
 import { AddressSpace } from './kernel/address-spaces.ts';
 import { ALL_CAPABILITIES, Cred, idsOf, NO_CAPABILITIES } from './kernel/credentials.ts';
+import type { Dentry } from './kernel/dentries.ts';
 import { FilesStruct, OpenFile } from './kernel/files.ts';
 import { createMachine, type Machine } from './kernel/machine.ts';
-import type { Path } from './kernel/mounts.ts';
+import type { Mount, Path } from './kernel/mounts.ts';
 import { Processes } from './kernel/processes.ts';
 import { createSimKernel } from './kernel/sim-kernel.ts';
 import { FsStruct, PF_KTHREAD, Task, ThreadGroup, UNSET_LOGINUID } from './kernel/tasks.ts';
@@ -36,17 +37,20 @@ const DEVICES: readonly (readonly [path: string, mode: number, major: number, mi
 const PTS_MAJOR = 136;
 
 const mountTree = (machine: Machine, files: HostFiles): void => {
-  const mounted = (path: string, type: 'proc' | 'devtmpfs' | 'tmpfs' | 'sysfs', mode: number): void => {
+  const mountAt = (path: string, root: Dentry): Mount => {
     files.mkdir(path);
-    const where = files.find(path);
-    if (where) machine.files.mount(machine.files.newSuperBlock(type, undefined, mode).root, where);
+    return machine.files.mount(root, files.find(path));
   };
-  mounted('/proc', 'proc', 0o555);
+  const mounted = (path: string, type: 'devtmpfs' | 'tmpfs' | 'sysfs', mode: number): void => {
+    mountAt(path, machine.files.newSuperBlock(type, undefined, mode).root);
+  };
+  machine.proc.mount = mountAt('/proc', machine.proc.superBlock.root);
   mounted('/sys', 'sysfs', 0o555);
   mounted('/dev', 'devtmpfs', 0o755);
   mounted('/dev/shm', 'tmpfs', 0o1777);
   mounted('/run', 'tmpfs', 0o755);
   mounted('/tmp', 'tmpfs', 0o1777);
+  plantProcFiles(files);
   for (const [path, mode, major, minor] of DEVICES) files.device(path, mode, major, minor);
   files.symlink('/proc/self/fd', '/dev/fd');
   files.symlink('/proc/self/fd/0', '/dev/stdin');

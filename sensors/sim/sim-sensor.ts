@@ -8,6 +8,8 @@ export interface SimSensorOptions {
   readonly scenario: Scenario;
   /** The same seed gives the same run, byte for byte; default 1. */
   readonly seed?: number;
+  /** Memory of the host in bytes; default the host's. */
+  readonly memory?: number;
   /** Milliseconds of real time before each step, for people who watch; default 0. */
   readonly pace?: number;
   readonly observer?: ScenarioObserver;
@@ -34,8 +36,8 @@ const pause = async (ms: number, signal: AbortSignal): Promise<boolean> => {
 };
 
 /** A sensor that plays a scenario on a new simulated host. @throws Error for a scenario that no host can be set up for */
-export const createSimSensor = ({ scenario, seed = 1, pace = 0, observer }: SimSensorOptions): SimSensor => {
-  const host = createSimHost({ seed });
+export const createSimSensor = ({ scenario, seed = 1, memory, pace = 0, observer }: SimSensorOptions): SimSensor => {
+  const host = createSimHost({ seed, ...(memory !== undefined && { memory }) });
   const player = createPlayer(host, scenario, observer);
   const before = host.calls;
   const run = async (pump: () => void, signal: AbortSignal): Promise<SensorReport> => {

@@ -26,6 +26,12 @@ export class AddressSpace extends KernelObject {
     this.setU64(MM.envEnd, strings.envEnd);
   }
 
+  /** `NAME=value` and a NUL each. */
+  get environment(): Uint8Array {
+    const strings = this.#strings;
+    return (strings && this.read(strings.argEnd, strings.envEnd - strings.argEnd)) ?? new Uint8Array(0);
+  }
+
   /** Bytes at a user address, undefined where it isn't mapped. */
   read(address: number, length: number): Uint8Array | undefined {
     return this.#strings && readRegion(this.#strings.region, address, length);

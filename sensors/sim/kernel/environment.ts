@@ -5,7 +5,7 @@ import { sendSignal } from './signals.ts';
 import { PF_EXITING, type Task } from './tasks.ts';
 
 /** What helpers see of the machine. */
-export const createEnvironment = (machine: Omit<Machine, 'programs'>): VmEnvironment => {
+export const createEnvironment = (machine: Omit<Machine, 'programs' | 'proc'>): VmEnvironment => {
   const random = machine.random;
   const current = (): Task => {
     if (!machine.current) throw new Error('a program ran while no task did');

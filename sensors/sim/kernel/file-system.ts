@@ -78,6 +78,7 @@ export class FileSystem {
   mayCreate(cred: Cred, parent: Path): number {
     if (!parent.dentry.linked) return -ENOENT;
     if (this.readOnly(parent)) return -EROFS;
+    if (parent.dentry.superBlock.type === 'proc' && !this.#permissions.lifted) return -ENOENT;
     return this.#permissions.may(cred, parent.dentry.inode, MAY_WRITE | MAY_EXEC) ? 0 : -EACCES;
   }
 

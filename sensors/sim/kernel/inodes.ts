@@ -50,12 +50,14 @@ export class Inode extends KernelObject {
   dentries = 0;
   /** A symbolic link's target. */
   target = '';
-  /** Of a magic link (/proc/PID/exe): where it leads, whatever its target's text. */
-  follow: (() => Path | undefined) | undefined;
+  /** Of a magic link (/proc/PID/exe): where it leads, whatever its text, and the text. */
+  magic: { readonly follow: () => Path | undefined; readonly text: () => string } | undefined;
   /** Of a file whose content is made when it is read (/proc). */
   generate: (() => string) | undefined;
-  /** Of a directory whose names come and go by themselves (/proc): makes the entry if the name exists. */
+  /** Of a directory whose names come and go by themselves (/proc): the entry of a name, made if it is missing. */
   lookup: ((name: string) => Dentry | undefined) | undefined;
+  /** The same for all names there are. */
+  populate: (() => void) | undefined;
   /** The Unix socket that is bound to it. */
   socket: Socket | undefined;
   pipe: Pipe | undefined;

@@ -8,6 +8,7 @@ import { createHooks, type Hooks } from './hooks.ts';
 import { Network } from './network.ts';
 import { PathWalk } from './path-walk.ts';
 import { Permissions } from './permissions.ts';
+import { Proc } from './proc.ts';
 import { Programs } from './programs.ts';
 import { Namespaces as NamespaceSet, type Namespaces, type Task } from './tasks.ts';
 import { Scratch } from './user-memory.ts';
@@ -24,6 +25,7 @@ export interface Machine {
   readonly files: FileSystem;
   readonly walk: PathWalk;
   readonly network: Network;
+  readonly proc: Proc;
   readonly scratch: Scratch;
   readonly namespaces: Namespaces;
   /** By thread id; those that died and were not waited for included. */
@@ -40,6 +42,8 @@ export const createMachine = (seed: number, bootTime: Date, memoryBytes: number)
   const memory = new Memory(memoryBytes);
   const permissions = new Permissions();
   const hooks = createHooks(memory);
+  const files = new FileSystem(memory, permissions);
+  const tasks = new Map<number, Task>();
   const state = {
     memory,
     clock: new Clock(bootTime),
@@ -47,15 +51,19 @@ export const createMachine = (seed: number, bootTime: Date, memoryBytes: number)
     cgroups: new Cgroups(),
     hooks,
     permissions,
-    files: new FileSystem(memory, permissions),
+    files,
     walk: new PathWalk(permissions),
     network: new Network(),
     scratch: new Scratch(),
     namespaces: new NamespaceSet(memory),
-    tasks: new Map<number, Task>(),
+    tasks,
     maps: new Map<number, BpfMap>(),
     current: undefined as Task | undefined,
     recorded: false,
   };
-  return Object.assign(state, { programs: new Programs(createEnvironment(state), hooks, state.maps) });
+  const procFiles = files.newSuperBlock('proc', undefined, 0o555);
+  return Object.assign(state, {
+    proc: new Proc(memory, procFiles, tasks, () => state.current),
+    programs: new Programs(createEnvironment(state), hooks, state.maps),
+  });
 };

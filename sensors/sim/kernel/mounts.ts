@@ -93,11 +93,12 @@ const namesFrom = (root: Path | undefined, path: Path): { readonly text: string;
   return { text: `/${names.reverse().join('/')}`, reached: false };
 };
 
-/** The path as text, from the root of the mount tree; ` (deleted)` is appended to an unlinked one, as d_path does. */
-export const pathText = (path: Path): string => {
-  const { text } = namesFrom(undefined, path);
-  return path.dentry.linked ? text : `${text} (deleted)`;
-};
+/** The path as text, from the root of the mount tree; a memfd's is `/memfd:NAME`. */
+export const pathText = (path: Path): string => namesFrom(undefined, path).text;
+
+/** The same with ` (deleted)` after what has no name any more, as d_path gives it. */
+export const describePath = (path: Path): string =>
+  path.dentry.linked ? pathText(path) : `${pathText(path)} (deleted)`;
 
 /** The path as text from a task's root, as getcwd gives it. */
 export const pathFrom = (root: Path, path: Path): string => {

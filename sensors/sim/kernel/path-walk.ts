@@ -47,7 +47,8 @@ export class PathWalk {
   /** The entry's file, with what is mounted on it; undefined where there is none. */
   child(parent: Path, name: string): Path | undefined {
     const { dentry } = parent;
-    const child = dentry.children?.get(name) ?? dentry.inode.lookup?.(name);
+    const { lookup } = dentry.inode;
+    const child = lookup ? lookup(name) : dentry.children?.get(name);
     return child && over(parent, child);
   }
 
@@ -83,8 +84,8 @@ export class PathWalk {
       const link = child.dentry.inode;
       if (link.isLink && (!last || follow || trailingSlash)) {
         if (++links > MAXSYMLINKS) return -ELOOP;
-        if (link.follow) {
-          const target = link.follow();
+        if (link.magic) {
+          const target = link.magic.follow();
           if (!target) return -ENOENT;
           path = target;
           continue;

@@ -182,6 +182,7 @@ export class Processes {
 
   #forget(task: Task): void {
     this.#machine.tasks.delete(task.pid);
+    this.#machine.proc.forget(task.pid);
     task.release();
   }
 }

@@ -59,6 +59,7 @@ const DIRENT_BYTES = 19;
 const getdents: CallHandler = (call) => {
   const file = call.file(0);
   const { children, linked } = file.path.dentry;
+  file.inode.populate?.();
   if (!children) return -ENOTDIR;
   if (!linked) return -ENOENT;
   const names = ['.', '..', ...children.keys()].slice(file.entriesRead);

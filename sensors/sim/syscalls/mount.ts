@@ -22,7 +22,10 @@ const mount: CallHandler = (call) => {
   if (type === undefined) return -EINVAL;
   if (!isFileSystemType(type)) return -ENODEV;
   if (!where.dentry.inode.isDirectory) return -ENOTDIR;
-  const superBlock = files.newSuperBlock(type, undefined, type === 'tmpfs' ? 0o1777 : 0o755);
+  const superBlock =
+    type === 'proc'
+      ? call.machine.proc.superBlock
+      : files.newSuperBlock(type, undefined, type === 'tmpfs' ? 0o1777 : 0o755);
   files.mount(superBlock.root, where, (flags & MS_RDONLY) !== 0);
   return 0;
 };

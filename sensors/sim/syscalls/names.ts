@@ -2,7 +2,7 @@ import { EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPER
 import { CAP_MKNOD } from '../kernel/credentials.ts';
 import type { Dentry } from '../kernel/dentries.ts';
 import { encodeText } from '../kernel/kernel-object.ts';
-import { type Path, pathText } from '../kernel/mounts.ts';
+import type { Path } from '../kernel/mounts.ts';
 import { MAY_WRITE } from '../kernel/permissions.ts';
 import { Pipe } from '../kernel/pipes.ts';
 import {
@@ -136,9 +136,9 @@ const readlink = (call: SystemCall, directory: number | undefined, pathIndex: nu
   if (size <= 0) return -EINVAL;
   const { inode } = call.find(pathIndex, directory, false).dentry;
   if (!inode.isLink) return -EINVAL;
-  const followed = inode.follow?.();
-  if (inode.follow && !followed) return -ENOENT;
-  call.data = encodeText(followed ? pathText(followed) : inode.target).subarray(0, size);
+  const text = inode.magic ? inode.magic.text() : inode.target;
+  if (text === '') return -ENOENT;
+  call.data = encodeText(text).subarray(0, size);
   return call.data.length;
 };
 

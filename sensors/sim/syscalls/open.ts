@@ -86,8 +86,8 @@ const findOrCreate = (
     if (!inode.isLink) return { path: child, created: false };
     if ((flags & O_NOFOLLOW) !== 0) throw new CallError(ELOOP);
     if (++links > MAXSYMLINKS) throw new CallError(ELOOP);
-    if (inode.follow) {
-      const target = inode.follow();
+    if (inode.magic) {
+      const target = inode.magic.follow();
       if (!target) throw new CallError(ENOENT);
       return { path: target, created: false };
     }
