@@ -149,6 +149,9 @@ const usual = (call: string): readonly Member[] => {
 /** Calls that make a new process, which gets a name. */
 export const FORKS: ReadonlySet<string> = new Set(['fork', 'vfork', 'clone', 'clone3']);
 
+/** Calls that put another program into a process, which may get another name with it. */
+export const EXECUTES: ReadonlySet<string> = new Set(['execve', 'execveat']);
+
 /** Calls that make a socket first where none is given. */
 export const MAKES_SOCKET: ReadonlySet<string> = new Set(['connect', 'bind']);
 

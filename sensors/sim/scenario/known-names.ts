@@ -1,4 +1,4 @@
-import { FORKS } from './forms.ts';
+import { EXECUTES, FORKS } from './forms.ts';
 import type { Action } from './scenario.ts';
 
 /** The processes that every host has, by the names that steps call them. */
@@ -58,6 +58,7 @@ export const createKnownNames = (processes: readonly string[]): KnownNames => {
         return started(lastPart(program.kind === 'path' ? program.path : (argv[0] ?? program.name)));
       }
       if (FORKS.has(call)) return started(as ?? 'child');
+      if (EXECUTES.has(call)) return as === undefined ? undefined : started(as);
       if (typeof action === 'object' && action.kind === 'call' && OPENS.has(call)) {
         for (const argument of action.arguments) {
           if (argument.kind === 'literal' && typeof argument.value === 'string') descriptors.add(argument.value);

@@ -2,7 +2,7 @@ import type { CallResult, SimArgument, SimHost, SimTask } from '../sim-host.ts';
 import { AF_INET, AF_INET6, AF_UNIX, AT_EMPTY_PATH } from '../uapi.ts';
 import { Descriptors } from './descriptors.ts';
 import type { ScenarioObserver, StepOutcome } from './events.ts';
-import { FORKS } from './forms.ts';
+import { EXECUTES, FORKS } from './forms.ts';
 import { noteDescriptors } from './note-descriptors.ts';
 import { findProgram } from './programs.ts';
 import type { Action, Program, Scenario, Step, StepArgument } from './scenario.ts';
@@ -190,6 +190,9 @@ export const createPlayer = (host: SimHost, scenario: Scenario, observer?: Scena
     }
     const done = make(step, actor.task, action.call, args);
     noteDescriptors(actor.descriptors, action.call, args, done, step.number);
+    if (EXECUTES.has(action.call) && done.result === 0 && step.as !== undefined) {
+      actors.set(step.as, actor.task.alive ? actor : killedIn(step));
+    }
     if (FORKS.has(action.call) && done.result > 0) {
       const child = host.task(done.result);
       const name = step.as ?? 'child';

@@ -47,7 +47,10 @@ const ProcessSchema = z
     name: z.string().min(1).describe('what steps call the process'),
     path: absolute.optional().describe('the absolute path of its program'),
     argv: arguments_.min(1).optional().describe('a list of arguments such as [nginx, -g, "daemon off;"]'),
-    env: z.array(z.string()).optional().describe('a list such as [LANG=C, HOME=/root]'),
+    env: z
+      .array(z.string().describe('a text such as LANG=C'))
+      .optional()
+      .describe('a list such as [LANG=C, HOME=/root]'),
     parent: z.string().optional().describe('the name of a process before it'),
     listen: z.array(endpoint).optional().describe('a list of addresses such as ["0.0.0.0:80"]'),
     ...identityShape,
@@ -74,7 +77,10 @@ const IncomingSchema = z
 
 const hostShape = {
   files: z.record(z.string(), FileSchema).optional().describe('a mapping from paths to contents'),
-  programs: z.array(z.string().min(1)).optional().describe('a list of names or paths such as [npm, /opt/tool]'),
+  programs: z
+    .array(z.string().min(1).describe('a name or a path'))
+    .optional()
+    .describe('a list of names or paths such as [npm, /opt/tool]'),
   processes: z.array(ProcessSchema).optional().describe('a list of processes'),
   remotes: z.array(RemoteSchema).optional().describe('a list of addresses such as ["203.0.113.5:4444"]'),
   incoming: z.array(IncomingSchema).optional().describe('a list of connections'),

@@ -3,7 +3,7 @@ import { AF_INET, AF_INET6, SOCK_STREAM } from '../uapi.ts';
 import { Descriptors } from './descriptors.ts';
 import { addProgram, findProgram, PATH } from './programs.ts';
 import { provide } from './provide.ts';
-import type { Endpoint, Identity, Scenario, ScenarioProcess } from './scenario.ts';
+import type { Endpoint, Identity, Scenario, ScenarioFile, ScenarioProcess } from './scenario.ts';
 
 /** A process that steps can name. */
 export interface Actor {
@@ -14,6 +14,7 @@ export interface Actor {
 
 const ENVIRONMENT = [`PATH=${PATH.join(':')}`, 'LANG=C.UTF-8'];
 const BACKLOG = 128;
+const FOLDER_MODE = 0o755;
 
 /** The members of SpawnOptions that an identity decides. */
 export const spawnIdentity = (identity: Identity): Partial<SpawnOptions> => {
@@ -59,11 +60,20 @@ const listen = (host: SimHost, actor: Actor, { address, port }: Endpoint): void 
   descriptors.bind(fd, port);
 };
 
+/** Puts a file there; the folders that are missing above it are its owner's. */
+const addFile = ({ fs }: SimHost, { path, content, mode, uid, gid }: ScenarioFile): void => {
+  for (let slash = path.indexOf('/', 1); slash > 0; slash = path.indexOf('/', slash + 1)) {
+    const folder = path.slice(0, slash);
+    if (!fs.exists(folder)) fs.mkdir(folder, FOLDER_MODE, uid, gid);
+  }
+  fs.write(path, content, mode, uid, gid);
+};
+
 /** Makes a host what a scenario says it is before anything happens. @throws Error for what no host can be */
 export const setUp = (host: SimHost, scenario: Scenario): Map<string, Actor> => {
   const actors = new Map<string, Actor>();
   actors.set('systemd', { task: host.root, descriptors: new Descriptors(), env: ENVIRONMENT });
-  for (const { path, content, mode, uid, gid } of scenario.host.files) host.fs.write(path, content, mode, uid, gid);
+  for (const file of scenario.host.files) addFile(host, file);
   for (const program of scenario.host.programs) addProgram(host, program);
   const declared = new Set(scenario.host.processes.map(({ name }) => name));
   const processes = [
