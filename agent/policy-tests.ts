@@ -8,6 +8,8 @@ import { createMemoryLog } from './memory-log.ts';
 /** The kernel that policies' tests run in. */
 const LEVEL = '6.12';
 const HOST = 'test';
+/** Bytes of a test's host: enough for a policy's maps and a few dozen processes. */
+const MEMORY = 32 * 1024 * 1024;
 
 /** What a test of a policy came to. */
 export interface TestOutcome {
@@ -53,7 +55,7 @@ export const runPolicyTests = async function* (policy: Policy): AsyncGenerator<T
     const { problems } = await runAgent({
       policies: [policy],
       compiled,
-      sensor: createSimSensor({ scenario }),
+      sensor: createSimSensor({ scenario, memory: MEMORY }),
       host: HOST,
       enforce: test.enforce,
       log: createMemoryLog(HOST),
