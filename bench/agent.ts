@@ -1,0 +1,30 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type AgentSummary, runAgent } from '../agent/index.ts';
+import { openAuditLog } from '../alerts/index.ts';
+import { loadPolicies, type Policy, packageFolder } from '../policies/index.ts';
+import type { Sensor } from '../sensors/index.ts';
+
+/** The policies that ship, without the enforcing variants. @throws Error where one of them is wrong */
+export const library = (): readonly Policy[] => {
+  const { policies, diagnostics } = loadPolicies([packageFolder('policies', 'library')]);
+  const [first] = diagnostics;
+  if (first !== undefined) throw new Error(`${first.file}:${first.line}: ${first.message}`);
+  return policies;
+};
+
+/** Lets a sensor run under all shipped policies, with an audit log in a temporary folder. */
+export const underPolicies = async (sensor: Sensor): Promise<AgentSummary> => {
+  const folder = mkdtempSync(join(tmpdir(), 'shrike-bench-'));
+  try {
+    const log = await openAuditLog({ folder, host: 'bench' });
+    try {
+      return await runAgent({ policies: library(), sensor, host: 'bench', enforce: false, log });
+    } finally {
+      await log.close();
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+};

@@ -1,0 +1,68 @@
+/** One thing to measure. */
+export interface Case {
+  readonly name: string;
+  readonly unit: 'ns/instruction' | 'ns/call' | 'ms' | 'calls/s';
+  /** The case of the same suite that this one is compared with. */
+  readonly baseline?: string;
+  /** Takes one sample, in the case's unit. */
+  sample(): number | Promise<number>;
+}
+
+/** What a case came to: one line of the bench's output. A case without a baseline has no ratio. */
+export interface Measurement {
+  readonly suite: string;
+  readonly name: string;
+  readonly unit: string;
+  readonly median: number;
+  /** Median of the case it is compared with, sampled in the same run. */
+  readonly baseline?: number;
+  readonly ratio?: number;
+  readonly samples: number;
+}
+
+/** The middle of the values; the mean of the two in the middle where their number is even. */
+export const median = (values: readonly number[]): number => {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
+};
+
+/** Nanoseconds that `work` takes. */
+export const nanoseconds = (work: () => void): number => {
+  const start = process.hrtime.bigint();
+  work();
+  return Number(process.hrtime.bigint() - start);
+};
+
+/** Numbers for people and files: four significant digits. */
+const rounded = (value: number): number => Number(value.toPrecision(4));
+
+/**
+ * Samples all cases of a suite in turn, one sample each a round, so that what slows the machine down for a while slows all of them;
+ * a first round warms up and is not counted.
+ */
+export const measure = async (
+  suite: string,
+  cases: readonly Case[],
+  samples: number,
+): Promise<readonly Measurement[]> => {
+  const values = new Map<string, number[]>(cases.map(({ name }) => [name, []]));
+  for (let round = 0; round <= samples; round++) {
+    for (const each of cases) {
+      const value = await each.sample();
+      if (round > 0) values.get(each.name)?.push(value);
+    }
+  }
+  const medianOf = (name: string): number => median(values.get(name) ?? []);
+  return cases.map(({ name, unit, baseline }) => ({
+    suite,
+    name,
+    unit,
+    median: rounded(medianOf(name)),
+    ...(baseline === undefined
+      ? {}
+      : { baseline: rounded(medianOf(baseline)), ratio: rounded(medianOf(name) / medianOf(baseline)) }),
+    samples,
+  }));
+};
