@@ -30,6 +30,13 @@ export interface AlertTextOptions {
   readonly host?: boolean;
 }
 
+const painted = (code: string, text: string, colour: boolean): string =>
+  colour ? `\x1b[${code}m${text}\x1b[0m` : text;
+
+/** A text in the colour of a priority. */
+export const inPriority = (priority: Priority, text: string, colour: boolean): string =>
+  painted(PRIORITY_COLOURS[priority], text, colour);
+
 /** What enforcement did, in a word; undefined for a rule that only alerts. */
 export const verdictText = ({ verdict, enforced }: Alert): string | undefined => {
   if (verdict === undefined || verdict === 'allow') return undefined;
@@ -39,12 +46,12 @@ export const verdictText = ({ verdict, enforced }: Alert): string | undefined =>
 
 /** An alert in one line, without newline: `12:00:00.000 critical [denied] Rule: output (policy)`. */
 export const formatAlert = (alert: Alert, { colour, host }: AlertTextOptions): string => {
-  const paint = (code: string, text: string) => (colour ? `\x1b[${code}m${text}\x1b[0m` : text);
+  const paint = (code: string, text: string) => painted(code, text, colour);
   const verdict = verdictText(alert);
   const origin = host === true ? `${alert.policy} on ${alert.host}` : alert.policy;
   return [
     paint(DIM, escapeControl(alert.time.slice(11, 23))),
-    paint(PRIORITY_COLOURS[alert.priority], alert.priority.padEnd(PRIORITY_WIDTH)),
+    inPriority(alert.priority, alert.priority.padEnd(PRIORITY_WIDTH), colour),
     ...(verdict === undefined ? [] : [paint(VERDICT_COLOUR, `[${verdict}]`)]),
     `${paint(BOLD, `${escapeControl(alert.rule)}:`)} ${escapeControl(alert.output)}`,
     paint(DIM, `(${escapeControl(origin)})`),

@@ -3,6 +3,8 @@ import { addAlerts } from './alerts.ts';
 import { addCheck } from './check.ts';
 import { addExplain } from './explain.ts';
 import { version } from './package.ts';
+import { addRun } from './run.ts';
+import { addScenarios } from './scenarios.ts';
 import { addTest } from './test.ts';
 
 const HELP = `
@@ -31,9 +33,11 @@ export const createProgram = (): Command => {
     .configureHelp({ helpWidth: 120 })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'shrike: ')) })
     .addHelpText('after', HELP);
+  addRun(program);
   addCheck(program);
   addExplain(program);
   addTest(program);
   addAlerts(program);
+  addScenarios(program);
   return program;
 };

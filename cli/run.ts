@@ -1,0 +1,201 @@
+import { type Command, Option } from 'commander';
+import { type Alert, formatAlert } from '../alerts/index.ts';
+import { loadPolicies, type Policy } from '../policies/index.ts';
+import { createReplaySensor, createSimSensor, type ScenarioObserver, type Sensor } from '../sensors/index.ts';
+import { wholeNumber } from './arguments.ts';
+import { freshAuditFolder } from './audit-folder.ts';
+import { createDiagnosticPrinter } from './diagnostics.ts';
+import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
+import { onInterrupt } from './interrupt.ts';
+import { createLog, type LogLevel, logLevelOption } from './log.ts';
+import { type Output, openStdout } from './output.ts';
+import { enforcingFolder, libraryFolder } from './package.ts';
+import { count } from './paint.ts';
+import { createProcessTree } from './process-tree.ts';
+import { scenarioOf } from './scenario-file.ts';
+import { runSession, type SessionResult } from './session.ts';
+import { runRecord, summaryLines } from './summary.ts';
+
+export interface RunOptions {
+  readonly policies?: readonly string[];
+  readonly sensor: 'sim' | 'replay';
+  readonly scenario?: string;
+  readonly input?: string;
+  readonly onProblem: 'skip' | 'stop';
+  readonly enforce: boolean;
+  readonly nats?: string;
+  readonly host?: string;
+  readonly audit?: string;
+  readonly protect: readonly string[];
+  readonly json: boolean;
+  readonly tree: boolean;
+  readonly pace: number;
+  readonly logLevel: LogLevel;
+}
+
+const DEFAULT_SCENARIO = 'webshell';
+/** Problems of a recording that are printed; the others are counted. */
+const SHOWN_PROBLEMS = 10;
+
+/** The policies at some paths; fails with all diagnostics where one has an error. */
+export const policiesAt = (paths: readonly string[]): readonly Policy[] => {
+  const { policies, diagnostics } = loadPolicies(paths);
+  const printed = createDiagnosticPrinter(false);
+  const errors = diagnostics.filter(({ severity }) => severity === 'error').length;
+  if (errors > 0) {
+    const list = diagnostics.map(printed).join('\n');
+    throw new CliError(`the policies have ${count(errors, 'error')}\n${list}`, EXIT.usage);
+  }
+  for (const diagnostic of diagnostics) process.stderr.write(`${printed(diagnostic)}\n`);
+  return policies;
+};
+
+/** What was asked for goes together; fails with the option that doesn't. */
+const checkOptions = ({ sensor, input, scenario, tree, json, pace }: RunOptions): void => {
+  const wrong = (message: string): never => {
+    throw new CliError(message, EXIT.usage);
+  };
+  if (sensor === 'replay' && input === undefined)
+    wrong('--sensor replay needs a recording; give one with --input FILE');
+  if (sensor === 'replay' && scenario !== undefined)
+    wrong('--scenario is for --sensor sim; a recording comes with --input');
+  if (sensor === 'sim' && input !== undefined) wrong('--input is for --sensor replay; a simulation takes --scenario');
+  if (sensor === 'replay' && pace > 0) wrong('--pace is for --sensor sim');
+  if (tree && json) wrong('--tree and --json exclude each other');
+};
+
+const sensorOf = (options: RunOptions, observer: ScenarioObserver | undefined): Sensor => {
+  if (options.sensor === 'sim') {
+    const scenario = scenarioOf(options.scenario ?? DEFAULT_SCENARIO);
+    return createSimSensor({ scenario, pace: options.pace, ...(observer && { observer }) });
+  }
+  try {
+    return createReplaySensor({ path: options.input ?? '', onProblem: options.onProblem });
+  } catch (error) {
+    throw new CliError(messageOf(error), EXIT.usage);
+  }
+};
+
+/** Prints what did not go well in a recording or scenario; the exit code says whether the run is worth something. */
+const reportProblems = ({ summary }: SessionResult, options: RunOptions): ExitCode => {
+  const { problems, calls } = summary;
+  for (const problem of problems.slice(0, SHOWN_PROBLEMS)) process.stderr.write(`shrike: ${problem}\n`);
+  if (problems.length > SHOWN_PROBLEMS)
+    process.stderr.write(`shrike: ... and ${count(problems.length - SHOWN_PROBLEMS, 'more problem')}\n`);
+  if (problems.length === 0) return EXIT.fine;
+  if (options.sensor === 'sim') return EXIT.findings;
+  if (calls > 0 && options.onProblem === 'skip') return EXIT.fine;
+  const why =
+    calls === 0 ? 'nothing in the recording could be played' : 'stopped at the first problem (--on-problem stop)';
+  process.stderr.write(`shrike: ${why}\n`);
+  return EXIT.usage;
+};
+
+/** Runs policies on what a sensor sees, and prints alerts as they come and a summary. */
+export const run = async (options: RunOptions, output: Output, signal: AbortSignal): Promise<ExitCode> => {
+  checkOptions(options);
+  const log = createLog(options.logLevel);
+  const warn = (sentence: string): void => log.warn(sentence);
+  const defaults = [libraryFolder(), ...(options.enforce ? [enforcingFolder()] : [])];
+  const policies = policiesAt(options.policies ?? defaults);
+  const tree = options.tree ? createProcessTree(output) : undefined;
+  const sensor = sensorOf(options, tree?.observe);
+  const { enforce } = options;
+  const alerts: Alert[] = [];
+  const result = await runSession(
+    {
+      policies,
+      sensor,
+      host: options.host ?? options.sensor,
+      enforce,
+      protect: options.protect,
+      auditFolder: options.audit ?? freshAuditFolder(),
+      warn,
+      ...(options.nats !== undefined && { nats: options.nats }),
+      ...(tree && { onRecord: tree.record }),
+      onAlert: (alert) => {
+        alerts.push(alert);
+        if (options.json) output.json(alert);
+        else if (tree !== undefined) tree.alert(alert);
+        else output.line(formatAlert(alert, { colour: output.paint.colour }));
+      },
+    },
+    signal,
+  );
+  tree?.end();
+  if (options.json) {
+    output.json(runRecord(result));
+  } else {
+    if (signal.aborted) output.line('interrupted');
+    output.line();
+    for (const line of summaryLines(result, alerts, enforce, output.paint)) output.line(line);
+  }
+  return reportProblems(result, options);
+};
+
+const HELP = `
+Without --policies the shipped library runs; with --enforce its enforcing variants (policies/library/enforce) are loaded too. Where
+--policies is given, --enforce only flips the switch: the same rules are raised with it and without, and without it alerts of rules
+that deny or kill say what would have been done. A policy acts only if its own mode is enforce and it has a scope.
+
+Every alert is first in the audit log; with --nats it is published from there, to a JetStream stream where the server has one. A
+server that can't be reached delays nothing. The last line of --json is {"type": "summary", ...}, all others are alert records.
+
+Exit codes: 0 fine, 1 the scenario did not go as it says, 2 wrong usage, policies or recording, 3 the audit log can't be written.
+
+Examples:
+  shrike run --tree
+  shrike run --scenario webshell --enforce --tree --pace 150
+  shrike run --scenario ./my-scenario.yaml --policies my-policies/ --json
+  shrike run --sensor replay --input app.strace --on-problem stop
+  shrike run --nats nats://127.0.0.1:4222 --audit /var/lib/shrike/audit
+`;
+
+/** The options of `run`, which `scenarios run` shares. */
+export const addRunOptions = (command: Command): Command =>
+  command
+    .option(
+      '--policies <paths...>',
+      'policy files, Falco rules files, or folders of them (default: the shipped library)',
+    )
+    .option('--enforce', 'let enforcing policies deny calls and kill processes', false)
+    .option('--nats <url>', 'publish alerts to this NATS server, several separated by commas')
+    .option('--host <name>', "the host's name in alerts and subjects (default: the sensor's kind)")
+    .option('--audit <folder>', "the audit log's folder (default: a new one below the state folder, which is printed)")
+    .option('--protect <paths...>', 'executables that are never denied or killed', [])
+    .option('--json', 'one JSON object a line: alert records, then a summary', false)
+    .addOption(
+      new Option('--pace <ms>', 'milliseconds before each step of a scenario, to watch it')
+        .argParser(wholeNumber(0))
+        .default(0),
+    )
+    .addOption(logLevelOption());
+
+/** Runs with Ctrl-C and SIGTERM ending the run early but in order. */
+export const runInterruptibly = async (options: RunOptions): Promise<void> => {
+  const interrupt = onInterrupt();
+  try {
+    process.exitCode = await run(options, openStdout(), interrupt.signal);
+  } finally {
+    interrupt.release();
+  }
+};
+
+export const addRun = (program: Command): void => {
+  const command = program
+    .command('run')
+    .summary('run policies on a simulated host or a recording, and raise alerts')
+    .description('Run policies on a simulated host or a recording, raise alerts, and act on them where told to.')
+    .addOption(new Option('--sensor <kind>', 'where events come from').choices(['sim', 'replay']).default('sim'))
+    .option('--scenario <name>', `a scenario by name (shrike scenarios) or file (default: "${DEFAULT_SCENARIO}")`)
+    .option('--input <file>', 'a recording: what "strace -f -ttt -yy -o FILE" wrote')
+    .addOption(
+      new Option('--on-problem <what>', 'what to do at a line of the recording that can not be read or played')
+        .choices(['skip', 'stop'])
+        .default('skip'),
+    );
+  addRunOptions(command)
+    .option('--tree', 'print processes as a tree, with alerts where they happen', false)
+    .addHelpText('after', HELP)
+    .action((options: RunOptions) => runInterruptibly(options));
+};
