@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { runPolicyTests } from '../../agent/index.ts';
 import { formatDiagnostic, loadPolicyText } from '../../policies/index.ts';
 import { compile } from '../../rules/index.ts';
+import { loadTestScenario } from '../../sensors/index.ts';
 
 interface Block {
   readonly line: number;
@@ -43,6 +46,33 @@ describe('the examples of docs/policies.md', () => {
   it.each(blocks.filter(({ codes }) => codes.length > 0))('the one in line $line is refused as it says', (block) => {
     const { diagnostics } = diagnose('example.yaml', block.text);
     expect(diagnostics.map(({ code }) => code)).toEqual(block.codes);
+  });
+
+  it('their own tests pass', async () => {
+    const policies = blocks.flatMap(({ text }) => diagnose('example.yaml', text).policies);
+    const outcomes = [];
+    for (const policy of policies) for await (const outcome of runPolicyTests(policy)) outcomes.push(outcome);
+    expect(outcomes.length).toBeGreaterThanOrEqual(5);
+    const failed = outcomes.filter(({ passed }) => !passed);
+    expect(failed.map(({ test, raised, problems }) => ({ test: test.name, raised, problems }))).toEqual([]);
+  });
+
+  it('the steps in its table can be played', () => {
+    const steps = [...document.matchAll(/^\| `(\{.*\})` \|/gm)].map(([, step = '']) => parse(step) as unknown);
+    expect(steps.length).toBeGreaterThanOrEqual(8);
+    const policy = {
+      apiVersion: 'shrike/v1',
+      kind: 'Policy',
+      metadata: { name: 'steps' },
+      spec: {
+        rules: [{ rule: 'r', condition: 'evt.type = getpid', priority: 'debug', output: 'x' }],
+        tests: [{ name: 'all', scenario: { inline: steps }, expect: [] }],
+      },
+    };
+    const { policies, diagnostics } = loadPolicyText('steps.yaml', JSON.stringify(policy));
+    const found = policies.flatMap(({ tests }) => tests).flatMap((test) => loadTestScenario(test).diagnostics);
+    expect([...diagnostics, ...found].map((each) => formatDiagnostic(each, { colour: false }))).toEqual([]);
+    expect(policies.length).toBe(1);
   });
 
   it('quotes the message of a refusal as it is', () => {
