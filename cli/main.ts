@@ -1,18 +1,4 @@
 #!/usr/bin/env node
-import { CommanderError } from 'commander';
-import { CliError, EXIT, messageOf } from './exit.ts';
-import { createProgram } from './program.ts';
+import { runMain } from './main-program.ts';
 
-try {
-  await createProgram().parseAsync(process.argv);
-} catch (error) {
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? EXIT.fine : EXIT.usage;
-  } else if (error instanceof CliError) {
-    process.stderr.write(`shrike: ${error.message}\n`);
-    process.exitCode = error.exitCode;
-  } else {
-    process.stderr.write(`shrike: ${error instanceof Error ? error.stack : messageOf(error)}\n`);
-    process.exitCode = EXIT.environment;
-  }
-}
+await runMain((program) => program.parseAsync(process.argv));

@@ -33,7 +33,7 @@ export const createProcessTree = (output: Output): ProcessTree => {
   let notes: (() => void)[] = [];
   let skipped = 0;
 
-  const indent = (depth: number): string => paint.dim(BAR.repeat(depth));
+  const indent = (depth: number): string => paint.dim(BAR.repeat(Math.max(0, depth)));
   const room = (depth: number, used: number): number => Math.max(20, columns - 3 * depth - used);
 
   const titleOf = (process: KnownProcess): string => {
@@ -44,8 +44,9 @@ export const createProcessTree = (output: Output): ProcessTree => {
 
   const node = (process: KnownProcess, depth: number, verb = ''): void => {
     const [command = '', detail = ''] = titleOf(process).split('\t');
-    const text = cut(`${verb}${command}`, room(depth, NODE.length + detail.length));
-    output.line(`${indent(depth)}${paint.dim(NODE)}${text}${paint.dim(detail)}`);
+    const branch = depth === 0 ? '' : NODE;
+    const text = cut(`${verb}${command}`, room(depth, detail.length));
+    output.line(`${indent(depth - 1)}${paint.dim(branch)}${text}${paint.dim(detail)}`);
   };
 
   /** The depth of a process, after printing it and its ancestors where they aren't yet. */
@@ -70,7 +71,7 @@ export const createProcessTree = (output: Output): ProcessTree => {
 
   const note = (pid: number, text: string): void => {
     notes.push(() => {
-      const depth = depthOf(pid) + 1;
+      const depth = depthOf(pid);
       output.line(`${indent(depth)}${paint.alarm(` ${cut(text, room(depth, 2))} `)}`);
     });
   };
@@ -87,7 +88,7 @@ export const createProcessTree = (output: Output): ProcessTree => {
     },
     alert: (alert) => {
       const process = table?.get(alert.process.pid, BigInt(alert.process.start));
-      const depth = (process === undefined ? 0 : show(process)) + 1;
+      const depth = process === undefined ? 0 : show(process);
       const number = `#${alert.seq}`.padEnd(NUMBER_WIDTH);
       const verdict = verdictText(alert);
       const label = `${alert.priority}${verdict === undefined ? '' : ` [${verdict}]`}`;

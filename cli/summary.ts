@@ -48,9 +48,10 @@ const prioritiesText = ({ byPriority }: AgentSummary): string =>
 const enforcementText = (summary: AgentSummary, alerts: readonly Alert[], enforce: boolean): string => {
   const refrained = alerts.filter(({ verdict, enforced }) => verdict !== undefined && verdict !== 'allow' && !enforced);
   const denials = refrained.filter(({ verdict }) => verdict === 'deny').length;
-  const would = `${count(denials, 'call')} would be denied, ${count(refrained.length - denials, 'process', 'processes')} killed`;
-  if (!enforce) return refrained.length === 0 ? 'off' : `off: ${would} with --enforce`;
-  const done = `${count(summary.denied, 'call')} denied, ${count(summary.killed, 'process', 'processes')} killed`;
+  const kills = refrained.length - denials;
+  const would = `${count(denials, 'call')} denied and ${count(kills, 'process', 'processes')} killed`;
+  if (!enforce) return refrained.length === 0 ? 'off' : `off; with --enforce: ${would}`;
+  const done = `${count(summary.denied, 'call')} denied and ${count(summary.killed, 'process', 'processes')} killed`;
   return refrained.length === 0 ? done : `${done}; guards kept back ${refrained.length} more`;
 };
 
