@@ -1,11 +1,11 @@
 import { calculate, isOperator, negate, swapBytes } from './arithmetic.ts';
+import { MAX_OFFSET } from './bounds.ts';
 import { Rejection } from './error.ts';
-import { MAX_OFFSET } from './memory.ts';
 import { isConstant, type Scalar, signExtend, UNKNOWN, withId, zeroExtend32 } from './scalar.ts';
 import { read, type Session } from './session.ts';
 import { current, type State } from './state.ts';
 import type { Step } from './step.ts';
-import { describeTarget, type Pointer, type Value } from './value.ts';
+import { describeTarget, type Pointer, type Value, ZERO } from './value.ts';
 
 /** An arithmetic instruction. @throws Rejection */
 export function arithmetic(session: Session, state: State, step: Step): void {
@@ -93,5 +93,6 @@ function displaced(register: number, p: Pointer, operation: 'add' | 'sub', by: S
     }
     return { ...p, offset: Number(offset) };
   }
-  return { ...p, variable: withId(calculate(operation, 64, p.variable, by), 0) };
+  const variable = operation === 'add' && p.variable === ZERO ? by : calculate(operation, 64, p.variable, by);
+  return { ...p, variable: withId(variable, 0) };
 }

@@ -1,7 +1,8 @@
 import type { ArgumentType, Helper } from '../vm/index.ts';
+import { MAX_OFFSET } from './bounds.ts';
 import { Rejection } from './error.ts';
 import { MAX_FRAMES } from './flow.ts';
-import { dereferenced, helperMemory, MAX_OFFSET } from './memory.ts';
+import { dereferenced, helperMemory } from './memory.ts';
 import { isConstant, type Scalar, signedRange, UNKNOWN } from './scalar.ts';
 import { read, type Session } from './session.ts';
 import { current, newFrame, release, type State } from './state.ts';

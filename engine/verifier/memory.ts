@@ -1,26 +1,16 @@
-import { calculate, offsetBounds } from './arithmetic.ts';
+import { type Access, checkAligned, checkBounds, type Span, spanOf, verb } from './bounds.ts';
 import { Rejection } from './error.ts';
-import { constant, isConstant, LOADED, LOADED_SIGNED, type Scalar, signExtend } from './scalar.ts';
+import { checkStruct, loadContext, loadMember } from './kernel-memory.ts';
+import { LOADED, LOADED_SIGNED, signExtend } from './scalar.ts';
 import { noteLoad, read, type Session } from './session.ts';
 import { readStack, STACK_BYTES, scribbleStack, uninitialisedAt, writeStack } from './stack.ts';
 import { current, type State } from './state.ts';
 import type { Step } from './step.ts';
-import { describeTarget, type Pointer, pointer, type Target, type Value } from './value.ts';
-
-/** No pointer is moved further than this from where it began (BPF_MAX_VAR_OFF). */
-export const MAX_OFFSET = 1 << 29;
+import { describeTarget, type Pointer, type Target, type Value } from './value.ts';
 
 /** Flags of map creation (include/uapi/linux/bpf.h): programs may only read, or only write. */
 const BPF_F_RDONLY_PROG = 1 << 7;
 const BPF_F_WRONLY_PROG = 1 << 8;
-
-export type Access = 'read' | 'write';
-
-/** Offsets from the start of a target at which an access may begin. */
-interface Span {
-  readonly min: number;
-  readonly max: number;
-}
 
 /** The pointer in a register that is about to be dereferenced. @throws Rejection */
 export function dereferenced(state: State, register: number): Pointer {
@@ -29,29 +19,6 @@ export function dereferenced(state: State, register: number): Pointer {
     throw new Rejection(`r${register} is a number, not a pointer; it can't be dereferenced`);
   if (value.orNull) throw new Rejection(`r${register} may be null; compare it with 0 first`);
   return value;
-}
-
-function spanOf(register: number, p: Pointer, offset: number): Span {
-  const bounds = offsetBounds(p.variable, BigInt(MAX_OFFSET));
-  if (!bounds) {
-    throw new Rejection(
-      `the offset that was added to r${register} has no bound; mask it or compare it with a constant first`,
-    );
-  }
-  return { min: p.offset + offset + bounds.min, max: p.offset + offset + bounds.max };
-}
-
-const verb: Readonly<Record<Access, string>> = { read: 'reads', write: 'writes' };
-const place = ({ min, max }: Span): string => (min === max ? `offset ${min}` : `offsets ${min} to ${max}`);
-const framePlace = ({ min, max }: Span): string => {
-  const text = (n: number): string => (n < 0 ? `r10${n}` : `r10+${n}`);
-  return min === max ? text(min) : `${text(min)} to ${text(max)}`;
-};
-
-/** Checks an access to memory of which only the size matters. @throws Rejection */
-function checkBounds(span: Span, size: number, limit: number, access: Access, what: string): void {
-  if (span.min >= 0 && span.max + size <= limit) return;
-  throw new Rejection(`${verb[access]} ${size} bytes at ${place(span)} of ${what}, which has ${limit} bytes`);
 }
 
 function checkMapFlags(target: Target & { kind: 'map_value' }, access: Access): void {
@@ -63,6 +30,11 @@ function checkMapFlags(target: Target & { kind: 'map_value' }, access: Access): 
     throw new Rejection(`the map ${target.spec.name} is write only for programs`);
   }
 }
+
+const framePlace = ({ min, max }: Span): string => {
+  const text = (n: number): string => (n < 0 ? `r10${n}` : `r10+${n}`);
+  return min === max ? text(min) : `${text(min)} to ${text(max)}`;
+};
 
 /** Checks that the span lies within the stack, and notes how deep the frame reaches. @throws Rejection */
 function checkStackBounds(
@@ -80,15 +52,6 @@ function checkStackBounds(
   }
   const index = state.frames[frame]!.function;
   session.depths[index] = Math.max(session.depths[index]!, -span.min);
-}
-
-function checkAligned(p: Pointer, offset: number, size: number, what: string): void {
-  const total = isConstant(p.variable)
-    ? p.variable.bits
-    : calculate('add', 64, p.variable, constant(BigInt(p.offset + offset))).bits;
-  const low = BigInt(size - 1);
-  const bits = isConstant(p.variable) ? BigInt(p.offset + offset) + total.value : total.value | total.mask;
-  if ((bits & low) !== 0n) throw new Rejection(`${what} must be aligned to its size of ${size} bytes`);
 }
 
 function checkInitialised(state: State, frame: number, span: Span, size: number): void {
@@ -146,65 +109,6 @@ function checkRegion(
   if (target.kind === 'map_value') checkMapFlags(target, access);
   const limit = target.kind === 'map_value' ? target.spec.valueSize : target.size;
   checkBounds(span, size, limit, access, describeTarget(target));
-}
-
-function loadContext(session: Session, step: Step, p: Pointer, unknown: Scalar): Value {
-  const size = step.width / 8;
-  const { hook, btf } = session.context;
-  if (p.offset !== 0 || !isConstant(p.variable)) {
-    throw new Rejection(`r${step.src} is the context moved by arithmetic; read it from the unchanged pointer`);
-  }
-  checkBounds({ min: step.offset, max: step.offset }, size, hook.arguments.length * 8, 'read', 'the context');
-  const argument = hook.arguments[step.offset >> 3]!;
-  const wholeSlot = size === 8 && step.offset % 8 === 0;
-  if (argument.type === 'scalar') {
-    const aligned = hook.programType === 'raw_tracepoint' ? step.offset % size === 0 : step.offset % 8 === 0;
-    if (!aligned)
-      throw new Rejection(`reads the context at offset ${step.offset}, which is not where an argument begins`);
-    return unknown;
-  }
-  if (!wholeSlot) {
-    throw new Rejection(`the argument ${argument.name} is a pointer; read its 8 bytes at offset ${step.offset & ~7}`);
-  }
-  const struct = btf.struct(argument.type.struct);
-  if (struct === undefined) throw new Rejection(`the kernel's BTF has no struct ${argument.type.struct}`);
-  return pointer({ kind: 'struct', struct, trusted: true });
-}
-
-function loadMember(
-  session: Session,
-  step: Step,
-  p: Pointer,
-  target: Target & { kind: 'struct' },
-  unknown: Scalar,
-): Value {
-  const { btf } = session.context;
-  const size = step.width / 8;
-  checkStruct(session, step.src, p, target, step.offset, size, 'read');
-  const pointee = btf.pointee(target.struct, p.offset + step.offset, size);
-  return pointee === undefined ? unknown : pointer({ kind: 'struct', struct: pointee, trusted: false });
-}
-
-function checkStruct(
-  session: Session,
-  register: number,
-  p: Pointer,
-  target: Target & { kind: 'struct' },
-  offset: number,
-  size: number,
-  access: Access,
-): void {
-  const { btf } = session.context;
-  const type = btf.type(target.struct);
-  const name = 'name' in type ? `struct ${type.name}` : 'a struct';
-  if (access === 'write') throw new Rejection(`r${register} points to ${name}; kernel structs are read only`);
-  if (!isConstant(p.variable)) {
-    throw new Rejection(
-      `r${register} points to ${name} with an offset that is not constant; read it with bpf_probe_read_kernel`,
-    );
-  }
-  const at = p.offset + offset;
-  checkBounds({ min: at, max: at }, size, btf.size(target.struct), access, name);
 }
 
 /** `*(size *)(dst + offset) = src`, or `= imm`. @throws Rejection */
@@ -301,7 +205,7 @@ export function helperMemory(
   }
   checkStackBounds(session, state, target.frame, span, size, access);
   if (size === 0) return;
-  if (access === 'read' || !exact) checkInitialised(state, target.frame, span, size);
+  if (access === 'read' || !exact || span.min !== span.max) checkInitialised(state, target.frame, span, size);
   if (access === 'write') {
     const certainly = exact && span.min === span.max;
     scribbleStack(state.frames[target.frame]!.stack, span.min, span.max - span.min + size, certainly);

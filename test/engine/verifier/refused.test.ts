@@ -398,10 +398,18 @@ const ROWS: readonly Row[] = [
     message: 'test: slot 2: r1 = *(u64 *)(r1 +20): reads 8 bytes at offset 20 of struct cred, which has 24 bytes',
   },
   {
+    name: 'across the end of a member of a kernel struct',
+    hook: 'tp_btf/sched_process_exit',
+    items: [ldx('dw', R1, R1, 0), ldx('dw', R1, R1, 0), ...end],
+    message:
+      'test: slot 1: r1 = *(u64 *)(r1 +0): reads 8 bytes at offset 0 of struct task_struct, across the end of its member pid of 4 bytes',
+  },
+  {
     name: 'before a kernel struct',
     hook: 'tp_btf/sched_process_exit',
     items: [ldx('dw', R1, R1, 0), ldx('w', R1, R1, -4), ...end],
-    message: 'test: slot 1: r1 = *(u32 *)(r1 -4): reads 4 bytes at offset -4 of struct task_struct, which has 48 bytes',
+    message:
+      'test: slot 1: r1 = *(u32 *)(r1 -4): reads 4 bytes at offset -4 of struct task_struct, before its beginning',
   },
   {
     name: 'writing to a kernel struct',
@@ -428,11 +436,11 @@ const ROWS: readonly Row[] = [
       jeq(R0, 0, 'read'),
       mov(R6, R7),
       label('read'),
-      ldx('dw', R0, R6, 0),
+      ldx('w', R0, R6, 0),
       ...end,
     ],
     message:
-      'test: slot 7: r0 = *(u64 *)(r6 +0): this load reads other memory here and a kernel struct on another path; use an instruction for each',
+      'test: slot 7: r0 = *(u32 *)(r6 +0): this load reads other memory here and a kernel struct on another path; use an instruction for each',
   },
   {
     name: 'multiplication of a pointer',
@@ -581,7 +589,7 @@ const ROWS: readonly Row[] = [
       ldx('dw', R6, R1, 0),
       ldxField('dw', R2, R6, 'task_struct.cred'),
       loadMap(R1, 'events'),
-      mov(R3, 8),
+      mov(R3, 4),
       mov(R4, 0),
       call(RINGBUF_OUTPUT),
       ...end,

@@ -1,0 +1,70 @@
+import { type Access, checkBounds, verb } from './bounds.ts';
+import { Rejection } from './error.ts';
+import { memberProblem } from './members.ts';
+import { isConstant, type Scalar } from './scalar.ts';
+import type { Session } from './session.ts';
+import type { Step } from './step.ts';
+import { type Pointer, pointer, type Target, type Value } from './value.ts';
+
+/** A load through the context: an argument of the hook. @throws Rejection */
+export function loadContext(session: Session, step: Step, p: Pointer, unknown: Scalar): Value {
+  const size = step.width / 8;
+  const { hook, btf } = session.context;
+  if (p.offset !== 0 || !isConstant(p.variable)) {
+    throw new Rejection(`r${step.src} is the context moved by arithmetic; read it from the unchanged pointer`);
+  }
+  checkBounds({ min: step.offset, max: step.offset }, size, hook.arguments.length * 8, 'read', 'the context');
+  const argument = hook.arguments[step.offset >> 3]!;
+  const wholeSlot = size === 8 && step.offset % 8 === 0;
+  if (argument.type === 'scalar') {
+    const aligned = hook.programType === 'raw_tracepoint' ? step.offset % size === 0 : step.offset % 8 === 0;
+    if (!aligned)
+      throw new Rejection(`reads the context at offset ${step.offset}, which is not where an argument begins`);
+    return unknown;
+  }
+  if (!wholeSlot) {
+    throw new Rejection(`the argument ${argument.name} is a pointer; read its 8 bytes at offset ${step.offset & ~7}`);
+  }
+  const struct = btf.struct(argument.type.struct);
+  if (struct === undefined) throw new Rejection(`the kernel's BTF has no struct ${argument.type.struct}`);
+  return pointer({ kind: 'struct', struct, trusted: true });
+}
+
+/** A load through a typed kernel pointer: a pointer to another struct, or a number. @throws Rejection */
+export function loadMember(
+  session: Session,
+  step: Step,
+  p: Pointer,
+  target: Target & { kind: 'struct' },
+  unknown: Scalar,
+): Value {
+  const { btf } = session.context;
+  const size = step.width / 8;
+  checkStruct(session, step.src, p, target, step.offset, size, 'read');
+  const pointee = btf.pointee(target.struct, p.offset + step.offset, size);
+  return pointee === undefined ? unknown : pointer({ kind: 'struct', struct: pointee, trusted: false });
+}
+
+/** Checks an access to a kernel struct. @throws Rejection */
+export function checkStruct(
+  session: Session,
+  register: number,
+  p: Pointer,
+  target: Target & { kind: 'struct' },
+  offset: number,
+  size: number,
+  access: Access,
+): void {
+  const { btf } = session.context;
+  const type = btf.type(target.struct);
+  const name = 'name' in type ? `struct ${type.name}` : 'a struct';
+  if (access === 'write') throw new Rejection(`r${register} points to ${name}; kernel structs are read only`);
+  if (!isConstant(p.variable)) {
+    throw new Rejection(
+      `r${register} points to ${name} with an offset that is not constant; read it with bpf_probe_read_kernel`,
+    );
+  }
+  const at = p.offset + offset;
+  const problem = memberProblem(btf, target.struct, at, size);
+  if (problem) throw new Rejection(`${verb[access]} ${size} bytes at offset ${at} of ${name}, ${problem}`);
+}
