@@ -40,6 +40,8 @@ export type ScenarioEvent = { readonly time: bigint } & (
   | { readonly type: 'present'; readonly process: SeenProcess }
   /** A process was forked and, by an exec step, runs its own program. */
   | { readonly type: 'started'; readonly process: SeenProcess }
+  /** A process put another program in its own place. */
+  | { readonly type: 'executed'; readonly process: SeenProcess }
   | { readonly type: 'call'; readonly outcome: StepOutcome }
   | { readonly type: 'denied'; readonly outcome: StepOutcome }
   | { readonly type: 'skipped'; readonly outcome: StepOutcome }

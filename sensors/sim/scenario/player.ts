@@ -20,19 +20,24 @@ export interface Player {
 
 /** A process that steps name and that isn't there. */
 interface Gone {
-  /** For "`curl` ...": "was killed in step 7 and makes no further call". */
+  /** What became of it, to follow its name: "was killed in step 7 and makes no further call". */
   readonly why: string;
+  /** Where it is gone because of another: what became of that one. */
+  readonly cause?: string;
   readonly byPolicy: boolean;
 }
 
 /** A step that can't be played as written: because of a policy, or because of the scenario. */
 class NotPlayed extends Error {
   readonly byPolicy: boolean;
+  /** What it all began with. */
+  readonly root: string;
 
-  constructor(why: string, byPolicy: boolean) {
+  constructor(why: string, byPolicy: boolean, root = why) {
     super(why);
     this.name = 'NotPlayed';
     this.byPolicy = byPolicy;
+    this.root = root;
   }
 }
 
@@ -70,7 +75,12 @@ export const createPlayer = (host: SimHost, scenario: Scenario, observer?: Scena
   const actorOf = (name: string): Actor => {
     const actor = actors.get(name);
     if (actor === undefined) throw new NotPlayed(`${name} was never started`, false);
-    if ('why' in actor) throw new NotPlayed(`${name} ${actor.why}`, actor.byPolicy);
+    if ('why' in actor) {
+      const { why, cause, byPolicy } = actor;
+      throw cause === undefined
+        ? new NotPlayed(`${name} ${why}`, byPolicy)
+        : new NotPlayed(`${name} ${why}: ${cause}`, byPolicy, cause);
+    }
     return actor;
   };
 
@@ -192,6 +202,7 @@ export const createPlayer = (host: SimHost, scenario: Scenario, observer?: Scena
     noteDescriptors(actor.descriptors, action.call, args, done, step.number);
     if (EXECUTES.has(action.call) && done.result === 0 && step.as !== undefined) {
       actors.set(step.as, actor.task.alive ? actor : killedIn(step));
+      if (actor.task.alive) watch.follow('executed', step.as, actor.task);
     }
     if (FORKS.has(action.call) && done.result > 0) {
       const child = host.task(done.result);
@@ -232,10 +243,10 @@ export const createPlayer = (host: SimHost, scenario: Scenario, observer?: Scena
     else problem(step, `${came}; where that is meant, write "expect: ${resultText(outcome.result)}".`);
   };
 
-  const skip = (step: Step, { message, byPolicy }: NotPlayed): void => {
+  const skip = (step: Step, { message, byPolicy, root }: NotPlayed): void => {
     const { number, text, by, action, as } = step;
     const common = { step: number, text, call: callOf(action), by, pid: undefined, result: undefined };
-    if (as !== undefined) actors.set(as, { why: `was never started: ${message}`, byPolicy });
+    if (as !== undefined) actors.set(as, { why: 'was never started', cause: root, byPolicy });
     if (!byPolicy) problem(step, `${text} can't be played: ${message}.`);
     conclude(step, { ...common, denied: false, killed: false, skipped: message }, true);
   };

@@ -4,18 +4,18 @@ import { parseEndpoint, parseMode } from './values.ts';
 const absolute = z.string().startsWith('/');
 const id = z.number().int().min(0).max(0xffff_ffff);
 const arguments_ = z.array(z.union([z.string(), z.number(), z.boolean()]).describe('a text'));
-const endpoint = z
-  .string()
-  .refine((text) => parseEndpoint(text) !== undefined)
-  .describe('an address and a port such as "203.0.113.5:4444"');
-
+/** A text as the mapping that it is short for. */
 const textAs =
-  (key: string) =>
+  (key: string, isShort: (text: string) => boolean = () => true) =>
   (value: unknown): unknown =>
-    typeof value === 'string' ? { [key]: value } : value;
+    typeof value === 'string' && isShort(value) ? { [key]: value } : value;
+
+const isEndpoint = (text: string): boolean => parseEndpoint(text) !== undefined;
+
+const endpoint = z.string().refine(isEndpoint).describe('an address and a port such as "203.0.113.5:4444"');
 
 /** A file as it is written: its content, or a mapping. */
-const FileSchema = z
+export const FileSchema = z
   .preprocess(
     textAs('content'),
     z.strictObject({
@@ -42,7 +42,8 @@ const identityShape = {
   tty: z.string().min(1).optional().describe('a terminal such as pts/0'),
 };
 
-const ProcessSchema = z
+/** A process as it is written. */
+export const ProcessSchema = z
   .strictObject({
     name: z.string().min(1).describe('what steps call the process'),
     path: absolute.optional().describe('the absolute path of its program'),
@@ -57,9 +58,10 @@ const ProcessSchema = z
   })
   .describe('a process: a mapping with name');
 
-const RemoteSchema = z
+/** A host on the network as it is written: its address, or a mapping. */
+export const RemoteSchema = z
   .preprocess(
-    textAs('address'),
+    textAs('address', isEndpoint),
     z.strictObject({
       address: endpoint,
       reply: z.string().optional().describe('what can be read from a connection'),
@@ -67,7 +69,8 @@ const RemoteSchema = z
   )
   .describe('an address and a port such as "203.0.113.5:4444", or a mapping with address and reply');
 
-const IncomingSchema = z
+/** A connection from outside as it is written. */
+export const IncomingSchema = z
   .strictObject({
     from: endpoint,
     port: z.number().int().min(1).max(0xffff).describe('a port such as 80'),
@@ -108,6 +111,3 @@ export const ScenarioSchema = z
 export const InlineSchema = z
   .strictObject({ ...hostShape, steps })
   .describe('a list of steps, or a mapping with steps and files, programs, processes, remotes, incoming');
-
-/** What the host is, as it is written. */
-export type HostDocument = z.infer<z.ZodObject<typeof hostShape>>;

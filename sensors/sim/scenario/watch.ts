@@ -18,7 +18,7 @@ export interface Ending {
 /** Keeps an eye on the processes of a scenario and tells who watches it. */
 export interface Watch {
   tell(event: Told<ScenarioEvent>): void;
-  follow(type: 'present' | 'started', name: string, task: SimTask): void;
+  follow(type: 'present' | 'started' | 'executed', name: string, task: SimTask): void;
   /** Tells of the processes that ended in a call; returns how the given ones did. */
   look(call: string, caller: SimTask): ReadonlyMap<SimTask, Ending>;
 }

@@ -61,19 +61,19 @@ steps:
       's.yaml:7:37: error[wrong-value]: host.files["/etc/hosts"].mode is the number 644; expected octal digits in quotes such as "0644".',
       's.yaml:9:26: error[wrong-type]: host.processes[0].uid is "root"; expected a user\'s number.',
       's.yaml:10:30: error[unknown-process]: No process is called "ngnix" here; did you mean "nginx"?\n  in host.processes[1].parent\n  expected one of systemd, nginx',
-      's.yaml:11:7: error[duplicate-process]: The process "nginx" is already there, from line 9; give one of them another name.\n  in host.processes[2].name',
-      's.yaml:12:13: error[wrong-value]: host.remotes[0].address is "203.0.113.5"; expected an address and a port such as "203.0.113.5:4444".',
+      's.yaml:11:14: error[duplicate-process]: The process "nginx" is already there, from line 9; give one of them another name.\n  in host.processes[2].name',
+      's.yaml:12:13: error[wrong-type]: host.remotes[0] is "203.0.113.5"; expected an address and a port such as "203.0.113.5:4444", or a mapping with address and reply.',
       's.yaml:14:7: error[nobody-listens]: Nobody listens on port 80; give a process "listen: [0.0.0.0:80]".\n  in host.incoming[0].port\n  expected a process that listens there',
       's.yaml:16:6: error[unknown-call]: There is no call "opnat"; did you mean "openat"?\n  in steps[0].opnat\n  expected a call such as exec, openat or connect',
-      's.yaml:17:32: error[wrong-value]: steps[1].flags is "O_RDNLY"; expected flags such as O_RDONLY or [O_WRONLY, O_CREAT]; did you mean "O_RDONLY"?',
-      's.yaml:18:25: error[unknown-key]: steps[2] has no key "mod"; did you mean "mode"?\n  in steps[2].mod\n  expected one of dirfd, path, flags, mode, by, as, abi, expect, expect_errno',
-      's.yaml:19:29: error[unknown-process]: No process is called "worke" here; did you mean "worker"?\n  in steps[3].by\n  expected one of systemd, sshd, bash, nginx, worker',
+      's.yaml:17:34: error[wrong-value]: steps[1].flags is "O_RDNLY"; expected flags such as O_RDONLY or [O_WRONLY, O_CREAT]; did you mean "O_RDONLY"?',
+      's.yaml:18:27: error[unknown-key]: steps[2] has no key "mod"; did you mean "mode"?\n  in steps[2].mod\n  expected one of dirfd, path, flags, mode, by, as, abi, expect, expect_errno',
+      's.yaml:19:31: error[unknown-process]: No process is called "worke" here; did you mean "worker"?\n  in steps[3].by\n  expected one of systemd, sshd, bash, nginx, worker',
       's.yaml:20:15: error[wrong-value]: steps[4].connect is "203.0.113.5:99999"; expected an address and a port such as "203.0.113.5:4444", or the path of a socket.',
       's.yaml:21:23: error[too-many-arguments]: steps[5].rename has 3 arguments; expected at most 2: oldpath, newpath.',
       's.yaml:22:22: error[wrong-value]: steps[6].chmod[1] is the number 755; expected octal digits in quotes such as "0644".',
-      's.yaml:23:19: error[wrong-value]: steps[7].kill[1] is "SIGKIL"; expected a signal such as SIGKILL or 9; did you mean "SIGKILL"?',
+      's.yaml:23:20: error[wrong-value]: steps[7].kill[1] is "SIGKIL"; expected a signal such as SIGKILL or 9; did you mean "SIGKILL"?',
       's.yaml:24:35: error[wrong-value]: steps[8].expect is "EACESS"; expected a result such as 0, an errno such as EACCES, or a comparison such as ">= 0"; did you mean "EACCES"?',
-      's.yaml:25:13: error[unknown-descriptor]: No step before opened "sockt"; did you mean "socket"?\n  in steps[9].dup2[0]\n  expected one of file, socket, listener, memfd, last, stdin, stdout, stderr, pipe.read, pipe.write, /etc/passwd',
+      's.yaml:25:13: error[unknown-descriptor]: No step before opened "sockt"; did you mean "socket"?\n  in steps[9].dup2[0]\n  expected one of file, socket, listener, memfd, last, stdin, stdout, stderr, pipe.read, pipe.write, /etc/passwd, /etc/shadow',
       's.yaml:26:5: error[no-call]: steps[10] says nothing to do; expected a call such as exec, openat or connect.',
       's.yaml:27:18: error[several-calls]: steps[11] has the calls read and write; make a step of each.\n  expected one call a step',
       's.yaml:28:5: error[missing-key]: steps[12].exec lacks "argv"; expected a list such as [cat, /etc/shadow], or a path.',
@@ -81,7 +81,7 @@ steps:
       's.yaml:30:13: error[missing-key]: steps[14].mount lacks "target"; expected a path such as /etc/shadow.',
       's.yaml:31:12: error[wrong-value]: steps[15].wait is "soon"; expected a time such as 1.5s or 200ms.',
       's.yaml:32:6: error[not-in-ia32]: The table of 32-bit calls has no newfstatat; expected another call, or abi: x86-64.\n  in steps[16].newfstatat',
-      's.yaml:33:36: error[key-twice]: steps[17] has "uid" twice; leave one of them out.\n  in steps[17].uid\n  expected it once',
+      's.yaml:33:35: error[key-twice]: steps[17] has "uid" twice; leave one of them out.\n  in steps[17].uid\n  expected it once',
     ]);
   });
 
@@ -96,7 +96,7 @@ steps:
     ],
     [
       'name: s\n',
-      's.yaml:1:1: error[missing-key]: The document lacks the key "steps"; expected a list of steps such as [{exec: [cat, /etc/shadow]}, {openat: /etc/shadow, by: cat}].\n  in steps',
+      's.yaml:1:1: error[missing-key]: The document lacks the key "steps"; expected a list of steps such as [{exec: [cat, /etc/shadow]}, {openat: /etc/shadow, by: cat}].',
     ],
     [
       'name: s\nsteps: []\n',
@@ -176,7 +176,7 @@ spec:
     ['[{exec: [cat]}, {opnat: /x}]', 'p.yaml:11:34: There is no call "opnat"; did you mean "openat"?'],
     [
       '{steps: [{exec: [cat]}, {unlink: 7}]}',
-      'p.yaml:11:43: steps[1].unlink is the number 7; expected a path such as /etc/shadow.',
+      'p.yaml:11:50: steps[1].unlink is the number 7; expected a path such as /etc/shadow.',
     ],
     [
       '{files: [], steps: [{exec: [cat]}]}',

@@ -144,7 +144,7 @@ describe('whoever watches', () => {
     const { events } = await play(
       inline({ processes: [{ name: 'nginx', uid: 33 }], steps: [{ exec: ['sh'], by: 'nginx' }, { exit: 2 }] }),
     );
-    const told = events.map((event) => {
+    const told = events.map((event): string => {
       switch (event.type) {
         case 'step':
           return `step ${event.step.number} ${event.step.text}`;
@@ -160,6 +160,8 @@ describe('whoever watches', () => {
           return `ended ${event.name} ${event.status}`;
         case 'killed':
           return `killed ${event.name}`;
+        default:
+          throw new Error('an event of no known type');
       }
     });
     expect(told).toStrictEqual([
