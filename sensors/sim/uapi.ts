@@ -67,7 +67,6 @@ export const MFD_CLOEXEC = 1;
 
 /** ptrace requests (include/uapi/linux/ptrace.h). */
 export const PTRACE_TRACEME = 0;
-export const PTRACE_CONT = 7;
 export const PTRACE_KILL = 8;
 export const PTRACE_ATTACH = 16;
 export const PTRACE_DETACH = 17;
@@ -87,13 +86,11 @@ export const SIGWINCH = 28;
 /** _NSIG */
 export const SIGNALS = 64;
 
-/** Address families, socket types and protocols (include/linux/socket.h, net.h). */
+/** Address families, socket types (SOCK_NONBLOCK and SOCK_CLOEXEC are open's flags) and protocols (include/linux/socket.h, net.h). */
 export const AF_NETLINK = 16;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
-export const SOCK_NONBLOCK = O_NONBLOCK;
-export const SOCK_CLOEXEC = O_CLOEXEC;
 export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;
 

@@ -1,4 +1,5 @@
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
+import { parseAddress } from '../../../rules/index.ts';
 import type { SimAddress } from '../sim-host.ts';
 import { AF_INET, AF_INET6, AF_UNIX } from '../uapi.ts';
 import { decodeText, encodeText } from './kernel-object.ts';
@@ -17,35 +18,19 @@ export interface SocketAddress {
   readonly path: string | undefined;
 }
 
-/** The four bytes of an IPv4 address; of an IPv4-mapped IPv6 one (`::ffff:10.0.0.1`) its last four. */
-export const ipv4Bytes = (address: string): Uint8Array =>
-  isIPv4(address) ? Uint8Array.from(address.split('.'), Number) : ipv6Bytes(address).subarray(12);
-
 /** The 16 bytes of an IPv6 address, or of an IPv4 one as IPv4-mapped. @throws Error for what is neither */
 export const ipv6Bytes = (address: string): Uint8Array => {
+  const parsed = parseAddress(address);
+  if (!parsed) throw new Error(`"${address}" is neither an IPv4 nor an IPv6 address`);
+  if (parsed.length === 16) return parsed;
   const bytes = new Uint8Array(16);
-  if (isIPv4(address)) {
-    bytes.set([0xff, 0xff], 10);
-    bytes.set(ipv4Bytes(address), 12);
-    return bytes;
-  }
-  if (!isIPv6(address)) throw new Error(`"${address}" is neither an IPv4 nor an IPv6 address`);
-  const [head = '', tail] = (address.split('%')[0] ?? '').split('::');
-  const words = (text: string): number[] =>
-    text === ''
-      ? []
-      : text.split(':').flatMap((word) => {
-          if (!word.includes('.')) return [Number.parseInt(word, 16)];
-          const [a = 0, b = 0, c = 0, d = 0] = ipv4Bytes(word);
-          return [(a << 8) | b, (c << 8) | d];
-        });
-  const first = words(head);
-  const last = tail === undefined ? [] : words(tail);
-  const view = new DataView(bytes.buffer);
-  for (const [index, word] of first.entries()) view.setUint16(index * 2, word);
-  for (const [index, word] of last.entries()) view.setUint16(16 - (last.length - index) * 2, word);
+  bytes.set([0xff, 0xff], 10);
+  bytes.set(parsed, 12);
   return bytes;
 };
+
+/** The four bytes of an IPv4 address; the last four of an IPv6 one. */
+export const ipv4Bytes = (address: string): Uint8Array => ipv6Bytes(address).subarray(12);
 
 /** The text form of 4 or 16 bytes; IPv6 as RFC 5952 writes it. */
 export const addressText = (bytes: Uint8Array): string => {
@@ -64,20 +49,14 @@ export const addressText = (bytes: Uint8Array): string => {
   return `${text(words.slice(0, best.start))}::${text(words.slice(best.start + best.length))}`;
 };
 
-/** Two addresses are the same host and port, however they are written. */
-export const sameHost = (a: string, b: string): boolean => {
-  const left = ipv6Bytes(a);
-  const right = ipv6Bytes(b);
-  return left.every((byte, index) => byte === right[index]);
-};
-
 /** A stable key of a host for maps. */
 export const hostKey = (address: string): string => addressText(ipv6Bytes(address));
 
-const isZero = (address: string): boolean => ipv4Bytes(address).every((byte) => byte === 0) && isIPv4(address);
-
 /** 0.0.0.0 or ::. */
-export const isAny = (address: string): boolean => isZero(address) || hostKey(address) === '::';
+export const isAny = (address: string): boolean => {
+  const key = hostKey(address);
+  return key === '::' || key === '::ffff:0.0.0.0';
+};
 
 /** 127.0.0.0/8 or ::1. */
 export const isLoopback = (address: string): boolean => {

@@ -150,6 +150,20 @@ export interface TaskInit {
   readonly startNs: bigint;
 }
 
+const idleTasks = new WeakMap<Memory, number>();
+
+/** Where the idle task lies, process 0: it has no program, and is its own parent (init/init_task.c). */
+const idleTask = (memory: Memory): number => {
+  let at = idleTasks.get(memory);
+  if (at === undefined) {
+    at = memory.allocate(TASK.size);
+    idleTasks.set(memory, at);
+    writePointer(memory, at + TASK.realParent, at);
+    writePointer(memory, at + TASK.leader, at);
+  }
+  return at;
+};
+
 /** A thread (struct task_struct), with the registers it entered the kernel with. */
 export class Task extends KernelObject implements SimTask {
   /** Bytes of its struct pt_regs. */
@@ -285,10 +299,10 @@ export class Task extends KernelObject implements SimTask {
     return this.#realParent;
   }
 
-  /** The kernel's first task is its own parent. */
+  /** Tasks without a parent of their own have the idle task. */
   set realParent(parent: Task | undefined) {
     this.#realParent = parent;
-    this.setPointer(TASK.realParent, parent?.at ?? this.at);
+    this.setPointer(TASK.realParent, parent?.at ?? idleTask(this.memory));
   }
 
   get parent(): Task | undefined {

@@ -28,12 +28,11 @@ import {
   AF_NETLINK,
   AF_UNIX,
   IPPROTO_TCP,
+  O_CLOEXEC,
   O_NONBLOCK,
   O_RDWR,
   S_IFSOCK,
-  SOCK_CLOEXEC,
   SOCK_DGRAM,
-  SOCK_NONBLOCK,
   SOCK_RAW,
   SOCK_STREAM,
 } from '../uapi.ts';
@@ -54,7 +53,7 @@ const MOST_BACKLOG = 4096;
 /** A file for a socket, as the kernel makes it. */
 const fileOf = (call: SystemCall, socket: Socket, flags: number): OpenFile => {
   const path = call.machine.files.anonymous('sockfs', '', S_IFSOCK | 0o777, call.task.cred);
-  const file = new OpenFile(call.machine.memory, path, O_RDWR | (flags & SOCK_NONBLOCK));
+  const file = new OpenFile(call.machine.memory, path, O_RDWR | (flags & O_NONBLOCK));
   file.attachSocket(socket);
   socket.file = file.at;
   return file;
@@ -83,12 +82,12 @@ const socket: CallHandler = (call) => {
   const family = call.int(0);
   const flags = call.int(1);
   const type = flags & SOCK_TYPE_MASK;
-  if ((flags & ~(SOCK_TYPE_MASK | SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return -EINVAL;
+  if ((flags & ~(SOCK_TYPE_MASK | O_CLOEXEC | O_NONBLOCK)) !== 0) return -EINVAL;
   if (type >= SOCK_MAX) return -EINVAL;
   const refusal = refuseSocket(call, family, type, call.int(2));
   if (refusal < 0) return refusal;
   const made = new Socket(call.machine.memory, family, type, call.int(2));
-  return call.install(fileOf(call, made, flags), (flags & SOCK_CLOEXEC) !== 0);
+  return call.install(fileOf(call, made, flags), (flags & O_CLOEXEC) !== 0);
 };
 
 const socketpair: CallHandler = (call) => {
@@ -100,7 +99,7 @@ const socketpair: CallHandler = (call) => {
   const one = new Socket(call.machine.memory, AF_UNIX, type, 0);
   const other = new Socket(call.machine.memory, AF_UNIX, type, 0);
   join(one, other);
-  return installPair(call, fileOf(call, one, flags), fileOf(call, other, flags), (flags & SOCK_CLOEXEC) !== 0);
+  return installPair(call, fileOf(call, one, flags), fileOf(call, other, flags), (flags & O_CLOEXEC) !== 0);
 };
 
 /** Connects two sockets of this host to each other. */
@@ -311,7 +310,7 @@ const listen: CallHandler = (call) => {
 };
 
 const accept = (call: SystemCall, flags: number): number => {
-  if ((flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return -EINVAL;
+  if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) !== 0) return -EINVAL;
   const { file, socket: listener } = socketOf(call);
   const detail = call.recorded?.detail;
   const recordedPeer = detail && 'address' in detail ? detail : undefined;
@@ -328,7 +327,7 @@ const accept = (call: SystemCall, flags: number): number => {
   made.connected = true;
   made.local = connection?.socket?.peer ?? listener.local;
   made.peer = peer;
-  return call.install(fileOf(call, made, flags), (flags & SOCK_CLOEXEC) !== 0);
+  return call.install(fileOf(call, made, flags), (flags & O_CLOEXEC) !== 0);
 };
 
 const MSG_NOSIGNAL = 0x4000;
