@@ -4,12 +4,15 @@ import {
   call,
   exit,
   type Item,
+  jne,
+  label,
   loadMap,
   mov,
   R0,
   R1,
   R2,
   R3,
+  R4,
   R10,
   st,
 } from '../../../engine/isa/index.ts';
@@ -110,6 +113,12 @@ export const lookUp = (map: string): Item[] => [
   call(LOOKUP),
 ];
 
+/** r0 = the map's value with the key 0; the program ends where there is none. */
+export const found = (map: string): Item[] => [...lookUp(map), jne(R0, 0, 'found'), ...end, label('found')];
+
+/** Instructions enough that the verifier remembers a state where ways meet after them. */
+export const PADDING: readonly Item[] = [mov(R4, 0), ...Array.from({ length: 7 }, () => add(R4, 1))];
+
 /** r0 = a ring buffer record of this size, or null. */
 export const reserve = (size: number): Item[] => [loadMap(R1, 'events'), mov(R2, size), mov(R3, 0), call(RESERVE)];
 
@@ -121,6 +130,17 @@ export const contextFor = (hook: HookName, lines: VerifierContext['lines'] = [])
   helper: (id) => TEST_HELPERS.find((helper) => helper.id === id) ?? helperById(id),
   lines,
 });
+
+/** A program and the whole text that it is refused with. */
+export interface Refusal {
+  readonly name: string;
+  readonly items: readonly Item[];
+  readonly hook?: HookName;
+  readonly message: string;
+}
+
+export const noBound = (register: string): string =>
+  `the offset that was added to ${register} has no bound; mask it or compare it with a constant first`;
 
 /** Assembles, relocates against the maps above, and verifies. @throws VerifierError */
 export function verifyItems(items: readonly Item[], hook: HookName = 'tp_btf/sys_exit'): Verified {

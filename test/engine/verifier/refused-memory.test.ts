@@ -1,0 +1,365 @@
+import { describe, expect, test } from 'vitest';
+import {
+  add,
+  and,
+  atomicAdd,
+  call,
+  exit,
+  ja,
+  jeq,
+  jge,
+  jgt,
+  label,
+  ldx,
+  ldxField,
+  loadMap,
+  loadMapValue,
+  mov,
+  mov32,
+  R0,
+  R1,
+  R2,
+  R3,
+  R4,
+  R6,
+  R7,
+  R10,
+  st,
+  stx,
+  sub,
+} from '../../../engine/isa/index.ts';
+import { end, found, noBound, PADDING, PROBE_READ_KERNEL, RANDOM, type Refusal, refusalOf } from './programs.ts';
+
+const ROWS: readonly Refusal[] = [
+  {
+    name: 'behind a map value',
+    items: [...found('counts'), ldx('dw', R1, R0, 9), ...end],
+    message:
+      'test: slot 9: r1 = *(u64 *)(r0 +9): reads 8 bytes at offset 9 of a value of map counts, which has 16 bytes',
+  },
+  {
+    name: 'before a map value',
+    items: [...found('counts'), st('w', R0, -4, 1), ...end],
+    message:
+      'test: slot 9: *(u32 *)(r0 -4) = 1: writes 4 bytes at offset -4 of a value of map counts, which has 16 bytes',
+  },
+  {
+    name: 'an offset with a bound that is one too large',
+    items: [
+      ...found('cells'),
+      ldx('b', R1, R0, 0),
+      jgt(R1, 57, 'out'),
+      add(R0, R1),
+      ldx('dw', R1, R0, 0),
+      label('out'),
+      ...end,
+    ],
+    message:
+      'test: slot 12: r1 = *(u64 *)(r0 +0): reads 8 bytes at offsets 0 to 57 of a value of map cells, which has 64 bytes',
+  },
+  {
+    name: 'an offset without a bound',
+    items: [...found('cells'), ldx('dw', R1, R0, 0), add(R0, R1), ldx('b', R1, R0, 0), ...end],
+    message:
+      'test: slot 11: r1 = *(u8 *)(r0 +0): the offset that was added to r0 has no bound; mask it or compare it with a constant first',
+  },
+  {
+    name: 'an offset when another number was compared, with copies of both',
+    items: [
+      ...found('cells'),
+      ldx('dw', R1, R0, 0),
+      ldx('dw', R3, R0, 8),
+      mov(R2, R1),
+      mov(R4, R3),
+      jgt(R2, 31, 'out'),
+      add(R0, R4),
+      ldx('b', R1, R0, 0),
+      label('out'),
+      ...end,
+    ],
+    message: `test: slot 15: r1 = *(u8 *)(r0 +0): ${noBound('r0')}`,
+  },
+  {
+    name: 'an offset of which only the low half was compared',
+    items: [
+      ...found('cells'),
+      ldx('dw', R1, R0, 0),
+      mov(R2, R1),
+      mov32(R3, R1),
+      jgt(R3, 31, 'out'),
+      add(R0, R1),
+      ldx('b', R1, R0, 0),
+      label('out'),
+      ...end,
+    ],
+    message: `test: slot 14: r1 = *(u8 *)(r0 +0): ${noBound('r0')}`,
+  },
+  {
+    name: 'an offset whose copy was compared, where on the second of two ways it is no copy',
+    items: [
+      ...found('cells'),
+      mov(R6, R0),
+      call(RANDOM),
+      ldx('dw', R1, R6, 0),
+      ldx('dw', R2, R6, 8),
+      ...PADDING,
+      jeq(R0, 7, 'other'),
+      mov(R2, R1),
+      label('other'),
+      jgt(R2, 31, 'out'),
+      add(R6, R1),
+      ldx('b', R1, R6, 0),
+      label('out'),
+      ...end,
+    ],
+    message: `test: slot 25: r1 = *(u8 *)(r6 +0): ${noBound('r6')}`,
+  },
+  {
+    name: 'an offset that waited on the stack, on the second of two ways',
+    items: [
+      ...found('cells'),
+      mov(R6, R0),
+      call(RANDOM),
+      st('dw', R10, -16, 64),
+      ...PADDING,
+      jeq(R0, 7, 'other'),
+      st('dw', R10, -16, 3),
+      label('other'),
+      ldx('dw', R1, R10, -16),
+      add(R6, R1),
+      ldx('b', R1, R6, 0),
+      ...end,
+    ],
+    message:
+      'test: slot 24: r1 = *(u8 *)(r6 +0): reads 1 bytes at offset 64 of a value of map cells, which has 64 bytes',
+  },
+  {
+    name: 'an offset that was stored through a copy of the frame pointer, on the second of two ways',
+    items: [
+      ...found('cells'),
+      mov(R6, R0),
+      call(RANDOM),
+      mov(R7, R10),
+      mov(R2, 64),
+      ...PADDING,
+      jeq(R0, 7, 'other'),
+      mov(R2, 3),
+      label('other'),
+      mov(R4, 0),
+      stx('dw', R7, -16, R2),
+      ldx('dw', R1, R10, -16),
+      add(R6, R1),
+      ldx('b', R1, R6, 0),
+      ...end,
+    ],
+    message:
+      'test: slot 27: r1 = *(u8 *)(r6 +0): reads 1 bytes at offset 64 of a value of map cells, which has 64 bytes',
+  },
+  {
+    name: 'a number on the stack that a store at a varying offset may have replaced',
+    items: [
+      loadMapValue(R6, 'config', 0),
+      st('dw', R10, -16, 3),
+      st('dw', R10, -8, 3),
+      ldx('dw', R3, R6, 0),
+      mov(R1, R3),
+      and(R1, 8),
+      mov(R2, R10),
+      add(R2, R1),
+      stx('dw', R2, -16, R3),
+      ldx('dw', R1, R10, -8),
+      add(R6, R1),
+      ldx('b', R1, R6, 0),
+      ...end,
+    ],
+    message: `test: slot 12: r1 = *(u8 *)(r6 +0): ${noBound('r6')}`,
+  },
+  {
+    name: 'a number on the stack after an atomic operation on it',
+    items: [
+      loadMapValue(R6, 'config', 0),
+      st('dw', R10, -8, 3),
+      ldx('dw', R3, R6, 0),
+      atomicAdd('dw', R10, -8, R3),
+      ldx('dw', R1, R10, -8),
+      add(R6, R1),
+      ldx('b', R1, R6, 0),
+      ...end,
+    ],
+    message: `test: slot 7: r1 = *(u8 *)(r6 +0): ${noBound('r6')}`,
+  },
+  {
+    name: 'an atomic operation on stack that was never written',
+    items: [mov(R3, 1), atomicAdd('dw', R10, -8, R3), ...end],
+    message: 'test: slot 1: lock *(u64 *)(r10 -8) += r3: reads the stack at r10-8, which was never written',
+  },
+  {
+    name: 'a number on the stack of which a helper may have written a part',
+    items: [
+      ...found('cells'),
+      mov(R6, R0),
+      st('dw', R10, -16, 3),
+      mov(R1, R10),
+      add(R1, -12),
+      mov(R2, 2),
+      mov(R3, 0),
+      call(PROBE_READ_KERNEL),
+      ldx('w', R1, R10, -16),
+      add(R6, R1),
+      ldx('w', R1, R10, -12),
+      add(R6, R1),
+      ldx('b', R1, R6, 0),
+      ...end,
+    ],
+    message: `test: slot 20: r1 = *(u8 *)(r6 +0): ${noBound('r6')}`,
+  },
+  {
+    name: 'a signed comparison leaves negative offsets',
+    items: [
+      ...found('cells'),
+      ldx('w', R1, R0, 0),
+      sub(R1, 8),
+      jge(R1, 32, 'more'),
+      ja('use'),
+      label('more'),
+      and(R1, 15),
+      sub(R1, 1),
+      label('use'),
+      add(R0, R1),
+      ldx('b', R1, R0, 0),
+      ...end,
+    ],
+    message:
+      'test: slot 16: r1 = *(u8 *)(r0 +0): reads 1 bytes at offsets -1 to 14 of a value of map cells, which has 64 bytes',
+  },
+  {
+    name: 'writing to a map that is read only',
+    items: [loadMapValue(R1, 'strings', 0), st('b', R1, 0, 1), ...end],
+    message: 'test: slot 2: *(u8 *)(r1 +0) = 1: the map strings is read only for programs',
+  },
+  {
+    name: 'the address inside a map with several entries',
+    items: [loadMapValue(R1, 'cells', 0), ...end],
+    message:
+      'test: slot 0: r1 = map[cells][0]+0: the address of a value needs an array with one entry; cells is array with 4',
+  },
+  {
+    name: 'the address behind a map value',
+    items: [loadMapValue(R1, 'config', 32), ...end],
+    message:
+      'test: slot 0: r1 = map[config][0]+32: offset 32 lies outside of a value of map config, which has 32 bytes',
+  },
+  {
+    name: 'reading a map as memory',
+    items: [loadMap(R1, 'cells'), ldx('dw', R0, R1, 0), exit()],
+    message: 'test: slot 2: r0 = *(u64 *)(r1 +0): r1 is the map cells; look up a value to read from it',
+  },
+  {
+    name: 'arithmetic on a map',
+    items: [loadMap(R1, 'cells'), add(R1, 8), ...end],
+    message: 'test: slot 2: r1 += 8: arithmetic on the map cells; look up a value first',
+  },
+  {
+    name: 'stack that was never written',
+    items: [st('w', R10, -8, 1), ldx('dw', R0, R10, -8), exit()],
+    message: 'test: slot 1: r0 = *(u64 *)(r10 -8): reads the stack at r10-4, which was never written',
+  },
+  {
+    name: 'below the stack',
+    items: [st('dw', R10, -520, 0), ...end],
+    message: 'test: slot 0: *(u64 *)(r10 -520) = 0: writes 8 bytes at r10-520; the stack is r10-512 to r10-1',
+  },
+  {
+    name: 'above the stack',
+    items: [ldx('b', R0, R10, 0), exit()],
+    message: 'test: slot 0: r0 = *(u8 *)(r10 +0): reads 1 bytes at r10+0; the stack is r10-512 to r10-1',
+  },
+  {
+    name: 'stack that is not aligned',
+    items: [st('dw', R10, -12, 0), ...end],
+    message: 'test: slot 0: *(u64 *)(r10 -12) = 0: a stack access must be aligned to its size of 8 bytes',
+  },
+  {
+    name: 'behind the context',
+    items: [ldx('dw', R0, R1, 16), exit()],
+    message: 'test: slot 0: r0 = *(u64 *)(r1 +16): reads 8 bytes at offset 16 of the context, which has 16 bytes',
+  },
+  {
+    name: 'half of a pointer in the context',
+    items: [ldx('w', R0, R1, 0), ...end],
+    message: 'test: slot 0: r0 = *(u32 *)(r1 +0): the argument regs is a pointer; read its 8 bytes at offset 0',
+  },
+  {
+    name: 'a context that was moved',
+    items: [add(R1, 8), ldx('dw', R0, R1, 0), ...end],
+    message:
+      'test: slot 1: r0 = *(u64 *)(r1 +0): r1 is the context moved by arithmetic; read it from the unchanged pointer',
+  },
+  {
+    name: 'writing to the context',
+    items: [st('dw', R1, 0, 0), ...end],
+    message: 'test: slot 0: *(u64 *)(r1 +0) = 0: r1 is the context, which is read only',
+  },
+  {
+    name: 'behind a kernel struct',
+    hook: 'tp_btf/sched_process_exit',
+    items: [ldx('dw', R1, R1, 0), ldxField('dw', R1, R1, 'task_struct.cred'), ldx('dw', R1, R1, 20), ...end],
+    message: 'test: slot 2: r1 = *(u64 *)(r1 +20): reads 8 bytes at offset 20 of struct cred, which has 24 bytes',
+  },
+  {
+    name: 'across the end of a member of a kernel struct',
+    hook: 'tp_btf/sched_process_exit',
+    items: [ldx('dw', R1, R1, 0), ldx('dw', R1, R1, 0), ...end],
+    message:
+      'test: slot 1: r1 = *(u64 *)(r1 +0): reads 8 bytes at offset 0 of struct task_struct, across the end of its member pid of 4 bytes',
+  },
+  {
+    name: 'before a kernel struct',
+    hook: 'tp_btf/sched_process_exit',
+    items: [ldx('dw', R1, R1, 0), ldx('w', R1, R1, -4), ...end],
+    message:
+      'test: slot 1: r1 = *(u32 *)(r1 -4): reads 4 bytes at offset -4 of struct task_struct, before its beginning',
+  },
+  {
+    name: 'writing to a kernel struct',
+    hook: 'tp_btf/sched_process_exit',
+    items: [ldx('dw', R1, R1, 0), st('w', R1, 0, 1), ...end],
+    message: 'test: slot 1: *(u32 *)(r1 +0) = 1: r1 points to struct task_struct; kernel structs are read only',
+  },
+  {
+    name: 'a kernel struct at an offset that is not constant',
+    hook: 'tp_btf/sched_process_exit',
+    items: [ldx('dw', R6, R1, 0), ldx('b', R2, R6, 0), and(R2, 7), add(R6, R2), ldx('b', R0, R6, 0), ...end],
+    message:
+      'test: slot 4: r0 = *(u8 *)(r6 +0): r6 points to struct task_struct with an offset that is not constant; read it with bpf_probe_read_kernel',
+  },
+  {
+    name: 'one load for two kinds of memory',
+    hook: 'tp_btf/sched_process_exit',
+    items: [
+      mov(R6, R10),
+      add(R6, -8),
+      st('dw', R10, -8, 0),
+      ldx('dw', R7, R1, 0),
+      call(RANDOM),
+      jeq(R0, 0, 'read'),
+      mov(R6, R7),
+      label('read'),
+      ldx('w', R0, R6, 0),
+      ...end,
+    ],
+    message:
+      'test: slot 7: r0 = *(u32 *)(r6 +0): this load reads other memory here and a kernel struct on another path; use an instruction for each',
+  },
+  {
+    name: 'an unaligned atomic operation',
+    items: [loadMapValue(R1, 'config', 0), mov(R2, 1), atomicAdd('dw', R1, 4, R2), ...end],
+    message: 'test: slot 3: lock *(u64 *)(r1 +4) += r2: an atomic operation must be aligned to its size of 8 bytes',
+  },
+];
+
+describe('refused with the whole text: memory', () => {
+  test.each(ROWS)('$name', ({ items, hook, message }) => {
+    expect(refusalOf(items, hook).message).toBe(message);
+  });
+});
