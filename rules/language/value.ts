@@ -1,6 +1,6 @@
 import type { FieldRef } from './ast.ts';
 
-/** How far a value can be trusted; see docs/architecture.md. */
+/** How far a value can be trusted; see docs/policies.md. */
 export type Trust = 'resolved' | 'contestable' | 'as passed' | 'unknown';
 
 /** A field's value on one event. List fields give an array; numbers are bigint. */
