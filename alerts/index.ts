@@ -7,7 +7,7 @@ export { createPublisher, type Publisher, type PublisherOptions } from './nats/p
 export * from './nats/server.ts';
 export { type AlertFilters, alertSubject } from './nats/subject.ts';
 export { type SubscribeOptions, subscribeAlerts } from './nats/subscriber.ts';
-export { type RaiseContext, raiseAlert } from './raise.ts';
+export { raiseAlert } from './raise.ts';
 export { parseAlert } from './schema.ts';
 export * from './template.ts';
 export * from './time.ts';

@@ -1,4 +1,3 @@
-import type { Bound } from '../language/index.ts';
 import type { HookPlan, Plan, ProcessFact, StringSlot } from '../plan/index.ts';
 import type { Emitter } from './emitter.ts';
 import { PATH_BYTES, type RecordLayout } from './layout.ts';
@@ -62,5 +61,3 @@ export interface HookContext {
 /** Offset of a predicate's truth byte in the record. */
 export const predicateByte = (context: HookContext, predicate: number): number =>
   context.layout.predicates + (context.layout.predicateAt[predicate] ?? 0);
-
-export type { Bound };

@@ -2,19 +2,15 @@ import {
   add,
   addField,
   call,
-  comment,
   type Item,
-  label,
   ldx,
   loadMap,
   mov,
-  R0,
   R1,
   R2,
   R3,
   R10,
   type Register,
-  type Size,
   st,
 } from '../../engine/isa/index.ts';
 import { helperByName } from '../../engine/vm/index.ts';
@@ -76,16 +72,7 @@ export const lookupFirst = (map: string): readonly Item[] => [
   helper('bpf_map_lookup_elem'),
 ];
 
-/** Reads `size` bytes of a member of the struct at `base` (any register but r1 and r2) into a stack slot; on a fault the slot is 0. */
-export const probeField = (into: number, size: number, base: Register, access: string): readonly Item[] => [
-  mov(R3, base),
-  addField(R3, access),
-  ...stackAddress(R1, into),
-  mov(R2, size),
-  helper('bpf_probe_read_kernel'),
-];
-
-/** The same from a struct whose address is in a stack slot. */
+/** Reads `size` bytes of a member of the struct whose address is in a stack slot into another; on a fault that is 0. */
 export const probeFieldAt = (into: number, size: number, slot: number, access: string): readonly Item[] => [
   ldx('dw', R3, R10, slot),
   addField(R3, access),
@@ -93,12 +80,3 @@ export const probeFieldAt = (into: number, size: number, slot: number, access: s
   mov(R2, size),
   helper('bpf_probe_read_kernel'),
 ];
-
-/** Stores zeros over `length` bytes (a multiple of 8). */
-export const clear = (base: Register, offset: number, length: number): readonly Item[] => {
-  const items: Item[] = [];
-  for (let at = 0; at < length; at += 8) items.push(st('dw', base, offset + at, 0));
-  return items;
-};
-
-export { comment, label, R0, type Size };

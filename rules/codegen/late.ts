@@ -5,10 +5,6 @@ import { emitUnmap } from './gather.ts';
 import { emitAncestors, emitPredicate, isLate } from './predicates.ts';
 import { emitStringTests } from './strings.ts';
 
-/** Whether a hook has predicates about socket ends. */
-export const usesSockets = (context: HookContext): boolean =>
-  context.hook.predicates.some(({ kernel }) => kernel.place === 'address' || kernel.place === 'port');
-
 /** Evaluates everything that needs what was gathered for candidates: ancestors first, then files and sockets, then strings. r8 is the task. */
 export const emitLatePredicates = (context: HookContext): void => {
   const { out, hook, layout, groups } = context;
