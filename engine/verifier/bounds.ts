@@ -25,12 +25,14 @@ export function spanOf(register: number, p: Pointer, offset: number): Span {
   return { min: p.offset + offset + bounds.min, max: p.offset + offset + bounds.max };
 }
 
+/** `1 byte`, `8 bytes` */
+export const bytes = (n: number): string => `${n} byte${n === 1 ? '' : 's'}`;
 export const verb: Readonly<Record<Access, string>> = { read: 'reads', write: 'writes' };
 const place = ({ min, max }: Span): string => (min === max ? `offset ${min}` : `offsets ${min} to ${max}`);
 /** Checks an access to memory of which only the size matters. @throws Rejection */
 export function checkBounds(span: Span, size: number, limit: number, access: Access, what: string): void {
   if (span.min >= 0 && span.max + size <= limit) return;
-  throw new Rejection(`${verb[access]} ${size} bytes at ${place(span)} of ${what}, which has ${limit} bytes`);
+  throw new Rejection(`${verb[access]} ${bytes(size)} at ${place(span)} of ${what}, which has ${bytes(limit)}`);
 }
 
 /** @throws Rejection */

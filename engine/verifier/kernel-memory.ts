@@ -1,4 +1,4 @@
-import { type Access, checkBounds, verb } from './bounds.ts';
+import { type Access, bytes, checkBounds, verb } from './bounds.ts';
 import { Rejection } from './error.ts';
 import { memberProblem } from './members.ts';
 import { isConstant, type Scalar } from './scalar.ts';
@@ -66,5 +66,5 @@ export function checkStruct(
   }
   const at = p.offset + offset;
   const problem = memberProblem(btf, target.struct, at, size);
-  if (problem) throw new Rejection(`${verb[access]} ${size} bytes at offset ${at} of ${name}, ${problem}`);
+  if (problem) throw new Rejection(`${verb[access]} ${bytes(size)} at offset ${at} of ${name}, ${problem}`);
 }

@@ -1,4 +1,4 @@
-import { type Access, checkAligned, checkBounds, type Span, spanOf, verb } from './bounds.ts';
+import { type Access, bytes, checkAligned, checkBounds, type Span, spanOf, verb } from './bounds.ts';
 import { Rejection } from './error.ts';
 import { checkStruct, loadContext, loadMember } from './kernel-memory.ts';
 import { LOADED, LOADED_SIGNED, signExtend } from './scalar.ts';
@@ -47,7 +47,7 @@ function checkStackBounds(
 ): void {
   if (span.min < -STACK_BYTES || span.max + size > 0) {
     throw new Rejection(
-      `${verb[access]} ${size} bytes at ${framePlace(span)}; the stack is r10-${STACK_BYTES} to r10-1`,
+      `${verb[access]} ${bytes(size)} at ${framePlace(span)}; the stack is r10-${STACK_BYTES} to r10-1`,
     );
   }
   const index = state.frames[frame]!.function;

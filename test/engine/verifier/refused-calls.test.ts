@@ -277,7 +277,7 @@ const ROWS: readonly Refusal[] = [
       ...end,
     ],
     message:
-      'test: slot 9: r0 = *(u8 *)(r6 +0): reads 1 bytes at offset 32 of a value of map config, which has 32 bytes',
+      'test: slot 9: r0 = *(u8 *)(r6 +0): reads 1 byte at offset 32 of a value of map config, which has 32 bytes',
   },
   {
     name: 'too much stack in a chain of calls',

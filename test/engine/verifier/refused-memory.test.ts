@@ -131,7 +131,7 @@ const ROWS: readonly Refusal[] = [
       ...end,
     ],
     message:
-      'test: slot 24: r1 = *(u8 *)(r6 +0): reads 1 bytes at offset 64 of a value of map cells, which has 64 bytes',
+      'test: slot 24: r1 = *(u8 *)(r6 +0): reads 1 byte at offset 64 of a value of map cells, which has 64 bytes',
   },
   {
     name: 'an offset that was stored through a copy of the frame pointer, on the second of two ways',
@@ -153,7 +153,7 @@ const ROWS: readonly Refusal[] = [
       ...end,
     ],
     message:
-      'test: slot 27: r1 = *(u8 *)(r6 +0): reads 1 bytes at offset 64 of a value of map cells, which has 64 bytes',
+      'test: slot 27: r1 = *(u8 *)(r6 +0): reads 1 byte at offset 64 of a value of map cells, which has 64 bytes',
   },
   {
     name: 'a number on the stack that a store at a varying offset may have replaced',
@@ -230,7 +230,7 @@ const ROWS: readonly Refusal[] = [
       ...end,
     ],
     message:
-      'test: slot 16: r1 = *(u8 *)(r0 +0): reads 1 bytes at offsets -1 to 14 of a value of map cells, which has 64 bytes',
+      'test: slot 16: r1 = *(u8 *)(r0 +0): reads 1 byte at offsets -1 to 14 of a value of map cells, which has 64 bytes',
   },
   {
     name: 'writing to a map that is read only',
@@ -272,7 +272,7 @@ const ROWS: readonly Refusal[] = [
   {
     name: 'above the stack',
     items: [ldx('b', R0, R10, 0), exit()],
-    message: 'test: slot 0: r0 = *(u8 *)(r10 +0): reads 1 bytes at r10+0; the stack is r10-512 to r10-1',
+    message: 'test: slot 0: r0 = *(u8 *)(r10 +0): reads 1 byte at r10+0; the stack is r10-512 to r10-1',
   },
   {
     name: 'stack that is not aligned',

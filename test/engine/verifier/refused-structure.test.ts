@@ -228,6 +228,6 @@ test('the log goes the way to the error, with what each instruction changed', ()
     '14: *(u64 *)(r10 -16) = r1  fp-16=scalar(umax=255)',
     '15: r3 = *(u8 *)(r0 +0)',
     'r0=map_value(cells)+scalar(umax=510) r1=scalar(umax=255) r2=2 r10=fp fp-16=scalar(umax=255)',
-    'reads 1 bytes at offsets 0 to 510 of a value of map cells, which has 64 bytes',
+    'reads 1 byte at offsets 0 to 510 of a value of map cells, which has 64 bytes',
   ]);
 });
