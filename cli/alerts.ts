@@ -14,7 +14,7 @@ interface AlertsOptions {
   readonly rule?: string;
   readonly since?: 'all' | number;
   readonly count?: number;
-  readonly json: boolean;
+  readonly json?: boolean;
   readonly logLevel: LogLevel;
 }
 
@@ -86,7 +86,7 @@ export const addAlerts = (program: Command): void => {
       sinceOf,
     )
     .option('--count <n>', 'end after this many alerts', wholeNumber(1))
-    .option('--json', 'one alert record a line', false)
+    .option('--json', 'one alert record a line')
     .addOption(logLevelOption())
     .addHelpText('after', HELP)
     .action(async (options: AlertsOptions) => {

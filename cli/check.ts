@@ -11,7 +11,7 @@ import { verifyRules } from './verify.ts';
 
 interface CheckOptions {
   readonly level: FeatureLevel;
-  readonly json: boolean;
+  readonly json?: boolean;
 }
 
 /** Diagnostics about paths that were given, not about policies. */
@@ -163,7 +163,7 @@ export const addCheck = (program: Command): void => {
         .choices(['6.1', '6.9', '6.12'])
         .default('6.12'),
     )
-    .option('--json', 'one JSON object a line: rules, diagnostics, then a summary', false)
+    .option('--json', 'one JSON object a line: rules, diagnostics, then a summary')
     .addHelpText('after', HELP)
     .action((paths: string[], options: CheckOptions) => {
       process.exitCode = check(paths, options, openStdout());

@@ -121,16 +121,10 @@ export const demo = async (options: DemoOptions, output: Output, signal: AbortSi
   const policies = policiesAt([libraryFolder(), ...enforcing]);
   const scenario = scenarioOf(SCENARIO);
   const row = (label: string, text: string): void => output.line(`${paint.bold(label.padEnd(10))}${text}`);
-  row(
-    'Shrike',
-    'runtime security for Linux: policies compiled to eBPF, here in a simulated kernel; no root, nothing real is touched',
-  );
-  row('scenario', `${scenario.name}: a web shell, a dropper, a reverse shell, root, and ways back in`);
+  row('Shrike', 'runtime security for Linux; here policies run as eBPF in a simulated kernel, nothing real is touched');
   const monitoring = policies.length - enforcing.length;
-  row(
-    'policies',
-    `${monitoring} that watch, ${enforcing.length} that deny or kill; enforcement is ${enforce ? 'on' : 'off'}`,
-  );
+  const mode = `${monitoring} policies that watch and ${enforcing.length} that deny or kill; enforcement is ${enforce ? 'on' : 'off'}`;
+  row('scenario', `${scenario.name}, a web shell that becomes root, under ${mode}`);
   const broker = await openBroker(nats, host, warn);
   if (typeof broker === 'string') row('nats', `${paint.yellow(broker)}; going on without a broker`);
   else row('nats', `${broker.url}${nats === undefined ? ', started for this run' : ''}; a subscriber listens`);
@@ -162,7 +156,6 @@ export const demo = async (options: DemoOptions, output: Output, signal: AbortSi
     const printed = new Set(alerts.map((alert) => alert.id));
     const audited = await auditedIds(result.auditFolder);
     const same = compare(printed, audited, typeof broker === 'string' ? undefined : broker.received, output);
-    output.line();
     output.line(paint.bold('Try next'));
     output.line(`  ${command} explain reverse-shell | less`);
     output.line(`  ${command} run --scenario supply-chain --tree --pace 100`);

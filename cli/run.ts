@@ -22,13 +22,13 @@ export interface RunOptions {
   readonly scenario?: string;
   readonly input?: string;
   readonly onProblem: 'skip' | 'stop';
-  readonly enforce: boolean;
+  readonly enforce?: boolean;
   readonly nats?: string;
   readonly host?: string;
   readonly audit?: string;
-  readonly protect: readonly string[];
-  readonly json: boolean;
-  readonly tree: boolean;
+  readonly protect?: readonly string[];
+  readonly json?: boolean;
+  readonly tree?: boolean;
   readonly pace: number;
   readonly logLevel: LogLevel;
 }
@@ -100,7 +100,7 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
   const policies = policiesAt(options.policies ?? defaults);
   const tree = options.tree ? createProcessTree(output) : undefined;
   const sensor = sensorOf(options, tree?.observe);
-  const { enforce } = options;
+  const enforce = options.enforce === true;
   const alerts: Alert[] = [];
   const result = await runSession(
     {
@@ -108,7 +108,7 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
       sensor,
       host: options.host ?? options.sensor,
       enforce,
-      protect: options.protect,
+      protect: options.protect ?? [],
       auditFolder: options.audit ?? freshAuditFolder(),
       warn,
       ...(options.nats !== undefined && { nats: options.nats }),
@@ -158,12 +158,12 @@ export const addRunOptions = (command: Command): Command =>
       '--policies <paths...>',
       'policy files, Falco rules files, or folders of them (default: the shipped library)',
     )
-    .option('--enforce', 'let enforcing policies deny calls and kill processes', false)
+    .option('--enforce', 'let enforcing policies deny calls and kill processes')
     .option('--nats <url>', 'publish alerts to this NATS server, several separated by commas')
     .option('--host <name>', "the host's name in alerts and subjects (default: the sensor's kind)")
     .option('--audit <folder>', "the audit log's folder (default: a new one below the state folder, which is printed)")
-    .option('--protect <paths...>', 'executables that are never denied or killed', [])
-    .option('--json', 'one JSON object a line: alert records, then a summary', false)
+    .option('--protect <paths...>', 'executables that are never denied or killed')
+    .option('--json', 'one JSON object a line: alert records, then a summary')
     .addOption(
       new Option('--pace <ms>', 'milliseconds before each step of a scenario, to watch it')
         .argParser(wholeNumber(0))
@@ -190,12 +190,12 @@ export const addRun = (program: Command): void => {
     .option('--scenario <name>', `a scenario by name (shrike scenarios) or file (default: "${DEFAULT_SCENARIO}")`)
     .option('--input <file>', 'a recording: what "strace -f -ttt -yy -o FILE" wrote')
     .addOption(
-      new Option('--on-problem <what>', 'what to do at a line of the recording that can not be read or played')
+      new Option('--on-problem <what>', 'what to do at a line of the recording that is cut off or no strace line')
         .choices(['skip', 'stop'])
         .default('skip'),
     );
   addRunOptions(command)
-    .option('--tree', 'print processes as a tree, with alerts where they happen', false)
+    .option('--tree', 'print processes as a tree, with alerts where they happen')
     .addHelpText('after', HELP)
     .action((options: RunOptions) => runInterruptibly(options));
 };

@@ -11,7 +11,7 @@ import { type Output, openStdout } from './output.ts';
 import { count } from './paint.ts';
 
 interface TestOptions {
-  readonly json: boolean;
+  readonly json?: boolean;
   readonly junit?: string;
 }
 
@@ -129,7 +129,7 @@ export const addTest = (program: Command): void => {
     .summary('run the tests that policies carry in their own files')
     .description('Run the tests that policies carry in their own files.')
     .argument('<paths...>', 'policy files, or folders of them')
-    .option('--json', 'one JSON object a line: tests, then a summary', false)
+    .option('--json', 'one JSON object a line: tests, then a summary')
     .option('--junit <file>', 'also write a report in the JUnit format')
     .addHelpText('after', HELP)
     .action(async (paths: string[], options: TestOptions) => {
