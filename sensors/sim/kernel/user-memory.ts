@@ -7,6 +7,9 @@ const STACK_TOP = 0x7fff_ffff_f000;
 const SCRATCH = 0x7ffc_0000_0000;
 /** The same for 32-bit calls, whose pointers have 32 bits. */
 const SCRATCH_32 = 0xff00_0000;
+/** How much scratch memory there is at first, and at most; exec takes 2 MiB of strings. */
+const SCRATCH_BYTES = 65_536;
+const MAX_SCRATCH_BYTES = 8 * 1024 * 1024;
 
 /** A stretch of a process's memory: address and content. */
 interface Region {
@@ -54,13 +57,9 @@ export const readRegion = (region: Region, address: number, length: number): Uin
  * made at a time.
  */
 export class Scratch {
-  readonly #bytes: Uint8Array;
+  #bytes = new Uint8Array(SCRATCH_BYTES);
   #start = SCRATCH;
   #used = 0;
-
-  constructor(capacity = 4 * 1024 * 1024) {
-    this.#bytes = new Uint8Array(capacity);
-  }
 
   /** Forgets the call before. */
   reset(abi: 'x86-64' | 'ia32'): void {
@@ -98,10 +97,15 @@ export class Scratch {
   /** The address of `length` zero bytes, aligned to 8. @throws Error where they don't fit */
   reserve(length: number): number {
     const at = this.#used;
-    if (at + length > this.#bytes.length)
+    if (at + length > MAX_SCRATCH_BYTES)
       throw new Error(
-        `the call's arguments take more than the ${this.#bytes.length} bytes that a simulated call may pass`,
+        `the call's arguments take more than the ${MAX_SCRATCH_BYTES} bytes that a simulated call may pass`,
       );
+    if (at + length > this.#bytes.length) {
+      const grown = new Uint8Array(Math.min(MAX_SCRATCH_BYTES, 2 * (at + length)));
+      grown.set(this.#bytes);
+      this.#bytes = grown;
+    }
     this.#used = (at + length + 7) & ~7;
     return this.#start + at;
   }

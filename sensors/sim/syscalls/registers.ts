@@ -15,22 +15,23 @@ const PLACES = {
 const NOT_YET = -38;
 
 /** Arguments of 32 bits: the caller's upper half is zero. */
-const NARROW: ReadonlySet<ArgumentKind | undefined> = new Set([
-  'fd',
-  'dirfd',
-  'pid',
-  'uid',
-  'gid',
-  'signal',
-  'mode',
-  'openflags',
-]);
+const NARROW: ReadonlySet<ArgumentKind> = new Set(['fd', 'dirfd', 'pid', 'uid', 'gid', 'signal', 'mode', 'openflags']);
 
 /** Bytes of struct open_how and of struct clone_args as first published. */
 const OPEN_HOW_BYTES = 24;
 const CLONE_ARGS_BYTES = 64;
 
-const isNarrow = (event: EventType, index: number): boolean => NARROW.has(event.arguments[index]?.kind);
+/** Which arguments of an event are narrow, by index. */
+const narrowOf = new WeakMap<EventType, readonly boolean[]>();
+
+const isNarrow = (event: EventType): readonly boolean[] => {
+  let narrow = narrowOf.get(event);
+  if (!narrow) {
+    narrow = event.arguments.map(({ kind }) => NARROW.has(kind));
+    narrowOf.set(event, narrow);
+  }
+  return narrow;
+};
 
 /** Copies what an argument points to into the caller's memory and returns its address; a number is itself. */
 const place = (machine: Machine, event: EventType, argument: SimArgument, abi: 'x86-64' | 'ia32'): number | bigint => {
@@ -82,10 +83,11 @@ export const enterCall = (
   if (args.length > places.length)
     throw new Error(`${event.type} got ${args.length} arguments; a system call takes at most ${places.length}`);
   machine.scratch.reset(abi);
-  for (const [index, offset] of places.entries()) {
+  const narrow = isNarrow(event);
+  for (let index = 0; index < places.length; index++) {
     const argument = args[index];
     const value = argument === undefined ? impliedLength(event, args[index - 1]) : place(machine, event, argument, abi);
-    writeRegister(view, regsAt + offset, value, abi === 'ia32' || isNarrow(event, index));
+    writeRegister(view, regsAt + (places[index] ?? 0), value, abi === 'ia32' || narrow[index] === true);
   }
   writeRegister(view, regsAt + PT_REGS.origAx, abi === 'ia32' ? event.nr32 : event.nr, false);
   setResult(machine, task, NOT_YET);

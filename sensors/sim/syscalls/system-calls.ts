@@ -1,4 +1,4 @@
-import { EVENT_TYPES, type EventType } from '../../../rules/index.ts';
+import { EVENT_TYPES } from '../../../rules/index.ts';
 import type { Machine } from '../kernel/machine.ts';
 import type { Processes } from '../kernel/processes.ts';
 import type { Task } from '../kernel/tasks.ts';
@@ -6,7 +6,7 @@ import type { CallOptions, CallResult, SimArgument } from '../sim-host.ts';
 import { CallError, SystemCall } from './call.ts';
 import { isUnderWay, prepareRecorded, showRefused } from './recorded.ts';
 import { clearForExec, enterCall, setResult } from './registers.ts';
-import { handlerOf } from './table.ts';
+import { type CallEntry, callNamed } from './table.ts';
 
 /** How long calls take, in nanoseconds: the least, and what chance adds. */
 const CALL_NS = 1000;
@@ -30,7 +30,8 @@ export class SystemCalls {
   make(task: Task, name: string, args: readonly SimArgument[], options: CallOptions): CallResult {
     const machine = this.#machine;
     const abi = options.abi ?? 'x86-64';
-    const event = this.#event(name, abi);
+    const entry = find(name, abi);
+    const { event } = entry;
     enterCall(machine, task, event, args, abi);
     const call = new SystemCall(machine, this.#processes, task, event, args, abi, options.recorded);
     this.count++;
@@ -40,7 +41,8 @@ export class SystemCalls {
     try {
       for (const hook of LSM_HOOKS) machine.hooks[hook].refused = false;
       this.#runSysEnter(task, abi === 'ia32' ? event.nr32 : event.nr);
-      const result = options.recorded === undefined ? effect(call) : this.#play(call, options.recorded.result);
+      const result =
+        options.recorded === undefined ? effect(call, entry) : this.#play(call, entry, options.recorded.result);
       this.#return(call, result);
       const deniedBy = result < 0 ? LSM_HOOKS.find((hook) => machine.hooks[hook].refused) : undefined;
       return {
@@ -55,26 +57,20 @@ export class SystemCalls {
     }
   }
 
-  #event(name: string, abi: 'x86-64' | 'ia32'): EventType {
-    const event = EVENT_TYPES.get(name);
-    if (!event || event.nr < 0) throw new Error(`there is no system call "${name}"`);
-    if (abi === 'ia32' && event.nr32 < 0) throw new Error(`the ia32 table has no system call "${name}"`);
-    return event;
-  }
-
   #setRecorded(recorded: boolean): void {
     const machine = this.#machine;
+    if (machine.recorded === recorded) return;
     machine.recorded = recorded;
     machine.permissions.lifted = recorded;
     for (const name of LSM_HOOKS) machine.hooks[name].ignoresReturn = recorded;
   }
 
   /** A recorded call: made to happen if it succeeded, shown to the LSM hooks it reached if it was refused. */
-  #play(call: SystemCall, result: number): number {
+  #play(call: SystemCall, entry: CallEntry, result: number): number {
     if (result < 0 && !isUnderWay(call, result)) showRefused(call, -result);
     else {
       prepareRecorded(call);
-      effect(call);
+      effect(call, entry);
     }
     return result;
   }
@@ -118,10 +114,16 @@ export class SystemCalls {
 
 const LSM_HOOKS = ['lsm/file_open', 'lsm/bprm_check_security', 'lsm/socket_connect'] as const;
 
+/** @throws Error for what is no system call of the table */
+const find = (name: string, abi: 'x86-64' | 'ia32'): CallEntry => {
+  const entry = callNamed(name);
+  if (!entry) throw new Error(`there is no system call "${name}"`);
+  if (abi === 'ia32' && entry.event.nr32 < 0) throw new Error(`the ia32 table has no system call "${name}"`);
+  return entry;
+};
+
 /** Lets a call happen; a negative result is an errno. */
-const effect = (call: SystemCall): number => {
-  const handler = handlerOf(call.name);
-  if (!handler) throw new Error(`there is no system call "${call.name}"`);
+const effect = (call: SystemCall, { handler }: CallEntry): number => {
   try {
     return handler(call);
   } catch (error) {

@@ -1,4 +1,4 @@
-import { EVENT_TYPES } from '../../../rules/index.ts';
+import { EVENT_TYPES, type EventType } from '../../../rules/index.ts';
 import { ENOSYS } from '../errno.ts';
 import { attributeCalls } from './attributes.ts';
 import type { CallHandler } from './call.ts';
@@ -53,8 +53,17 @@ const HANDLERS: ReadonlyMap<string, CallHandler> = new Map(
 
 const notImplemented: CallHandler = () => -ENOSYS;
 
-/** What makes a call happen; undefined for what is no system call. */
-export const handlerOf = (name: string): CallHandler | undefined => {
-  const event = EVENT_TYPES.get(name);
-  return event === undefined || event.nr < 0 ? undefined : (HANDLERS.get(name) ?? notImplemented);
-};
+/** A system call of the table. */
+export interface CallEntry {
+  readonly event: EventType;
+  readonly handler: CallHandler;
+}
+
+const ENTRIES: ReadonlyMap<string, CallEntry> = new Map(
+  [...EVENT_TYPES.values()]
+    .filter((event) => event.nr >= 0)
+    .map((event) => [event.type, { event, handler: HANDLERS.get(event.type) ?? notImplemented }]),
+);
+
+/** A system call by its kernel name; undefined for what is none. */
+export const callNamed = (name: string): CallEntry | undefined => ENTRIES.get(name);
