@@ -41,10 +41,20 @@ import { emitOwnProcess, emitPredicate, isLate } from './predicates.ts';
 
 type BeforeEffect = Extract<HookName, `lsm/${string}`>;
 
+/** __FMODE_EXEC, which exec puts into f_flags (include/linux/fs.h). */
+const FMODE_EXEC = 0x20;
+
 /** What a hook's first argument is, and how the call's object is gathered from it. */
 const GATHER: Readonly<Record<BeforeEffect, (context: HookContext) => void>> = {
   'lsm/file_open': (context) => {
-    context.out.emit(ldx('dw', R9, R6, 0), ldxField('w', R1, R9, 'file.f_flags'), stx('w', R7, HEAD.flags, R1));
+    context.out.emit(
+      ldx('dw', R9, R6, 0),
+      ldxField('w', R1, R9, 'file.f_flags'),
+      stx('w', R7, HEAD.flags, R1),
+      comment('what exec opens is no open'),
+      and(R1, FMODE_EXEC),
+      jne(R1, 0, 'exit'),
+    );
     emitFile(context);
   },
   'lsm/bprm_check_security': (context) => {

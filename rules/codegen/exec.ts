@@ -239,7 +239,7 @@ const emitProcessGroup = (context: HookContext, group: ProcessGroup): void => {
       const noArguments = out.fresh('cmdline.none');
       out.emit(...needs(argv));
       name();
-      out.emit(...argumentRange(false), jge(R1, R2, noArguments));
+      out.emit(...argumentRange(false), jgt(R1, R2, noArguments));
       out.emit(
         comment("a blank after the name: the arguments' first step starts one byte early, at argv[0]'s NUL"),
         sub(R1, 1),

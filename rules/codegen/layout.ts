@@ -22,6 +22,7 @@ export const HEAD = {
   parentStart: 48,
   cgroup: 56,
   result: 64,
+  /** Six of a call; of a fork the id and the start time of the process that forked, which CLONE_PARENT makes no parent. */
   arguments: 72,
   fd: 120,
   flags: 124,
@@ -45,6 +46,9 @@ export const END = { family: 0, port: 2, address: 8 } as const;
 
 /** Marks the ia32 table in `HEAD.event`. */
 export const IA32_BIT = 0x8000_0000;
+
+/** `HEAD.flags` where the caller's memory couldn't be read. */
+export const UNKNOWN_FLAGS = 0xffff_ffff;
 
 /** Offsets into a string slot. */
 export const STRING = { state: 0, flags: 1, length: 2, nameLength: 4, data: 8 } as const;

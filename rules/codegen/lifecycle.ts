@@ -14,6 +14,7 @@ import {
   R3,
   R4,
   R6,
+  R7,
   R8,
   R9,
   R10,
@@ -24,6 +25,7 @@ import { helper, STACK, stackAddress } from './emitter.ts';
 import { emitOutput, emitVerdicts } from './enforce.ts';
 import { currentTask, emitClear, emitHead, emitScratch, storeKey } from './gather.ts';
 import { emitLatePredicates } from './late.ts';
+import { HEAD } from './layout.ts';
 import { emitOwnProcess, emitPredicate, isLate } from './predicates.ts';
 
 /** STACK.key = the key of the process that the task in r9 belongs to. */
@@ -49,9 +51,11 @@ export const emitFork = (context: HookContext): void => {
   emitClear(context);
   emitHead(context, 'fork');
   out.emit(
-    comment("the child inherits its parent's facts"),
+    comment("the child inherits its maker's facts"),
     ldx('dw', R9, R6, 0),
     ...keyOfTask,
+    stx('dw', R7, HEAD.arguments, R1),
+    stx('dw', R7, HEAD.arguments + 8, R2),
     loadMap(R1, 'processes'),
     ...stackAddress(R2, STACK.key),
     helper('bpf_map_lookup_elem'),

@@ -43,7 +43,7 @@ import {
 import { type HookContext, predicateByte } from './context.ts';
 import { type Emitter, helper, STACK, stackAddress } from './emitter.ts';
 import { lookupProcess, storeKey } from './gather.ts';
-import { END, HEAD } from './layout.ts';
+import { END, HEAD, UNKNOWN_FLAGS } from './layout.ts';
 
 /** Whether a predicate needs what is gathered only for candidates: files, strings, sockets, ancestors. */
 export const isLate = (kernel: KernelPredicate): boolean => {
@@ -123,14 +123,17 @@ const isAll = (test: NumberTest): boolean => test.ranges.some(([low, high]) => l
 
 const emitNumber = (out: Emitter, of: NumberSlot, test: NumberTest, byte: number): void => {
   const needsFile = of.slot === 'typechar' || of.slot === 'dev' || of.slot === 'ino';
+  const needsFlags = of.slot === 'access' || of.slot === 'create';
   if (isAll(test) && !needsFile) {
     out.emit(st('b', R7, byte, Truth.TRUE));
     return;
   }
   const hit = out.fresh('number');
-  const unknown = needsFile ? out.fresh('number.unknown') : undefined;
+  const unknown = needsFile || needsFlags ? out.fresh('number.unknown') : undefined;
+  if (needsFlags && unknown !== undefined)
+    out.emit(ldx('w', R1, R7, HEAD.flags), lddw(R2, UNKNOWN_FLAGS), jeq(R1, R2, unknown));
   out.emit(...loadNumber(of));
-  if (unknown !== undefined) {
+  if (needsFile && unknown !== undefined) {
     if (of.slot === 'typechar') out.emit(jeq(R1, 0, unknown));
     else out.emit(ldx('dw', R2, R7, HEAD.ino), jeq(R2, 0, unknown));
   }

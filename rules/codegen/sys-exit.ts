@@ -44,7 +44,7 @@ import {
   type PlannedRule,
 } from '../plan/index.ts';
 import { EXTRA, type HookContext } from './context.ts';
-import { helper, STACK, stackAddress } from './emitter.ts';
+import { helper, probeFieldAt, STACK, stackAddress } from './emitter.ts';
 import { emitOutput, emitVerdicts } from './enforce.ts';
 import { emitFormula } from './formulas.ts';
 import {
@@ -57,7 +57,7 @@ import {
   emitSockaddrEnd,
 } from './gather.ts';
 import { emitLatePredicates } from './late.ts';
-import { HEAD, IA32_BIT, type RecordString, STRING, STRING_STATE } from './layout.ts';
+import { END, HEAD, IA32_BIT, type RecordString, STRING, STRING_STATE, UNKNOWN_FLAGS } from './layout.ts';
 import { emitPathOf, emitPathWalk } from './path.ts';
 import { emitOwnProcess, emitPredicate, isLate } from './predicates.ts';
 import { emitPassedPath } from './strings.ts';
@@ -65,6 +65,8 @@ import { emitPassedPath } from './strings.ts';
 /** System call numbers of one table that are told apart; both ABIs' tables end below it. */
 export const CALL_NUMBERS = 512;
 const TS_COMPAT = 2;
+const SOCK_STREAM = 1;
+const EINPROGRESS = 115;
 /** -ERESTARTSYS to -ERESTART_RESTARTBLOCK: the call was interrupted and has no result (include/linux/errno.h). */
 const RESTART = { first: -516, last: -512 } as const;
 
@@ -78,7 +80,16 @@ const mayNameSocket = (kernel: KernelPredicate): boolean =>
   (kernel.test.negated || kernel.test.patterns.some((pattern) => SOCKET_NAME.test(pattern.text.toLowerCase())));
 
 /** What a recipe needs gathered for candidates. */
-const NEED = { file: 1, open: 2, path: 4, path2: 8, remoteAddress: 16, localAddress: 32 } as const;
+const NEED = {
+  file: 1,
+  open: 2,
+  path: 4,
+  path2: 8,
+  remoteAddress: 16,
+  localAddress: 32,
+  sentTo: 64,
+  cwd: 128,
+} as const;
 
 /** Rules that several event types share. */
 interface RuleClass {
@@ -102,7 +113,9 @@ const shapeOf = (event: EventType): string =>
     event.fd,
     event.arguments.map((argument) => argument.kind),
     OPEN_EVENTS.includes(event.type),
-    ['creat', 'openat2', 'bind'].includes(event.type) || EXEC_EVENTS.includes(event.type) ? event.type : '',
+    ['creat', 'openat2', 'bind', 'sendto', 'chdir'].includes(event.type) || EXEC_EVENTS.includes(event.type)
+      ? event.type
+      : '',
   ]);
 
 const classify = (events: readonly EventPlan[]): { readonly classes: RuleClass[]; readonly recipes: Recipe[] } => {
@@ -240,15 +253,20 @@ const emitRecipe = (context: HookContext, recipe: Recipe): void => {
   if (flags >= 0) out.emit(...copy(flags, HEAD.flags, 'w'));
   else if (event.type === 'creat')
     out.emit(st('w', R7, HEAD.flags, OPEN_FLAGS.O_CREAT | OPEN_FLAGS.O_WRONLY | OPEN_FLAGS.O_TRUNC));
-  else if (event.type === 'openat2')
+  else if (event.type === 'openat2') {
+    const read = `flags.${recipe.number}`;
     out.emit(
       ...stackAddress(R1, STACK.scratch),
       mov(R2, 8),
       ldx('dw', R3, R7, at(2)),
       helper('bpf_probe_read_user'),
       ldx('dw', R1, R10, STACK.scratch),
+      jeq(R0, 0, read),
+      lddw(R1, UNKNOWN_FLAGS),
+      label(read),
       stx('w', R7, HEAD.flags, R1),
     );
+  }
 
   const source = argumentOf(event, 'path', 'source');
   const target = argumentOf(event, 'target');
@@ -259,6 +277,7 @@ const emitRecipe = (context: HookContext, recipe: Recipe): void => {
     if (dirfd?.kind === 'dirfd') out.emit(...copy(index - 1, offset, 'w'));
     else out.emit(st('w', R7, offset, AT_FDCWD));
   };
+  if (event.type === 'chdir') needs |= NEED.cwd;
   if (first >= 0) {
     needs |= NEED.path;
     out.emit(...copy(first, extra + EXTRA.path, 'dw'));
@@ -272,6 +291,7 @@ const emitRecipe = (context: HookContext, recipe: Recipe): void => {
   const address = argumentOf(event, 'sockaddr');
   if (address >= 0) {
     needs |= event.type === 'bind' ? NEED.localAddress : NEED.remoteAddress;
+    if (event.type === 'sendto') needs |= NEED.sentTo;
     out.emit(...copy(address, extra + EXTRA.address, 'dw'), ...copy(address + 1, extra + EXTRA.addressLength, 'dw'));
   }
   out.emit(st('w', R7, extra + EXTRA.needs, needs), ja(`class.${recipe.ruleClass}`));
@@ -314,6 +334,7 @@ const emitLate = (context: HookContext): void => {
   const { file = 0, path = 0, path2 = 0 } = layout.strings;
   out.emit(
     label('late'),
+    st('dw', R10, STACK.socket, 0),
     ...need(NEED.file, 'file.done'),
     ldx('w', R9, R7, HEAD.fd),
     lsh(R9, 32),
@@ -329,11 +350,20 @@ const emitLate = (context: HookContext): void => {
   out.emit(ja('file.done'), label('file.open'), st('b', R7, file + STRING.state, STRING_STATE.unknown));
   emitFileOfFd(out);
   emitFileFacts(out);
-  if (context.hook.predicates.some(({ kernel }) => mayNameSocket(kernel))) {
-    out.emit(comment("user space puts a socket's name together"), ldx('b', R1, R7, HEAD.typechar));
-    for (const char of ['4', '6']) out.emit(jeq(R1, char.charCodeAt(0), 'file.done'));
-  }
-  out.emit(ldx('dw', R9, R10, STACK.file), jeq(R9, 0, 'file.done'));
+  const socketName = context.hook.predicates.some(({ kernel }) => mayNameSocket(kernel)) ? 'file.done' : 'file.socket';
+  out.emit(
+    comment("user space puts a socket's name together; a Unix socket has none"),
+    ldx('b', R1, R7, HEAD.typechar),
+    jeq(R1, '4'.charCodeAt(0), socketName),
+    jeq(R1, '6'.charCodeAt(0), socketName),
+    jne(R1, 'u'.charCodeAt(0), 'file.named'),
+    label('file.socket'),
+    st('b', R7, file + STRING.state, STRING_STATE.absent),
+    ja('file.done'),
+    label('file.named'),
+    ldx('dw', R9, R10, STACK.file),
+    jeq(R9, 0, 'file.done'),
+  );
   emitPathOf(out, 'file.f_path');
   emitPathWalk(out, file, extra + EXTRA.walk);
   out.emit(label('file.done'));
@@ -346,6 +376,15 @@ const emitLate = (context: HookContext): void => {
     emitPassedPath(out, R3, slot);
     out.emit(label(done));
   }
+  out.emit(
+    ...need(NEED.cwd, 'cwd.done'),
+    ldx('dw', R1, R7, HEAD.result),
+    jslt(R1, 0, 'cwd.done'),
+    comment('the folder that chdir started from is gone; the one it came to is what it named'),
+    st('h', R7, path + STRING.length, 0),
+    st('b', R7, path + STRING.state, STRING_STATE.relative),
+    label('cwd.done'),
+  );
   emitBase(context, ['path', 'file'], 'base', EXTRA.dirfd);
   emitBase(context, ['path2'], 'base2', EXTRA.dirfd2);
   for (const [bit, end] of [
@@ -354,7 +393,7 @@ const emitLate = (context: HookContext): void => {
   ] as const) {
     const done = out.fresh('address.done');
     out.emit(...need(bit, done));
-    if (end === 'remote') out.emit(ldx('h', R1, R7, HEAD.remote), jne(R1, 0, done));
+    if (end === 'remote') emitKeepRemote(context, done);
     emitReadAddress(context, done);
     emitSockaddrEnd(context, end);
     out.emit(label(done));
@@ -391,6 +430,31 @@ const emitBase = (context: HookContext, slots: readonly RecordString[], base: Re
   out.emit(label(walk));
   emitPathWalk(out, into, extra + EXTRA.walk);
   out.emit(label(done));
+};
+
+/**
+ * Jumps to `done` where the socket's own remote end is the event's: not where the call failed at once, nor for a datagram, which
+ * goes to the address it names.
+ */
+const emitKeepRemote = (context: HookContext, done: string): void => {
+  const { out, extra } = context;
+  const [socket, passed] = [out.fresh('remote.socket'), out.fresh('remote.passed')];
+  out.emit(
+    ldx('h', R1, R7, HEAD.remote + END.family),
+    jeq(R1, 0, passed),
+    ldx('w', R1, R7, extra + EXTRA.needs),
+    and(R1, NEED.sentTo),
+    jeq(R1, 0, socket),
+    ...probeFieldAt(STACK.length, 2, STACK.socket, 'sock.sk_type'),
+    ldx('h', R1, R10, STACK.length),
+    jeq(R1, SOCK_STREAM, done),
+    ja(passed),
+    label(socket),
+    ldx('dw', R1, R7, HEAD.result),
+    jsge(R1, 0, done),
+    jeq(R1, -EINPROGRESS, done),
+    label(passed),
+  );
 };
 
 /** Reads the sockaddr that the call passed, at most 28 bytes; jumps to `done` where there is none. */

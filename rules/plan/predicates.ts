@@ -1,5 +1,6 @@
 import type { HookName } from '../../engine/object/index.ts';
 import {
+  type ArgumentKind,
   ERRNO_NAMES,
   type EventType,
   evaluatePredicate,
@@ -15,6 +16,7 @@ import {
 import {
   type AddressTest,
   addressTest,
+  complement,
   HIGHEST,
   LOWEST,
   type NumberTest,
@@ -22,6 +24,7 @@ import {
   oneOf,
   type StringTest,
   stringTest,
+  within,
 } from './tests.ts';
 
 /** A number that the kernel part has in the event's record. `argument` is a raw argument of the call, read as `bits` signed bits. */
@@ -106,7 +109,7 @@ const serverEnd = (event: EventType): End | undefined => {
 const FILE_SLOTS: ReadonlySet<string> = new Set(['typechar', 'dev', 'ino']);
 
 const number = (of: NumberSlot, test: NumberTest | undefined): Placed => {
-  if (test === undefined) return user('this comparison');
+  if (test === undefined) return user('its kind of comparison');
   const [only, more] = test.ranges;
   if (only === undefined) return constant(Truth.FALSE);
   if (more === undefined && only[0] === LOWEST && only[1] === HIGHEST && !FILE_SLOTS.has(of.slot))
@@ -114,30 +117,41 @@ const number = (of: NumberSlot, test: NumberTest | undefined): Placed => {
   return { kind: 'kernel', kernel: { place: 'number', of, test } };
 };
 
-/** A text field with few values becomes a test of the number behind it. */
-const enumerated = (of: NumberSlot, predicate: Predicate, domain: Iterable<readonly [bigint, string]>): Placed => {
-  const hits: bigint[] = [];
-  for (const [code, text] of domain) {
-    const truth = evaluatePredicate(predicate, { state: 'present', value: text, trust: 'resolved' });
-    if (truth === Truth.UNKNOWN) return user('this comparison');
-    if (truth === Truth.TRUE) hits.push(code);
-  }
-  return number(of, oneOf(hits));
+/** Which numbers a field prints as a text: none where it never prints it. */
+type NumbersOf = (text: string) => readonly (readonly [low: bigint, high: bigint])[];
+
+/** A text field that prints numbers becomes a test of the number behind it; only comparisons with whole texts can be one. */
+const printed = (of: NumberSlot, predicate: Predicate, numbersOf: NumbersOf): Placed => {
+  const { operator, constants } = predicate;
+  if (operator === 'exists') return number(of, within([[LOWEST, HIGHEST]]));
+  if (!['=', '!=', 'in', 'intersects'].includes(operator)) return user(`the operator ${operator} on a number's name`);
+  const test = within(constants.flatMap((value) => (value.type === 'string' ? numbersOf(value.value) : [])));
+  return number(of, operator === '!=' ? complement(test) : test);
 };
 
-const errnoDomain = function* (): Iterable<readonly [bigint, string]> {
-  for (const [code, name] of ERRNO_NAMES) yield [-BigInt(code), name];
+/** The number that a text is the decimal form of, where it has that many bits. */
+const decimal = (text: string, bits: number): readonly (readonly [bigint, bigint])[] => {
+  if (!/^-?\d+$/.test(text)) return [];
+  const value = BigInt(text);
+  return String(value) === text && BigInt.asIntN(bits, value) === value ? [[value, value]] : [];
 };
 
-/** evt.res: SUCCESS for every result from 0 on, else the errno's name. */
-const resultName = (predicate: Predicate): Placed => {
-  const success = evaluatePredicate(predicate, { state: 'present', value: 'SUCCESS', trust: 'resolved' });
-  const failures = enumerated({ slot: 'result' }, predicate, errnoDomain());
-  if (success === Truth.UNKNOWN || failures.kind !== 'kernel' || failures.kernel.place !== 'number')
-    return user('this comparison');
-  const ranges =
-    success === Truth.TRUE ? [...failures.kernel.test.ranges, [0n, HIGHEST] as const] : failures.kernel.test.ranges;
-  return number({ slot: 'result' }, { ranges });
+/** Numbers that have names are printed by them, the others in decimal. */
+const named =
+  (names: ReadonlyMap<number, string>, bits: number): NumbersOf =>
+  (text) => {
+    const codes = [...names].filter(([, name]) => name === text).map(([code]) => BigInt(code));
+    const plain = decimal(text, bits).filter(([value]) => !names.has(Number(value)));
+    return [...codes.map((code) => [code, code] as const), ...plain];
+  };
+
+/** evt.res: SUCCESS for every result from 0 on, else the errno's name, or E and its number where it has none. */
+const resultNumbers: NumbersOf = (text) => {
+  if (text === 'SUCCESS') return [[0n, HIGHEST]];
+  const codes = [...ERRNO_NAMES].filter(([, name]) => name === text).map(([code]) => -BigInt(code));
+  const plain = text.startsWith('E') ? decimal(text.slice(1), 64) : [];
+  const unnamed = plain.filter(([value]) => value > 0n && !ERRNO_NAMES.has(Number(value))).map(([value]) => -value);
+  return [...codes, ...unnamed].map((code) => [code, code] as const);
 };
 
 const TYPE_CODES: readonly (readonly [char: string, name: string])[] = [
@@ -151,32 +165,37 @@ const TYPE_CODES: readonly (readonly [char: string, name: string])[] = [
 /** The name that fd.type prints for fd.typechar's character. */
 export const typeName = (char: string): string | undefined => TYPE_CODES.find(([code]) => code === char)?.[1];
 
-const typeDomain = (index: 0 | 1): readonly (readonly [bigint, string])[] =>
-  TYPE_CODES.map((code) => [BigInt(code[0].charCodeAt(0)), code[index]] as const);
+/** A file's type is one of a few, so that any comparison of its name is a test of its character. */
+const fileType = (predicate: Predicate, index: 0 | 1): Placed => {
+  const hits = TYPE_CODES.filter(
+    (code) => evaluatePredicate(predicate, { state: 'present', value: code[index], trust: 'resolved' }) === Truth.TRUE,
+  );
+  return number({ slot: 'typechar' }, oneOf(hits.map(([char]) => BigInt(char.charCodeAt(0)))));
+};
 
 const argument = (predicate: Predicate, event: EventType): Placed => {
   const name = predicate.field.argument ?? '';
   const index = event.arguments.findIndex((candidate) => candidate.name === name);
   const kind = event.arguments[index]?.kind;
   if (kind === undefined) return ABSENT;
-  if (kind === 'signal') {
-    const domain = [...SIGNAL_NAMES].map(([code, text]) => [BigInt(code), text] as const);
-    return enumerated({ slot: 'argument', index, bits: 32 }, predicate, domain);
-  }
-  if (event.type === 'ptrace' && name === 'request') {
-    const domain = [...PTRACE_REQUESTS].map(([code, text]) => [BigInt(code), text] as const);
-    return enumerated({ slot: 'argument', index, bits: 64 }, predicate, domain);
-  }
-  const bits = ({ uid: 32, gid: 32, pid: 32, fd: 32, int: 32, size: 64 } as const)[kind as 'uid'];
+  if (event.nr < 0) return user(`evt.arg[${name}] of ${event.type} isn't read`);
+  if (kind === 'signal') return printed({ slot: 'argument', index, bits: 32 }, predicate, named(SIGNAL_NAMES, 32));
+  if (event.type === 'ptrace' && name === 'request')
+    return printed({ slot: 'argument', index, bits: 64 }, predicate, named(PTRACE_REQUESTS, 64));
+  const bits = BITS[kind];
   if (bits === undefined) return user(`evt.arg[${name}] is put into words after the kernel`);
-  if (predicate.operator === 'exists') return constant(Truth.TRUE);
-  const numbers = predicate.constants.map((value) =>
-    value.type === 'string' && /^-?\d+$/.test(value.value) ? BigInt(value.value) : undefined,
-  );
-  if (!['=', '!=', 'in'].includes(predicate.operator) || numbers.includes(undefined))
-    return user(`evt.arg[${name}] is put into words after the kernel`);
-  const constants = (numbers as bigint[]).map((value) => ({ type: 'number', value }) as const);
-  return number({ slot: 'argument', index, bits }, numberTest({ ...predicate, constants }));
+  return printed({ slot: 'argument', index, bits }, predicate, (text) => decimal(text, bits));
+};
+
+/** Bits of the arguments that are printed in decimal. */
+const BITS: Partial<Record<ArgumentKind, 32 | 64>> = {
+  uid: 32,
+  gid: 32,
+  pid: 32,
+  fd: 32,
+  dirfd: 32,
+  int: 32,
+  size: 64,
 };
 
 const openAccess = (predicate: Predicate, yes: readonly bigint[], slot: 'access' | 'create'): Placed => {
@@ -297,7 +316,7 @@ const PLANNERS = {
   'evt.num': afterKernel,
   'evt.time': afterKernel,
   'evt.rawres': (predicate) => number({ slot: 'result' }, numberTest(predicate)),
-  'evt.res': (predicate) => (predicate.operator === 'exists' ? constant(Truth.TRUE) : resultName(predicate)),
+  'evt.res': (predicate) => printed({ slot: 'result' }, predicate, resultNumbers),
   'evt.failed': (predicate) => {
     const test = numberTest(predicate);
     const holds = (value: bigint): boolean =>
@@ -305,7 +324,7 @@ const PLANNERS = {
     const ranges: (readonly [bigint, bigint])[] = [];
     if (holds(1n)) ranges.push([LOWEST, -1n]);
     if (holds(0n)) ranges.push([0n, HIGHEST]);
-    return number({ slot: 'result' }, test && { ranges });
+    return number({ slot: 'result' }, test && within(ranges));
   },
   'evt.is_open_read': (predicate) => openAccess(predicate, [0n, 2n], 'access'),
   'evt.is_open_write': (predicate) => openAccess(predicate, [1n, 2n], 'access'),
@@ -319,8 +338,8 @@ const PLANNERS = {
     serverEnd(event) ? user("a socket's name is put together after the kernel") : path(predicate, 'file'),
   'fd.directory': (predicate) => path(predicate, 'file', 'directory'),
   'fd.filename': (predicate) => path(predicate, 'file', 'filename'),
-  'fd.type': (predicate) => enumerated({ slot: 'typechar' }, predicate, typeDomain(1)),
-  'fd.typechar': (predicate) => enumerated({ slot: 'typechar' }, predicate, typeDomain(0)),
+  'fd.type': (predicate) => fileType(predicate, 1),
+  'fd.typechar': (predicate) => fileType(predicate, 0),
   'fd.dev': (predicate) => number({ slot: 'dev' }, numberTest(predicate)),
   'fd.ino': (predicate) => number({ slot: 'ino' }, numberTest(predicate)),
   'fd.l4proto': afterKernel,
@@ -434,13 +453,8 @@ export const placePredicate = (predicate: Predicate, site: Site): Placed => {
   }
   if (placed.kind === 'kernel' && placed.kernel.place === 'number' && placed.kernel.of.slot === 'argument')
     return user(`evt.arg[${predicate.field.argument ?? ''}] isn't known at ${hook}`);
-  if (
-    placed.kind === 'kernel' &&
-    placed.kernel.place === 'string' &&
-    placed.kernel.of !== 'file' &&
-    hook !== 'lsm/file_open'
-  )
-    return user(`${name} isn't known at ${hook}`);
+  if (placed.kind === 'kernel' && placed.kernel.place === 'string' && placed.kernel.of !== 'file')
+    return user(`${name} isn't known at ${hook}${hook === 'lsm/file_open' ? '; fd.name is' : ''}`);
   return placed;
 };
 

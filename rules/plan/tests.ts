@@ -27,23 +27,26 @@ export interface AddressTest {
 export const LOWEST = -(2n ** 63n);
 export const HIGHEST = 2n ** 63n - 1n;
 
-/** Sorts, joins and clips ranges. */
-const normalise = (ranges: readonly (readonly [bigint, bigint])[]): readonly (readonly [bigint, bigint])[] => {
-  const sorted = ranges.filter(([low, high]) => low <= high).sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
+/** The numbers that lie in some ranges, as a test: the ranges clipped to 64 bits, sorted and joined. */
+export const within = (ranges: Iterable<readonly [low: bigint, high: bigint]>): NumberTest => {
+  const sorted = [...ranges]
+    .map(([low, high]) => [low < LOWEST ? LOWEST : low, high > HIGHEST ? HIGHEST : high] as const)
+    .filter(([low, high]) => low <= high)
+    .sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
   const joined: [bigint, bigint][] = [];
   for (const [low, high] of sorted) {
     const last = joined.at(-1);
     if (last !== undefined && low <= last[1] + 1n) last[1] = high > last[1] ? high : last[1];
     else joined.push([low, high]);
   }
-  return joined;
+  return { ranges: joined };
 };
 
 /** The numbers outside of the ranges. */
 export const complement = (test: NumberTest): NumberTest => {
   const ranges: [bigint, bigint][] = [];
   let from = LOWEST;
-  for (const [low, high] of normalise(test.ranges)) {
+  for (const [low, high] of within(test.ranges).ranges) {
     if (low > from) ranges.push([from, low - 1n]);
     if (high === HIGHEST) return { ranges };
     from = high + 1n;
@@ -53,9 +56,8 @@ export const complement = (test: NumberTest): NumberTest => {
 };
 
 /** A test that holds for exactly these numbers. */
-export const oneOf = (numbers: Iterable<bigint>): NumberTest => ({
-  ranges: normalise([...numbers].map((number) => [number, number] as const)),
-});
+export const oneOf = (numbers: Iterable<bigint>): NumberTest =>
+  within([...numbers].map((number) => [number, number] as const));
 
 const numberOf = (constant: Constant): bigint | undefined =>
   constant.type === 'number' ? constant.value : constant.type === 'boolean' ? BigInt(constant.value) : undefined;
@@ -78,13 +80,13 @@ export const numberTest = (predicate: Predicate): NumberTest | undefined => {
     case '!=':
       return complement(oneOf(numbers));
     case '<':
-      return { ranges: normalise([[LOWEST, first - 1n]]) };
+      return within([[LOWEST, first - 1n]]);
     case '<=':
-      return { ranges: [[LOWEST, first]] };
+      return within([[LOWEST, first]]);
     case '>':
-      return { ranges: normalise([[first + 1n, HIGHEST]]) };
+      return within([[first + 1n, HIGHEST]]);
     case '>=':
-      return { ranges: [[first, HIGHEST]] };
+      return within([[first, HIGHEST]]);
     default:
       return undefined;
   }

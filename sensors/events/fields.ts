@@ -9,6 +9,7 @@ import {
   OPEN_EVENTS,
   type Trust,
   typeName,
+  UNKNOWN_FLAGS,
 } from '../../rules/index.ts';
 import { argumentText } from './arguments.ts';
 import { containerOf } from './container.ts';
@@ -61,15 +62,21 @@ const resultValue = (record: EventRecord, value: (result: bigint) => Present): F
   return hasResult(record) ? present(value(record.result)) : UNKNOWN;
 };
 
-const fileName = (record: EventRecord, part: (path: string) => string): FieldValue => {
-  if (record.local !== undefined || record.remote !== undefined)
-    return presentOr(tupleText(record), socketTrust(record));
+/** A fact of the file behind the descriptor; absent where the call failed to make one, or got a negative one. */
+const fileFact = (record: EventRecord, value: Present | undefined): FieldValue => {
+  if (value === undefined && record.fd < 0 && hasResult(record)) return ABSENT;
+  return presentOr(value, fileTrust(record));
+};
+
+const filePart = (record: EventRecord, part: (path: string) => string): FieldValue => {
+  if (isSocket(record)) return ABSENT;
   const value = pathValue(record, 'file', fileTrust(record));
   return value.state === 'present' && typeof value.value === 'string' ? { ...value, value: part(value.value) } : value;
 };
 
 const openValue = (record: EventRecord, value: (flags: number) => boolean): FieldValue => {
   if (record.event === undefined || !OPEN_EVENTS.includes(record.event.type)) return ABSENT;
+  if (record.flags === UNKNOWN_FLAGS) return UNKNOWN;
   return present(value(record.flags));
 };
 
@@ -78,7 +85,7 @@ const argumentValue = (record: EventRecord, name: string | undefined): FieldValu
   const index = record.event?.arguments.findIndex((argument) => argument.name === name) ?? -1;
   const kind = record.event?.arguments[index]?.kind;
   if (kind === undefined) return ABSENT;
-  if (record.kind === 'exec' || beforeEffect(record.hook)) return UNKNOWN;
+  if (record.kind !== 'event' || beforeEffect(record.hook)) return UNKNOWN;
   if (kind === 'path' || kind === 'source') return pathValue(record, 'path', 'as passed');
   if (kind === 'target') {
     const second = record.event?.arguments.some((argument) => argument.kind === 'source') ?? false;
@@ -181,13 +188,14 @@ const READERS: Readonly<Record<FieldName, Reader>> = {
     beforeEffect(record.hook) ? UNKNOWN : openValue(record, (flags) => (flags & 0o100) !== 0),
   'evt.arg': (record, _context, field) => argumentValue(record, field.argument),
   'fd.num': fdValue,
-  'fd.name': (record) => fileName(record, (path) => path),
-  'fd.directory': (record) => fileName(record, directoryOf),
-  'fd.filename': (record) => fileName(record, filenameOf),
-  'fd.type': (record) => presentOr(typeName(record.typechar), fileTrust(record)),
-  'fd.typechar': (record) => presentOr(record.typechar === '' ? undefined : record.typechar, fileTrust(record)),
-  'fd.dev': (record) => presentOr(record.ino === 0n ? undefined : record.dev, fileTrust(record)),
-  'fd.ino': (record) => presentOr(record.ino === 0n ? undefined : record.ino, fileTrust(record)),
+  'fd.name': (record) =>
+    isSocket(record) ? presentOr(tupleText(record), socketTrust(record)) : filePart(record, (path) => path),
+  'fd.directory': (record) => filePart(record, directoryOf),
+  'fd.filename': (record) => filePart(record, filenameOf),
+  'fd.type': (record) => fileFact(record, typeName(record.typechar)),
+  'fd.typechar': (record) => fileFact(record, record.typechar === '' ? undefined : record.typechar),
+  'fd.dev': (record) => fileFact(record, record.ino === 0n ? undefined : record.dev),
+  'fd.ino': (record) => fileFact(record, record.ino === 0n ? undefined : record.ino),
   'fd.l4proto': socketKind,
   'fd.sockfamily': socketFamily,
   'fd.connected': () => UNKNOWN,

@@ -75,13 +75,14 @@ export const createProcessTable = (): ProcessTable => {
           memfd: record.typechar === '' ? undefined : record.typechar === 'm',
         });
       } else if (record.kind === 'fork') {
-        const parent = get(record.parentPid, record.parentStart);
+        const [pid = 0n, start = 0n] = record.arguments;
+        const maker = get(Number(pid), start);
         put({
-          name: parent?.name ?? record.comm,
-          exepath: parent?.exepath,
-          argv: parent?.argv,
-          cwd: parent?.cwd,
-          memfd: parent?.memfd,
+          name: maker?.name ?? record.comm,
+          exepath: maker?.exepath,
+          argv: maker?.argv,
+          cwd: maker?.cwd,
+          memfd: maker?.memfd,
           ...identity(record),
         });
       } else if (record.kind === 'exit') {
