@@ -1,4 +1,4 @@
-export { formatPath, type Path, placesBelow, type SourcePlaces } from './document.ts';
+export { formatPath, type Path, type SourcePlaces } from './document.ts';
 export { formatDiagnostic } from './format-diagnostic.ts';
 export { loadPolicies, loadPolicyText } from './load.ts';
 export { diagnosticsOf, near } from './messages.ts';

@@ -11,4 +11,4 @@ export {
   type StepOutcome,
 } from './scenario/index.ts';
 export type * from './sim-host.ts';
-export { createSimSensor, type SimSensor, type SimSensorOptions } from './sim-sensor.ts';
+export { createSimSensor, type SimSensor } from './sim-sensor.ts';

@@ -28,7 +28,7 @@ const shippedFiles = (): readonly string[] =>
 const nameOf = (file: string): string => basename(file).replace(/\.ya?ml$/, '');
 
 /** Reads a scenario file's text; `file` is the name that diagnostics give. */
-export const parseScenarioText = (file: string, bytes: Uint8Array): ScenarioResult => {
+const parseScenarioText = (file: string, bytes: Uint8Array): ScenarioResult => {
   const { documents, diagnostics } = readYaml(file, bytes, SCENARIO);
   const [document, second] = documents;
   if (document === undefined) return { scenario: undefined, diagnostics };

@@ -16,9 +16,9 @@ const ENVIRONMENT = [`PATH=${PATH.join(':')}`, 'LANG=C.UTF-8'];
 const BACKLOG = 128;
 const FOLDER_MODE = 0o755;
 
-/** The members of SpawnOptions that an identity decides. */
+/** The members of SpawnOptions that an identity decides; who is given a user and no group is in the user's own. */
 export const spawnIdentity = (identity: Identity): Partial<SpawnOptions> => {
-  const { uid, gid, groups, loginuid, cwd, cgroup, tty } = identity;
+  const { uid, gid = uid, groups, loginuid, cwd, cgroup, tty } = identity;
   return {
     ...(uid === undefined ? {} : { uid }),
     ...(gid === undefined ? {} : { gid }),
@@ -45,19 +45,16 @@ const USUAL: readonly Omit<ScenarioProcess, 'position' | 'listen' | 'env'>[] = [
   },
 ];
 
-const listen = (host: SimHost, actor: Actor, { address, port }: Endpoint): void => {
-  const { task, descriptors } = actor;
+/** Lets a process listen, with whatever rights it has: it may have got the socket from its parent. */
+const listen = (host: SimHost, { task, descriptors }: Actor, { address, port }: Endpoint): boolean => {
+  if (host.network.reachable(address, port)) return false;
   const family = address.includes(':') ? AF_INET6 : AF_INET;
   const fd = host.call(task, 'socket', [family, SOCK_STREAM, 0]).result;
-  const bound = host.call(task, 'bind', [fd, { address, port }]).result;
-  const heard = host.call(task, 'listen', [fd, BACKLOG]).result;
-  if (fd < 0 || bound < 0 || heard < 0) {
-    throw new Error(
-      `${task.name} can't listen on ${address} port ${port}; is the port taken, or the address another host's?`,
-    );
-  }
+  host.call(task, 'bind', [fd, { address, port }], { recorded: { result: 0 } });
+  host.call(task, 'listen', [fd, BACKLOG]);
   descriptors.set(['socket', 'listener', 'last'], { kind: 'open', fd });
   descriptors.bind(fd, port);
+  return host.network.reachable(address, port);
 };
 
 /** Puts a file there; the folders that are missing above it are its owner's. */
@@ -81,11 +78,12 @@ export const setUp = (host: SimHost, scenario: Scenario): Map<string, Actor> => 
       ...usual,
       env: undefined,
       listen: [],
+      position: undefined,
       ...(scenario.cgroup === undefined ? {} : { cgroup: scenario.cgroup }),
     })),
     ...scenario.host.processes,
   ];
-  for (const { name, path, argv, env, parent, listen: endpoints, ...identity } of processes) {
+  for (const { name, path, argv, env, parent, listen: endpoints, position, ...identity } of processes) {
     const above = parent === undefined ? undefined : actors.get(parent);
     const exepath = path ?? findProgram(host, name) ?? `/usr/bin/${name}`;
     const environment = env ?? above?.env ?? ENVIRONMENT;
@@ -94,13 +92,18 @@ export const setUp = (host: SimHost, scenario: Scenario): Map<string, Actor> => 
       argv: argv ?? [name],
       env: environment,
       ...(above === undefined
-        ? { cgroup: `/system.slice/${name}.service` }
+        ? { cgroup: scenario.cgroup ?? `/system.slice/${name}.service` }
         : { parent: above.task, uid: above.task.uid, gid: above.task.gid }),
       ...spawnIdentity(identity),
     });
     const actor = { task, descriptors: new Descriptors(), env: environment };
     actors.set(name, actor);
-    for (const endpoint of endpoints) listen(host, actor, endpoint);
+    for (const endpoint of endpoints) {
+      if (listen(host, actor, endpoint)) continue;
+      const where = position === undefined ? '' : `${position.file}:${position.line}: `;
+      const what = `${endpoint.address} port ${endpoint.port}`;
+      throw new Error(`${where}${name} can't listen on ${what}: somebody else does, or it is another host's address`);
+    }
   }
   for (const { address, port, reply } of scenario.host.remotes) host.network.declareRemote(address, port, { reply });
   for (const { from, port, data } of scenario.host.incoming) host.network.incoming(from, port, data);

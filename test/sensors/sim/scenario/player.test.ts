@@ -220,3 +220,21 @@ describe('the scenarios that ship', () => {
     expect(outcomes).toHaveLength(scenario.steps.length);
   });
 });
+
+describe('a host', () => {
+  it('lets a process listen where it could not bind itself, but not where another does', async () => {
+    const worker = { name: 'worker', uid: 33, listen: ['0.0.0.0:80'] };
+    const { problems } = await play(
+      inline({ processes: [worker], steps: [{ accept: { from: '198.51.100.7:1' }, by: 'worker' }] }),
+    );
+    expect(problems).toStrictEqual([]);
+    const twice = inline({ processes: [worker, { name: 'other', listen: ['127.0.0.1:80'] }], steps: ['getpid'] });
+    expect(() => createSimSensor({ scenario: twice })).toThrow(
+      "test.yaml:1: other can't listen on 127.0.0.1 port 80: somebody else does, or it is another host's address",
+    );
+    const elsewhere = inline({ processes: [{ name: 'nginx', listen: ['203.0.113.5:80'] }], steps: ['getpid'] });
+    expect(() => createSimSensor({ scenario: elsewhere })).toThrow(
+      "test.yaml:1: nginx can't listen on 203.0.113.5 port 80: somebody else does, or it is another host's address",
+    );
+  });
+});

@@ -184,3 +184,23 @@ describe('an inline scenario', () => {
     expect(host.fs.list('/srv')).toStrictEqual(['data', 'new']);
   });
 });
+
+describe('a process of a scenario', () => {
+  it('is who and where it is said to be, otherwise where its parent is', async () => {
+    const { host } = await play(
+      inline({
+        processes: [
+          { name: 'app', path: '/opt/app', argv: ['app', 7], uid: 33, tty: 'pts/4', cwd: '/srv' },
+          { name: 'helper', parent: 'app', gid: 5 },
+        ],
+        steps: [{ exec: { argv: ['id'], uid: 1000 } }],
+      }),
+    );
+    const byName = (name: string) => host.tasks().find((task) => task.name === name);
+    expect(byName('app')).toMatchObject({ exepath: '/opt/app', argv: ['app', '7'], uid: 33, gid: 33, cwd: '/srv' });
+    expect(byName('app')?.cgroup).toBe('/system.slice/app.service');
+    expect(byName('helper')).toMatchObject({ uid: 33, gid: 5, cgroup: '/system.slice/app.service' });
+    expect(byName('id')).toMatchObject({ uid: 1000, gid: 1000, cwd: '/root' });
+    expect(byName('id')?.cgroup).toBe('/user.slice/user-0.slice/session-1.scope');
+  });
+});
