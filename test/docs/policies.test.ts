@@ -21,8 +21,10 @@ const blocksOf = (markdown: string): readonly Block[] =>
     codes: codes?.split(',') ?? [],
   }));
 
-const document = readFileSync(new URL('../../docs/policies.md', import.meta.url), 'utf8');
+const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+const document = read('docs/policies.md');
 const blocks = blocksOf(document);
+const readme = blocksOf(read('README.md'));
 
 /** Everything that loading and compiling say about a policy's text. */
 const diagnose = (file: string, text: string) => {
@@ -30,6 +32,10 @@ const diagnose = (file: string, text: string) => {
   const rules = policies.flatMap((policy) => policy.rules);
   return { policies, diagnostics: [...diagnostics, ...compile(rules, { level: '6.12' }).diagnostics] };
 };
+
+it.each(readme)('nothing is wrong with the example in line $line of README.md', ({ text }) => {
+  expect(diagnose('README.md', text).diagnostics).toEqual([]);
+});
 
 describe('the examples of docs/policies.md', () => {
   it('has all of them in view', () => {
@@ -49,7 +55,7 @@ describe('the examples of docs/policies.md', () => {
   });
 
   it('their own tests pass', async () => {
-    const policies = blocks.flatMap(({ text }) => diagnose('example.yaml', text).policies);
+    const policies = [...readme, ...blocks].flatMap(({ text }) => diagnose('example.yaml', text).policies);
     const outcomes = [];
     for (const policy of policies) for await (const outcome of runPolicyTests(policy)) outcomes.push(outcome);
     expect(outcomes.length).toBeGreaterThanOrEqual(5);
