@@ -1,6 +1,7 @@
 import { EVENT_TYPES } from '../../rules/index.ts';
+import { errnoOf } from '../constants.ts';
 import type { Recorded, RecordedDetail, SimAddress, SimArgument } from '../sim/index.ts';
-import { errnoOf, numberOf } from './constants.ts';
+import { numberOf } from './numbers.ts';
 import type { RecordedCall, RecordedEvent } from './recording.ts';
 import { endsOf, ownEndOf } from './sockets.ts';
 import { memberOf, type StraceArgument, type StraceValue, textOf } from './value.ts';

@@ -1,6 +1,6 @@
 import { EVENT_TYPES } from '../../rules/index.ts';
 import type { SimHost, SimTask } from '../sim/index.ts';
-import { numberOf } from './constants.ts';
+import { numberOf } from './numbers.ts';
 import type { RecordedCall } from './recording.ts';
 import { memberOf, type StraceValue, textOf } from './value.ts';
 

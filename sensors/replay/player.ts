@@ -1,7 +1,7 @@
 import { EVENT_TYPES } from '../../rules/index.ts';
+import { errnoOf, signalOf } from '../constants.ts';
 import type { SimHost, SimTask } from '../sim/index.ts';
 import { playedCall, recordedOf } from './arguments.ts';
-import { errnoOf, signalOf } from './constants.ts';
 import { prepareFiles } from './files.ts';
 import type { RecordedCall, RecordedEvent, Recording, RecordingProblem } from './recording.ts';
 import { textOf } from './value.ts';

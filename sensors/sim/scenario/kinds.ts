@@ -1,6 +1,7 @@
 import { AT_FDCWD, OPEN_FLAGS, PTRACE_REQUESTS, SIGNAL_NAMES } from '../../../rules/index.ts';
+import { constantOf } from '../../constants.ts';
 import type { StepArgument } from './scenario.ts';
-import { constantByName, parseDuration, parseEndpoint, parseMode, parseSocketAddress } from './values.ts';
+import { parseDuration, parseEndpoint, parseMode, parseSocketAddress } from './values.ts';
 
 /** What a value of a step may be, and what it becomes. */
 export interface Kind {
@@ -26,7 +27,7 @@ const flagsOf = (value: unknown): number | undefined => {
   if (isInteger(value)) return value;
   const names = typeof value === 'string' ? value.split('|') : Array.isArray(value) ? value : undefined;
   return names?.reduce<number | undefined>((all, name: unknown) => {
-    const flag = isInteger(name) ? name : typeof name === 'string' ? constantByName(name.trim()) : undefined;
+    const flag = isInteger(name) ? name : typeof name === 'string' ? constantOf(name.trim()) : undefined;
     return all === undefined || flag === undefined ? undefined : all | flag;
   }, 0);
 };

@@ -1,5 +1,4 @@
 import { ERRNO_NAMES, parseAddress } from '../../../rules/index.ts';
-import { numberOf } from '../../replay/constants.ts';
 import { ERESTARTSYS } from '../errno.ts';
 import type { SimAddress } from '../sim-host.ts';
 import type { Endpoint, Expectation } from './scenario.ts';
@@ -40,12 +39,6 @@ export const parseEndpoint = (value: unknown): Endpoint | undefined => {
 /** An endpoint, or a Unix socket's path (`/run/docker.sock`, `@abstract`). */
 export const parseSocketAddress = (value: unknown): SimAddress | undefined =>
   typeof value === 'string' && /^[/@]./.test(value) ? { path: value } : parseEndpoint(value);
-
-/** A number by the name that the kernel's headers give it: O_RDONLY, SIGKILL, PTRACE_ATTACH. */
-export const constantByName = (name: string): number | undefined => {
-  const value = numberOf({ kind: 'constant', name });
-  return value === undefined ? undefined : Number(value);
-};
 
 /** errno names, as steps may expect them; ERESTARTSYS is a call that would go on waiting. */
 const ERRNOS: ReadonlyMap<string, number> = new Map([

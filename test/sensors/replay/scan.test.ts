@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { numberOf } from '../../../sensors/replay/constants.ts';
+import { numberOf } from '../../../sensors/replay/numbers.ts';
 import { ScanError, scanCall, scanStraceValue } from '../../../sensors/replay/scan.ts';
 import { memberOf, type StraceValue, textOf } from '../../../sensors/replay/value.ts';
 

@@ -1,7 +1,6 @@
-import { ERRNO_NAMES, PTRACE_REQUESTS, SIGNAL_NAMES } from '../../rules/index.ts';
-import type { StraceValue } from './value.ts';
+import { ERRNO_NAMES, PTRACE_REQUESTS, SIGNAL_NAMES } from '../rules/index.ts';
 
-/** The names that strace prints for numbers the simulated host acts on, by their header under include/uapi of the kernel. */
+/** Numbers that the simulated host acts on by their names, as strace prints and steps write them; headers are under the kernel's include/uapi. */
 // biome-ignore format: one header a line reads as a table
 const NAMES: Readonly<Record<string, number>> = {
   NULL: 0,
@@ -66,44 +65,5 @@ export const signalOf = (name: string): number | undefined => {
   return SIGNALS.get(name) ?? (realTime === null ? undefined : 32 + Number(realTime[1]));
 };
 
-const OPERATIONS: Readonly<Record<string, (left: bigint, right: bigint) => bigint>> = {
-  or: (left) => left,
-  '|': (left, right) => left | right,
-  '<<': (left, right) => left << right,
-  '*': (left, right) => left * right,
-  '+': (left, right) => left + right,
-  '-': (left, right) => left - right,
-};
-
-/** The number that a value stands for; undefined for what is none and for names that are not in the table. */
-export const numberOf = (value: StraceValue | undefined): bigint | undefined => {
-  switch (value?.kind) {
-    case 'number':
-      return value.value;
-    case 'constant': {
-      const known = CONSTANTS.get(value.name) ?? signalOf(value.name);
-      return known === undefined ? undefined : BigInt(known);
-    }
-    case 'operation': {
-      const left = numberOf(value.left) ?? (value.operator === 'or' ? numberOf(value.right) : undefined);
-      const right = value.operator === 'or' ? left : numberOf(value.right);
-      if (left === undefined || right === undefined) return undefined;
-      return OPERATIONS[value.operator]?.(left, right);
-    }
-    case 'complement': {
-      const of = numberOf(value.of);
-      return of === undefined ? undefined : ~of;
-    }
-    case 'change':
-      return numberOf(value.before);
-    case 'macro':
-      if (value.name === 'makedev') {
-        const major = numberOf(value.arguments[0]?.value);
-        const minor = numberOf(value.arguments[1]?.value);
-        return major === undefined || minor === undefined ? undefined : (major << 8n) | minor;
-      }
-      return /^(?:hton|ntoh)[sl]$/.test(value.name) ? numberOf(value.arguments[0]?.value) : undefined;
-    default:
-      return undefined;
-  }
-};
+/** A number by the name that the kernel's headers give it, O_CREAT or SIGKILL; undefined for names that are not in the table. */
+export const constantOf = (name: string): number | undefined => CONSTANTS.get(name) ?? signalOf(name);
