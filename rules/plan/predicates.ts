@@ -4,7 +4,6 @@ import {
   ERRNO_NAMES,
   type EventType,
   evaluatePredicate,
-  FIELDS,
   FILE_TYPES,
   type FieldName,
   fieldOf,
@@ -489,7 +488,3 @@ const scopePlaced = (predicate: Predicate): Placed => {
   const [cgroup] = predicate.constants;
   return { kind: 'kernel', kernel: { place: 'scope', cgroup: cgroup?.type === 'string' ? cgroup.value : '/' } };
 };
-
-/** Every catalogue field that the kernel can evaluate somewhere has a planner. */
-export const unplannedFields = (): readonly string[] =>
-  FIELDS.filter((field) => !Object.hasOwn(PLANNERS, field.name)).map((field) => field.name);

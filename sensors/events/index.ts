@@ -1,4 +1,4 @@
 export { containerOf } from './container.ts';
-export { type EventContext, fieldsOf } from './fields.ts';
+export { fieldsOf } from './fields.ts';
 export { argumentsText, commandLine, createProcessTable, type KnownProcess, type ProcessTable } from './processes.ts';
 export { expectedTrust } from './trust.ts';

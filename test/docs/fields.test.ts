@@ -1,6 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { EVENT_TYPES, FIELDS, Truth, truthByType } from '../../rules/index.ts';
+import {
+  type Constant,
+  EVENT_TYPES,
+  FIELDS,
+  type Field,
+  type Predicate,
+  placePredicate,
+  Truth,
+  truthByType,
+} from '../../rules/index.ts';
 import { expectedTrust } from '../../sensors/index.ts';
 
 interface Generator {
@@ -28,4 +37,31 @@ it('says of a value how far it can be trusted, also where that depends on the ho
   expect(rowOf('fd.name')).toContain('| contestable or as passed; resolved at LSM hooks |');
   expect(rowOf('fs.path.name')).toContain('| as passed |');
   expect(rowOf('proc.exepath')).toContain('| resolved |');
+});
+
+/** A value of each type, as a condition would compare the field with it. */
+const CONSTANTS: Readonly<Record<Field['type'], Constant>> = {
+  string: { type: 'string', value: '7' },
+  list: { type: 'string', value: '7' },
+  number: { type: 'number', value: 7n },
+  boolean: { type: 'boolean', value: true },
+  address: { type: 'network', value: '192.0.2.7', bytes: Uint8Array.of(192, 0, 2, 7), prefix: 32 },
+};
+
+it.each(FIELDS)('$name is evaluated where the catalogue says', (field: Field) => {
+  const span = { start: 0, end: 0 };
+  const argument = field.argument === 'name' ? { argument: 'uid' } : {};
+  const predicate: Predicate = {
+    kind: 'predicate',
+    field: { name: field.name, ...argument, span },
+    operator: '=',
+    constants: [CONSTANTS[field.type]],
+    span,
+  };
+  const sites = [...EVENT_TYPES.values()]
+    .filter((event) => field.name === 'evt.type' || truthByType(predicate, event) === Truth.UNKNOWN)
+    .map((event) => placePredicate(predicate, { hook: 'tp_btf/sys_exit', event }));
+  const inKernel = sites.some(({ kind }) => kind === 'kernel') || sites.every(({ kind }) => kind === 'constant');
+  expect(sites.length).toBeGreaterThan(0);
+  expect(inKernel ? 'kernel' : 'user').toBe(field.place);
 });
