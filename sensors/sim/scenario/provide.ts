@@ -78,14 +78,18 @@ export const provide = (host: SimHost, steps: readonly Step[]): void => {
       action.kind === 'exec' && action.program.kind === 'path' ? [action.program.path] : [],
     ),
   );
-  const addFile = (path: string): void => {
+  /** What can't be there, a file below a file, isn't; the step that names it tells. */
+  const add = (path: string, put: () => void): void => {
     if (made.has(path) || host.fs.exists(path)) return;
-    if (executed.has(path)) addProgram(host, path);
-    else host.fs.write(path, '');
+    try {
+      put();
+    } catch {
+      made.add(path);
+    }
   };
-  const addFolder = (path: string): void => {
-    if (!made.has(path) && !host.fs.exists(path)) host.fs.mkdir(path);
-  };
+  const addFile = (path: string): void =>
+    add(path, () => (executed.has(path) ? addProgram(host, path) : host.fs.write(path, '')));
+  const addFolder = (path: string): void => add(path, () => host.fs.mkdir(path));
   for (const { action, expect, as } of steps) {
     if (expect?.kind === 'errno' && as === undefined) continue;
     if (action.kind === 'exec') {

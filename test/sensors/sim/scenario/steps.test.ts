@@ -185,6 +185,16 @@ describe('an inline scenario', () => {
   });
 });
 
+describe('an inline scenario that can not have what it names', () => {
+  it('says so at the step', async () => {
+    const { problems } = await play(inline([{ openat: '/etc/passwd/x' }, { exec: { path: '/etc/hosts/y' } }]));
+    expect(problems).toStrictEqual([
+      'test.yaml:1: step 1: bash: openat /etc/passwd/x returned ENOTDIR; where that is meant, write "expect: ENOTDIR".',
+      'test.yaml:1: step 2: bash: exec /etc/hosts/y returned ENOTDIR; where that is meant, write "expect: ENOTDIR".',
+    ]);
+  });
+});
+
 describe('a process of a scenario', () => {
   it('is who and where it is said to be, otherwise where its parent is', async () => {
     const { host } = await play(
