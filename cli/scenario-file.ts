@@ -17,17 +17,12 @@ export const scenarioOf = (nameOrPath: string): Scenario => {
     const printed = createDiagnosticPrinter(false);
     throw new CliError(`the scenario can't be played\n${diagnostics.map(printed).join('\n')}`, EXIT.usage);
   }
-  const near = unknown.nearest === undefined ? '' : `; did you mean ${unknown.nearest}?`;
+  const near = unknown.nearest === undefined ? '.' : `; did you mean ${unknown.nearest}?`;
   const scenarios = listScenarios();
   const width = Math.max(...scenarios.map(({ name }) => name.length));
   const list = scenarios.map(
     ({ name, description }) => `  ${name.padEnd(width)}  ${cut(description, DESCRIPTION_WIDTH)}`,
   );
-  throw new CliError(
-    `there is no scenario "${nameOrPath}"${near} There are:\n${list.join('\n')}\nor give the path of a scenario file.`.replace(
-      '" There',
-      '". There',
-    ),
-    EXIT.usage,
-  );
+  const sentence = `there is no scenario "${nameOrPath}"${near} There are:`;
+  throw new CliError([sentence, ...list, 'or give the path of a scenario file.'].join('\n'), EXIT.usage);
 };

@@ -60,10 +60,19 @@ const inSentences = (error: unknown): unknown => {
   return error;
 };
 
+/** A server's URL without credentials. */
+const withoutCredentials = (urls: string): string => urls.replace(/(^|,|\/\/)[^@,/]*@/g, '$1');
+
 const settle = async (publisher: Publisher, servers: string): Promise<Published> => {
   await publisher.flush(publisher.state.connected ? FLUSH_MS : UNCONNECTED_FLUSH_MS);
   const { published, refused, stream } = publisher.state;
-  return { servers, published, refused, stream, pending: await publisher.pending() };
+  return {
+    servers: withoutCredentials(servers),
+    published,
+    refused,
+    stream,
+    pending: await publisher.pending(),
+  };
 };
 
 /** Runs the agent with an audit log of its own and, where wanted, a publisher that follows it; both are closed at the end. */

@@ -1,0 +1,137 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type CheckRecord, checkRecord } from '../../cli/check-records.ts';
+import { jsonLines, shrike } from '../support/cli.ts';
+import { temporaryFolder } from '../support/folder.ts';
+
+const TEN_MISTAKES = 'test/policies/data/ten-mistakes.yaml';
+
+const policyFile = (rules: string, more = ''): string => {
+  const file = join(temporaryFolder(), 'policy.yaml');
+  writeFileSync(file, `apiVersion: shrike/v1\nkind: Policy\nmetadata: {name: p}\nspec:\n${more}  rules:\n${rules}`);
+  return file;
+};
+
+const records = (stdout: string): readonly CheckRecord[] => jsonLines(stdout).map((line) => checkRecord.parse(line));
+
+describe('ten mistakes in one file', () => {
+  it('give ten diagnostics in one run, each with its place', async () => {
+    const { code, stdout, stderr } = await shrike('check', TEN_MISTAKES, '--json');
+    expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
+    const found = records(stdout);
+    const places = found.flatMap((record) =>
+      record.type === 'diagnostic' ? [[record.file, record.line, record.column, record.code, record.nearest]] : [],
+    );
+    expect(places).toEqual([
+      [TEN_MISTAKES, 8, 56, 'bad-number', undefined],
+      [TEN_MISTAKES, 11, 12, 'unknown-event', 'openat'],
+      [TEN_MISTAKES, 13, 17, 'unknown-priority', 'critical'],
+      [TEN_MISTAKES, 14, 33, 'unknown-field', 'fd.name'],
+      [TEN_MISTAKES, 19, 13, 'unknown-field', 'proc.name'],
+      [TEN_MISTAKES, 20, 17, 'unclosed-parenthesis', undefined],
+      [TEN_MISTAKES, 22, 7, 'unknown-key', 'output'],
+      [TEN_MISTAKES, 23, 13, 'duplicate-rule', undefined],
+      [TEN_MISTAKES, 25, 11, 'operator-not-allowed', undefined],
+      [TEN_MISTAKES, 32, 16, 'unknown-rule', 'Password file read'],
+    ]);
+    expect(found.at(-1)).toMatchObject({ type: 'summary', errors: 10, warnings: 0 });
+  });
+
+  it('are printed with their source lines and a caret below the mistake', async () => {
+    const { code, stdout } = await shrike('check', TEN_MISTAKES);
+    expect(code).toBe(1);
+    expect(stdout).toContain(
+      `${TEN_MISTAKES}:14:33: error[unknown-field]: There is no field "fd.nmae"; did you mean "fd.name"?\n` +
+        '   14 |       output: "%proc.name read %fd.nmae"\n' +
+        '      |                                 ^\n',
+    );
+    expect(stdout.match(/: error\[/g)).toHaveLength(10);
+    expect(stdout).toMatch(/\nnothing that could be loaded; 10 errors, 0 warnings\n$/);
+  });
+});
+
+describe('a rule', () => {
+  it('is recorded with its hooks and its split', async () => {
+    const file = policyFile(
+      [
+        '    - rule: Odd mode',
+        '      condition: evt.type = chmod and evt.arg[mode] contains S_ISUID and proc.name != dpkg',
+        '      priority: notice',
+        '      output: "%proc.name"',
+        '',
+      ].join('\n'),
+    );
+    const { code, stdout } = await shrike('check', file, '--json', '--level', '6.1');
+    expect(code).toBe(0);
+    const [rule, summary] = records(stdout);
+    expect(rule).toEqual({
+      type: 'rule',
+      file,
+      line: 6,
+      policy: 'p',
+      rule: 'Odd mode',
+      action: 'alert',
+      mode: 'monitor',
+      hooks: ['tp_btf/sys_exit'],
+      kernel: ['proc.name != dpkg'],
+      residual: [
+        { predicate: 'evt.arg[mode] contains S_ISUID', reason: 'evt.arg[mode] is put into words after the kernel' },
+      ],
+      instructions: expect.any(Number),
+      level: '6.1',
+    });
+    expect(summary).toMatchObject({ type: 'summary', policies: 1, rules: 1, errors: 0, warnings: 0, level: '6.1' });
+  });
+
+  it('that denies by what the kernel can not decide is refused, naming the predicate', async () => {
+    const file = policyFile(
+      [
+        '    - rule: No writes for bob',
+        '      condition: evt.type in (open, openat, openat2) and user.name = bob',
+        '      priority: notice',
+        '      output: "%proc.name"',
+        '      action: deny',
+        '',
+      ].join('\n'),
+      '  mode: enforce\n  scope: {cgroup: /system.slice}\n',
+    );
+    const { code, stdout } = await shrike('check', file, '--json');
+    expect(code).toBe(1);
+    const found = records(stdout);
+    expect(found.map(({ type }) => type)).toEqual(['diagnostic', 'summary']);
+    expect(found[0]).toMatchObject({
+      file,
+      line: 9,
+      column: 58,
+      code: 'not-in-kernel',
+      field: 'user.name',
+      message:
+        'rule "No writes for bob" can\'t deny at lsm/file_open: "user.name = bob" isn\'t decided there (user.name is only known to user space)',
+    });
+  });
+
+  it('that can never match is a warning, which is no error', async () => {
+    const file = policyFile(
+      [
+        '    - rule: Never',
+        '      condition: evt.type = openat and evt.type = connect',
+        '      priority: notice',
+        '      output: "%proc.name"',
+        '',
+      ].join('\n'),
+    );
+    const { code, stdout } = await shrike('check', file);
+    expect(code).toBe(0);
+    expect(stdout).toContain(
+      `${file}:6:7: warning[never-matches]: rule "Never" can never match: there is no event type for which its condition can be true\n`,
+    );
+    expect(stdout).toMatch(/; 0 errors, 1 warning\n$/);
+  });
+});
+
+it('a path that is not there is wrong usage', async () => {
+  const { code, stdout } = await shrike('check', 'no/such/file.yaml');
+  expect(code).toBe(2);
+  expect(stdout).toContain('no/such/file.yaml');
+});
