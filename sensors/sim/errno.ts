@@ -18,6 +18,7 @@ export const ENOTDIR = 20;
 export const EISDIR = 21;
 export const EINVAL = 22;
 export const EMFILE = 24;
+export const ENOTTY = 25;
 export const ETXTBSY = 26;
 export const EFBIG = 27;
 export const ENOSPC = 28;

@@ -15,9 +15,14 @@ const CAP_LINUX_IMMUTABLE = 9;
 export const CAP_NET_BIND_SERVICE = 10;
 export const CAP_NET_RAW = 13;
 export const CAP_SYS_MODULE = 16;
+export const CAP_SYS_RAWIO = 17;
 export const CAP_SYS_CHROOT = 18;
 export const CAP_SYS_PTRACE = 19;
+export const CAP_SYS_PACCT = 20;
 export const CAP_SYS_ADMIN = 21;
+export const CAP_SYS_BOOT = 22;
+export const CAP_SYS_TIME = 25;
+export const CAP_SYS_TTY_CONFIG = 26;
 export const CAP_MKNOD = 27;
 const CAP_MAC_OVERRIDE = 32;
 

@@ -18,6 +18,7 @@ const MAGIC = {
   sockfs: 0x534f_434b,
   pipefs: 0x5049_5045,
   anon_inodefs: 0x0904_1934,
+  nsfs: 0x6e73_6673,
 } as const;
 
 export type FileSystemType = keyof typeof MAGIC;
@@ -61,7 +62,7 @@ export class FileSystem {
   }
 
   /** A file without a directory (memfd, pipe, socket): its dentry is its own parent, on a mount that is its own parent. */
-  anonymous(type: FileSystemType, name: string, mode: number, cred: Cred): Path {
+  anonymous(type: FileSystemType, name: string, mode: number, cred: Pick<Cred, 'fsuid' | 'fsgid'>): Path {
     let mount = this.#anonymous.get(type);
     if (!mount) {
       mount = this.mount(this.newSuperBlock(type).root, undefined);

@@ -1,10 +1,12 @@
 import type { BpfMap } from '../../../engine/maps/index.ts';
 import { Memory } from '../../../engine/vm/index.ts';
 import { Clock, createRandom } from '../clock.ts';
+import { S_IFREG } from '../uapi.ts';
 import { Cgroups } from './cgroups.ts';
 import { createEnvironment } from './environment.ts';
 import { FileSystem } from './file-system.ts';
 import { createHooks, type Hooks } from './hooks.ts';
+import type { Path } from './mounts.ts';
 import { Network } from './network.ts';
 import { PathWalk } from './path-walk.ts';
 import { Permissions } from './permissions.ts';
@@ -33,9 +35,21 @@ export interface Machine {
   readonly maps: Map<number, BpfMap>;
   /** The task that runs; programs see it as the current one. */
   current: Task | undefined;
+  /** How many pages mmap has given out. */
+  mappedPages: number;
   /** The call under way is a recorded one. */
   recorded: boolean;
 }
+
+/** What /proc/PID/ns leads to: one file for each kind of namespace, since there is one of each so far. */
+const namespaceFiles = (files: FileSystem): ReadonlyMap<string, Path> =>
+  new Map(
+    ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'user', 'uts'].map((type) => {
+      const path = files.anonymous('nsfs', type, S_IFREG | 0o444, { fsuid: 0, fsgid: 0 });
+      path.dentry.pin();
+      return [type, path];
+    }),
+  );
 
 /** @param seed of everything random; @param memoryBytes of the kernel */
 export const createMachine = (seed: number, bootTime: Date, memoryBytes: number): Machine => {
@@ -59,11 +73,12 @@ export const createMachine = (seed: number, bootTime: Date, memoryBytes: number)
     tasks,
     maps: new Map<number, BpfMap>(),
     current: undefined as Task | undefined,
+    mappedPages: 0,
     recorded: false,
   };
   const procFiles = files.newSuperBlock('proc', undefined, 0o555);
   return Object.assign(state, {
-    proc: new Proc(memory, procFiles, tasks, () => state.current),
+    proc: new Proc(memory, procFiles, tasks, namespaceFiles(files), () => state.current),
     programs: new Programs(createEnvironment(state), hooks, state.maps),
   });
 };

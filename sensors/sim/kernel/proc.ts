@@ -57,18 +57,21 @@ export class Proc {
   readonly #memory: Memory;
   readonly #superBlock: SuperBlock;
   readonly #tasks: ReadonlyMap<number, Task>;
+  readonly #namespaces: ReadonlyMap<string, Path>;
   #mount: Mount | undefined;
 
-  /** @param superBlock an empty file system of type proc */
+  /** @param superBlock an empty file system of type proc; @param namespaces the file of each by its name in /proc/PID/ns */
   constructor(
     memory: Memory,
     superBlock: SuperBlock,
     tasks: ReadonlyMap<number, Task>,
+    namespaces: ReadonlyMap<string, Path>,
     current: () => Task | undefined,
   ) {
     this.#memory = memory;
     this.#superBlock = superBlock;
     this.#tasks = tasks;
+    this.#namespaces = namespaces;
     const { root } = superBlock;
     const self = (): Path | undefined => this.#pathOf(current()?.tgid);
     this.#link(root, 'self', self, () => String(current()?.tgid ?? ''));
@@ -120,6 +123,14 @@ export class Proc {
         link,
         () => follow(task),
         () => describe(follow(task)),
+      );
+    const namespaces = this.#add(directory, 'ns', S_IFDIR | 0o511);
+    for (const [type, path] of this.#namespaces)
+      this.#link(
+        namespaces,
+        type,
+        () => path,
+        () => `${type}:[${path.dentry.inode.ino}]`,
       );
     const descriptors = this.#add(directory, 'fd', S_IFDIR | 0o500);
     descriptors.inode.lookup = (fd) => this.#descriptor(descriptors, task, fd);

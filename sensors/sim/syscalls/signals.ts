@@ -76,7 +76,7 @@ const signalThread = (call: SystemCall, tgid: number | undefined, tid: number, s
 };
 
 /** Whether the caller may trace a process (ptrace(2), "Ptrace access mode checking"). */
-const mayTrace = (call: SystemCall, target: Task): boolean => {
+export const mayTrace = (call: SystemCall, target: Task): boolean => {
   const { cred } = call.task;
   const other = target.cred;
   if (call.machine.permissions.capable(cred, CAP_SYS_PTRACE)) return true;
