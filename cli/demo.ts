@@ -14,13 +14,20 @@ import { scenarioOf } from './scenario-file.ts';
 import { runSession } from './session.ts';
 import { summaryLines } from './summary.ts';
 
-const SCENARIO = 'webshell';
+/** The scenario of the demonstration. */
+export const DEMO_SCENARIO = 'webshell';
 /** The enforcing variants that take part: they let the intrusion go far enough to be worth watching. */
 const ENFORCING = ['credential-files.yaml', 'execution-from-tmp.yaml'];
 /** Milliseconds before each step on a terminal: slow enough to follow. */
 const PACE_MS = 110;
 /** How long the subscriber may take for the last alert. */
 const RECEIVE_MS = 5_000;
+
+/** The policies of the demonstration, by path. */
+export const demoPolicies = (): readonly string[] => [
+  libraryFolder(),
+  ...ENFORCING.map((name) => join(enforcingFolder(), name)),
+];
 
 export interface DemoOptions {
   /** A running NATS server; left out: a private one is started. */
@@ -117,14 +124,14 @@ export const demo = async (options: DemoOptions, output: Output, signal: AbortSi
   const log = createLog('warn');
   const warn = (sentence: string): void => log.warn(sentence);
   const host = `sim-${process.pid}`;
-  const enforcing = ENFORCING.map((name) => join(enforcingFolder(), name));
-  const policies = policiesAt([libraryFolder(), ...enforcing]);
-  const scenario = scenarioOf(SCENARIO);
+  const policies = policiesAt(demoPolicies());
+  const scenario = scenarioOf(DEMO_SCENARIO);
   const row = (label: string, text: string): void => output.line(`${paint.bold(label.padEnd(10))}${text}`);
   row('Shrike', 'runtime security for Linux; here policies run as eBPF in a simulated kernel, nothing real is touched');
-  const monitoring = policies.length - enforcing.length;
-  const mode = `${monitoring} policies that watch and ${enforcing.length} that deny or kill; enforcement is ${enforce ? 'on' : 'off'}`;
-  row('scenario', `${scenario.name}, a web shell that becomes root, under ${mode}`);
+  const enforcing = policies.filter((policy) => policy.mode === 'enforce').length;
+  const watching = policies.length - enforcing;
+  const mode = `${watching} policies watch, ${enforcing} deny or kill; enforcement is ${enforce ? 'on' : 'off'}`;
+  row('scenario', `${scenario.name}, a web shell that becomes root; ${mode}`);
   const broker = await openBroker(nats, host, warn);
   if (typeof broker === 'string') row('nats', `${paint.yellow(broker)}; going on without a broker`);
   else row('nats', `${broker.url}${nats === undefined ? ', started for this run' : ''}; a subscriber listens`);

@@ -1,0 +1,37 @@
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { at, jsonLines, shrike } from '../support/cli.ts';
+import { temporaryFolder } from '../support/folder.ts';
+
+interface TestRecord {
+  readonly type: 'test' | 'summary';
+  readonly test: string;
+  readonly passed: boolean;
+}
+
+it('all tests that the shipped policies carry pass', async () => {
+  const { code, stdout, stderr } = await shrike('test', 'policies/library', '--json');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const records = jsonLines(stdout) as readonly TestRecord[];
+  const tests = records.filter(({ type }) => type === 'test');
+  expect(tests.length).toBeGreaterThanOrEqual(60);
+  expect(tests.filter(({ passed }) => !passed)).toEqual([]);
+}, 60_000);
+
+it.each([
+  ['that something is raised', 'expect: [Password file read]', 'expect: []'],
+  ['that nothing is raised', 'expect: []', 'expect: [Password file read]'],
+])('an expectation %s, turned round, fails', async (_, written, turned) => {
+  const folder = join(temporaryFolder(), 'policies');
+  cpSync(at('policies/library/credential-files.yaml'), join(folder, 'credential-files.yaml'));
+  const file = join(folder, 'credential-files.yaml');
+  const text = readFileSync(file, 'utf8');
+  expect(text).toContain(written);
+  writeFileSync(file, text.replace(written, turned));
+  const { code, stdout } = await shrike('test', folder, '--json');
+  expect(code).toBe(1);
+  expect(
+    (jsonLines(stdout) as readonly TestRecord[]).filter(({ type, passed }) => type === 'test' && !passed),
+  ).toHaveLength(1);
+});
