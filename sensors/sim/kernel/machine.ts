@@ -12,7 +12,7 @@ import { PathWalk } from './path-walk.ts';
 import { Permissions } from './permissions.ts';
 import { Proc } from './proc.ts';
 import { Programs } from './programs.ts';
-import { Namespaces as NamespaceSet, type Namespaces, type Task } from './tasks.ts';
+import { Namespaces, type Task } from './tasks.ts';
 import { Scratch } from './user-memory.ts';
 
 /** The whole state of a simulated kernel, which calls read and change. */
@@ -69,7 +69,7 @@ export const createMachine = (seed: number, bootTime: Date, memoryBytes: number)
     walk: new PathWalk(permissions),
     network: new Network(),
     scratch: new Scratch(),
-    namespaces: new NamespaceSet(memory),
+    namespaces: new Namespaces(memory),
     tasks,
     maps: new Map<number, BpfMap>(),
     current: undefined as Task | undefined,

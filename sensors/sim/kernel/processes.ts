@@ -107,7 +107,7 @@ export class Processes {
       if (thread.alive) this.#die(thread, { signal: SIGKILL });
       if (thread !== leader) this.#forget(thread);
     }
-    for (const child of leader.children) child.realParent = task;
+    for (const child of leader.children) for (const thread of child.group.threads) thread.realParent = task;
     if (task === leader) return;
     const { tasks } = this.#machine;
     tasks.delete(task.pid);
@@ -166,7 +166,7 @@ export class Processes {
     if (!heir) return;
     for (const child of leader.children) {
       if (group.live > 0 && child.realParent !== task) continue;
-      child.realParent = heir;
+      for (const thread of child.group.threads) thread.realParent = heir;
       if (heir.leader === leader) continue;
       leader.children.delete(child);
       heir.leader.children.add(child);

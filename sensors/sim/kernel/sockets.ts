@@ -44,8 +44,6 @@ export class Socket extends KernelObject {
   pending: number | undefined;
   /** Of a Unix socket: the path or `@name` it is bound to. */
   unixPath: string | undefined;
-  /** Of a Unix socket: what it connected to. */
-  unixPeer: string | undefined;
   /** Runs when the last descriptor is closed. */
   onClose: (() => void) | undefined;
   readonly #sock: Sock;

@@ -193,7 +193,6 @@ export class Task extends KernelObject implements SimTask {
   #mm: AddressSpace | undefined;
   #cred: Cred;
   #realParent: Task | undefined;
-  readonly #namespaces: Namespaces;
 
   constructor(memory: Memory, init: TaskInit) {
     super(memory, TASK.size);
@@ -209,7 +208,6 @@ export class Task extends KernelObject implements SimTask {
     this.fs = init.fs;
     this.regsAt = memory.allocate(PT_REGS.size);
     this.#cred = init.cred;
-    this.#namespaces = init.namespaces;
     this.setU32(TASK.tgid, this.tgid);
     this.setU32(TASK.flags, init.flags);
     this.setPointer(TASK.signal, init.group.at);
@@ -307,10 +305,6 @@ export class Task extends KernelObject implements SimTask {
 
   get parent(): Task | undefined {
     return this.#realParent?.leader;
-  }
-
-  get namespaces(): Namespaces {
-    return this.#namespaces;
   }
 
   get flags(): number {

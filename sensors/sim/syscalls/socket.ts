@@ -212,7 +212,6 @@ const unixTarget = (call: SystemCall, path: string): Socket | undefined => {
 
 const connectUnix = (call: SystemCall, from: Socket, address: SocketAddress): number => {
   if (address.family !== AF_UNIX || !address.path) return -EINVAL;
-  from.unixPeer = address.path;
   if (call.recorded) {
     from.connected = true;
     return 0;
@@ -360,6 +359,12 @@ const sendto: CallHandler = (call) => {
 const SHUT_RD = 0;
 const SHUT_RDWR = 2;
 
+/** Calls about a socket whose effect nothing in the simulation sees. */
+const checkSocket: CallHandler = (call) => {
+  socketOf(call);
+  return 0;
+};
+
 /** Sockets. */
 export const socketCalls: Readonly<Record<string, CallHandler>> = {
   socket,
@@ -386,9 +391,9 @@ export const socketCalls: Readonly<Record<string, CallHandler>> = {
     if (how !== SHUT_RD && from.outgoing) from.outgoing.writers = 0;
     return 0;
   },
-  setsockopt: (call) => (socketOf(call) ? 0 : 0),
-  getsockopt: (call) => (socketOf(call) ? 0 : 0),
-  getsockname: (call) => (socketOf(call) ? 0 : 0),
+  setsockopt: checkSocket,
+  getsockopt: checkSocket,
+  getsockname: checkSocket,
   getpeername: (call) => (socketOf(call).socket.connected ? 0 : -ENOTCONN),
 };
 
