@@ -48,14 +48,19 @@ const literal = (byte: number, fold: boolean): Token => ({
   bytes: new Set(fold && isLetter(byte) ? [byte | 32, byte & ~32] : [byte]),
 });
 
-const foldSet = (bytes: ReadonlySet<number>, fold: boolean): ReadonlySet<number> =>
-  fold ? new Set([...bytes].flatMap((byte) => [...literal(byte, true).bytes])) : bytes;
+const toLower = (byte: number): number => (byte >= 65 && byte <= 90 ? byte | 32 : byte);
+
+/** The bytes whose lower case is in a set. */
+const foldSet = (bytes: ReadonlySet<number>): ReadonlySet<number> =>
+  new Set([...ANY.bytes].filter((byte) => bytes.has(toLower(byte))));
 
 /** A glob in tokens, byte by byte; undefined where it can match nothing. */
-const globTokens = (text: string, fold: boolean): Token[] | undefined =>
-  compileGlob(encoder.encode(text))?.map((step) =>
-    step === 'star' ? STAR : step === 'any' ? ANY : { star: false, bytes: foldSet(step, fold) },
+const globTokens = (text: string, fold: boolean): Token[] | undefined => {
+  const bytes = encoder.encode(text);
+  return compileGlob(fold ? bytes.map(toLower) : bytes)?.map((step) =>
+    step === 'star' ? STAR : step === 'any' ? ANY : { star: false, bytes: fold ? foldSet(step) : step },
   );
+};
 
 const tokensOf = ({ match, text, fold }: Pattern): Token[] | undefined => {
   if (match === 'glob') return globTokens(text, fold);

@@ -40,8 +40,9 @@ export const EXTRA = {
   addressLength: 40,
   /** A sockaddr as read, 32 bytes. */
   sockaddr: 48,
-  walk: 80,
-  process: 80 + 2 * PATH_BYTES,
+  commLength: 80,
+  walk: 88,
+  process: 88 + 2 * PATH_BYTES,
 } as const;
 
 /** What a program's parts share while it is emitted. */

@@ -6,6 +6,7 @@ import {
   jeq,
   jge,
   jgt,
+  jlt,
   jne,
   label,
   lddw,
@@ -53,6 +54,7 @@ export const emitExec = (context: HookContext): void => {
   emitHead(context, 'exec');
   emitImage(context);
   emitArguments(context, argv);
+  emitCommLength(context);
   for (const group of context.processes.groups) emitProcessGroup(context, group);
   out.emit(
     comment('keep the facts with the process'),
@@ -167,6 +169,24 @@ const emitArguments = (context: HookContext, argv: number): void => {
   );
 };
 
+/** Bytes of comm before its NUL, into the scratch area. */
+const emitCommLength = ({ out, extra }: HookContext): void => {
+  const [loop, done] = [out.fresh('comm.loop'), out.fresh('comm.done')];
+  out.emit(
+    comment("the length of the task's name"),
+    mov(R2, 0),
+    label(loop),
+    mov(R1, R7),
+    add(R1, R2),
+    ldx('b', R1, R1, HEAD.comm),
+    jeq(R1, 0, done),
+    add(R2, 1),
+    jlt(R2, COMM_BYTES, loop),
+    label(done),
+    stx('w', R7, extra + EXTRA.commLength, R2),
+  );
+};
+
 const FACT_NAMES: Readonly<Record<ProcessFact, string>> = {
   name: 'proc.name',
   exe: 'proc.exe',
@@ -190,23 +210,7 @@ const emitProcessGroup = (context: HookContext, group: ProcessGroup): void => {
     jne(R1, STRING_STATE.present, unknown),
   ];
   const name = (): void => {
-    const [loop, done] = [out.fresh('comm.loop'), out.fresh('comm.done')];
-    out.emit(
-      mov(R2, 0),
-      label(loop),
-      jge(R2, COMM_BYTES, done),
-      mov(R1, R7),
-      add(R1, R2),
-      ldx('b', R1, R1, HEAD.comm),
-      jeq(R1, 0, done),
-      add(R2, 1),
-      ja(loop),
-      label(done),
-      stx('w', R7, extra + EXTRA.recipe, R2),
-      ldx('w', R2, R7, extra + EXTRA.recipe),
-      mov(R1, 0),
-      startState,
-    );
+    out.emit(ldx('w', R2, R7, extra + EXTRA.commLength), mov(R1, 0), startState);
     steps(HEAD.comm, COMM_BYTES);
   };
   /** r1 = where the arguments begin, r2 = their end without the last NUL. */

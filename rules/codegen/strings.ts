@@ -6,6 +6,7 @@ import {
   jge,
   jgt,
   jle,
+  jlt,
   jne,
   jsle,
   label,
@@ -55,6 +56,9 @@ export const startState = mov(R3, 0);
 /**
  * Runs an automaton over bytes r1 up to r2 (exclusive) of the record's data at `data`, from the state in r3 on; r1 to r5 and r0 are
  * used. At most `limit` bytes are read. Where the table would be left (which can't happen), it jumps to `fault`.
+ *
+ * Ways out of the loop fall through and the way on is the jump: a verifier looks at the former first, and keeps the latter in mind. The
+ * other way round every turn of every loop would be one more thing to keep, of which there may be 8192 (BPF_COMPLEXITY_LIMIT_JMP_SEQ).
  */
 export const emitAutomatonSteps = (
   out: Emitter,
@@ -63,15 +67,20 @@ export const emitAutomatonSteps = (
   limit: number,
   fault: string,
 ): void => {
-  const [loop, end] = [out.fresh('automaton.loop'), out.fresh('automaton.end')];
+  const [loop, known, more, end] = ['loop', 'known', 'more', 'end'].map((name) => out.fresh(`automaton.${name}`)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
   const { automaton, at } = placed;
   const layout = automatonLayout(automaton);
   const greatest = automaton.stateCount * automaton.classCount - 1;
   out.emit(
     loadMapValue(R5, AUTOMATA_MAP, at),
-    label(loop),
     jge(R1, limit, end),
     jge(R1, R2, end),
+    label(loop),
     mov(R0, R7),
     add(R0, R1),
     ldx('b', R4, R0, data),
@@ -80,13 +89,18 @@ export const emitAutomatonSteps = (
     ldx('b', R4, R0, layout.classes),
     mul(R3, automaton.classCount),
     add(R3, R4),
-    jgt(R3, greatest, fault),
+    jle(R3, greatest, known),
+    ja(fault),
+    label(known),
     lsh(R3, 1),
     mov(R0, R5),
     add(R0, R3),
     ldx('h', R3, R0, layout.transitions),
     add(R1, 1),
-    ja(loop),
+    jlt(R1, limit, more),
+    ja(end),
+    label(more),
+    jlt(R1, R2, loop),
     label(end),
   );
 };
