@@ -1,0 +1,173 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  type Automaton,
+  automatonTable,
+  buildAutomata,
+  buildAutomaton,
+  STATE_BUDGET,
+} from '../../../rules/codegen/automaton.ts';
+import { type Pattern, type StringTest, Truth } from '../../../rules/index.ts';
+import { count, seed } from '../../support/counts.ts';
+import { fnmatch } from '../split/oracle.ts';
+
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** The truths that a table gives for some bytes, read as the comment above `Automaton` draws it. */
+const readTable = (automaton: Automaton, tests: number, text: Uint8Array): number[] => {
+  const table = automatonTable(automaton);
+  const view = new DataView(table.buffer);
+  const { stateCount, classCount, width } = automaton;
+  const transitions = 256;
+  const rowOf = transitions + stateCount * classCount * 2;
+  const rows = Math.ceil((rowOf + stateCount * 2) / 8) * 8;
+  let state = 0;
+  for (const byte of text) state = view.getUint16(transitions + 2 * (state * classCount + (table[byte] ?? 0)), true);
+  const row = rows + view.getUint16(rowOf + 2 * state, true) * width;
+  return [...table.subarray(row, row + tests)];
+};
+
+const matchesNaively = ({ match, text: pattern, fold }: Pattern, given: string): boolean => {
+  const [text, part] = fold ? [given.toLowerCase(), pattern.toLowerCase()] : [given, pattern];
+  switch (match) {
+    case 'equals':
+      return text === part;
+    case 'prefix':
+      return text.startsWith(part);
+    case 'suffix':
+      return text.endsWith(part);
+    case 'contains':
+      return text.includes(part);
+    case 'glob':
+      return fnmatch(part, text);
+  }
+};
+
+const naive = (test: StringTest, text: string): number =>
+  test.patterns.some((pattern) => matchesNaively(pattern, text)) !== test.negated ? Truth.TRUE : Truth.FALSE;
+
+/** A small alphabet, so that texts match. */
+const text = fc.string({ unit: fc.constantFrom('a', 'b', 'B', '/', '.', 'é', '0'), maxLength: 8 });
+const globText = fc
+  .array(fc.constantFrom('a', 'b', 'B', '/', '.', '0', '*', '?', '[ab]', '[!b]', '[a-c]', '**'), { maxLength: 6 })
+  .map((parts) => parts.join(''));
+
+const pattern: fc.Arbitrary<Pattern> = fc.oneof(
+  fc.record({
+    match: fc.constantFrom<Pattern['match']>('equals', 'prefix', 'suffix', 'contains'),
+    text,
+    fold: fc.boolean(),
+  }),
+  fc.record({ match: fc.constant<Pattern['match']>('glob'), text: globText, fold: fc.boolean() }),
+);
+const tests: fc.Arbitrary<StringTest[]> = fc.array(
+  fc.record({ patterns: fc.array(pattern, { maxLength: 3 }), negated: fc.boolean() }),
+  { minLength: 1, maxLength: 6 },
+);
+
+const test = (match: Pattern['match'], pattern: string, negated = false): StringTest => ({
+  patterns: [{ match, text: pattern, fold: false }],
+  negated,
+});
+
+const decide = (list: readonly StringTest[], given: string | Uint8Array, options = {}): number[] => {
+  const automaton = buildAutomaton(list, options);
+  if (automaton === undefined) throw new Error('over budget');
+  return readTable(automaton, list.length, typeof given === 'string' ? bytesOf(given) : given);
+};
+
+describe('automaton', () => {
+  it('decides as each pattern alone does, read from its table', () => {
+    fc.assert(
+      fc.property(tests, fc.array(text, { minLength: 1, maxLength: 20 }), (list, texts) => {
+        const automaton = buildAutomaton(list);
+        fc.pre(automaton !== undefined);
+        for (const given of texts) {
+          /* A "?" and a bracket take one byte, where the naive matcher takes one character. */
+          const ascii = given.replaceAll('é', 'e');
+          const wanted = list.map((each) => naive(each, ascii));
+          expect(readTable(automaton, list.length, bytesOf(ascii)), ascii).toEqual(wanted);
+        }
+      }),
+      { numRuns: count(30_000), seed: seed('automaton'), endOnFailure: true },
+    );
+  });
+
+  it('decides the same when tests are split over several', () => {
+    fc.assert(
+      fc.property(tests, text, (list, given) => {
+        const { built, refused } = buildAutomata(list);
+        expect(refused).toEqual([]);
+        const found = new Map(
+          built.flatMap(({ automaton, tests: its }) => {
+            const truths = readTable(automaton, its.length, bytesOf(given));
+            return its.map((each, index) => [each, truths[index]] as const);
+          }),
+        );
+        expect(found.size).toBe(list.length);
+        for (const [each, truth] of found) {
+          if (!given.includes('é')) expect(truth).toBe(naive(each, given));
+        }
+      }),
+      { numRuns: count(10_000), seed: seed('automata'), endOnFailure: true },
+    );
+  });
+
+  it('compares bytes: a "?" takes one of a character that has two', () => {
+    expect(decide([test('glob', '?'), test('glob', '??'), test('equals', 'é')], 'é')).toEqual([
+      Truth.FALSE,
+      Truth.TRUE,
+      Truth.TRUE,
+    ]);
+  });
+
+  it('reads NUL as a blank only where it is asked to', () => {
+    const list = [test('contains', 'a b'), test('equals', 'a b c')];
+    const vector = Uint8Array.of(97, 0, 98, 0, 99);
+    expect(decide(list, vector, { nulIsBlank: true })).toEqual([Truth.TRUE, Truth.TRUE]);
+    expect(decide(list, vector)).toEqual([Truth.FALSE, Truth.FALSE]);
+    expect(decide(list, 'a b c', { nulIsBlank: true })).toEqual([Truth.TRUE, Truth.TRUE]);
+  });
+
+  it.each([['/etc//shadow'], ['/etc/./shadow'], ['/etc/../shadow'], ['/etc/'], ['/etc/.'], ['/etc/..'], ['//'], ['/']])(
+    'knows nothing of %s where paths must be in their normal form',
+    (path) => {
+      const list = [test('equals', path), test('prefix', '/x'), test('contains', 'q', true)];
+      expect(decide(list, path, { normalPathsOnly: true })).toEqual([Truth.UNKNOWN, Truth.UNKNOWN, Truth.UNKNOWN]);
+      expect(decide(list, path)).toEqual([Truth.TRUE, Truth.FALSE, Truth.TRUE]);
+    },
+  );
+
+  it.each(['/etc/shadow', '/etc/.hidden', '/etc/..data', '/a.b/c..'])(
+    'decides %s as a path in its normal form',
+    (path) => {
+      expect(decide([test('equals', path), test('equals', '/x')], path, { normalPathsOnly: true })).toEqual([
+        Truth.TRUE,
+        Truth.FALSE,
+      ]);
+    },
+  );
+
+  it('pads rows to eight bytes, and has one row for all states that say the same', () => {
+    const automaton = buildAutomaton([test('equals', 'abc'), test('prefix', 'ab')]);
+    expect(automaton).toMatchObject({ width: 8, rowCount: 3 });
+    expect(buildAutomaton(Array.from({ length: 9 }, (_, index) => test('equals', `${index}`)))?.width).toBe(16);
+  });
+
+  /** One of these alone needs a state for every set of places where an "a" may have been: 2 to the power of its length. */
+  const exploding = (length: number, end = 'b'): StringTest => test('glob', `*a${'?'.repeat(length)}${end}`);
+
+  it('is not built over its budget of states', () => {
+    expect(buildAutomaton([exploding(8)])?.stateCount).toBeLessThan(STATE_BUDGET);
+    expect(buildAutomaton([exploding(14)])).toBeUndefined();
+  });
+
+  it('takes tests apart that are too much together, and refuses only those that are too much alone', () => {
+    const fine = [exploding(9), exploding(10, 'c'), exploding(11, 'd'), test('equals', 'x')];
+    const { built, refused } = buildAutomata([...fine, exploding(14)]);
+    expect(refused).toEqual([exploding(14)]);
+    expect(new Set(built.flatMap((each) => each.tests))).toEqual(new Set(fine));
+    expect(built.length).toBeGreaterThan(1);
+    for (const { automaton } of built) expect(automaton.stateCount).toBeLessThanOrEqual(STATE_BUDGET);
+  });
+});
