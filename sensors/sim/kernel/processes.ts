@@ -1,6 +1,7 @@
 import { CLONE_FILES, CLONE_FS, CLONE_PARENT, CLONE_THREAD, CLONE_VM, SIGCHLD, SIGKILL } from '../uapi.ts';
 import type { Machine } from './machine.ts';
-import { PF_EXITING, PF_FORKNOEXEC, Task, ThreadGroup } from './tasks.ts';
+import { PF_EXITING, PF_FORKNOEXEC, Task } from './tasks.ts';
+import { ThreadGroup } from './thread-group.ts';
 
 /** How a process ended. */
 export type ExitReason = { readonly signal: number } | { readonly status: number };
