@@ -7,12 +7,13 @@ import { createEnvironment } from './environment.ts';
 import { FileSystem } from './file-system.ts';
 import { createHooks, type Hooks } from './hooks.ts';
 import type { Path } from './mounts.ts';
+import { Namespaces } from './namespaces.ts';
 import { Network } from './network.ts';
 import { PathWalk } from './path-walk.ts';
 import { Permissions } from './permissions.ts';
 import { Proc } from './proc.ts';
 import { Programs } from './programs.ts';
-import { Namespaces, type Task } from './tasks.ts';
+import type { Task } from './tasks.ts';
 import { Scratch } from './user-memory.ts';
 
 /** The whole state of a simulated kernel, which calls read and change. */

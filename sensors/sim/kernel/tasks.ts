@@ -4,9 +4,12 @@ import type { AddressSpace } from './address-spaces.ts';
 import type { Cgroup } from './cgroups.ts';
 import type { Cred, Subject } from './credentials.ts';
 import type { FilesStruct } from './files.ts';
+import type { FsStruct } from './fs-struct.ts';
 import { KernelObject, writePointer } from './kernel-object.ts';
-import { type Path, pathText, writePath } from './mounts.ts';
-import { FS_STRUCT, NSPROXY, PID_NAMESPACE, PT_REGS, SIGNAL, TASK } from './structs.ts';
+import { pathText } from './mounts.ts';
+import type { Namespaces } from './namespaces.ts';
+import { PT_REGS, TASK } from './structs.ts';
+import type { ThreadGroup } from './thread-group.ts';
 
 /** Of task_struct.flags (include/linux/sched.h). */
 export const PF_KTHREAD = 0x0020_0000;
@@ -19,115 +22,6 @@ export const TS_COMPAT = 2;
 
 /** loginuid while nobody has logged in. */
 export const UNSET_LOGINUID = 0xffff_ffff;
-
-/** Root and working directory (struct fs_struct). */
-export class FsStruct extends KernelObject {
-  umask = 0o022;
-  #root: Path;
-  #cwd: Path;
-  #users = 1;
-
-  constructor(memory: Memory, root: Path, cwd: Path) {
-    super(memory, FS_STRUCT.size);
-    this.#root = root;
-    this.#cwd = cwd;
-    root.dentry.pin();
-    cwd.dentry.pin();
-    writePath(memory, this.at + FS_STRUCT.root, root);
-    writePath(memory, this.at + FS_STRUCT.cwd, cwd);
-  }
-
-  get root(): Path {
-    return this.#root;
-  }
-
-  set root(path: Path) {
-    path.dentry.pin();
-    this.#root.dentry.unpin();
-    this.#root = path;
-    writePath(this.memory, this.at + FS_STRUCT.root, path);
-  }
-
-  get cwd(): Path {
-    return this.#cwd;
-  }
-
-  set cwd(path: Path) {
-    path.dentry.pin();
-    this.#cwd.dentry.unpin();
-    this.#cwd = path;
-    writePath(this.memory, this.at + FS_STRUCT.cwd, path);
-  }
-
-  share(): FsStruct {
-    this.#users++;
-    return this;
-  }
-
-  copy(): FsStruct {
-    const copy = new FsStruct(this.memory, this.#root, this.#cwd);
-    copy.umask = this.umask;
-    return copy;
-  }
-
-  release(): void {
-    if (--this.#users > 0) return;
-    this.#root.dentry.unpin();
-    this.#cwd.dentry.unpin();
-    this.free();
-  }
-}
-
-/** What a process's threads share (struct signal_struct). */
-export class ThreadGroup extends KernelObject {
-  readonly threads: Task[] = [];
-  /** A signal that ends the process once its current call is over. */
-  fatalSignal: number | undefined;
-  exitStatus: number | undefined;
-  pgid: number;
-  sid: number;
-  tty: string | undefined;
-  /** Signals that don't have their default effect: caught or ignored. */
-  readonly dispositions = new Map<number, 'ignored' | 'caught'>();
-
-  constructor(memory: Memory, pgid: number, sid: number) {
-    super(memory, SIGNAL.size);
-    this.pgid = pgid;
-    this.sid = sid;
-  }
-
-  /** Threads that have not begun to exit. */
-  get live(): number {
-    return this.u32(SIGNAL.live);
-  }
-
-  set live(live: number) {
-    this.setU32(SIGNAL.live, live);
-  }
-
-  add(task: Task): void {
-    this.threads.push(task);
-    this.live++;
-    this.setU32(SIGNAL.threads, this.threads.length);
-  }
-
-  remove(task: Task): void {
-    this.threads.splice(this.threads.indexOf(task), 1);
-    this.setU32(SIGNAL.threads, this.threads.length);
-  }
-
-  release(): void {
-    this.free();
-  }
-}
-
-/** The namespaces every process is in, so far one set (struct nsproxy). */
-export class Namespaces extends KernelObject {
-  constructor(memory: Memory) {
-    super(memory, NSPROXY.size);
-    this.setPointer(NSPROXY.pid, memory.allocate(PID_NAMESPACE.size));
-  }
-}
 
 /** What a new task starts with. */
 export interface TaskInit {

@@ -1,6 +1,5 @@
 import {
   EACCES,
-  EADDRINUSE,
   EAFNOSUPPORT,
   EAGAIN,
   ECONNREFUSED,
@@ -12,15 +11,12 @@ import {
   EOPNOTSUPP,
   EPERM,
   EPROTONOSUPPORT,
-  EPROTOTYPE,
   ERESTARTSYS,
   ESOCKTNOSUPPORT,
 } from '../errno.ts';
 import { decodeSockaddr, type InetAddress, type SocketAddress } from '../kernel/addresses.ts';
 import { CAP_NET_BIND_SERVICE, CAP_NET_RAW } from '../kernel/credentials.ts';
 import { OpenFile } from '../kernel/files.ts';
-import { MAY_WRITE } from '../kernel/permissions.ts';
-import { Pipe } from '../kernel/pipes.ts';
 import { Socket } from '../kernel/sockets.ts';
 import {
   AF_INET,
@@ -40,6 +36,7 @@ import type { CallHandler, SystemCall } from './call.ts';
 import { CallError } from './call.ts';
 import { installPair } from './descriptors.ts';
 import { receive, send } from './read-write.ts';
+import { bindUnix, connectUnix, join, unixTarget } from './unix-socket.ts';
 
 const SOCK_TYPE_MASK = 0xf;
 const SOCK_MAX = 11;
@@ -100,16 +97,6 @@ const socketpair: CallHandler = (call) => {
   const other = new Socket(call.machine.memory, AF_UNIX, type, 0);
   join(one, other);
   return installPair(call, fileOf(call, one, flags), fileOf(call, other, flags), (flags & O_CLOEXEC) !== 0);
-};
-
-/** Connects two sockets of this host to each other. */
-const join = (one: Socket, other: Socket): void => {
-  one.outgoing = other.incoming;
-  other.outgoing = one.incoming;
-  one.incoming.writers = 1;
-  other.incoming.writers = 1;
-  one.connected = true;
-  other.connected = true;
 };
 
 const socketOf = (call: SystemCall): { readonly file: OpenFile; readonly socket: Socket } => {
@@ -200,43 +187,6 @@ const connectInet = (call: SystemCall, file: OpenFile, from: Socket, to: InetAdd
   return -EINPROGRESS;
 };
 
-/** The socket that a Unix address names. @throws CallError */
-const unixTarget = (call: SystemCall, path: string): Socket | undefined => {
-  if (path.startsWith('@')) return call.machine.network.abstract.get(path);
-  const found = call.machine.walk.find(call.task, call.task.fs.cwd, path, true);
-  if (typeof found === 'number') throw new CallError(-found);
-  const { inode } = found.dentry;
-  if (!call.machine.permissions.may(call.task.cred, inode, MAY_WRITE)) throw new CallError(EACCES);
-  return inode.socket;
-};
-
-const connectUnix = (call: SystemCall, from: Socket, address: SocketAddress): number => {
-  if (address.family !== AF_UNIX || !address.path) return -EINVAL;
-  if (call.recorded) {
-    from.connected = true;
-    return 0;
-  }
-  const to = unixTarget(call, address.path);
-  if (!to) return -ECONNREFUSED;
-  if (to.type !== from.type) return -EPROTOTYPE;
-  if (from.type === SOCK_DGRAM) {
-    from.outgoing = to.incoming;
-    from.connected = true;
-    return 0;
-  }
-  if (from.connected) return -EISCONN;
-  if (!to.queue) return -ECONNREFUSED;
-  if (to.queue.length > to.backlog) return -EAGAIN;
-  const there = new Pipe();
-  from.outgoing = there;
-  there.readers = 1;
-  there.writers = 1;
-  from.incoming.writers = 1;
-  from.connected = true;
-  to.queue.push({ peer: undefined, socket: from, incoming: there, outgoing: from.incoming });
-  return 0;
-};
-
 const bind: CallHandler = (call) => {
   const { socket: from } = socketOf(call);
   const { address } = addressOf(call, 1);
@@ -256,44 +206,6 @@ const bind: CallHandler = (call) => {
   if (!network.isLocal(inet.address)) return network.bind(from, inet);
   if (privileged && !permissions.capable(call.task.cred, CAP_NET_BIND_SERVICE)) return -EACCES;
   return from.local ? -EINVAL : network.bind(from, inet);
-};
-
-/** sun_path's size. */
-const UNIX_PATH_MAX = 108;
-
-/** An unnamed Unix address gets an abstract one of five hexadecimal digits (unix(7), "Autobind feature"). */
-const autobind = (call: SystemCall, from: Socket): number => {
-  const { abstract } = call.machine.network;
-  let number = 1;
-  const name = (): string => `@${number.toString(16).padStart(5, '0')}`;
-  while (abstract.has(name())) number++;
-  return bindUnix(call, from, name());
-};
-
-const bindUnix = (call: SystemCall, from: Socket, path: string): number => {
-  const { files, walk, network } = call.machine;
-  if (from.unixPath !== undefined) return -EINVAL;
-  if (path.startsWith('@')) {
-    if (network.abstract.has(path)) return -EADDRINUSE;
-    network.abstract.set(path, from);
-    from.onClose = () => network.abstract.delete(path);
-  } else {
-    if (path === '') return autobind(call, from);
-    if (new TextEncoder().encode(path).length > UNIX_PATH_MAX) return -EINVAL;
-    const { task } = call;
-    const entry = walk.entry(task, task.fs.cwd, path);
-    if (typeof entry === 'number') return entry;
-    if (walk.child(entry.parent, entry.name)) return -EADDRINUSE;
-    const refusal = files.mayCreate(task.cred, entry.parent);
-    if (refusal < 0) return refusal;
-    const { inode } = files.create(task.cred, entry.parent, entry.name, S_IFSOCK | (0o777 & ~task.fs.umask)).dentry;
-    inode.socket = from;
-    from.onClose = () => {
-      inode.socket = undefined;
-    };
-  }
-  from.unixPath = path;
-  return 0;
 };
 
 const listen: CallHandler = (call) => {
