@@ -20,6 +20,8 @@ export const DEMO_SCENARIO = 'webshell';
 const ENFORCING = ['credential-files.yaml', 'execution-from-tmp.yaml'];
 /** Milliseconds before each step on a terminal: slow enough to follow. */
 const PACE_MS = 110;
+/** What to try afterwards. */
+const NEXT = ['explain reverse-shell | less', 'run --scenario supply-chain --tree --pace 100', 'test policies/library'];
 /** How long the subscriber may take for the last alert. */
 const RECEIVE_MS = 5_000;
 
@@ -157,6 +159,11 @@ export const demo = async (options: DemoOptions, output: Output, signal: AbortSi
       signal,
     );
     tree.end();
+    if (signal.aborted) {
+      // Ctrl-C went to the private server as well, so that there is nothing to compare.
+      output.line(`\ninterrupted; the audit log is in ${result.auditFolder}`);
+      return EXIT.fine;
+    }
     if (typeof broker !== 'string') await broker.settle(alerts.length);
     output.line();
     for (const line of summaryLines(result, alerts, enforce, paint)) output.line(line);
@@ -164,9 +171,7 @@ export const demo = async (options: DemoOptions, output: Output, signal: AbortSi
     const audited = await auditedIds(result.auditFolder);
     const same = compare(printed, audited, typeof broker === 'string' ? undefined : broker.received, output);
     output.line(paint.bold('Try next'));
-    output.line(`  ${command} explain reverse-shell | less`);
-    output.line(`  ${command} run --scenario supply-chain --tree --pace 100`);
-    output.line(`  ${command} test policies/library`);
+    for (const next of NEXT) output.line(`  ${command} ${next}`);
     if (typeof broker === 'string' && nats !== undefined) return EXIT.environment;
     return same ? EXIT.fine : EXIT.findings;
   } finally {

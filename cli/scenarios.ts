@@ -29,7 +29,7 @@ const show = (nameOrPath: string, output: Output): void => {
 
 const HELP = `
 A scenario is a YAML file: what the simulated host has (files, processes, hosts on the network) and the steps of its processes,
-each a system call. See docs/policies.md for how they are written.
+each a system call. See docs/scenarios.md for how to write one.
 
 Exit codes: 0 fine, 1 the scenario did not go as it says, 2 no such scenario, or one with mistakes.
 
