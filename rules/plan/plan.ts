@@ -6,6 +6,7 @@ import { type Formula, predicatesOf, toFormula } from './formula.ts';
 import {
   beforeEffect,
   EXEC_EVENTS,
+  FAMILIES,
   type KernelPredicate,
   OPEN_EVENTS,
   type Placed,
@@ -285,6 +286,17 @@ const refusals = (rule: Rule, hook: HookName, places: ReadonlyMap<Predicate, Pla
       field: predicate.field.name,
       expected: 'predicates that the kernel decides before the effect',
       message: `rule "${rule.name}" can't ${rule.action} at ${hook}: "${predicateText(predicate)}" isn't decided there (${placed.reason})`,
+    });
+  }
+  const family = FAMILIES[hook] ?? [];
+  if (rule.on.length > 0 && !family.every((type) => rule.on.includes(type))) {
+    found.push({
+      ...rule.position,
+      severity: 'error',
+      code: 'not-in-kernel',
+      field: 'on',
+      expected: `on: [${family.join(', ')}]`,
+      message: `rule "${rule.name}" can't ${rule.action} on ${rule.on.join(', ')} alone: ${hook} can't tell ${family.join(', ')} apart; name all of them`,
     });
   }
   if (rule.mode === 'enforce' && rule.scope.cgroup === undefined) {

@@ -72,8 +72,8 @@ const constant = (truth: Truth): Placed => ({ kind: 'constant', truth });
 const user = (reason: string): Placed => ({ kind: 'user', reason });
 const ABSENT = constant(Truth.ABSENT);
 
-/** Event types that a hook before the effect can't tell apart. */
-const FAMILIES: Partial<Record<HookName, readonly string[]>> = {
+/** Event types that a hook before the effect can't tell apart; creat is an open too (open(2)), and counts as one. */
+export const FAMILIES: Partial<Record<HookName, readonly string[]>> = {
   'lsm/file_open': ['open', 'openat', 'openat2'],
 };
 
@@ -177,7 +177,6 @@ const argument = (predicate: Predicate, event: EventType): Placed => {
   const index = event.arguments.findIndex((candidate) => candidate.name === name);
   const kind = event.arguments[index]?.kind;
   if (kind === undefined) return ABSENT;
-  if (event.nr < 0) return user(`evt.arg[${name}] of ${event.type} isn't read`);
   if (kind === 'signal') return printed({ slot: 'argument', index, bits: 32 }, predicate, named(SIGNAL_NAMES, 32));
   if (event.type === 'ptrace' && name === 'request')
     return printed({ slot: 'argument', index, bits: 64 }, predicate, named(PTRACE_REQUESTS, 64));
@@ -300,12 +299,12 @@ const evaluateText =
     constant(evaluatePredicate(predicate, { state: 'present', value: text(site), trust: 'resolved' }));
 
 const eventType: Planner = (predicate, { hook, event }) => {
-  const family = FAMILIES[hook]?.includes(event.type) ? (FAMILIES[hook] ?? []) : [event.type];
-  const truths = new Set(
-    family.map((type) => evaluatePredicate(predicate, { state: 'present', value: type, trust: 'resolved' })),
-  );
-  const [only] = truths;
-  if (truths.size === 1 && only !== undefined) return constant(only);
+  const family = FAMILIES[hook] ?? [event.type];
+  const truthOf = (type: string): Truth =>
+    evaluatePredicate(predicate, { state: 'present', value: type, trust: 'resolved' });
+  const [only, other] = new Set(family.map(truthOf));
+  const onlyCreat = hook === 'lsm/file_open' && only === Truth.FALSE && truthOf('creat') === Truth.TRUE;
+  if (only !== undefined && other === undefined && !onlyCreat) return constant(only);
   return user(`${hook} can't tell ${family.join(', ')} apart; name all of them`);
 };
 
