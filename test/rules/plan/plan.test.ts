@@ -123,9 +123,11 @@ describe('what becomes of a predicate', () => {
       const text =
         name === 'evt.type'
           ? 'evt.type = open'
-          : argument === 'name'
-            ? `${name}[uid] = 0`
-            : `${name} = ${VALUES[type]}`;
+          : name === 'evt.dir'
+            ? 'evt.dir contains x'
+            : argument === 'name'
+              ? `${name}[uid] = 0`
+              : `${name} = ${VALUES[type]}`;
       const kinds = new Set(
         [...EVENT_TYPES.keys()].map((event) => placedAt(text, EXIT, event)).map(({ kind }) => kind),
       );
