@@ -12,6 +12,7 @@ import {
   type Priority,
   processKey,
   processValue,
+  RecordError,
   type Residual,
   type Rule,
   residualOf,
@@ -209,8 +210,20 @@ export const runAgent = async (
   for (const policy of policies)
     log.append('policy', { name: policy.name, hash: policy.hash, mode: policy.mode, rules: policy.rules.length });
 
+  const broken = { records: 0, reason: '' };
+  const decode = (bytes: Uint8Array): EventRecord | undefined => {
+    try {
+      return decodeRecord(bytes, compiled.layouts, EVENT_OF_HOOK);
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      broken.records++;
+      broken.reason = error.message;
+      return undefined;
+    }
+  };
   const handle = (bytes: Uint8Array): void => {
-    const record = decodeRecord(bytes, compiled.layouts, EVENT_OF_HOOK);
+    const record = decode(bytes);
+    if (record === undefined) return;
     tally.events++;
     table.apply(record);
     options.onRecord?.(record, table);
@@ -277,9 +290,14 @@ export const runAgent = async (
   }
   const lost = readLost(required(maps, 'lost'), compiled);
   for (const [hook, records] of lost) log.append('loss', { hook, records });
+  if (broken.records > 0) log.append('loss', { unreadable: broken.records, reason: broken.reason });
   log.append('stop', { events: tally.events, alerts: tally.alerts });
   await log.flush();
-  return { ...tally.summary(), kernel: kernel.features.name, calls: report.calls, lost, problems: report.problems };
+  const problems =
+    broken.records === 0
+      ? report.problems
+      : [...report.problems, `${broken.records} records could not be read; the last: ${broken.reason}`];
+  return { ...tally.summary(), kernel: kernel.features.name, calls: report.calls, lost, problems };
 };
 
 const readLost = (map: KernelMap, compiled: Compiled): ReadonlyMap<string, number> => {
