@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { decodeRecord, RecordError } from '../../../rules/index.ts';
+import { LAYOUTS, record, recordBytes } from '../../sensors/events/record.ts';
+
+const TYPES = { execve: undefined, procexit: undefined, byHook: new Map() };
+const decode = (bytes: Uint8Array) => decodeRecord(bytes, LAYOUTS, TYPES);
+
+describe('a record', () => {
+  it('that is too short for its head is refused', () => {
+    expect(() => decode(new Uint8Array(207))).toThrow(
+      new RecordError('a record of 207 bytes is shorter than its head of 208'),
+    );
+  });
+
+  it('that is too short for its hook is refused', () => {
+    const bytes = recordBytes({});
+    expect(() => decode(bytes.subarray(0, -8))).toThrow(
+      new RecordError(`a record of ${bytes.length - 8} bytes where tp_btf/sys_exit writes ${bytes.length}`),
+    );
+  });
+
+  it.each([
+    ['kind', 0, 9],
+    ['hook', 2, 7],
+  ])('of an unknown %s is refused', (_, at, value) => {
+    const bytes = recordBytes({});
+    bytes[at] = value;
+    expect(() => decode(bytes)).toThrow(new RecordError('a record of an unknown kind or hook'));
+  });
+
+  it('of a number that no table has is an event of no type', () => {
+    const bytes = recordBytes({});
+    new DataView(bytes.buffer).setUint32(4, 511, true);
+    expect(decode(bytes).event).toBeUndefined();
+  });
+
+  it('keeps its bytes when the ring buffer is written again', () => {
+    const bytes = recordBytes({ event: 'openat', strings: { file: { state: 'present', text: '/a' } } });
+    const decoded = decode(bytes);
+    bytes.fill(0);
+    expect(decoded.string('file')?.text).toBe('/a');
+  });
+
+  it('has the event types of its own table', () => {
+    expect(record({ event: 'open' })).toMatchObject({ abi: 'x86-64', event: { type: 'open' } });
+    expect(record({ event: 'open', abi: 'ia32' })).toMatchObject({ abi: 'ia32', event: { type: 'open' } });
+  });
+});
