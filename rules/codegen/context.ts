@@ -19,6 +19,9 @@ export interface ProcessGroup {
   readonly at: number;
 }
 
+/** The facts that automata of their own decide, in the order of their bytes. */
+export const PROCESS_FACTS: readonly ProcessFact[] = ['name', 'exe', 'exepath', 'args', 'cmdline', 'memfd'];
+
 /** Where the bytes of process tests lie in the values of the `processes` map. */
 export interface ProcessLayout {
   readonly groups: readonly ProcessGroup[];
@@ -57,6 +60,8 @@ export interface HookContext {
   readonly refused: ReadonlySet<number>;
   /** Offset of the area behind the record in the scratch value. */
   readonly extra: number;
+  /** Offset in the scratch value of the states of automata that read a text together. */
+  readonly states: number;
 }
 
 /** Offset of a predicate's truth byte in the record. */

@@ -41,24 +41,24 @@ export const helper = (name: string): Item => {
   return call(found.id);
 };
 
-/** Offsets below the frame pointer that programs keep things in. */
+/**
+ * Offsets below the frame pointer that programs keep things in. The keys of look-ups come first: a verifier that takes a key's address
+ * for a reading of all that lies above it has then nothing more to tell paths apart by.
+ */
 export const STACK = {
-  dentry: -8,
-  mount: -16,
-  task: -24,
-  parent: -32,
-  root: -40,
-  name: -48,
-  length: -56,
-  file: -64,
-  inode: -72,
-  socket: -80,
+  index: -8,
   /** 16 bytes: a process's key. */
-  key: -96,
-  index: -104,
-  scratch: -112,
-  pwdDentry: -120,
-  pwdMount: -128,
+  key: -24,
+  dentry: -32,
+  mount: -40,
+  parent: -48,
+  root: -56,
+  name: -64,
+  length: -72,
+  file: -80,
+  inode: -88,
+  socket: -96,
+  scratch: -104,
 } as const;
 
 /** dst = the address of a stack slot. */

@@ -31,7 +31,7 @@ import {
 import { Truth } from '../language/index.ts';
 import type { ProcessFact } from '../plan/index.ts';
 import { runAutomaton } from './automaton.ts';
-import { EXTRA, type HookContext, type ProcessGroup, predicateByte } from './context.ts';
+import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup, predicateByte } from './context.ts';
 import { helper, STACK, stackAddress } from './emitter.ts';
 import { emitAct, emitGuards, emitOutput, emitVerdicts } from './enforce.ts';
 import { COMM_BYTES, emitClear, emitFileFacts, emitHead, emitScratch, storeKey } from './gather.ts';
@@ -39,7 +39,7 @@ import { emitLatePredicates } from './late.ts';
 import { ARGV_BYTES, HEAD, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
 import { emitPathOf, emitPathWalk } from './path.ts';
 import { emitPredicate, isLate, processByte } from './predicates.ts';
-import { emitAutomatonRow, emitAutomatonSteps, emitFill, startState } from './strings.ts';
+import { emitFill, emitRows, emitStart, emitSteps, widthOf } from './strings.ts';
 
 /**
  * The exec program: puts the new image's facts together, keeps the truths of every test of them with the process, and reports the
@@ -55,7 +55,7 @@ export const emitExec = (context: HookContext): void => {
   emitImage(context);
   emitArguments(context, argv);
   emitCommLength(context);
-  for (const group of context.processes.groups) emitProcessGroup(context, group);
+  for (const fact of PROCESS_FACTS) emitProcessFact(context, fact);
   out.emit(
     comment('keep the facts with the process'),
     ldx('w', R1, R7, HEAD.tgid),
@@ -196,21 +196,29 @@ const FACT_NAMES: Readonly<Record<ProcessFact, string>> = {
   memfd: 'proc.is_exe_from_memfd',
 };
 
-/** Decides the tests of one fact into the process's value. */
-const emitProcessGroup = (context: HookContext, group: ProcessGroup): void => {
+/** Decides the tests of one fact into the process's value, where its automata's rows lie one after the other. */
+const emitProcessFact = (context: HookContext, fact: ProcessFact): void => {
   const { out, layout, extra } = context;
   const { file = 0, argv = 0 } = layout.strings;
-  const { placed } = group;
-  const row = extra + EXTRA.process + group.at;
+  const groups = context.processes.groups.filter((group) => group.fact === fact);
+  const [first] = groups;
+  if (first === undefined) return;
+  out.emit(comment(`${FACT_NAMES[fact]}, as of exec`));
+  if (fact === 'memfd') {
+    emitMemfd(context, first, extra + EXTRA.process + first.at);
+    return;
+  }
+  const reading = { automata: groups.map(({ placed }) => placed), states: context.states };
+  const row = extra + EXTRA.process + first.at;
   const [unknown, absent, end] = [out.fresh('fact.unknown'), out.fresh('fact.absent'), out.fresh('fact.end')];
-  const steps = (data: number, limit: number) => emitAutomatonSteps(out, placed, data, limit, unknown);
+  const steps = (data: number, limit: number) => emitSteps(out, reading, data, limit, unknown);
   const needs = (slot: number) => [
     ldx('b', R1, R7, slot + STRING.state),
     jeq(R1, STRING_STATE.absent, absent),
     jne(R1, STRING_STATE.present, unknown),
   ];
   const name = (): void => {
-    out.emit(ldx('w', R2, R7, extra + EXTRA.commLength), mov(R1, 0), startState);
+    out.emit(ldx('w', R2, R7, extra + EXTRA.commLength), mov(R1, 0));
     steps(HEAD.comm, COMM_BYTES);
   };
   /** r1 = where the arguments begin, r2 = their end without the last NUL. */
@@ -222,21 +230,18 @@ const emitProcessGroup = (context: HookContext, group: ProcessGroup): void => {
       : [mov(R1, R4), ldx('h', R2, R7, argv + STRING.length), sub(R2, 1)]),
     jgt(R2, ARGV_BYTES, unknown),
   ];
-  out.emit(comment(`${FACT_NAMES[group.fact]}, as of exec`));
-  switch (group.fact) {
+  emitStart(out, reading);
+  switch (fact) {
     case 'name':
       name();
       break;
     case 'exepath':
-      out.emit(...needs(file), ldx('h', R2, R7, file + STRING.length), mov(R1, 0), startState);
+      out.emit(...needs(file), ldx('h', R2, R7, file + STRING.length), mov(R1, 0));
       steps(file + STRING.data, PATH_BYTES);
       break;
     case 'exe':
-      out.emit(...needs(argv), ...argumentRange(true), startState);
-      steps(argv + STRING.data, ARGV_BYTES);
-      break;
     case 'args':
-      out.emit(...needs(argv), ...argumentRange(false), startState);
+      out.emit(...needs(argv), ...argumentRange(fact === 'exe'));
       steps(argv + STRING.data, ARGV_BYTES);
       break;
     case 'cmdline': {
@@ -252,16 +257,13 @@ const emitProcessGroup = (context: HookContext, group: ProcessGroup): void => {
       out.emit(label(noArguments));
       break;
     }
-    case 'memfd':
-      emitMemfd(context, group, row);
-      return;
   }
-  emitAutomatonRow(out, placed, row, unknown);
+  emitRows(out, reading, row, unknown);
   out.emit(ja(end), label(unknown));
-  emitFill(out, row, placed.automaton.width, Truth.UNKNOWN);
-  if (group.fact !== 'name') {
+  emitFill(out, row, widthOf(reading), Truth.UNKNOWN);
+  if (fact !== 'name') {
     out.emit(ja(end), label(absent));
-    emitFill(out, row, placed.automaton.width, Truth.ABSENT);
+    emitFill(out, row, widthOf(reading), Truth.ABSENT);
   }
   out.emit(label(end));
 };

@@ -12,12 +12,15 @@ export const emitLatePredicates = (context: HookContext): void => {
   emitUnmap(out);
   for (const [index, predicate] of hook.predicates.entries())
     if (isLate(predicate.kernel)) emitPredicate(context, index);
-  for (const group of groups) {
-    const slot = layout.strings[group.of];
-    const [first] = group.predicates;
-    if (slot === undefined || first === undefined) continue;
-    out.emit(comment(describeGroup(context, group)));
-    emitStringTests(out, group.placed, slot, group.part, predicateByte(context, first));
+  for (const [index, { of, part, predicates }] of groups.entries()) {
+    const before = groups[index - 1];
+    const slot = layout.strings[of];
+    const [first] = predicates;
+    if (slot === undefined || first === undefined || (before?.of === of && before.part === part)) continue;
+    const same = groups.filter((group) => group.of === of && group.part === part);
+    for (const group of same) out.emit(comment(describeGroup(context, group)));
+    const reading = { automata: same.map(({ placed }) => placed), states: context.states };
+    emitStringTests(out, reading, slot, part, predicateByte(context, first));
   }
   for (const index of context.refused) out.emit(st('b', R7, predicateByte(context, index), Truth.UNKNOWN));
 };

@@ -3,7 +3,14 @@ import type { BpfObject, FeatureLevel, HookName, MapSpec, ProgramSpec } from '..
 import type { HookPlan, Plan, ProcessFact, StringTest } from '../plan/index.ts';
 import { type AutomatonOptions, automatonLayout, automatonTable, buildAutomata, runAutomaton } from './automaton.ts';
 import { emitBeforeEffect } from './before-effect.ts';
-import { EXTRA, type HookContext, type ProcessGroup, type ProcessLayout, type StringGroup } from './context.ts';
+import {
+  EXTRA,
+  type HookContext,
+  PROCESS_FACTS,
+  type ProcessGroup,
+  type ProcessLayout,
+  type StringGroup,
+} from './context.ts';
 import { createEmitter } from './emitter.ts';
 import { CONFIG } from './enforce.ts';
 import { emitExec } from './exec.ts';
@@ -73,13 +80,11 @@ const createTables = () => {
 
 type Tables = ReturnType<typeof createTables>;
 
-const FACTS: readonly ProcessFact[] = ['name', 'exe', 'exepath', 'args', 'cmdline', 'memfd'];
-
 const layOutProcesses = (plan: Plan, tables: Tables): ProcessLayout => {
   const groups: ProcessGroup[] = [];
   const byteOf = new Map<string, number>();
   let size = 0;
-  for (const fact of FACTS) {
+  for (const fact of PROCESS_FACTS) {
     const tests = plan.processTests.filter((test) => test.fact === fact);
     const nulIsBlank = fact === 'args' || fact === 'cmdline';
     const { placed } = tables.place(
@@ -151,9 +156,11 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
     return { hook, groups, refused, layout: recordLayout(hook.hook, index, hook, widths) };
   });
   const extra = Math.max(...prepared.map(({ layout }) => layout.size));
+  const states = extra + EXTRA.process + processes.size;
+  const automataCount = processes.groups.length + Math.max(...prepared.map(({ groups }) => groups.length));
   const programs = prepared.map(({ hook, groups, refused, layout }): ProgramSpec => {
     const out = createEmitter();
-    emitHook({ out, plan, hook, layout, processes, groups, refused, extra });
+    emitHook({ out, plan, hook, layout, processes, groups, refused, extra, states });
     const { instructions, relocations, lines } = assemble(out.items);
     return { name: hook.hook.replace(/^.*\//, ''), hook: hook.hook, instructions, relocations, lines };
   });
@@ -180,7 +187,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
     },
     { name: 'processes', type: 'hash', keySize: 16, valueSize: processes.size, maxEntries: MAX_PROCESSES },
     { name: 'protected', type: 'hash', keySize: 16, valueSize: 4, maxEntries: MAX_PROTECTED },
-    one('scratch', extra + EXTRA.process + processes.size, undefined, 'percpu_array'),
+    one('scratch', states + ((2 * automataCount + 7) & ~7), undefined, 'percpu_array'),
     one(AUTOMATA_MAP, automata.length, automata),
     one('scopes', Math.max(8, plan.scopes.length * 8)),
     one('config', CONFIG.size),

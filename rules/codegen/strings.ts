@@ -50,90 +50,94 @@ export const emitFill = (out: Emitter, row: number, width: number, truth: Truth)
   for (let at = 0; at < width; at += 8) out.emit(stx('dw', R7, row + at, R4));
 };
 
-/** Loads r3 with an automaton's first state. */
-export const startState = mov(R3, 0);
+/** Automata that read a text together, and where the state of each is kept: two bytes one after the other, from `states` on in the record. */
+export interface Reading {
+  readonly automata: readonly PlacedAutomaton[];
+  readonly states: number;
+}
+
+/** Puts every automaton of a reading into its first state. */
+export const emitStart = (out: Emitter, { automata, states }: Reading): void => {
+  for (const index of automata.keys()) out.emit(st('h', R7, states + 2 * index, 0));
+};
 
 /**
- * Runs an automaton over bytes r1 up to r2 (exclusive) of the record's data at `data`, from the state in r3 on; r1 to r5 and r0 are
- * used. At most `limit` bytes are read. Where the table would be left (which can't happen), it jumps to `fault`.
+ * Runs automata over bytes r1 up to r2 (exclusive) of the record's data at `data`, each from the state it is in; r1 to r5 and r0 are
+ * used. At most `limit` bytes are read. Where a table would be left (which can't happen), it jumps to `fault`.
  *
- * Ways out of the loop fall through and the way on is the jump: a verifier looks at the former first, and keeps the latter in mind. The
- * other way round every turn of every loop would be one more thing to keep, of which there may be 8192 (BPF_COMPLEXITY_LIMIT_JMP_SEQ).
+ * All automata run in one loop, since a verifier follows every turn of every loop. Ways out of it fall through and the way on is the
+ * jump: a verifier looks at the former first, and keeps the latter in mind. The other way round every turn would be one more thing to
+ * keep, of which there may be 8192 (BPF_COMPLEXITY_LIMIT_JMP_SEQ).
  */
-export const emitAutomatonSteps = (
+export const emitSteps = (
   out: Emitter,
-  placed: PlacedAutomaton,
+  { automata, states }: Reading,
   data: number,
   limit: number,
   fault: string,
 ): void => {
-  const [loop, known, more, end] = ['loop', 'known', 'more', 'end'].map((name) => out.fresh(`automaton.${name}`)) as [
-    string,
-    string,
-    string,
-    string,
-  ];
-  const { automaton, at } = placed;
-  const layout = automatonLayout(automaton);
-  const greatest = automaton.stateCount * automaton.classCount - 1;
-  out.emit(
-    loadMapValue(R5, AUTOMATA_MAP, at),
-    jge(R1, limit, end),
-    jge(R1, R2, end),
-    label(loop),
-    mov(R0, R7),
-    add(R0, R1),
-    ldx('b', R4, R0, data),
-    mov(R0, R5),
-    add(R0, R4),
-    ldx('b', R4, R0, layout.classes),
-    mul(R3, automaton.classCount),
-    add(R3, R4),
-    jle(R3, greatest, known),
-    ja(fault),
-    label(known),
-    lsh(R3, 1),
-    mov(R0, R5),
-    add(R0, R3),
-    ldx('h', R3, R0, layout.transitions),
-    add(R1, 1),
-    jlt(R1, limit, more),
-    ja(end),
-    label(more),
-    jlt(R1, R2, loop),
-    label(end),
-  );
+  const [loop, more, end] = [out.fresh('steps.loop'), out.fresh('steps.more'), out.fresh('steps.end')];
+  out.emit(jge(R1, limit, end), jge(R1, R2, end), label(loop), mov(R0, R7), add(R0, R1), ldx('b', R4, R0, data));
+  for (const [index, { automaton, at }] of automata.entries()) {
+    const layout = automatonLayout(automaton);
+    const known = out.fresh('steps.known');
+    out.emit(
+      loadMapValue(R5, AUTOMATA_MAP, at),
+      mov(R0, R5),
+      add(R0, R4),
+      ldx('b', R0, R0, layout.classes),
+      ldx('h', R3, R7, states + 2 * index),
+      mul(R3, automaton.classCount),
+      add(R3, R0),
+      jle(R3, automaton.stateCount * automaton.classCount - 1, known),
+      ja(fault),
+      label(known),
+      lsh(R3, 1),
+      add(R5, R3),
+      ldx('h', R3, R5, layout.transitions),
+      stx('h', R7, states + 2 * index, R3),
+    );
+  }
+  out.emit(add(R1, 1), jlt(R1, limit, more), ja(end), label(more), jlt(R1, R2, loop), label(end));
 };
 
-/** Copies the row of truths of the state in r3 to `row` in the record. */
-export const emitAutomatonRow = (out: Emitter, placed: PlacedAutomaton, row: number, fault: string): void => {
-  const { automaton, at } = placed;
-  const layout = automatonLayout(automaton);
-  out.emit(
-    jgt(R3, automaton.stateCount - 1, fault),
-    lsh(R3, 1),
-    loadMapValue(R0, AUTOMATA_MAP, at + layout.rowOf),
-    add(R0, R3),
-    ldx('h', R3, R0, 0),
-    jgt(R3, automaton.rowCount - 1, fault),
-    mul(R3, automaton.width),
-    loadMapValue(R0, AUTOMATA_MAP, at + layout.rows),
-    add(R0, R3),
-  );
-  for (let byte = 0; byte < automaton.width; byte += 8)
-    out.emit(ldx('dw', R4, R0, byte), stx('dw', R7, row + byte, R4));
+/** Bytes of the truths that a reading gives. */
+export const widthOf = ({ automata }: Reading): number =>
+  automata.reduce((sum, { automaton }) => sum + automaton.width, 0);
+
+/** Copies the row of truths of each automaton's state to the record, one after the other from `row` on. */
+export const emitRows = (out: Emitter, { automata, states }: Reading, row: number, fault: string): void => {
+  let to = row;
+  for (const [index, { automaton, at }] of automata.entries()) {
+    const layout = automatonLayout(automaton);
+    out.emit(
+      ldx('h', R3, R7, states + 2 * index),
+      jgt(R3, automaton.stateCount - 1, fault),
+      lsh(R3, 1),
+      loadMapValue(R0, AUTOMATA_MAP, at + layout.rowOf),
+      add(R0, R3),
+      ldx('h', R3, R0, 0),
+      jgt(R3, automaton.rowCount - 1, fault),
+      mul(R3, automaton.width),
+      loadMapValue(R0, AUTOMATA_MAP, at + layout.rows),
+      add(R0, R3),
+    );
+    for (let byte = 0; byte < automaton.width; byte += 8)
+      out.emit(ldx('dw', R4, R0, byte), stx('dw', R7, to + byte, R4));
+    to += automaton.width;
+  }
 };
 
-/** Decides the tests of one automaton over a string slot, or a part of it, into the truths at `row`. */
+/** Decides the tests of some automata over a string slot, or a part of it, into the truths from `row` on. */
 export const emitStringTests = (
   out: Emitter,
-  placed: PlacedAutomaton,
+  reading: Reading,
   slot: number,
   part: 'whole' | 'directory' | 'filename',
   row: number,
 ): void => {
   const [unknown, absent, end] = [out.fresh('string.unknown'), out.fresh('string.absent'), out.fresh('string.end')];
-  const { width } = placed.automaton;
+  const width = widthOf(reading);
   out.emit(
     ldx('b', R1, R7, slot + STRING.state),
     jeq(R1, STRING_STATE.absent, absent),
@@ -152,9 +156,9 @@ export const emitStringTests = (
       ...(part === 'filename' ? [mov(R1, R5)] : [mov(R2, R5), jle(R2, 1, enough), sub(R2, 1), label(enough)]),
     );
   }
-  out.emit(startState);
-  emitAutomatonSteps(out, placed, slot + STRING.data, PATH_BYTES, unknown);
-  emitAutomatonRow(out, placed, row, unknown);
+  emitStart(out, reading);
+  emitSteps(out, reading, slot + STRING.data, PATH_BYTES, unknown);
+  emitRows(out, reading, row, unknown);
   out.emit(ja(end), label(unknown));
   emitFill(out, row, width, Truth.UNKNOWN);
   out.emit(ja(end), label(absent));
