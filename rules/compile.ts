@@ -34,5 +34,17 @@ export const compile = (rules: readonly Rule[], options: { readonly level: Featu
       });
     }
   }
+  for (const { hook, reason } of generated.tooLarge) {
+    const here = new Set(plan.placements.filter((each) => each.hook === hook).map(({ rule }) => rule));
+    const [first] = here;
+    const position = (first === undefined ? undefined : rules[first]?.position) ?? { file: '', line: 1, column: 1 };
+    diagnostics.push({
+      ...position,
+      severity: 'error',
+      code: 'program-too-large',
+      expected: 'fewer rules',
+      message: `${here.size} rules are too many for the program at ${hook}: give an agent fewer of them (${reason})`,
+    });
+  }
   return { ...generated, plan, diagnostics };
 };

@@ -25,9 +25,17 @@ export interface Assembly {
 
 /** Thrown for programs that can't be built: a label that is missing, defined twice or out of reach, a constant that does not fit. */
 export class AssembleError extends Error {
-  constructor(message: string) {
+  readonly #outOfReach: boolean;
+
+  constructor(message: string, outOfReach = false) {
     super(message);
     this.name = 'AssembleError';
+    this.#outOfReach = outOfReach;
+  }
+
+  /** The program is too large for its jumps, or its data for an instruction's offset; a smaller one of the same kind would do. */
+  get outOfReach(): boolean {
+    return this.#outOfReach;
   }
 }
 
@@ -156,7 +164,10 @@ export const st = (size: Size, dst: Register, offset: number, imm: number): Item
 
 function distance(name: string, offset: number): number {
   if ((offset << 16) >> 16 !== offset) {
-    throw new AssembleError(`${name}: the offset ${offset} does not fit signed 16 bits; add it to the register first`);
+    throw new AssembleError(
+      `${name}: the offset ${offset} does not fit signed 16 bits; add it to the register first`,
+      true,
+    );
   }
   return offset;
 }
@@ -319,6 +330,7 @@ function reach(
     throw new AssembleError(
       `${operation} at slot ${at}: the label '${name}' at slot ${place} is ${Math.abs(slots)} slots away, ` +
         `more than a 16-bit offset reaches; use jal('${name}')`,
+      true,
     );
   }
   return { [field]: slots };

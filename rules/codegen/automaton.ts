@@ -190,10 +190,21 @@ export const buildAutomaton = (tests: readonly StringTest[], options: AutomatonO
   for (let state = 0; state < states.length; state++) {
     if (states.length > STATE_BUDGET) return undefined;
     const loops = states[state]!.filter((member) => nodes[member]!.loops);
-    const next: Set<number>[] = Array.from({ length: classCount }, () => new Set(loops));
-    for (const member of states[state]!)
-      for (const edge of edges[member]!) for (const cls of edge.classes) next[cls]!.add(edge.to);
-    for (const members of next) transitions.push(numberOf(members));
+    const next = new Map<number, Set<number>>();
+    for (const member of states[state]!) {
+      for (const edge of edges[member]!) {
+        for (const cls of edge.classes) {
+          const members = next.get(cls);
+          if (members === undefined) next.set(cls, new Set(loops).add(edge.to));
+          else members.add(edge.to);
+        }
+      }
+    }
+    const otherwise = numberOf(loops);
+    for (let cls = 0; cls < classCount; cls++) {
+      const members = next.get(cls);
+      transitions.push(members === undefined ? otherwise : numberOf(members));
+    }
   }
 
   const width = Math.max(8, (tests.length + 7) & ~7);

@@ -1,4 +1,4 @@
-import { assemble } from '../../engine/isa/index.ts';
+import { AssembleError, assemble } from '../../engine/isa/index.ts';
 import type { BpfObject, FeatureLevel, HookName, MapSpec, ProgramSpec } from '../../engine/object/index.ts';
 import type { HookPlan, Plan, ProcessFact, StringTest } from '../plan/index.ts';
 import { type AutomatonOptions, automatonLayout, automatonTable, buildAutomata, runAutomaton } from './automaton.ts';
@@ -45,6 +45,8 @@ export interface Generated {
   readonly object: BpfObject;
   readonly layouts: readonly RecordLayout[];
   readonly processes: ProcessLayout;
+  /** Hooks whose program would be too large; the object has none for them. */
+  readonly tooLarge: readonly { readonly hook: HookName; readonly reason: string }[];
   /** Predicates per hook that no automaton could take, by their text; user space decides them. */
   readonly overBudget: readonly { readonly hook: HookName; readonly predicate: number }[];
 }
@@ -158,11 +160,18 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
   const extra = Math.max(...prepared.map(({ layout }) => layout.size));
   const states = extra + EXTRA.process + processes.size;
   const automataCount = processes.groups.length + Math.max(...prepared.map(({ groups }) => groups.length));
-  const programs = prepared.map(({ hook, groups, refused, layout }): ProgramSpec => {
+  const tooLarge: { hook: HookName; reason: string }[] = [];
+  const programs = prepared.flatMap(({ hook, groups, refused, layout }): ProgramSpec[] => {
     const out = createEmitter();
-    emitHook({ out, plan, hook, layout, processes, groups, refused, extra, states });
-    const { instructions, relocations, lines } = assemble(out.items);
-    return { name: hook.hook.replace(/^.*\//, ''), hook: hook.hook, instructions, relocations, lines };
+    try {
+      emitHook({ out, plan, hook, layout, processes, groups, refused, extra, states });
+      const { instructions, relocations, lines } = assemble(out.items);
+      return [{ name: hook.hook.replace(/^.*\//, ''), hook: hook.hook, instructions, relocations, lines }];
+    } catch (error) {
+      if (!(error instanceof AssembleError && error.outOfReach)) throw error;
+      tooLarge.push({ hook: hook.hook, reason: error.message });
+      return [];
+    }
   });
   const detection = plan.hooks.find((hook) => hook.hook === 'tp_btf/sys_exit');
   const calls = callTable(detection?.events ?? []);
@@ -197,6 +206,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
     object: { level, maps, programs },
     layouts: prepared.map(({ layout }) => layout),
     processes,
+    tooLarge,
     overBudget: prepared.flatMap(({ hook, refused }) =>
       [...refused].map((predicate) => ({ hook: hook.hook, predicate })),
     ),

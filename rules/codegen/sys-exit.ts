@@ -121,8 +121,13 @@ const shapeOf = (event: EventType): string =>
 const classify = (events: readonly EventPlan[]): { readonly classes: RuleClass[]; readonly recipes: Recipe[] } => {
   const classes: RuleClass[] = [];
   const recipes = new Map<string, Recipe>();
+  const numbers = new Map<PlannedRule, number>();
+  const numberOf = (rule: PlannedRule): number => {
+    if (!numbers.has(rule)) numbers.set(rule, numbers.size);
+    return numbers.get(rule) ?? 0;
+  };
   for (const plan of events) {
-    const key = JSON.stringify(plan.rules);
+    const key = plan.rules.map(numberOf).join();
     let ruleClass = classes.findIndex((candidate) => candidate.key === key);
     if (ruleClass < 0) ruleClass = classes.push({ key, rules: plan.rules }) - 1;
     const shape = `${ruleClass} ${shapeOf(plan.event)}`;

@@ -25,7 +25,7 @@ export interface PlannedPredicate {
   readonly text: string;
 }
 
-/** A rule at a hook, for one event type. */
+/** A rule at a hook, for one event type; one object for all event types at which it comes to the same. */
 export interface PlannedRule {
   /** Index into `Plan.rules`. */
   readonly rule: number;
@@ -83,8 +83,26 @@ const jsonOf = (value: unknown): string =>
     typeof part === 'bigint' ? `${part}n` : part instanceof Uint8Array ? [...part] : part,
   );
 
+const testKeys = new WeakMap<object, string>();
+
+/** What a test says, as a text; long lists are put into words once. */
+const testKey = (test: object): string => {
+  const known = testKeys.get(test);
+  if (known !== undefined) return known;
+  const key = jsonOf(test);
+  testKeys.set(test, key);
+  return key;
+};
+
 /** Identity of a test of a process fact. */
-export const processTestKey = (fact: ProcessFact, test: StringTest): string => jsonOf([fact, test]);
+export const processTestKey = (fact: ProcessFact, test: StringTest): string => `${fact} ${testKey(test)}`;
+
+/** Identity of what the kernel evaluates: rules share what has the same. */
+const kernelKey = (kernel: KernelPredicate): string => {
+  if (kernel.place === 'scope') return jsonOf(kernel);
+  const { test, ...where } = kernel;
+  return `${JSON.stringify(where)} ${testKey(test)}`;
+};
 
 /** The condition of a rule with its policy's scope in front. */
 const scoped = (rule: Rule): Rule['condition'] => {
@@ -154,7 +172,7 @@ class HookBuilder {
   readonly #numbers = new Map<string, number>();
 
   number(kernel: KernelPredicate, predicate: Predicate): number {
-    const key = jsonOf(kernel);
+    const key = kernelKey(kernel);
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
     const index = this.predicates.length;
@@ -181,6 +199,7 @@ export const planRules = (rules: readonly Rule[]): Plan => {
     const events = eventTypesOf(rule);
     const planned: { hook: HookName; event: EventType; run: (builder: HookBuilder) => PlannedRule }[] = [];
     const seen = new Set<string>();
+    const shared = new Map<string, PlannedRule>();
     for (const event of events) {
       const at = hooksFor(rule, event);
       if (at.length === 0) {
@@ -222,16 +241,25 @@ export const planRules = (rules: readonly Rule[]): Plan => {
               if (kernel.place === 'scope') scopes.add(kernel.cgroup);
               return { index: builder.number(kernel, predicate) };
             };
+            const known = new Map<Predicate, Truth | { index: number }>();
             for (const [predicate, placed] of places) {
-              const known = leaf(predicate);
-              const number = typeof known === 'number' ? {} : { number: known.index };
+              const found = leaf(predicate);
+              known.set(predicate, found);
+              const number = typeof found === 'number' ? {} : { number: found.index };
               placements.push({ rule: index, hook, event: site.event.type, predicate, placed, ...number });
             }
-            return {
-              rule: index,
-              possible: toFormula(condition, 'possible', leaf),
-              certain: rule.action === 'alert' ? undefined : toFormula(condition, 'certain', leaf),
-            };
+            const key = `${hook} ${[...known.values()].map((each) => (typeof each === 'number' ? each : `#${each.index}`)).join()}`;
+            let made = shared.get(key);
+            if (made === undefined) {
+              const of = (predicate: Predicate) => known.get(predicate) ?? Truth.UNKNOWN;
+              made = {
+                rule: index,
+                possible: toFormula(condition, 'possible', of),
+                certain: rule.action === 'alert' ? undefined : toFormula(condition, 'certain', of),
+              };
+              shared.set(key, made);
+            }
+            return made;
           },
         });
       }

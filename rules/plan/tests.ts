@@ -105,8 +105,15 @@ const MATCHES: Partial<Record<Operator, Pattern['match']>> = {
   iglob: 'glob',
 };
 
-/** The string test of a comparison with strings; undefined where it has none (regex, exists). */
+const stringTests = new WeakMap<Predicate, StringTest | undefined>();
+
+/** The string test of a comparison with strings, the same object each time; undefined where it has none (regex, exists). */
 export const stringTest = (predicate: Predicate): StringTest | undefined => {
+  if (!stringTests.has(predicate)) stringTests.set(predicate, stringTestOf(predicate));
+  return stringTests.get(predicate);
+};
+
+const stringTestOf = (predicate: Predicate): StringTest | undefined => {
   const texts = predicate.constants.map((constant) => (constant.type === 'string' ? constant.value : undefined));
   if (texts.includes(undefined)) return undefined;
   const strings = texts as string[];
