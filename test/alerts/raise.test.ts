@@ -98,7 +98,8 @@ describe('an alert', () => {
       },
       kernel: 'sim 6.12',
     });
-    expect(parseAlert(JSON.stringify({ ...alert, id: 'web-1-1', seq: 1 }))).toMatchObject({ rule: alert.rule });
+    const whole = { ...alert, id: 'web-1-1', seq: 1 };
+    expect(parseAlert(JSON.stringify(whole))).toEqual({ alert: whole });
   });
 
   it('names the container, where there is one', () => {

@@ -480,7 +480,7 @@ export const createWorld = (host: SimHost): World => {
       ...resultFacts(result),
       ...socketFacts(fd, six ? '6' : '4'),
       ['evt.arg[fd]', is(String(fd))],
-      ['fd.name', is(`(local)->${serverText}`)],
+      ['fd.name', is(`127.0.0.9:60001->${serverText}`)],
       ['fd.sip', is(address)],
       ['fd.rip', is(address)],
       ['fd.snet', is(address)],
@@ -494,7 +494,7 @@ export const createWorld = (host: SimHost): World => {
   };
   const socket = (process: Known, family: number, type: number, letter: string): number => {
     const fd = call(process, 'socket', [family, type, 0]);
-    const name: [string, Fact][] = letter === 'u' ? [] : [['fd.name', is('(local)')]];
+    const name: [string, Fact][] = letter === 'u' ? [] : [['fd.name', is('127.0.0.9:60001')]];
     const domain = ['evt.arg[domain]', is(String(family))] as const;
     emit('socket', process, ...resultFacts(fd), ...socketFacts(fd, letter), ...name, domain);
     return fd;
