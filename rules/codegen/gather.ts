@@ -37,6 +37,8 @@ import { END, HEAD, RECORD_KIND, type RecordKind } from './layout.ts';
 export const COMM_BYTES = 16;
 const S_IFMT = 0xf000;
 const S_IFSOCK = 0xc000;
+/** What is none of the types there are characters for: event descriptors, netlink sockets. */
+const OTHER_TYPE = 'o';
 const MEMFD = 0x3a_64_66_6d_65_6dn;
 
 /** r8 = the current task. */
@@ -159,6 +161,8 @@ export const emitFileFacts = (out: Emitter): void => {
     st('dw', R10, STACK.length, 0),
     ...probeFieldAt(STACK.length, 2, STACK.inode, 'inode.i_mode'),
     ldx('h', R9, R10, STACK.length),
+    jeq(R9, 0, end),
+    st('b', R7, HEAD.typechar, OTHER_TYPE.charCodeAt(0)),
     and(R9, S_IFMT),
   );
   for (const type of Object.values(FILE_TYPES)) {

@@ -159,6 +159,7 @@ const TYPE_CODES: readonly (readonly [char: string, name: string])[] = [
   ['6', 'ipv6'],
   ['u', 'unix'],
   ['m', 'memfd'],
+  ['o', 'other'],
 ];
 
 /** The name that fd.type prints for fd.typechar's character. */

@@ -83,7 +83,7 @@ const atom: fc.Arbitrary<Atom> = fc
     atoms(['evt.res'], TEXT, one(['SUCCESS', 'ENOENT', 'EACCES', 'EFAULT', 'EPERM', 'EBADF', 'E41'])),
     atoms(['evt.res'], ['startswith', 'contains'], one(['E', 'SUCC', 'ENO'])),
     atoms(['evt.failed', 'evt.is_open_read', 'evt.is_open_write', 'evt.is_open_create'], TEXT, one(['true', 'false'])),
-    atoms(['fd.typechar'], [...TEXT, 'in'], one(['f', 'd', '4', '6', 'u', 'p', 'm'])),
+    atoms(['fd.typechar'], [...TEXT, 'in'], one(['f', 'd', '4', '6', 'u', 'p', 'm', 'o'])),
     atoms(['evt.arg[flags]'], [...TEXT, 'contains'], one(['O_RDONLY', 'O_RDWR', 'O_CREAT', 'O_WRONLY|O_CREAT'])),
     atoms(
       ['evt.arg[fd]', 'evt.arg[domain]', 'evt.arg[uid]'],

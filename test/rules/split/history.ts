@@ -517,6 +517,13 @@ export const createWorld = (host: SimHost): World => {
     close(process, fd);
   };
 
+  const netlink = (process: Known): void => {
+    const fd = call(process, 'socket', [16, 3, 0]);
+    const domain = ['evt.arg[domain]', is('16')] as const;
+    emit('socket', process, ...resultFacts(fd), ...socketFacts(fd, 'o'), domain);
+    close(process, fd);
+  };
+
   const end = (process: Known): void => {
     living.splice(living.indexOf(process), 1);
     for (const other of living) if (other.parent === process) other.parent = init;
@@ -573,7 +580,7 @@ export const createWorld = (host: SimHost): World => {
           break;
         default:
           if (a % 5 === 0) thread(process);
-          else if (a % 5 === 1) unix(process);
+          else if (a % 5 === 1) (b % 2 === 0 ? unix : netlink)(process);
           else if (a % 5 === 2) setuid(process, b);
           else if (a % 5 === 3 && living.length > 2) signal(process, b, c);
           else if (living.length > 4) {
