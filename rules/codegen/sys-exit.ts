@@ -1,13 +1,11 @@
 import {
   add,
   and,
-  arsh,
   comment,
   exit,
   ja,
   jeq,
   jge,
-  jle,
   jne,
   jsge,
   jsgt,
@@ -17,7 +15,6 @@ import {
   ldx,
   ldxField,
   loadMap,
-  lsh,
   mov,
   or,
   R0,
@@ -29,67 +26,26 @@ import {
   R8,
   R9,
   R10,
-  type Register,
   st,
   stx,
 } from '../../engine/isa/index.ts';
 import { AT_FDCWD, type EventType, OPEN_FLAGS, Truth } from '../language/index.ts';
-import {
-  assume,
-  type EventPlan,
-  EXEC_EVENTS,
-  type KernelPredicate,
-  literalsOf,
-  OPEN_EVENTS,
-  type PlannedRule,
-} from '../plan/index.ts';
+import { assume, type EventPlan, EXEC_EVENTS, literalsOf, OPEN_EVENTS, type PlannedRule } from '../plan/index.ts';
+import { emitCallObjects, NEED } from './call-objects.ts';
 import { EXTRA, type HookContext } from './context.ts';
-import { helper, probeFieldAt, STACK, stackAddress } from './emitter.ts';
+import { helper, STACK, stackAddress } from './emitter.ts';
 import { emitOutput, emitVerdicts } from './enforce.ts';
 import { emitFormula } from './formulas.ts';
-import {
-  currentTask,
-  emitClear,
-  emitFileFacts,
-  emitFileOfFd,
-  emitHead,
-  emitScratch,
-  emitSockaddrEnd,
-} from './gather.ts';
+import { currentTask, emitClear, emitHead, emitScratch } from './gather.ts';
 import { emitLatePredicates } from './late.ts';
-import { END, HEAD, IA32_BIT, type RecordString, STRING, STRING_STATE, UNKNOWN_FLAGS } from './layout.ts';
-import { emitPathOf, emitPathWalk } from './path.ts';
+import { HEAD, IA32_BIT, UNKNOWN_FLAGS } from './layout.ts';
 import { emitOwnProcess, emitPredicate, isLate } from './predicates.ts';
-import { emitPassedPath } from './strings.ts';
 
 /** System call numbers of one table that are told apart; both ABIs' tables end below it. */
 export const CALL_NUMBERS = 512;
 const TS_COMPAT = 2;
-const SOCK_STREAM = 1;
-const EINPROGRESS = 115;
 /** -ERESTARTSYS to -ERESTART_RESTARTBLOCK: the call was interrupted and has no result (include/linux/errno.h). */
 const RESTART = { first: -516, last: -512 } as const;
-
-/** What `address:port->address:port` is written with. */
-const SOCKET_NAME = /^[0-9a-f.:[\]>*?-]*$/;
-
-/** Whether a predicate on a file's name could hold for a socket's, which the kernel part doesn't know. */
-const mayNameSocket = (kernel: KernelPredicate): boolean =>
-  kernel.place === 'string' &&
-  kernel.of === 'file' &&
-  (kernel.test.negated || kernel.test.patterns.some((pattern) => SOCKET_NAME.test(pattern.text.toLowerCase())));
-
-/** What a recipe needs gathered for candidates. */
-const NEED = {
-  file: 1,
-  open: 2,
-  path: 4,
-  path2: 8,
-  remoteAddress: 16,
-  localAddress: 32,
-  sentTo: 64,
-  cwd: 128,
-} as const;
 
 /** Rules that several event types share. */
 interface RuleClass {
@@ -159,9 +115,11 @@ export const emitSysExit = (context: HookContext): void => {
   out.emit(comment('what the rules on this call need'));
   for (const recipe of recipes) out.emit(jeq(R9, recipe.number, `recipe.${recipe.number}`));
   out.emit(label('exit'), mov(R0, 0), exit());
-  for (const recipe of recipes) emitRecipe(context, recipe);
+  const needs = recipes.reduce((all, recipe) => all | emitRecipe(context, recipe), 0);
   for (const [number, ruleClass] of classes.entries()) emitCandidates(context, number, ruleClass);
-  emitLate(context);
+  out.emit(label('late'));
+  emitCallObjects(context, needs);
+  emitLatePredicates(context);
   out.emit(ldx('w', R9, R7, extra + EXTRA.recipe));
   for (const [number] of classes.entries()) out.emit(jeq(R9, number, `final.${number}`));
   out.emit(ja('exit'));
@@ -225,8 +183,8 @@ const emitDispatch = (context: HookContext): void => {
   out.emit(label('arguments'));
 };
 
-/** Puts an event's arguments where the common code looks for them. */
-const emitRecipe = (context: HookContext, recipe: Recipe): void => {
+/** Puts an event's arguments where the common code looks for them; returns what the event's rules need of it. */
+const emitRecipe = (context: HookContext, recipe: Recipe): number => {
   const { out, extra } = context;
   const event = recipe.events[0]!;
   const at = (index: number): number => HEAD.arguments + 8 * index;
@@ -300,6 +258,7 @@ const emitRecipe = (context: HookContext, recipe: Recipe): void => {
     out.emit(...copy(address, extra + EXTRA.address, 'dw'), ...copy(address + 1, extra + EXTRA.addressLength, 'dw'));
   }
   out.emit(st('w', R7, extra + EXTRA.needs, needs), ja(`class.${recipe.ruleClass}`));
+  return needs;
 };
 
 /** Evaluates what is cheap, and goes on only where some rule may still match. */
@@ -327,159 +286,3 @@ const emitCandidates = (context: HookContext, number: number, { rules }: RuleCla
   }
   out.emit(ja('exit'));
 };
-
-/** Gathers files, paths and addresses as the recipe asks, and evaluates what depends on them. */
-const emitLate = (context: HookContext): void => {
-  const { out, layout, extra } = context;
-  const need = (bit: number, otherwise: string) => [
-    ldx('w', R1, R7, extra + EXTRA.needs),
-    and(R1, bit),
-    jeq(R1, 0, otherwise),
-  ];
-  const { file = 0, path = 0, path2 = 0 } = layout.strings;
-  out.emit(
-    label('late'),
-    st('dw', R10, STACK.socket, 0),
-    ...need(NEED.file, 'file.done'),
-    ldx('w', R9, R7, HEAD.fd),
-    lsh(R9, 32),
-    arsh(R9, 32),
-    jsge(R9, 0, 'file.open'),
-    st('b', R7, file + STRING.state, STRING_STATE.absent),
-    ...need(NEED.open, 'file.done'),
-    comment('a failed open has the path as passed'),
-    st('b', R7, HEAD.typechar, 'f'.charCodeAt(0)),
-    ldx('dw', R3, R7, extra + EXTRA.path),
-  );
-  emitPassedPath(out, R3, file);
-  out.emit(ja('file.done'), label('file.open'), st('b', R7, file + STRING.state, STRING_STATE.unknown));
-  emitFileOfFd(out);
-  emitFileFacts(out);
-  const socketName = context.hook.predicates.some(({ kernel }) => mayNameSocket(kernel)) ? 'file.done' : 'file.socket';
-  out.emit(
-    comment("user space puts a socket's name together; a Unix socket has none"),
-    ldx('b', R1, R7, HEAD.typechar),
-    jeq(R1, '4'.charCodeAt(0), socketName),
-    jeq(R1, '6'.charCodeAt(0), socketName),
-    jne(R1, 'u'.charCodeAt(0), 'file.named'),
-    label('file.socket'),
-    st('b', R7, file + STRING.state, STRING_STATE.absent),
-    ja('file.done'),
-    label('file.named'),
-    ldx('dw', R9, R10, STACK.file),
-    jeq(R9, 0, 'file.done'),
-  );
-  emitPathOf(out, 'file.f_path');
-  emitPathWalk(out, file, extra + EXTRA.walk);
-  out.emit(label('file.done'));
-  for (const [bit, slot, from] of [
-    [NEED.path, path, EXTRA.path],
-    [NEED.path2, path2, EXTRA.path2],
-  ] as const) {
-    const done = out.fresh('path.done');
-    out.emit(...need(bit, done), ldx('dw', R3, R7, extra + from));
-    emitPassedPath(out, R3, slot);
-    out.emit(label(done));
-  }
-  out.emit(
-    ...need(NEED.cwd, 'cwd.done'),
-    ldx('dw', R1, R7, HEAD.result),
-    jslt(R1, 0, 'cwd.done'),
-    comment('the folder that chdir started from is gone; the one it came to is what it named'),
-    st('h', R7, path + STRING.length, 0),
-    st('b', R7, path + STRING.state, STRING_STATE.relative),
-    label('cwd.done'),
-  );
-  emitBase(context, ['path', 'file'], 'base', EXTRA.dirfd);
-  emitBase(context, ['path2'], 'base2', EXTRA.dirfd2);
-  for (const [bit, end] of [
-    [NEED.remoteAddress, 'remote'],
-    [NEED.localAddress, 'local'],
-  ] as const) {
-    const done = out.fresh('address.done');
-    out.emit(...need(bit, done));
-    if (end === 'remote') emitKeepRemote(context, done);
-    emitReadAddress(context, done);
-    emitSockaddrEnd(context, end);
-    out.emit(label(done));
-  }
-  out.emit(...currentTask);
-  emitLatePredicates(context);
-};
-
-/** Resolves the folder that a relative path starts from: a descriptor's, or the working directory. */
-const emitBase = (context: HookContext, slots: readonly RecordString[], base: RecordString, dirfd: number): void => {
-  const { out, layout, extra } = context;
-  const into = layout.strings[base] ?? 0;
-  const [wanted, byFd, walk, done] = ['base.wanted', 'base.fd', 'base.walk', 'base.done'].map((name) =>
-    out.fresh(name),
-  ) as [string, string, string, string];
-  for (const slot of slots)
-    out.emit(ldx('b', R1, R7, (layout.strings[slot] ?? 0) + STRING.state), jeq(R1, STRING_STATE.relative, wanted));
-  out.emit(
-    ja(done),
-    label(wanted),
-    comment('the folder that a relative path starts from'),
-    ...currentTask,
-    ldx('w', R9, R7, extra + dirfd),
-    lsh(R9, 32),
-    arsh(R9, 32),
-    jne(R9, AT_FDCWD, byFd),
-    ldxField('dw', R9, R8, 'task_struct.fs'),
-  );
-  emitPathOf(out, 'fs_struct.pwd');
-  out.emit(ja(walk), label(byFd));
-  emitFileOfFd(out);
-  out.emit(ldx('dw', R9, R10, STACK.file), jeq(R9, 0, done));
-  emitPathOf(out, 'file.f_path');
-  out.emit(label(walk));
-  emitPathWalk(out, into, extra + EXTRA.walk);
-  out.emit(label(done));
-};
-
-/**
- * Jumps to `done` where the socket's own remote end is the event's: not where the call failed at once, nor for a datagram, which
- * goes to the address it names.
- */
-const emitKeepRemote = (context: HookContext, done: string): void => {
-  const { out, extra } = context;
-  const [socket, passed] = [out.fresh('remote.socket'), out.fresh('remote.passed')];
-  out.emit(
-    ldx('h', R1, R7, HEAD.remote + END.family),
-    jeq(R1, 0, passed),
-    ldx('w', R1, R7, extra + EXTRA.needs),
-    and(R1, NEED.sentTo),
-    jeq(R1, 0, socket),
-    ...probeFieldAt(STACK.length, 2, STACK.socket, 'sock.sk_type'),
-    ldx('h', R1, R10, STACK.length),
-    jeq(R1, SOCK_STREAM, done),
-    ja(passed),
-    label(socket),
-    ldx('dw', R1, R7, HEAD.result),
-    jsge(R1, 0, done),
-    jeq(R1, -EINPROGRESS, done),
-    label(passed),
-  );
-};
-
-/** Reads the sockaddr that the call passed, at most 28 bytes; jumps to `done` where there is none. */
-const emitReadAddress = (context: HookContext, done: string): void => {
-  const { out, extra } = context;
-  const SOCKADDR_IN6 = 28;
-  const short = out.fresh('address.short');
-  out.emit(...clearAddress(R7, extra + EXTRA.sockaddr));
-  out.emit(
-    ldx('dw', R2, R7, extra + EXTRA.addressLength),
-    jle(R2, SOCKADDR_IN6, short),
-    mov(R2, SOCKADDR_IN6),
-    label(short),
-    jeq(R2, 0, done),
-    mov(R1, R7),
-    add(R1, extra + EXTRA.sockaddr),
-    ldx('dw', R3, R7, extra + EXTRA.address),
-    helper('bpf_probe_read_user'),
-    jne(R0, 0, done),
-  );
-};
-
-const clearAddress = (base: Register, at: number) => [0, 8, 16, 24].map((offset) => st('dw', base, at + offset, 0));

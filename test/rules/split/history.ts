@@ -4,6 +4,7 @@ import type { Fact, Happened } from './oracle.ts';
 
 const AT_FDCWD = -100;
 const FAR = 0xdead_0000;
+const CLONE_PARENT = 0x8000;
 /** Bytes from which on a path or an argument vector is longer than what is read. */
 const LONG_PATH = 255;
 const LONG_ARGV = 512;
@@ -432,15 +433,19 @@ export const createWorld = (host: SimHost): World => {
   };
 
   const fork = (process: Known, a: number): void => {
-    const kind = pick(['fork', 'vfork', 'fork'], a);
-    const result = call(process, kind, []);
+    const kind = pick(['fork', 'vfork', 'clone'], a);
+    const siblings = kind === 'clone' && process.parent !== undefined;
+    const result = call(process, kind, siblings ? [CLONE_PARENT] : []);
     const task = host.task(result);
     if (task === undefined) throw new Error(`${kind} made no process`);
-    const child = { ...process, task, pid: result, parent: process, fds: new Map(process.fds) };
+    const parent = siblings ? process.parent : process;
+    const flags: [string, Fact][] =
+      kind === 'clone' ? [['evt.arg[flags]', is(String(siblings ? CLONE_PARENT : 0))]] : [];
+    const child = { ...process, task, pid: result, parent, fds: new Map(process.fds) };
     delete child.thread;
     living.push(child);
-    emit(kind, process, ...resultFacts(result));
-    emit(kind, child, ...resultFacts(0));
+    emit(kind, process, ...resultFacts(result), ...flags);
+    emit(kind, child, ...resultFacts(0), ...flags);
   };
 
   const thread = (process: Known): void => {
