@@ -30,6 +30,10 @@ import { PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
 
 /** Directories and mounts a walk passes at most; a deeper path is unknown. */
 const MAX_STEPS = 32;
+/** What the stack holds of what was done before, and of a component: cleared, so that a verifier finds all ways there equal. */
+const BEFORE = [STACK.inode, STACK.socket, STACK.file, STACK.scratch];
+const COMPONENT = [STACK.parent, STACK.root, STACK.name, STACK.length];
+
 /** The walk writes backwards from here, so that its buffer needs as much again behind it for the verifier's sake. */
 const END = PATH_BYTES - 1;
 
@@ -67,9 +71,11 @@ export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void =
     st('h', R7, slot + STRING.nameLength, 0),
     mov(R9, END),
     mov(R8, 0),
+    ...BEFORE.map((slot) => st('dw', R10, slot, 0)),
     label(loop),
     jge(R8, MAX_STEPS, unknown),
     add(R8, 1),
+    ...COMPONENT.map((slot) => st('dw', R10, slot, 0)),
     ...probeFieldAt(STACK.root, 8, STACK.mount, 'mount.mnt.mnt_root'),
     ...probeFieldAt(STACK.parent, 8, STACK.dentry, 'dentry.d_parent'),
     ldx('dw', R1, R10, STACK.dentry),
