@@ -1,7 +1,6 @@
 import { type Alert, type AuditLog, raiseAlert } from '../alerts/index.ts';
 import type { Policy } from '../policies/index.ts';
 import {
-  CONFIG,
   type Compiled,
   compile,
   type Diagnostic,
@@ -10,26 +9,20 @@ import {
   type EventRecord,
   type Guard,
   type Priority,
-  processKey,
-  processValue,
   RecordError,
   type Residual,
   type Rule,
   residualOf,
 } from '../rules/index.ts';
 import {
-  argumentsText,
-  commandLine,
   createProcessTable,
   fieldsOf,
-  type Kernel,
   type KernelMap,
-  type Link,
-  type ProcessFacts,
   type ProcessTable,
   type Sensor,
   type SensorReport,
 } from '../sensors/index.ts';
+import { FIRST, loadObject, mapOf } from './load.ts';
 
 export interface AgentOptions {
   readonly policies: readonly Policy[];
@@ -80,14 +73,6 @@ export class CompileError extends Error {
   }
 }
 
-/** An object's maps and programs in a kernel. */
-interface Loaded {
-  readonly maps: ReadonlyMap<string, KernelMap>;
-  readonly links: readonly Link[];
-}
-
-const FIRST = new Uint8Array(4);
-
 const EVENT_OF_HOOK = {
   execve: EVENT_TYPES.get('execve'),
   procexit: EVENT_TYPES.get('procexit'),
@@ -103,76 +88,6 @@ const EVENT_OF_HOOK = {
       return event === undefined ? [] : [[hook, event] as const];
     }),
   ),
-};
-
-const loadObject = (kernel: Kernel, compiled: Compiled): Loaded => {
-  const maps = new Map<string, KernelMap>();
-  for (const spec of compiled.object.maps) maps.set(spec.name, kernel.createMap(spec));
-  const programs = compiled.object.programs.map((program) => kernel.loadProgram(program, maps));
-  return { maps, links: programs.map((program) => kernel.attach(program)) };
-};
-
-const factsText = (facts: ProcessFacts) => ({
-  name: facts.name,
-  exe: facts.argv[0] ?? '',
-  exepath: facts.exepath,
-  args: argumentsText(facts.argv),
-  cmdline: commandLine(facts) ?? facts.name,
-  memfd: facts.memfd,
-});
-
-const required = (maps: ReadonlyMap<string, KernelMap>, name: string): KernelMap => {
-  const map = maps.get(name);
-  if (map === undefined) throw new Error(`the object has no map called ${name}`);
-  return map;
-};
-
-const check = (result: number, what: string): void => {
-  if (result !== 0) throw new Error(`${what} failed with errno ${-result}`);
-};
-
-/** Fills in what programs need before they are of use: scopes, guards, facts of processes that exist. */
-const fillMaps = (
-  options: AgentOptions,
-  compiled: Compiled,
-  maps: ReadonlyMap<string, KernelMap>,
-  table: ProcessTable,
-): void => {
-  const { sensor, warn } = options;
-  const { kernel } = sensor;
-  const scopes = new Uint8Array(required(maps, 'scopes').spec.valueSize);
-  for (const [index, path] of compiled.plan.scopes.entries()) {
-    const id = kernel.cgroupId(path);
-    if (id === undefined) warn?.(`there is no cgroup ${path}: the policies with that scope see nothing`);
-    else new DataView(scopes.buffer).setBigUint64(index * 8, id, true);
-  }
-  check(required(maps, 'scopes').update(FIRST, scopes), 'writing the scopes');
-
-  const guarded = required(maps, 'protected');
-  for (const path of options.protect ?? []) {
-    const id = kernel.fileId(path);
-    if (id === undefined) {
-      warn?.(`there is no file ${path} to protect`);
-      continue;
-    }
-    const key = new Uint8Array(16);
-    const view = new DataView(key.buffer);
-    view.setBigUint64(0, id.ino, true);
-    view.setBigUint64(8, id.dev, true);
-    check(guarded.update(key, new Uint8Array([1, 0, 0, 0])), `protecting ${path}`);
-  }
-
-  for (const facts of kernel.processes()) {
-    table.add(facts);
-    const value = processValue(compiled.processes, factsText(facts));
-    required(maps, 'processes').update(processKey(facts.pid, facts.start), value);
-  }
-
-  const config = new Uint8Array(CONFIG.size);
-  const view = new DataView(config.buffer);
-  view.setUint32(CONFIG.enforce, options.enforce ? 1 : 0, true);
-  view.setUint32(CONFIG.agent, sensor.kind === 'linux' ? process.pid : 0, true);
-  check(required(maps, 'config').update(FIRST, config), 'writing the configuration');
 };
 
 /** What an audit record of an enforcing rule says was done. */
@@ -204,8 +119,16 @@ export const runAgent = async (
   const table = createProcessTable();
   const residual: Residual = residualOf(compiled.plan);
   const tally = createTally();
-  const { maps, links } = loadObject(kernel, compiled);
-  const ring = kernel.ringBuffer(required(maps, 'events'));
+  const { maps, links } = loadObject({
+    kernel,
+    compiled,
+    enforce: options.enforce,
+    agentPid: sensor.kind === 'linux' ? process.pid : 0,
+    protect: options.protect ?? [],
+    processes: table,
+    ...(options.warn && { warn: options.warn }),
+  });
+  const ring = kernel.ringBuffer(mapOf(maps, 'events'));
   log.append('start', { host: options.host, kernel: kernel.features.name, enforce: options.enforce });
   for (const policy of policies)
     log.append('policy', { name: policy.name, hash: policy.hash, mode: policy.mode, rules: policy.rules.length });
@@ -279,7 +202,6 @@ export const runAgent = async (
   const pump = (): void => {
     ring.consume(handle);
   };
-  fillMaps(options, compiled, maps, table);
   pump();
   let report: SensorReport;
   try {
@@ -288,7 +210,7 @@ export const runAgent = async (
   } finally {
     for (const link of links) kernel.detach(link);
   }
-  const lost = readLost(required(maps, 'lost'), compiled);
+  const lost = readLost(mapOf(maps, 'lost'), compiled);
   for (const [hook, records] of lost) log.append('loss', { hook, records });
   if (broken.records > 0) log.append('loss', { unreadable: broken.records, reason: broken.reason });
   log.append('stop', { events: tally.events, alerts: tally.alerts });

@@ -1,0 +1,112 @@
+import { CONFIG, type Compiled, processKey, processValue } from '../rules/index.ts';
+import {
+  argumentsText,
+  commandLine,
+  type Kernel,
+  type KernelMap,
+  type Link,
+  type ProcessFacts,
+  type ProcessTable,
+} from '../sensors/index.ts';
+
+/** The key of an array map's first entry. */
+export const FIRST = new Uint8Array(4);
+/** BPF_NOEXIST (include/uapi/linux/bpf.h): what a program has put there since is newer. */
+const ONLY_NEW = 1;
+
+export interface LoadOptions {
+  readonly kernel: Kernel;
+  readonly compiled: Compiled;
+  /** Carry out verdicts. */
+  readonly enforce: boolean;
+  /** The agent's own process where it is observed too; 0 where not. */
+  readonly agentPid: number;
+  /** Paths of executables that are never acted on. */
+  readonly protect: readonly string[];
+  /** Gets the processes that exist. */
+  readonly processes: ProcessTable;
+  readonly warn?: (sentence: string) => void;
+}
+
+/** An object's maps and attached programs in a kernel. */
+export interface Loaded {
+  readonly maps: ReadonlyMap<string, KernelMap>;
+  readonly links: readonly Link[];
+}
+
+/** A map of the object by name. @throws Error where there is none */
+export const mapOf = (maps: ReadonlyMap<string, KernelMap>, name: string): KernelMap => {
+  const map = maps.get(name);
+  if (map === undefined) throw new Error(`the object has no map called ${name}`);
+  return map;
+};
+
+const check = (result: number, what: string): void => {
+  if (result !== 0) throw new Error(`${what} failed with errno ${-result}`);
+};
+
+/**
+ * Puts an object into a kernel: what its programs rely on is there before they attach, the facts of processes that exist follow
+ * without overwriting newer ones, and enforcement is switched on last. @throws VerifierError, RelocationError
+ */
+export const loadObject = (options: LoadOptions): Loaded => {
+  const { kernel, compiled } = options;
+  const maps = new Map<string, KernelMap>();
+  for (const spec of compiled.object.maps) maps.set(spec.name, kernel.createMap(spec));
+  fillScopes(options, mapOf(maps, 'scopes'));
+  fillProtected(options, mapOf(maps, 'protected'));
+  const programs = compiled.object.programs.map((program) => kernel.loadProgram(program, maps));
+  const links = programs.map((program) => kernel.attach(program));
+  fillProcesses(options, mapOf(maps, 'processes'));
+  configure(options, mapOf(maps, 'config'));
+  return { maps, links };
+};
+
+const fillScopes = ({ kernel, compiled, warn }: LoadOptions, map: KernelMap): void => {
+  const scopes = new Uint8Array(map.spec.valueSize);
+  for (const [index, path] of compiled.plan.scopes.entries()) {
+    const id = kernel.cgroupId(path);
+    if (id === undefined) warn?.(`there is no cgroup ${path}: the policies with that scope see nothing`);
+    else new DataView(scopes.buffer).setBigUint64(index * 8, id, true);
+  }
+  check(map.update(FIRST, scopes), 'writing the scopes');
+};
+
+const fillProtected = ({ kernel, protect, warn }: LoadOptions, map: KernelMap): void => {
+  for (const path of protect) {
+    const id = kernel.fileId(path);
+    if (id === undefined) {
+      warn?.(`there is no file ${path} to protect`);
+      continue;
+    }
+    const key = new Uint8Array(16);
+    const view = new DataView(key.buffer);
+    view.setBigUint64(0, id.ino, true);
+    view.setBigUint64(8, id.dev, true);
+    check(map.update(key, new Uint8Array([1, 0, 0, 0])), `protecting ${path}`);
+  }
+};
+
+const factsText = (facts: ProcessFacts) => ({
+  name: facts.name,
+  exe: facts.argv[0] ?? '',
+  exepath: facts.exepath,
+  args: argumentsText(facts.argv),
+  cmdline: commandLine(facts) ?? facts.name,
+  memfd: facts.memfd,
+});
+
+const fillProcesses = ({ kernel, compiled, processes }: LoadOptions, map: KernelMap): void => {
+  for (const facts of kernel.processes()) {
+    processes.add(facts);
+    map.update(processKey(facts.pid, facts.start), processValue(compiled.processes, factsText(facts)), ONLY_NEW);
+  }
+};
+
+const configure = ({ enforce, agentPid }: LoadOptions, map: KernelMap): void => {
+  const config = new Uint8Array(CONFIG.size);
+  const view = new DataView(config.buffer);
+  view.setUint32(CONFIG.enforce, enforce ? 1 : 0, true);
+  view.setUint32(CONFIG.agent, agentPid, true);
+  check(map.update(FIRST, config), 'writing the configuration');
+};
