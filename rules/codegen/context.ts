@@ -17,6 +17,8 @@ export interface ProcessGroup {
   readonly fact: ProcessFact;
   readonly placed: PlacedAutomaton;
   readonly at: number;
+  /** The tests in the conditions' words, for listings. */
+  readonly texts: readonly string[];
 }
 
 /** The facts that automata of their own decide, in the order of their bytes. */

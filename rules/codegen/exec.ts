@@ -203,7 +203,7 @@ const emitProcessFact = (context: HookContext, fact: ProcessFact): void => {
   const groups = context.processes.groups.filter((group) => group.fact === fact);
   const [first] = groups;
   if (first === undefined) return;
-  out.emit(comment(`${FACT_NAMES[fact]}, as of exec`));
+  out.emit(comment(`${FACT_NAMES[fact]}, as of exec: ${groups.flatMap((group) => group.texts).join('; ')}`));
   if (fact === 'memfd') {
     emitMemfd(context, first, extra + EXTRA.process + first.at);
     return;

@@ -94,11 +94,9 @@ const layOutProcesses = (plan: Plan, tables: Tables): ProcessLayout => {
       { nulIsBlank },
     );
     for (const { placed: automaton, tests: its } of placed) {
-      groups.push({ fact, placed: automaton, at: size });
-      for (const [position, test] of its.entries()) {
-        const key = tests.find((each) => each.test === test)?.key;
-        if (key !== undefined) byteOf.set(key, size + position);
-      }
+      const known = its.map((test) => tests.find((each) => each.test === test));
+      groups.push({ fact, placed: automaton, at: size, texts: known.map((test) => test?.text ?? '') });
+      for (const [position, test] of known.entries()) if (test !== undefined) byteOf.set(test.key, size + position);
       size += automaton.automaton.width;
     }
   }

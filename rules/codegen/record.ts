@@ -1,5 +1,5 @@
 import type { HookName } from '../../engine/object/index.ts';
-import { AF_INET, AF_INET6, type EventType, eventTypeOf, Truth } from '../language/index.ts';
+import { AF_INET, AF_INET6, addressText, type EventType, eventTypeOf, Truth } from '../language/index.ts';
 import {
   AS_PASSED,
   END,
@@ -96,31 +96,12 @@ export class RecordError extends Error {
   }
 }
 
-/** An IPv6 address in the form of RFC 5952. */
-const ipv6Text = (view: DataView, at: number): string => {
-  const groups = Array.from({ length: 8 }, (_, index) => view.getUint16(at + 2 * index));
-  let best = { at: -1, length: 1 };
-  for (let index = 0; index < 8; index++) {
-    let length = 0;
-    while (groups[index + length] === 0) length++;
-    if (length > best.length) best = { at: index, length };
-  }
-  const text = (from: number, to: number): string =>
-    groups
-      .slice(from, to)
-      .map((group) => group.toString(16))
-      .join(':');
-  return best.at < 0 ? text(0, 8) : `${text(0, best.at)}::${text(best.at + best.length, 8)}`;
-};
-
 const endOf = (view: DataView, at: number): SocketEnd | undefined => {
   const family = view.getUint16(at + END.family, true);
   const port = view.getUint16(at + END.port, true);
-  if (family === AF_INET) {
-    const address = [0, 1, 2, 3].map((index) => view.getUint8(at + END.address + index)).join('.');
-    return { family: 'ipv4', address, port };
-  }
-  return family === AF_INET6 ? { family: 'ipv6', address: ipv6Text(view, at + END.address), port } : undefined;
+  const bytes = (length: number): Uint8Array => new Uint8Array(view.buffer, view.byteOffset + at + END.address, length);
+  if (family === AF_INET) return { family: 'ipv4', address: addressText(bytes(4)), port };
+  return family === AF_INET6 ? { family: 'ipv6', address: addressText(bytes(16)), port } : undefined;
 };
 
 const eventOf = (

@@ -68,3 +68,20 @@ const prefixMask = (prefix: number, index: number): number =>
 export const inNetwork = (address: Uint8Array, { bytes, prefix }: Network): boolean =>
   address.length === bytes.length &&
   bytes.every((byte, index) => ((address[index] ?? 0) & prefixMask(prefix, index)) === byte);
+
+/** The text form of 4 or 16 bytes; IPv6 as RFC 5952 writes it. */
+export const addressText = (bytes: Uint8Array): string => {
+  if (bytes.length === 4) return bytes.join('.');
+  const words = Array.from({ length: 8 }, (_, index) => ((bytes[index * 2] ?? 0) << 8) | (bytes[index * 2 + 1] ?? 0));
+  if (words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff)
+    return `::ffff:${bytes.subarray(12).join('.')}`;
+  let best = { start: 0, length: 1 };
+  for (let start = 0; start < 8; start++) {
+    let length = 0;
+    while (start + length < 8 && words[start + length] === 0) length++;
+    if (length > best.length) best = { start, length };
+  }
+  const text = (part: readonly number[]): string => part.map((word) => word.toString(16)).join(':');
+  if (best.length < 2) return text(words);
+  return `${text(words.slice(0, best.start))}::${text(words.slice(best.start + best.length))}`;
+};

@@ -53,6 +53,8 @@ export interface ProcessTest {
   readonly key: string;
   readonly fact: ProcessFact;
   readonly test: StringTest;
+  /** The condition's text of its first use, for listings. */
+  readonly text: string;
 }
 
 /** Rules after the split. */
@@ -236,7 +238,8 @@ export const planRules = (rules: readonly Rule[]): Plan => {
               const { kernel } = placed;
               if (kernel.place === 'process') {
                 const key = processTestKey(kernel.fact, kernel.test);
-                processTests.set(key, { key, fact: kernel.fact, test: kernel.test });
+                if (!processTests.has(key))
+                  processTests.set(key, { key, fact: kernel.fact, test: kernel.test, text: predicateText(predicate) });
               }
               if (kernel.place === 'scope') scopes.add(kernel.cgroup);
               return { index: builder.number(kernel, predicate) };

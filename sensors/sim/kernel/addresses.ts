@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { parseAddress } from '../../../rules/index.ts';
+import { addressText, parseAddress } from '../../../rules/index.ts';
 import type { SimAddress } from '../sim-host.ts';
 import { AF_INET, AF_INET6, AF_UNIX } from '../uapi.ts';
 import { decodeText, encodeText } from './kernel-object.ts';
@@ -31,23 +31,6 @@ export const ipv6Bytes = (address: string): Uint8Array => {
 
 /** The four bytes of an IPv4 address; the last four of an IPv6 one. */
 export const ipv4Bytes = (address: string): Uint8Array => ipv6Bytes(address).subarray(12);
-
-/** The text form of 4 or 16 bytes; IPv6 as RFC 5952 writes it. */
-export const addressText = (bytes: Uint8Array): string => {
-  if (bytes.length === 4) return bytes.join('.');
-  const words = Array.from({ length: 8 }, (_, index) => ((bytes[index * 2] ?? 0) << 8) | (bytes[index * 2 + 1] ?? 0));
-  if (words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff)
-    return `::ffff:${bytes.subarray(12).join('.')}`;
-  let best = { start: 0, length: 1 };
-  for (let start = 0; start < 8; start++) {
-    let length = 0;
-    while (start + length < 8 && words[start + length] === 0) length++;
-    if (length > best.length) best = { start, length };
-  }
-  const text = (part: readonly number[]): string => part.map((word) => word.toString(16)).join(':');
-  if (best.length < 2) return text(words);
-  return `${text(words.slice(0, best.start))}::${text(words.slice(best.start + best.length))}`;
-};
 
 /** A stable key of a host for maps. */
 export const hostKey = (address: string): string => addressText(ipv6Bytes(address));
