@@ -1,7 +1,7 @@
 import { EVENT_TYPES } from '../../rules/index.ts';
 import type { SimHost, SimTask } from '../sim/index.ts';
 import { numberOf } from './numbers.ts';
-import type { RecordedCall } from './recording.ts';
+import type { RecordedCall, RecordedEvent } from './recording.ts';
 import { memberOf, type StraceValue, textOf } from './value.ts';
 
 const O_DIRECTORY = 0x10000n;
@@ -51,22 +51,56 @@ const make = (host: SimHost, path: string, directory: boolean): void => {
   else host.fs.write(path, '');
 };
 
+/** Arguments that name a file; other strings, what was read or written among them, say nothing about the file system. */
+const PATHS: ReadonlySet<string> = new Set(['path', 'source', 'target']);
+
+const foldersAbove = function* (path: string): Iterable<string> {
+  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) yield path.slice(0, end);
+};
+
+/**
+ * The paths that must be directories because successful calls reach something below them: a program may open a directory like a
+ * file long before that shows.
+ */
+export const directoriesOf = (events: readonly RecordedEvent[]): ReadonlySet<string> => {
+  const found = new Set<string>();
+  for (const event of events) {
+    if (event.kind !== 'call' || event.result.errno !== undefined) continue;
+    const kinds = EVENT_TYPES.get(event.name)?.arguments ?? [];
+    const passed = event.arguments.map(
+      ({ value }, index) => decorationOf(value) ?? (PATHS.has(kinds[index]?.kind ?? '') ? textOf(value) : undefined),
+    );
+    const shown = event.arguments.some(({ value }) => decorationOf(value) !== undefined) && showsDirectory(event);
+    for (const path of [event.result.decoration, ...passed]) {
+      if (path === undefined || !path.startsWith('/')) continue;
+      if (shown && path === passed[0]) found.add(absolute('/', path));
+      for (const folder of foldersAbove(absolute('/', path))) found.add(folder);
+    }
+  }
+  return found;
+};
+
 /**
  * Gives the simulated file system what the recording shows beside the result of a successful call: that a path is a directory, and
  * where it led to a file of another name (-y: `open("/lib/libc.so.6") = 3</usr/lib/libc.so.6>`) that file and a symbolic link to
  * it, so that the open resolves as it did.
  */
-export const prepareFiles = (host: SimHost, task: SimTask, call: RecordedCall): void => {
+export const prepareFiles = (
+  host: SimHost,
+  task: SimTask,
+  call: RecordedCall,
+  directories: ReadonlySet<string>,
+): void => {
   if (call.result.errno !== undefined) return;
   const path = pathOf(task, call);
   if (path === undefined || path === '/' || /^\/(?:proc|dev)\//.test(path)) return;
-  if (showsDirectory(call)) make(host, path, true);
+  if (showsDirectory(call) || directories.has(path)) make(host, path, true);
   const target = call.result.decoration;
   const at = FLAGS[call.name];
   if (at === undefined || target === undefined || !/^\/(?!proc\/|memfd:|anon_hugepage)/.test(target)) return;
   if (target.endsWith(' (deleted)') || target.includes('<') || target.includes('\\')) return;
   const flags = numberOf(call.arguments[at]?.value) ?? 0n;
-  const isDirectory = (flags & O_DIRECTORY) !== 0n;
+  const isDirectory = (flags & O_DIRECTORY) !== 0n || directories.has(target);
   if (path === target) {
     if (isDirectory) make(host, path, true);
     return;

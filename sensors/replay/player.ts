@@ -2,7 +2,7 @@ import { EVENT_TYPES } from '../../rules/index.ts';
 import { errnoOf, signalOf } from '../constants.ts';
 import type { SimHost, SimTask } from '../sim/index.ts';
 import { playedCall, recordedOf } from './arguments.ts';
-import { prepareFiles } from './files.ts';
+import { directoriesOf, prepareFiles } from './files.ts';
 import type { RecordedCall, RecordedEvent, Recording, RecordingProblem } from './recording.ts';
 import { textOf } from './value.ts';
 
@@ -62,6 +62,7 @@ const terminalOf = (recording: Recording, pid: number): string | undefined => {
 export const createPlayer = (host: SimHost, recording: Recording): Player => {
   /** When the recording begins, nanoseconds since boot. */
   const origin = recording.start === undefined ? host.bootNs : recording.start - host.wallTime(0n);
+  const directories = directoriesOf(recording.events);
   const first = recording.events[0];
   const pids = new Set(recording.events.map((event) => event.pid));
   const forks = new Map<number, RecordedCall[]>();
@@ -113,7 +114,7 @@ export const createPlayer = (host: SimHost, recording: Recording): Player => {
     const following = recording.events.slice(next, next + LOOK_AHEAD);
     const recorded = ENDS.has(call.name) ? undefined : recordedOf(call, following);
     try {
-      prepareFiles(host, task, call);
+      prepareFiles(host, task, call, directories);
       const { name, args } = playedCall(call);
       host.call(task, name, args, {
         abi: call.abi,

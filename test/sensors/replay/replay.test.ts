@@ -120,6 +120,22 @@ describe('replay', () => {
     expect(host.fs.list('/srv/a/b/c')).toEqual([]);
   });
 
+  it('knows a directory that is opened like a file by what is reached below it later', async () => {
+    const { host, problems } = await play(
+      lines(
+        '42    execve("/bin/cat", ["cat"], 0x7ffd0 /* 4 vars */) = 0',
+        '42    openat(AT_FDCWD</>, "/usr/lib/locale/C.utf8/LC_MESSAGES", O_RDONLY|O_CLOEXEC) = 3</usr/lib/locale/C.utf8/LC_MESSAGES>',
+        '42    openat(AT_FDCWD</>, "/srv/list", O_RDONLY) = 4</srv/list>',
+        '42    read(4</srv/list>, "/srv/list/is/what/it/says", 4096) = 25',
+        '42    openat(AT_FDCWD</>, "/usr/lib/locale/C.utf8/LC_MESSAGES/SYS", O_RDONLY|O_CLOEXEC) = 5</usr/lib/locale/C.utf8/LC_MESSAGES/SYS>',
+        '42    getpid() = 42',
+      ),
+    );
+    expect(problems.filter((problem) => problem.includes('descriptor'))).toEqual([]);
+    expect(host.fs.list('/usr/lib/locale/C.utf8/LC_MESSAGES')).toEqual(['SYS']);
+    expect(host.fs.read('/srv/list')).toBe('');
+  });
+
   it('runs what lies in memory, by the descriptor it was executed from', async () => {
     const { kernel, problems } = await play(
       lines(
