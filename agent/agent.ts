@@ -5,7 +5,6 @@ import {
   compile,
   type Diagnostic,
   decodeRecord,
-  EVENT_TYPES,
   type EventRecord,
   type Guard,
   type Priority,
@@ -73,23 +72,6 @@ export class CompileError extends Error {
   }
 }
 
-const EVENT_OF_HOOK = {
-  execve: EVENT_TYPES.get('execve'),
-  procexit: EVENT_TYPES.get('procexit'),
-  byHook: new Map(
-    (
-      [
-        ['lsm/file_open', 'openat'],
-        ['lsm/bprm_check_security', 'execve'],
-        ['lsm/socket_connect', 'connect'],
-      ] as const
-    ).flatMap(([hook, type]) => {
-      const event = EVENT_TYPES.get(type);
-      return event === undefined ? [] : [[hook, event] as const];
-    }),
-  ),
-};
-
 /** What an audit record of an enforcing rule says was done. */
 const outcomeOf = (verdict: 'deny' | 'kill', rule: Rule, certain: boolean, guard: Guard): string => {
   if (!certain) return 'not certain';
@@ -136,7 +118,7 @@ export const runAgent = async (
   const broken = { records: 0, reason: '' };
   const decode = (bytes: Uint8Array): EventRecord | undefined => {
     try {
-      return decodeRecord(bytes, compiled.layouts, EVENT_OF_HOOK);
+      return decodeRecord(bytes, compiled.layouts);
     } catch (error) {
       if (!(error instanceof RecordError)) throw error;
       broken.records++;

@@ -1,5 +1,6 @@
 import type { HookName } from '../../engine/object/index.ts';
-import { AF_INET, AF_INET6, addressText, type EventType, eventTypeOf, Truth } from '../language/index.ts';
+import { AF_INET, AF_INET6, addressText, EVENT_TYPES, type EventType, eventTypeOf, Truth } from '../language/index.ts';
+import { EVENT_OF_HOOK } from '../plan/index.ts';
 import {
   AS_PASSED,
   END,
@@ -104,31 +105,15 @@ const endOf = (view: DataView, at: number): SocketEnd | undefined => {
   return family === AF_INET6 ? { family: 'ipv6', address: addressText(bytes(16)), port } : undefined;
 };
 
-const eventOf = (
-  kind: RecordKind,
-  view: DataView,
-  abi: 'x86-64' | 'ia32',
-  eventTypes: EventTypes,
-): EventType | undefined => {
-  if (kind === 'exec') return eventTypes.execve;
-  if (kind === 'exit') return eventTypes.procexit;
+const eventOf = (hook: HookName, view: DataView, abi: 'x86-64' | 'ia32'): EventType | undefined => {
+  const fixed = EVENT_OF_HOOK[hook];
+  if (fixed !== undefined) return EVENT_TYPES.get(fixed);
+  if (hook === 'tp_btf/sched_process_fork') return undefined;
   return eventTypeOf(abi, (view.getUint32(HEAD.event, true) & ~IA32_BIT) >>> 0);
 };
 
-/** Event types that don't come from a call's number. */
-interface EventTypes {
-  readonly execve: EventType | undefined;
-  readonly procexit: EventType | undefined;
-  /** What a hook before the effect stands for. */
-  readonly byHook: ReadonlyMap<HookName, EventType>;
-}
-
 /** Decodes a record; the bytes are copied where they are kept. @throws RecordError */
-export const decodeRecord = (
-  bytes: Uint8Array,
-  layouts: readonly RecordLayout[],
-  eventTypes: EventTypes,
-): EventRecord => {
+export const decodeRecord = (bytes: Uint8Array, layouts: readonly RecordLayout[]): EventRecord => {
   if (bytes.length < HEAD.size)
     throw new RecordError(`a record of ${bytes.length} bytes is shorter than its head of ${HEAD.size}`);
   const own = bytes.slice();
@@ -141,13 +126,12 @@ export const decodeRecord = (
   const abi = view.getUint32(HEAD.event, true) >= IA32_BIT ? 'ia32' : 'x86-64';
   const bits = (at: number): number[] =>
     layout.rules.filter((_, index) => (view.getUint8(at + (index >> 3)) & (1 << (index & 7))) !== 0);
-  const byHook = eventTypes.byHook.get(layout.hook);
   return {
     kind,
     hook: layout.hook,
     layout,
     abi,
-    event: kind === 'event' && byHook !== undefined ? byHook : eventOf(kind, view, abi, eventTypes),
+    event: eventOf(layout.hook, view, abi),
     time: view.getBigUint64(HEAD.time, true),
     pid: view.getUint32(HEAD.tgid, true),
     start: view.getBigUint64(HEAD.start, true),

@@ -4,7 +4,6 @@ import { EVENT_TYPES, type EventType, type Predicate, Truth } from '../language/
 import type { Rule } from '../rule.ts';
 import { type Formula, predicatesOf, toFormula } from './formula.ts';
 import {
-  beforeEffect,
   EXEC_EVENTS,
   FAMILIES,
   type KernelPredicate,
@@ -146,10 +145,13 @@ const hooksFor = (rule: Rule, event: EventType): readonly HookName[] => {
   return event.type === 'connect' ? ['lsm/socket_connect'] : [];
 };
 
-/** One event type stands for all that a hook before the effect sees. */
-const representative = (hook: HookName, event: EventType): string => {
-  if (hook === 'lsm/file_open') return 'openat';
-  return actsBefore(hook) && EXEC_EVENTS.includes(event.type) ? 'execve' : event.type;
+/** The event type that a hook's events count as, where their calls' numbers don't tell or don't matter. */
+export const EVENT_OF_HOOK: Partial<Record<HookName, string>> = {
+  'tp_btf/sched_process_exec': 'execve',
+  'tp_btf/sched_process_exit': 'procexit',
+  'lsm/file_open': 'openat',
+  'lsm/bprm_check_security': 'execve',
+  'lsm/socket_connect': 'connect',
 };
 
 /** Event types on which a condition can be true at all, from its evt.type alone. */
@@ -215,7 +217,7 @@ export const planRules = (rules: readonly Rule[]): Plan => {
         break;
       }
       for (const hook of at) {
-        const site = { hook, event: EVENT_TYPES.get(representative(hook, event)) ?? event };
+        const site = { hook, event: EVENT_TYPES.get(EVENT_OF_HOOK[hook] ?? event.type) ?? event };
         const id = `${hook} ${site.event.type}`;
         if (seen.has(id)) continue;
         seen.add(id);
@@ -342,6 +344,3 @@ const refusals = (rule: Rule, hook: HookName, places: ReadonlyMap<Predicate, Pla
   }
   return found;
 };
-
-/** Whether a rule acts at this hook before the call takes effect. */
-export const actsBefore = (hook: HookName): boolean => beforeEffect(hook) || hook === 'tp_btf/sched_process_exec';

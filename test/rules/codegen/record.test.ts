@@ -2,8 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeRecord, RecordError } from '../../../rules/index.ts';
 import { LAYOUTS, record, recordBytes } from '../../sensors/events/record.ts';
 
-const TYPES = { execve: undefined, procexit: undefined, byHook: new Map() };
-const decode = (bytes: Uint8Array) => decodeRecord(bytes, LAYOUTS, TYPES);
+const decode = (bytes: Uint8Array) => decodeRecord(bytes, LAYOUTS);
 
 describe('a record', () => {
   it('that is too short for its head is refused', () => {

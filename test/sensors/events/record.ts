@@ -77,9 +77,4 @@ export const recordBytes = (said: Said): Uint8Array => {
   return bytes;
 };
 
-export const record = (said: Said): EventRecord =>
-  decodeRecord(recordBytes(said), LAYOUTS, {
-    execve: EVENT_TYPES.get('execve'),
-    procexit: EVENT_TYPES.get('procexit'),
-    byHook: new Map(),
-  });
+export const record = (said: Said): EventRecord => decodeRecord(recordBytes(said), LAYOUTS);
