@@ -34,6 +34,10 @@ export function createArrayMap(memory: Memory, spec: MapSpec, handle: number): B
     keys: function* () {
       for (let index = 0; index < maxEntries; index++) yield new Uint8Array(new Uint32Array([index]).buffer);
     },
+    contains: (offset, length) =>
+      offset >= values &&
+      offset + length <= values + stride * maxEntries &&
+      ((offset - values) % stride) + length <= valueSize,
     valueOffset: spec.type === 'array' && maxEntries === 1 ? values : undefined,
   };
 }

@@ -11,7 +11,7 @@ const MAP_TYPES = {
   percpu_array: createArrayMap,
   hash: createHashMap,
   ringbuf: createRingBuffer,
-} satisfies Record<MapType, (memory: Memory, spec: MapSpec, handle: number) => BpfMap>;
+} as Partial<Record<MapType, (memory: Memory, spec: MapSpec, handle: number) => BpfMap>>;
 
 /**
  * Creates a map in a machine's memory and writes its spec's contents. The machine has one CPU, so a per-CPU array is an array.
@@ -20,7 +20,7 @@ const MAP_TYPES = {
  */
 export function createMap(memory: Memory, spec: MapSpec, handle: number): BpfMap | RingBuffer {
   checkMapSpec(spec);
-  const map = MAP_TYPES[spec.type](memory, spec, handle);
+  const map = MAP_TYPES[spec.type]!(memory, spec, handle);
   for (const [index, [key, value]] of (spec.contents ?? []).entries()) {
     if (key.length !== spec.keySize || value.length !== spec.valueSize)
       throw new MapSpecError(

@@ -58,6 +58,7 @@ export function createHashMap(memory: Memory, spec: MapSpec, handle: number): Bp
   let slab = 0;
   let slabEnd = 0;
   let slots = 0;
+  const slabs: (readonly [start: number, end: number])[] = [];
 
   const find = (keyOffset: number, hash: number): number => {
     let element = buckets[hash & (buckets.length - 1)] as number;
@@ -98,6 +99,7 @@ export function createHashMap(memory: Memory, spec: MapSpec, handle: number): Bp
       slab = memory.allocate(elements * elementSize);
       slabEnd = slab + elements * elementSize;
       slots += elements;
+      slabs.push([slab, slabEnd]);
     }
     slab += elementSize;
     return slab - elementSize;
@@ -155,6 +157,11 @@ export function createHashMap(memory: Memory, spec: MapSpec, handle: number): Bp
           keys.push(bytes.slice(element + 8, element + 8 + keySize));
       return keys;
     },
+    contains: (offset, length) =>
+      slabs.some(([start, end]) => {
+        const inside = (offset - start) % elementSize;
+        return offset >= start && offset < end && inside >= valueAt && inside + length <= valueAt + valueSize;
+      }),
     valueOffset: undefined,
   };
 }

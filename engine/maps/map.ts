@@ -22,6 +22,8 @@ export interface BpfMap {
   update(key: Uint8Array, value: Uint8Array, flags?: number): number;
   delete(key: Uint8Array): number;
   keys(): Iterable<Uint8Array>;
+  /** Whether `length` bytes at an offset in memory lie in one value of this map, live or (as in the kernel) still held by a program; for checked runs. */
+  contains(offset: number, length: number): boolean;
   /** Offset in memory of an array's only value, for BPF_PSEUDO_MAP_VALUE; undefined for other types and for arrays of several. */
   readonly valueOffset: number | undefined;
 }
@@ -42,4 +44,41 @@ export interface RingBuffer extends BpfMap {
   consume(each: (record: Uint8Array) => void): number;
   /** Records that found no room. */
   readonly lost: number;
+}
+
+/** A map that programs call into: bpf_tail_call takes the program behind a slot. Values of user space are handles of loaded programs. */
+export interface ProgArray extends BpfMap {
+  /** Handle of the program in a slot, undefined where it is empty or beyond the end. */
+  programAt(index: number): number | undefined;
+}
+
+/** A map whose values are maps: `lookupAt` gives programs the inner map's handle through `mapAt`, user space reads the id it wrote. */
+export interface MapOfMaps extends BpfMap {
+  /** Handle of the inner map that a key leads to, undefined where there is none. */
+  mapAt(keyOffset: number): number | undefined;
+}
+
+/** Queue, stack and bloom filter: no keys. Results are 0 or a negative errno. */
+export interface KeylessMap extends BpfMap {
+  pushAt(valueOffset: number, flags: number): number;
+  popAt(valueOffset: number): number;
+  peekAt(valueOffset: number): number;
+}
+
+/** Values that belong to a task or a cgroup and go with it; the owner is the address of its kernel struct. */
+export interface LocalStorageMap extends BpfMap {
+  /** Offset in memory of the owner's value; made, from `valueOffset` where it isn't 0, where `create` says so; 0 where there is none. */
+  storageAt(owner: bigint, valueOffset: number, create: boolean): number;
+  /** 0 or -ENOENT. */
+  deleteStorage(owner: bigint): number;
+}
+
+/** What maps need of the machine around them. */
+export interface MapHost {
+  /** A map by its handle, for maps of maps. */
+  map(handle: number): BpfMap | undefined;
+  /** Whether a handle is that of a loaded program of the prog array's kind. */
+  isProgram(handle: number): boolean;
+  /** Address of the task_struct or cgroup that a file descriptor of user space (4 bytes) stands for. */
+  owner(kind: 'task' | 'cgroup', fd: number): bigint | undefined;
 }

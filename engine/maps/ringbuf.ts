@@ -78,6 +78,18 @@ export function createRingBuffer(memory: Memory, spec: MapSpec, handle: number):
     update: () => -ENOTSUPP,
     delete: () => -ENOTSUPP,
     keys: () => [],
+    contains: (offset, length) => {
+      for (
+        let at = consumer;
+        at < producer;
+        at += align8((view.getUint32(data + (at & mask), true) & LENGTH) + HEADER)
+      ) {
+        const record = data + (at & mask) + HEADER;
+        const word = view.getUint32(record - HEADER, true);
+        if (word >= BUSY && offset >= record && offset + length <= record + (word & LENGTH)) return true;
+      }
+      return false;
+    },
     valueOffset: undefined,
     reserve,
     submit: (recordOffset) => commit(recordOffset, 0),

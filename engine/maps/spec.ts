@@ -26,7 +26,7 @@ export const align8 = (size: number): number => Math.ceil(size / 8) * 8;
 
 const isCount = (n: number): boolean => Number.isInteger(n) && n > 0 && n <= 0xffff_ffff;
 
-const FLAGS: Record<MapType, number> = {
+const FLAGS: Partial<Record<MapType, number>> = {
   array: BPF_F_RDONLY_PROG | BPF_F_MMAPABLE,
   percpu_array: BPF_F_RDONLY_PROG,
   hash: BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG,
@@ -69,7 +69,7 @@ export function checkMapSpec(spec: MapSpec): void {
     throw new MapSpecError(spec, `there is no such map type; there are ${Object.keys(FLAGS).join(', ')}`);
   const problem = sizeProblem(spec);
   if (problem) throw new MapSpecError(spec, problem);
-  const unknown = (spec.flags ?? 0) & ~FLAGS[spec.type];
+  const unknown = (spec.flags ?? 0) & ~(FLAGS[spec.type] ?? 0);
   if (unknown !== 0)
     throw new MapSpecError(spec, `flags 0x${(unknown >>> 0).toString(16)} are not supported by this map type`);
 }

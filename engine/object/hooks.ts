@@ -1,16 +1,49 @@
-/** Program types by the kernel's names in lower case (enum bpf_prog_type without its prefix). */
-export type ProgramType = 'raw_tracepoint' | 'tracing' | 'lsm';
+import type { ProgramType } from './program-types.ts';
 
-/** A context slot of 8 bytes: a number, or a pointer to a kernel struct that BTF describes. */
+/** A context slot of 8 bytes: a number, or a pointer to a kernel struct that BTF describes and that may be null where it says so. */
 export interface HookArgument {
   readonly name: string;
-  readonly type: 'scalar' | { readonly struct: string };
+  readonly type: 'scalar' | { readonly struct: string; readonly nullable?: boolean };
 }
+
+/** What a member of a context stands for, where it is more than a number. */
+export type ContextFieldType =
+  | 'scalar'
+  /** First byte of a packet, the byte behind its last, and what was put before its first. */
+  | 'packet'
+  | 'packet_end'
+  | 'packet_meta'
+  | { readonly struct: string; readonly nullable?: boolean };
+
+/** A member of a context that is a struct; bytes that no field covers can't be accessed. */
+export interface ContextField {
+  readonly name: string;
+  readonly offset: number;
+  readonly size: number;
+  readonly type: ContextFieldType;
+  readonly access: 'read' | 'write' | 'both';
+  /** Whether a load or store may take a part of it, aligned to its own size. */
+  readonly narrow?: boolean;
+}
+
+/** What r1 points to at entry where it isn't a row of arguments. */
+export type ContextLayout =
+  | { readonly kind: 'fields'; readonly name: string; readonly size: number; readonly fields: readonly ContextField[] }
+  /** Plain bytes: the conformance runner's memory, a syscall program's context, a tracepoint's record. */
+  | { readonly kind: 'memory'; readonly size: number; readonly writable: boolean };
 
 /** A place programs attach to. */
 export interface Hook {
   readonly programType: ProgramType;
+  /** The section that names it, `cgroup/connect4`; for messages. */
+  readonly name?: string;
+  /** enum bpf_attach_type's number, where the program type has several. */
+  readonly attachType?: number;
+  /** Programs may sleep: some helpers and maps are allowed only so, others not. */
+  readonly sleepable?: boolean;
+  /** Slots of 8 bytes at r1; empty where `context` says what is there. */
   readonly arguments: readonly HookArgument[];
+  readonly context?: ContextLayout;
   /** What the program may return; a hook that can't deny takes 0 only. */
   readonly returns: { readonly min: number; readonly max: number };
 }

@@ -4,6 +4,8 @@ export { parseBtf } from './btf-reader.ts';
 export { type BtfBuilder, createBtfBuilder } from './btf-writer.ts';
 export { defineStructs } from './define-structs.ts';
 export * from './hooks.ts';
+export * from './map-types.ts';
 export { nearest } from './nearest.ts';
 export * from './object.ts';
+export * from './program-types.ts';
 export { RelocationError, relocate } from './relocate.ts';

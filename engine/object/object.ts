@@ -1,8 +1,7 @@
 import type { Instruction } from '../isa/index.ts';
+import type { Btf } from './btf.ts';
 import type { HookName } from './hooks.ts';
-
-/** The map types there are so far, by the kernel's names in lower case (enum bpf_map_type without its prefix). */
-export type MapType = 'array' | 'percpu_array' | 'hash' | 'ringbuf';
+import type { MapType } from './map-types.ts';
 
 /** What a map is created from. Sizes in bytes; a ring buffer has no key and value, and `maxEntries` is its size (a power of two, 4,096 or more). */
 export interface MapSpec {
@@ -15,7 +14,31 @@ export interface MapSpec {
   readonly flags?: number;
   /** Entries that the loader writes before any program is loaded. */
   readonly contents?: readonly (readonly [key: Uint8Array, value: Uint8Array])[];
+  /** Of a map of maps: what its inner maps look like. */
+  readonly inner?: MapSpec;
+  /** Entries of a map of maps or of a prog array that the loader fills in: index, and the name of a map or program. */
+  readonly slots?: readonly (readonly [index: number, name: string])[];
+  /** `map_extra`: of a bloom filter, how many hash functions (0 is 5). */
+  readonly extra?: number;
+  /** BTF ids of key and value in the object's BTF; local storage can't be created without. */
+  readonly btf?: { readonly key: number; readonly value: number };
 }
+
+/** What a CO-RE relocation asks (enum bpf_core_relo_kind of include/uapi/linux/bpf.h, without its prefix). */
+export type CoreKind =
+  | 'field_byte_offset'
+  | 'field_byte_size'
+  | 'field_exists'
+  | 'field_signed'
+  | 'field_lshift_u64'
+  | 'field_rshift_u64'
+  | 'type_id_local'
+  | 'type_id_target'
+  | 'type_exists'
+  | 'type_size'
+  | 'enumval_exists'
+  | 'enumval_value'
+  | 'type_matches';
 
 /** A place in a program that is filled in at load. `at` is the slot's index. */
 export type Relocation =
@@ -32,22 +55,48 @@ export type Relocation =
       readonly at: number;
       readonly access: string;
       readonly what: 'offset' | 'exists' | 'size';
-    };
+    }
+  /** CO-RE as clang writes it: a type of the object's own BTF and an access string, `0:1:2`, to be found again in the kernel's. */
+  | {
+      readonly kind: 'core';
+      readonly at: number;
+      readonly type: number;
+      readonly access: string;
+      readonly what: CoreKind;
+    }
+  /** A call of a kernel function by name (BPF_PSEUDO_KFUNC_CALL); a weak one that is missing becomes a call that the verifier refuses if reached. */
+  | { readonly kind: 'kfunc'; readonly at: number; readonly name: string; readonly weak: boolean }
+  /** A wide instruction that becomes the address of a kernel variable (BPF_PSEUDO_BTF_ID), or 0 where it is weak and missing. */
+  | { readonly kind: 'ksym'; readonly at: number; readonly name: string; readonly weak: boolean };
 
 /** What a slot came from, for listings and verifier messages. */
 export interface LineInfo {
   readonly at: number;
   readonly text: string;
+  /** Source file with line and column from 1, where a compiler wrote them. */
+  readonly file?: string;
+  readonly line?: number;
+  readonly column?: number;
 }
 
-/** A program before relocation. */
-export interface ProgramSpec {
+/** Where a function of a program begins, with its BTF id in the object's BTF; static functions are verified where they are called, global ones alone. */
+export interface FunctionInfo {
+  readonly at: number;
   readonly name: string;
-  /** Where it attaches, `tp_btf/sys_exit`. */
-  readonly hook: HookName;
+  readonly type: number;
+  readonly linkage: 'static' | 'global';
+}
+
+/** A program before relocation, its functions one after the other, the main one first. */
+export interface ProgramSpec<Hook extends string = HookName> {
+  readonly name: string;
+  /** Where it attaches, `tp_btf/sys_exit`: the section's name. */
+  readonly hook: Hook;
   readonly instructions: readonly Instruction[];
   readonly relocations: readonly Relocation[];
   readonly lines: readonly LineInfo[];
+  /** Functions from BTF, where the object has any. */
+  readonly functions?: readonly FunctionInfo[];
 }
 
 /** Programs + maps + relocations: what clang puts in an ELF file, and what the rule compiler emits. */
@@ -55,6 +104,17 @@ export interface BpfObject {
   readonly level: FeatureLevel;
   readonly maps: readonly MapSpec[];
   readonly programs: readonly ProgramSpec[];
+}
+
+/** What an ELF file from clang holds: its hooks are whatever its sections name. */
+export interface ElfObject {
+  readonly license: string;
+  readonly maps: readonly MapSpec[];
+  readonly programs: readonly ProgramSpec<string>[];
+  /** The object's own BTF, which CO-RE relocations, maps and functions refer to; undefined where it was built without. */
+  readonly btf: Btf | undefined;
+  /** The same as it lies in the file, for BPF_BTF_LOAD. */
+  readonly btfBytes: Uint8Array | undefined;
 }
 
 /** Kernel versions from which on an object's instructions and helpers exist. */

@@ -108,6 +108,8 @@ export function relocate(program: ProgramSpec, maps: (name: string) => number | 
       if (second) instructions[at + 1] = { ...second, imm: 0 };
       continue;
     }
+    if (relocation.kind !== 'map' && relocation.kind !== 'map_value')
+      throw fail(`relocations of kind ${relocation.kind} need the object's own BTF`);
     if (!second) throw fail(`a reference to map "${relocation.map}" needs a wide instruction (lddw)`);
     const handle = maps(relocation.map);
     if (handle === undefined) throw fail(`there is no map "${relocation.map}"; create it before the program is loaded`);

@@ -158,6 +158,7 @@ function checkString(state: State, register: number): void {
 function resultOf(session: Session, state: State, step: Step, helper: Helper, facts: CallFacts): Value {
   const { returns } = helper;
   if (typeof returns === 'object') {
+    if ('memory' in returns) throw new Rejection(`${helper.name} is not supported`);
     const struct = session.context.btf.struct(returns.struct);
     if (struct === undefined) throw new Rejection(`${helper.name}: the kernel's BTF has no struct ${returns.struct}`);
     return pointer({ kind: 'struct', struct, trusted: true });

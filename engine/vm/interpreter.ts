@@ -89,7 +89,7 @@ export function createInterpreter(
   const callHelper = (at: number, helper: Helper | undefined, id: number): void => {
     if (!helper) throw new Fault(at, `calls helper ${id}, which this machine does not have`);
     try {
-      R[0] = helper.run(environment, registers);
+      R[0] = helper.run(environment, registers, { call: () => 0n, tailCall: () => {}, context: 0n });
     } catch (error) {
       throw error instanceof HelperError ? new Fault(at, error.message) : error;
     }

@@ -16,7 +16,7 @@ function call(environment: VmEnvironment, name: string, ...args: readonly (bigin
   for (const [i, value] of args.entries()) registers[i + 1] = BigInt.asUintN(64, BigInt(value));
   const helper = helperByName(name);
   if (!helper) throw new Error(`no helper ${name}`);
-  registers[0] = helper.run(environment, registers);
+  registers[0] = helper.run(environment, registers, { call: () => 0n, tailCall: () => {}, context: 0n });
   return BigInt.asIntN(64, registers[0]);
 }
 

@@ -49,7 +49,12 @@ function oneValueMap(environment: VmEnvironment, valueOffset: number | undefined
   const none = () => 0;
   return {
     ...{ lookupAt: none, updateAt: none, deleteAt: none, update: none, delete: none, lookup: () => undefined },
-    ...{ keys: () => [], handle: 7, valueOffset: valueOffset ?? environment.memory.allocate(16) },
+    ...{
+      keys: () => [],
+      contains: () => false,
+      handle: 7,
+      valueOffset: valueOffset ?? environment.memory.allocate(16),
+    },
     spec: { name: 'config', type: 'array', keySize: 4, valueSize: 16, maxEntries: 1 },
   };
 }
