@@ -1,4 +1,5 @@
-// Sets up what npm's scripts need: packages, Debian's nats-server (--nats), the compiled programs in dist/ (--build).
+// Sets up what npm's scripts need: packages, Debian's nats-server (--nats), its clang-19 and llvm-19 (--clang), the compiled
+// programs in dist/ (--build).
 // Plain Node without packages, since it runs before they are there. Quiet when nothing is to be done.
 import { spawnSync } from 'node:child_process';
 import {
@@ -21,13 +22,8 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const SOURCES = ['engine', 'rules', 'policies', 'sensors', 'alerts', 'agent', 'cli', 'bench'].filter((folder) =>
   existsSync(join(ROOT, folder)),
 );
-const SERVER_FOLDERS = [
-  ...(process.env.PATH ?? '').split(delimiter),
-  '/usr/local/sbin',
-  '/usr/local/bin',
-  '/usr/sbin',
-  '/usr/bin',
-];
+/** Debian's servers are in folders that only root has in PATH. */
+const PROGRAM_FOLDERS = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin'];
 
 const say = (sentence) => console.error(`setup: ${sentence}`);
 
@@ -88,9 +84,11 @@ const hasPackageLists = () => {
   }
 };
 
-/** Installs Debian's nats-server; returns why it could not. */
-const installNatsServer = () => {
-  if (!SERVER_FOLDERS.some((folder) => isExecutable(join(folder, 'apt-get')))) return 'this system has no apt-get';
+const isOnPath = (program) => PROGRAM_FOLDERS.some((folder) => isExecutable(join(folder, program)));
+
+/** Installs packages of Debian's; returns why it could not. */
+const installDebian = (...packages) => {
+  if (!isOnPath('apt-get')) return 'this system has no apt-get';
   const sudo = process.getuid() === 0 ? [] : ['sudo', '-n'];
   if (sudo.length > 0 && spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status !== 0) {
     return 'neither root nor sudo without a password is available';
@@ -99,29 +97,44 @@ const installNatsServer = () => {
     const [command, ...rest] = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q', ...args];
     return run(command, rest);
   };
-  const install = () => apt('install', '-y', '--no-install-recommends', 'nats-server');
-  say("installing Debian's nats-server package");
+  const install = () => apt('install', '-y', '--no-install-recommends', ...packages);
+  say(`installing Debian's ${packages.join(' and ')}`);
   if (hasPackageLists() && install()) return undefined;
   return apt('update') && install() ? undefined : 'apt-get failed, its message is above';
 };
 
-const setUpNatsServer = () => {
-  const isThere = () => SERVER_FOLDERS.some((folder) => isExecutable(join(folder, 'nats-server')));
-  if (isThere()) return;
-  const reason = installNatsServer() ?? (isThere() ? undefined : 'the package brought no nats-server');
-  if (reason === undefined) {
-    if (existsSync('/run/systemd/system')) {
-      say('the package may have started a server on port 4222; `systemctl disable --now nats-server` stops it');
-    }
-    return;
-  }
-  const isStart = process.env.npm_lifecycle_event === 'prestart';
+/**
+ * Installs packages where one of their programs is missing; returns whether it did. Where it can't, that ends the set-up if
+ * the tests need them and CI is set; otherwise a sentence says what goes without them.
+ */
+const setUpDebian = ({ packages, programs, without }) => {
+  const missing = () => programs.find((program) => !isOnPath(program));
+  if (missing() === undefined) return false;
+  const brought = () => (missing() === undefined ? undefined : `the packages brought no ${missing()}`);
+  const reason = installDebian(...packages) ?? brought();
+  if (reason === undefined) return true;
+  const isForTests = without === undefined;
   const skips = process.env.CI ? 'the tests need it where CI is set' : 'the tests that need it are skipped';
-  const effect = isStart ? 'alerts are not published over NATS' : skips;
-  const sentence = `nats-server is missing and can't be installed (${reason}): ${effect}; install it with \`apt-get install nats-server\`.`;
-  if (process.env.CI && !isStart) fail(sentence);
+  const names = packages.join(' ');
+  const sentence = `${programs[0]} is missing and can't be installed (${reason}): ${without ?? skips}; install it with \`apt-get install ${names}\`.`;
+  if (process.env.CI && isForTests) fail(sentence);
   say(sentence);
+  return false;
 };
+
+const setUpNatsServer = () => {
+  const isStart = process.env.npm_lifecycle_event === 'prestart';
+  const isNew = setUpDebian({
+    packages: ['nats-server'],
+    programs: ['nats-server'],
+    ...(isStart && { without: 'alerts are not published over NATS' }),
+  });
+  if (isNew && existsSync('/run/systemd/system')) {
+    say('the package may have started a server on port 4222; `systemctl disable --now nats-server` stops it');
+  }
+};
+
+const setUpClang = () => setUpDebian({ packages: ['clang-19', 'llvm-19'], programs: ['clang-19', 'llvm-objdump-19'] });
 
 /** The newest change below a folder, folders included, so that a removed file counts as well. */
 const newest = (folder) => {
@@ -165,10 +178,11 @@ const setUpBuild = () => {
   utimesSync(stamp, started, started);
 };
 
+const SET_UP = { '--nats': setUpNatsServer, '--clang': setUpClang, '--build': setUpBuild };
+
 const options = new Set(process.argv.slice(2));
 for (const option of options) {
-  if (option !== '--nats' && option !== '--build') fail(`there is no option ${option}; there are --nats and --build.`);
+  if (!(option in SET_UP)) fail(`there is no option ${option}; there are --nats, --clang and --build.`);
 }
 setUpPackages();
-if (options.has('--nats')) setUpNatsServer();
-if (options.has('--build')) setUpBuild();
+for (const [option, setUp] of Object.entries(SET_UP)) if (options.has(option)) setUp();
