@@ -10,8 +10,16 @@ import type { Instruction } from './instruction.ts';
 export const CLASSES = { ld: 0, ldx: 1, st: 2, stx: 3, alu: 4, jmp: 5, jmp32: 6, alu64: 7 } as const;
 export type InstructionClass = keyof typeof CLASSES;
 
-/** RFC 9669, section 2.4. */
-export type ConformanceGroup = 'base32' | 'base64' | 'atomic32' | 'atomic64' | 'divmul32' | 'divmul64' | 'packet';
+/** RFC 9669, section 2.4; `linux` are forms that only Linux has. */
+export type ConformanceGroup =
+  | 'base32'
+  | 'base64'
+  | 'atomic32'
+  | 'atomic64'
+  | 'divmul32'
+  | 'divmul64'
+  | 'packet'
+  | 'linux';
 
 /** Sizes of a memory access: 1, 2, 4 and 8 bytes. */
 export type Size = 'b' | 'h' | 'w' | 'dw';
@@ -247,7 +255,30 @@ const packet = (name: string, mode: number, sizes: readonly Size[], text: (type:
     group: 'packet',
   }));
 
-/** Every instruction of RFC 9669, and `callx` as the conformance suite and LLVM know it. */
+/** What Linux adds to RFC 9669 (include/uapi/linux/bpf.h): BPF_LOAD_ACQ and BPF_STORE_REL as atomic operations. */
+const ordered = (operation: 'load_acquire' | 'store_release', imm: number): Opcode[] =>
+  (['b', 'h', 'w', 'dw'] as const).map((size) => {
+    const [code, width] = SIZES[size];
+    const value = width === 64 ? 'r' : 'w';
+    const load = `${value === 'r' ? '{dst}' : '{wdst}'} = load_acquire((u${width} *)({src} {offset}))`;
+    const store = `store_release((u${width} *)({dst} {offset}), ${value === 'r' ? '{src}' : '{wsrc}'})`;
+    return {
+      name: operation + size,
+      class: 'stx',
+      operation,
+      source: 'reg',
+      width,
+      opcode: (MODE.atomic << 5) | (code << 3) | CLASSES.stx,
+      fixed: { imm },
+      text: operation === 'load_acquire' ? load : store,
+      group: 'linux',
+    };
+  });
+
+/**
+ * Every instruction of RFC 9669, `callx` as the conformance suite and LLVM know it, and of Linux's own `may_goto`, `load_acquire` and
+ * `store_release`. Linux's address space casts and per-CPU addresses are left out: only arena programs and the kernel's own rewriting have them.
+ */
 export const OPCODES: readonly Opcode[] = [
   ...arithmetic(64),
   ...arithmetic(32),
@@ -263,12 +294,15 @@ export const OPCODES: readonly Opcode[] = [
   otherJump('call_btf', 'jmp', 0x8, 'imm', { src: 2 }, 'call kernel-function#{imm}'),
   otherJump('callx', 'jmp', 0x8, 'reg', {}, 'callx {dst}'),
   otherJump('exit', 'jmp', 0x9, 'none', {}, 'exit'),
+  { ...otherJump('may_goto', 'jmp', 0xe, 'none', { src: 0 }, 'may_goto {near}'), group: 'linux' },
   ...memory('ldx', 'ldx', MODE.mem, ['b', 'h', 'w', 'dw'], 'reg', (type) => `{dst} = *(${type} *)({src} {offset})`),
   ...memory('ldxs', 'ldx', MODE.memsx, ['b', 'h', 'w'], 'reg', (type) => `{dst} = *(${type} *)({src} {offset})`),
   ...memory('st', 'st', MODE.mem, ['b', 'h', 'w', 'dw'], 'imm', (type) => `*(${type} *)({dst} {offset}) = {imm}`),
   ...memory('stx', 'stx', MODE.mem, ['b', 'h', 'w', 'dw'], 'reg', (type) => `*(${type} *)({dst} {offset}) = {src}`),
   ...atomics('dw'),
   ...atomics('w'),
+  ...ordered('load_acquire', 0x100),
+  ...ordered('store_release', 0x110),
   wide('lddw', 0, '{dst} = {imm64} ll'),
   wide('lddw_map', 1, '{dst} = {map}'),
   wide('lddw_map_value', 2, '{dst} = {map_value}'),

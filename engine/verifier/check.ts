@@ -24,6 +24,9 @@ const MAX_MAPS = 64;
 const REFUSED: Readonly<Record<string, string>> = {
   callx: 'a call through a register is refused by Linux; call a helper by its id or a function by its distance',
   call_btf: 'calls of kernel functions by BTF id are not supported; call a helper',
+  may_goto: 'may_goto is not supported; bound the loop by a counter',
+  load_acquire: 'load_acquire is not supported; use a plain load',
+  store_release: 'store_release is not supported; use a plain store',
   ldabs: 'packet access is for socket filters only',
   ldind: 'packet access is for socket filters only',
   lddw_variable: 'an address by BTF id is not supported; load a map or a constant',

@@ -53,7 +53,7 @@ export function decodeProgram(instructions: readonly Instruction[], environment:
   for (let at = 0; at < instructions.length; at++) {
     const instruction = instructions[at]!;
     const row = opcodeOf(instruction);
-    if (!row || row.group === 'packet') continue;
+    if (!row || row.group === 'packet' || row.group === 'linux') continue;
     const source =
       row.operation === 'lddw'
         ? constant(wideConstant(at, instruction, instructions[at + 1], environment))
