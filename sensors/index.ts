@@ -1,4 +1,5 @@
 export * from './events/index.ts';
 export * from './kernel.ts';
+export * from './linux/index.ts';
 export { createReplaySensor } from './replay/index.ts';
 export * from './sim/index.ts';

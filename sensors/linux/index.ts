@@ -1,0 +1,6 @@
+export { btfIdOf, kernelBtf, type LoadedBtf, loadBtf } from './btf.ts';
+export { bpfUnavailable } from './call.ts';
+export { BpfError } from './error.ts';
+export * from './map.ts';
+export * from './program.ts';
+export * from './test-run.ts';
