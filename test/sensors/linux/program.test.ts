@@ -37,9 +37,9 @@ describe.skipIf(skip)('a program in the running kernel', () => {
   });
 
   it('gives a context of 65,535 bytes back', () => {
-    const program = code(isa.st('b', R1, 65_534, 9), isa.mov(R0, 0), isa.exit());
+    const program = code(isa.st('b', R1, 32_767, 9), isa.mov(R0, 0), isa.exit());
     const { context } = runSyscallProgram(program, new Uint8Array(65_535));
-    expect([context.length, context.at(-1)]).toEqual([65_535, 9]);
+    expect([context.length, context[32_767]]).toEqual([65_535, 9]);
   });
 
   it('runs on a packet, as often as asked, and says how long it took', () => {
@@ -106,7 +106,7 @@ describe.skipIf(skip)('a program in the running kernel', () => {
     });
     onTestFinished(() => program.close());
     expect(program.log.length).toBeGreaterThan(1 << 20);
-    expect(program.log.slice(0, 40)).toContain('R1=ctx()');
+    expect(program.log.slice(0, 10)).toBe('func#0 @0\n');
   });
 
   it('says what is wrong with a test run', () => {
