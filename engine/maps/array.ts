@@ -39,5 +39,6 @@ export function createArrayMap(memory: Memory, spec: MapSpec, handle: number): B
       offset + length <= values + stride * maxEntries &&
       ((offset - values) % stride) + length <= valueSize,
     valueOffset: spec.type === 'array' && maxEntries === 1 ? values : undefined,
+    layout: { kind: 'array', values, stride, maxEntries },
   };
 }

@@ -163,5 +163,6 @@ export function createHashMap(memory: Memory, spec: MapSpec, handle: number): Bp
         return offset >= start && offset < end && inside >= valueAt && inside + length <= valueAt + valueSize;
       }),
     valueOffset: undefined,
+    layout: undefined,
   };
 }

@@ -5,6 +5,30 @@ export const BPF_ANY = 0;
 export const BPF_NOEXIST = 1;
 export const BPF_EXIST = 2;
 
+/** Where an array's values lie in memory: that of `index` at `values + index * stride`, for indexes below `maxEntries`; for code that looks up inline. */
+export interface ArrayLayout {
+  readonly kind: 'array';
+  readonly values: number;
+  /** Bytes from one value to the next, a multiple of 8. */
+  readonly stride: number;
+  readonly maxEntries: number;
+}
+
+/**
+ * Where a ring buffer lies in memory, for code that reserves inline. `data` has `mask + 1` bytes and as many spare ones behind it, so
+ * that a record which begins below `data + mask + 1` is contiguous. The others are offsets of little-endian 64-bit numbers: positions
+ * only grow, the record at position p begins at `data + (p & mask)`, and a record of n bytes with its header fits while
+ * producer + n - consumer <= mask. Each header has 8 bytes: length with the busy bit (2^31) or the discard bit (2^30), then the map's handle.
+ */
+export interface RingBufferLayout {
+  readonly kind: 'ringbuf';
+  readonly data: number;
+  readonly mask: number;
+  readonly producerAt: number;
+  readonly consumerAt: number;
+  readonly lostAt: number;
+}
+
 /**
  * A map whose values lie in the machine's memory. Results are 0 or a negative errno, as the kernel's.
  * Keys and values that user space passes must have the spec's sizes, else -EINVAL.
@@ -26,10 +50,13 @@ export interface BpfMap {
   contains(offset: number, length: number): boolean;
   /** Offset in memory of an array's only value, for BPF_PSEUDO_MAP_VALUE; undefined for other types and for arrays of several. */
   readonly valueOffset: number | undefined;
+  /** What compiled code needs to do without calls; undefined where the type or the machine (per-CPU values of several CPUs) rules that out. */
+  readonly layout: ArrayLayout | RingBufferLayout | undefined;
 }
 
 /** A ring buffer map. Record sizes in bytes. */
 export interface RingBuffer extends BpfMap {
+  readonly layout: RingBufferLayout;
   /** Offset of a record of `size` bytes to fill in, 0 when there is no room. */
   reserve(size: number): number;
   /** @throws Error for an offset that `reserve` did not return, or that was submitted or discarded before. */

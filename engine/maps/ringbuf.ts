@@ -23,21 +23,30 @@ export function createRingBuffer(memory: Memory, spec: MapSpec, handle: number):
   const size = spec.maxEntries;
   const mask = size - 1;
   const data = memory.allocate(2 * size);
-  let producer = 0;
-  let consumer = 0;
-  let lost = 0;
+  const producerAt = memory.allocate(3 * 8);
+  const consumerAt = producerAt + 8;
+  const lostAt = producerAt + 16;
   let consuming = false;
+
+  /** Room and places follow from the low halves: no two positions are further apart than the buffer's size. */
+  const low = (at: number): number => view.getUint32(at, true);
+  const add = (at: number, count: number): void => {
+    const sum = low(at) + count;
+    view.setUint32(at, sum >>> 0, true);
+    if (sum > 0xffff_ffff) view.setUint32(at + 4, low(at + 4) + 1, true);
+  };
 
   const reserve = (length: number): number => {
     const total = align8(length + HEADER);
-    if (length > LENGTH || producer + total - consumer > mask) {
-      lost++;
+    const producer = low(producerAt);
+    if (length > LENGTH || ((producer - low(consumerAt)) >>> 0) + total > mask) {
+      add(lostAt, 1);
       return 0;
     }
     const header = data + (producer & mask);
     view.setUint32(header, (length | BUSY) >>> 0, true);
     view.setUint32(header + 4, handle, true);
-    producer += total;
+    add(producerAt, total);
     return header + HEADER;
   };
 
@@ -51,8 +60,8 @@ export function createRingBuffer(memory: Memory, spec: MapSpec, handle: number):
 
   const drain = (each: (record: Uint8Array) => void): number => {
     let records = 0;
-    while (consumer < producer) {
-      const header = data + (consumer & mask);
+    while (low(consumerAt) !== low(producerAt)) {
+      const header = data + (low(consumerAt) & mask);
       const word = view.getUint32(header, true);
       if (word >= BUSY) break;
       const length = word & LENGTH;
@@ -62,7 +71,7 @@ export function createRingBuffer(memory: Memory, spec: MapSpec, handle: number):
           each(bytes.subarray(header + HEADER, header + HEADER + length));
         }
       } finally {
-        consumer += align8(length + HEADER);
+        add(consumerAt, align8(length + HEADER));
       }
     }
     return records;
@@ -79,18 +88,17 @@ export function createRingBuffer(memory: Memory, spec: MapSpec, handle: number):
     delete: () => -ENOTSUPP,
     keys: () => [],
     contains: (offset, length) => {
-      for (
-        let at = consumer;
-        at < producer;
-        at += align8((view.getUint32(data + (at & mask), true) & LENGTH) + HEADER)
-      ) {
+      const producer = low(producerAt);
+      for (let at = low(consumerAt); at !== producer; ) {
         const record = data + (at & mask) + HEADER;
         const word = view.getUint32(record - HEADER, true);
         if (word >= BUSY && offset >= record && offset + length <= record + (word & LENGTH)) return true;
+        at = (at + align8((word & LENGTH) + HEADER)) >>> 0;
       }
       return false;
     },
     valueOffset: undefined,
+    layout: { kind: 'ringbuf', data, mask, producerAt, consumerAt, lostAt },
     reserve,
     submit: (recordOffset) => commit(recordOffset, 0),
     discard: (recordOffset) => commit(recordOffset, DISCARD),
@@ -111,7 +119,7 @@ export function createRingBuffer(memory: Memory, spec: MapSpec, handle: number):
       }
     },
     get lost() {
-      return lost;
+      return Number(view.getBigUint64(lostAt, true));
     },
   };
 }
