@@ -1,4 +1,6 @@
 import type { BpfMap } from '../maps/index.ts';
+import type { ExecutableProgram } from './decoded.ts';
+import type { Kfunc } from './kfunc.ts';
 import type { Memory } from './memory.ts';
 
 /** What helpers need of the kernel they run in; `current` is the task that the hook runs on. */
@@ -26,4 +28,12 @@ export interface VmEnvironment {
   random(): number;
   /** Text of bpf_trace_printk. */
   trace(text: string): void;
+  /** A loaded program by the handle that a prog array has; without it tail calls find nothing. */
+  program?(handle: number): ExecutableProgram | undefined;
+  /** Address of the kernel's variable with a BTF id. */
+  variable?(id: number): bigint | undefined;
+  /** A kernel function by the BTF id that a call carries; left out, ids are those of KFUNCS. */
+  kfunc?(id: number): Kfunc | undefined;
+  /** Where the packet lies that the hook runs on: offset in memory, and bytes. */
+  packet?(): { readonly offset: number; readonly length: number } | undefined;
 }

@@ -1,7 +1,11 @@
+export type { CheckOptions } from './checks.ts';
+export { codeAddress, codeSlot, type ExecutableProgram } from './decoded.ts';
 export * from './environment.ts';
 export * from './fault.ts';
 export * from './helper.ts';
 export { HelperError } from './helper-arguments.ts';
 export { HELPERS, helperById, helperByName } from './helpers.ts';
 export * from './interpreter.ts';
+export * from './kfunc.ts';
+export { KFUNCS, kfuncById, kfuncByName } from './kfuncs.ts';
 export * from './memory.ts';

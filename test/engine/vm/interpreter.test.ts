@@ -25,7 +25,8 @@ import {
   st,
   stx,
 } from '../../../engine/isa/index.ts';
-import type { BpfMap } from '../../../engine/maps/index.ts';
+import { type BpfMap, createMap } from '../../../engine/maps/index.ts';
+import type { MapSpec } from '../../../engine/object/index.ts';
 import {
   createInterpreter,
   Fault,
@@ -44,19 +45,11 @@ const helper = (id: number, run: Helper['run']): Helper => ({
   run,
 });
 
-/** An array map with one value, as far as the interpreter looks at maps. */
+/** An array map with one value; its place may be another than the map's own. */
 function oneValueMap(environment: VmEnvironment, valueOffset: number | undefined): BpfMap {
-  const none = () => 0;
-  return {
-    ...{ lookupAt: none, updateAt: none, deleteAt: none, update: none, delete: none, lookup: () => undefined },
-    ...{
-      keys: () => [],
-      contains: () => false,
-      handle: 7,
-      valueOffset: valueOffset ?? environment.memory.allocate(16),
-    },
-    spec: { name: 'config', type: 'array', keySize: 4, valueSize: 16, maxEntries: 1 },
-  };
+  const spec: MapSpec = { name: 'config', type: 'array', keySize: 4, valueSize: 16, maxEntries: 1 };
+  const map = createMap(environment.memory, spec, 7);
+  return { ...map, valueOffset: valueOffset ?? map.valueOffset };
 }
 
 describe('run', () => {
@@ -135,8 +128,23 @@ describe('run', () => {
     expect(() => createInterpreter({ instructions: wide(1, 0) }, environment)).toThrow(
       new Error('instruction 0: there is no map with handle 7'),
     );
+    expect(() => createInterpreter({ instructions: wide(3, 0) }, withMap)).toThrow(
+      new Error('instruction 0: this kernel has no variable with BTF id 7'),
+    );
     expect(() => createInterpreter({ instructions: wide(4, 0) }, withMap)).toThrow(
-      new Error('instruction 0: this machine has no constants of kind 4 for lddw; use a number or a map'),
+      new Error('instruction 0: there is no function at slot 8'),
+    );
+    expect(() => createInterpreter({ instructions: wide(5, 0) }, withMap)).toThrow(
+      new Error('instruction 0: the program was given no map with index 7'),
+    );
+    const indexed = [undefined, undefined, undefined, undefined, undefined, undefined, undefined, 7] as number[];
+    expect(createInterpreter({ instructions: wide(5, 0), maps: indexed }, withMap).run(0n)).toBe(7n);
+    expect(createInterpreter({ instructions: wide(6, 8), maps: indexed }, withMap).run(0n)).toBe(
+      environment.memory.address(map.valueOffset! + 8),
+    );
+    const variable = (id: number) => BigInt(id) + 0xffff_ffff_8000_0000n;
+    expect(createInterpreter({ instructions: wide(3, 0) }, { ...withMap, variable }).run(0n)).toBe(
+      0xffff_ffff_8000_0007n,
     );
     const hash: BpfMap = { ...map, valueOffset: undefined, spec: { ...map.spec, type: 'hash' } };
     expect(() => createInterpreter({ instructions: wide(2, 0) }, { ...environment, map: () => hash })).toThrow(
@@ -167,7 +175,7 @@ describe('run', () => {
 describe('a fault', () => {
   const failure = (items: readonly Item[], options: InterpreterOptions = {}): unknown => {
     try {
-      return machine(items, options).run(0n);
+      return machine(items, { maxInstructions: 16_000_000, ...options }).run(0n);
     } catch (error) {
       return error;
     }
