@@ -6,6 +6,9 @@ export const KERNEL_BASE_HIGH = 0xffff_8880 | 0;
 /** No allocation lies below this offset, so that a null pointer plus a member's offset faults. */
 const GUARD_BYTES = 65_536;
 
+/** What an allocation of `size` bytes takes; also beyond 2^31. */
+const roundedSize = (size: number): number => Math.max(8, Math.ceil(size / 8) * 8);
+
 /** Thrown when a machine's memory is used up. */
 export class OutOfMemoryError extends Error {
   constructor(wanted: number, capacity: number) {
@@ -42,21 +45,28 @@ export class Memory {
 
   /** Returns the offset of `size` zeroed bytes aligned to 8 (to a page from 4,096 bytes on). @throws OutOfMemoryError */
   allocate(size: number): number {
-    const rounded = Math.max(8, (size + 7) & ~7);
+    const offset = this.tryAllocate(size);
+    if (offset === 0) throw new OutOfMemoryError(size, this.capacity);
+    return offset;
+  }
+
+  /** As `allocate`; 0 where there is no room. */
+  tryAllocate(size: number): number {
+    const rounded = roundedSize(size);
     const reused = this.#free.get(rounded)?.pop();
     if (reused !== undefined) {
       this.bytes.fill(0, reused, reused + rounded);
       return reused;
     }
-    const offset = rounded >= 4096 ? (this.#top + 4095) & ~4095 : this.#top;
-    if (offset + rounded > this.capacity) throw new OutOfMemoryError(size, this.capacity);
+    const offset = rounded >= 4096 ? this.#top + (-this.#top & 4095) : this.#top;
+    if (offset + rounded > this.capacity) return 0;
     this.#top = offset + rounded;
     return offset;
   }
 
-  /** Takes back what `allocate(size)` returned. */
+  /** Takes back what `allocate(size)` or `tryAllocate(size)` returned. */
   free(offset: number, size: number): void {
-    const rounded = Math.max(8, (size + 7) & ~7);
+    const rounded = roundedSize(size);
     const list = this.#free.get(rounded);
     if (list) list.push(offset);
     else this.#free.set(rounded, [offset]);
