@@ -32,6 +32,16 @@ export const KIND = {
   enum64: 19,
 } as const;
 
+/** What a type is, by the kernel's name in lower case. */
+export type BtfKind = keyof typeof KIND;
+
+/** A kind's name by its number. */
+export const KIND_NAMES: readonly (BtfKind | undefined)[] = (() => {
+  const names: (BtfKind | undefined)[] = [];
+  for (const [name, number] of Object.entries(KIND)) names[number] = name as BtfKind;
+  return names;
+})();
+
 /** BTF_INT_SIGNED in an int's encoding. */
 export const BTF_INT_SIGNED = 1;
 

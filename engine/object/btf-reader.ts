@@ -1,10 +1,19 @@
 import { followAccess } from './access.ts';
-import type { Btf, BtfMember, BtfType } from './btf.ts';
-import { BTF_HEADER_BYTES, BTF_INT_SIGNED, BTF_MAGIC, BtfError, KIND } from './btf-kinds.ts';
+import type { Btf, BtfType } from './btf.ts';
+import { decodeType, MODIFIERS } from './btf-decode.ts';
+import { BTF_HEADER_BYTES, BTF_MAGIC, BtfError, type BtfKind, KIND, KIND_NAMES } from './btf-kinds.ts';
+import { createStrings, essentialName } from './btf-strings.ts';
 
 /** MAX_RESOLVE_DEPTH of kernel/bpf/btf.c, raised a little: longer chains of modifiers or nested arrays are a circle. */
 const MAX_DEPTH = 64;
 const POINTER_BYTES = 8;
+/** Sizes are 32 bits wide, as in btf_type_size of kernel/bpf/btf.c. */
+const MAX_BYTES = 0xffff_ffff;
+
+function bounded(id: number, bytes: number): number {
+  if (bytes > MAX_BYTES) throw new BtfError(`BTF type ${id} is larger than 4 GiB`);
+  return bytes;
+}
 
 /** Words of 4 bytes that follow a type's first three: fixed, and for each member. */
 const EXTRA: readonly (readonly [fixed: number, perMember: number] | undefined)[] = (() => {
@@ -17,14 +26,6 @@ const EXTRA: readonly (readonly [fixed: number, perMember: number] | undefined)[
   extra[KIND.var] = extra[KIND.decl_tag] = [1, 0];
   return extra;
 })();
-
-const MODIFIERS: Readonly<Record<number, 'typedef' | 'volatile' | 'const' | 'restrict' | 'type_tag'>> = {
-  [KIND.typedef]: 'typedef',
-  [KIND.volatile]: 'volatile',
-  [KIND.const]: 'const',
-  [KIND.restrict]: 'restrict',
-  [KIND.type_tag]: 'type_tag',
-};
 
 interface Sections {
   readonly types: DataView;
@@ -85,21 +86,13 @@ function indexTypes(types: DataView): Uint32Array {
  * @throws BtfError here for a broken frame, and from the result's methods for types that are broken in themselves.
  */
 export function parseBtf(bytes: Uint8Array): Btf {
-  const { types, strings } = readHeader(bytes);
+  const { types, strings: stringBytes } = readHeader(bytes);
   const starts = indexTypes(types);
   const count = starts.length - 1;
   const decoded = new Map<number, BtfType>();
-  let structs: ReadonlyMap<string, number> | undefined;
 
-  const string = (offset: number): string => {
-    if (offset >= strings.length)
-      throw new BtfError(`BTF name at ${offset} lies beyond the ${strings.length} bytes of strings`);
-    let end = offset;
-    while (strings[end] !== 0) end++;
-    let text = '';
-    for (let i = offset; i < end; i++) text += String.fromCharCode(strings[i] as number);
-    return text;
-  };
+  const strings = createStrings(stringBytes);
+  const view = { word: (at: number, index: number): number => word(at, index), string: strings.text };
 
   const start = (id: number): number => {
     const at = id > 0 ? starts[id] : undefined;
@@ -109,83 +102,10 @@ export function parseBtf(bytes: Uint8Array): Btf {
   const kindAt = (at: number): number => (types.getUint32(at + 4, true) >>> 24) & 31;
   const word = (at: number, index: number): number => types.getUint32(at + 4 * index, true);
 
-  const members = (at: number): BtfMember[] => {
-    const info = word(at, 1);
-    const bitFields = info >>> 31 === 1;
-    return Array.from({ length: info & 0xffff }, (_, i) => {
-      const name = string(word(at, 3 + 3 * i));
-      const type = word(at, 4 + 3 * i);
-      const place = word(at, 5 + 3 * i);
-      const bitOffset = bitFields ? place & 0xff_ffff : place;
-      const bitSize = bitFields ? place >>> 24 : 0;
-      const offset = bitOffset >>> 3;
-      return bitSize === 0 && (bitOffset & 7) === 0
-        ? { name, type, offset }
-        : { name, type, offset, bits: { offset: bitOffset, size: bitSize } };
-    });
-  };
-
-  const decode = (id: number): BtfType => {
-    const at = start(id);
-    const name = string(word(at, 0));
-    const vlen = word(at, 1) & 0xffff;
-    const flag = word(at, 1) >>> 31 === 1;
-    const kind = kindAt(at);
-    const sizeOrType = word(at, 2);
-    const modifier = MODIFIERS[kind];
-    if (modifier) return { kind: modifier, name, target: sizeOrType };
-    switch (kind) {
-      case KIND.int:
-        return { kind: 'int', name, size: sizeOrType, signed: ((word(at, 3) >>> 24) & BTF_INT_SIGNED) !== 0 };
-      case KIND.pointer:
-        return { kind: 'pointer', target: sizeOrType };
-      case KIND.array:
-        return { kind: 'array', element: word(at, 3), index: word(at, 4), length: word(at, 5) };
-      case KIND.struct:
-      case KIND.union:
-        return { kind: kind === KIND.struct ? 'struct' : 'union', name, size: sizeOrType, members: members(at) };
-      case KIND.enum:
-        return {
-          kind: 'enum',
-          name,
-          size: sizeOrType,
-          values: Array.from({ length: vlen }, (_, i) => {
-            const value = word(at, 4 + 2 * i);
-            return { name: string(word(at, 3 + 2 * i)), value: BigInt(flag ? value | 0 : value) };
-          }),
-        };
-      case KIND.enum64:
-        return {
-          kind: 'enum',
-          name,
-          size: sizeOrType,
-          values: Array.from({ length: vlen }, (_, i) => {
-            const value = (BigInt(word(at, 5 + 3 * i)) << 32n) | BigInt(word(at, 4 + 3 * i));
-            return { name: string(word(at, 3 + 3 * i)), value: flag ? BigInt.asIntN(64, value) : value };
-          }),
-        };
-      case KIND.forward:
-        return { kind: 'forward', name };
-      case KIND.func:
-        return { kind: 'func', name, target: sizeOrType };
-      case KIND.func_proto:
-        return {
-          kind: 'func_proto',
-          returns: sizeOrType,
-          parameters: Array.from({ length: vlen }, (_, i) => ({
-            name: string(word(at, 3 + 2 * i)),
-            type: word(at, 4 + 2 * i),
-          })),
-        };
-      default:
-        return { kind: 'other', name };
-    }
-  };
-
   const type = (id: number): BtfType => {
     let found = decoded.get(id);
     if (!found) {
-      found = decode(id);
+      found = decodeType(view, start(id));
       decoded.set(id, found);
     }
     return found;
@@ -214,7 +134,7 @@ export function parseBtf(bytes: Uint8Array): Btf {
           at = resolve(word(place, 3));
           break;
         case KIND.pointer:
-          return elements * POINTER_BYTES;
+          return bounded(id, elements * POINTER_BYTES);
         case KIND.int:
         case KIND.struct:
         case KIND.union:
@@ -222,7 +142,7 @@ export function parseBtf(bytes: Uint8Array): Btf {
         case KIND.enum64:
         case KIND.float:
         case KIND.datasec:
-          return elements * word(place, 2);
+          return bounded(id, elements * word(place, 2));
         case KIND.var:
           at = resolve(word(place, 2));
           break;
@@ -233,24 +153,47 @@ export function parseBtf(bytes: Uint8Array): Btf {
     throw new BtfError(`BTF type ${id} contains itself`);
   };
 
-  const struct = (name: string): number | undefined => {
-    if (!structs) {
-      const index = new Map<string, number>();
+  const found = new Map<string, number>();
+  const find = (kind: BtfKind, name: string): number | undefined => {
+    const key = `${kind} ${name}`;
+    const known = found.get(key);
+    if (known !== undefined) return known || undefined;
+    const matches = strings.matcher(name);
+    const wanted = KIND[kind];
+    let id = 1;
+    while (id <= count && !(kindAt(starts[id] as number) === wanted && matches(word(starts[id] as number, 0)))) id++;
+    found.set(key, id <= count ? id : 0);
+    return id <= count ? id : undefined;
+  };
+
+  const flavoursFound = new Map<string, readonly number[]>();
+  const flavours = (name: string): readonly number[] => {
+    const essential = essentialName(name);
+    let ids = flavoursFound.get(essential);
+    if (!ids) {
+      const begins = strings.prefixMatcher(essential);
+      ids = [];
       for (let id = 1; id <= count; id++) {
-        const at = starts[id] as number;
-        const kind = kindAt(at);
-        if (kind !== KIND.struct && kind !== KIND.union) continue;
-        const text = string(word(at, 0));
-        if (text !== '' && !index.has(text)) index.set(text, id);
+        const at = word(starts[id] as number, 0);
+        if (begins(at) && essentialName(strings.text(at)) === essential) (ids as number[]).push(id);
       }
-      structs = index;
+      flavoursFound.set(essential, ids);
     }
-    return structs.get(name);
+    return ids;
+  };
+
+  const struct = (name: string): number | undefined => {
+    const ids = [find('struct', name), find('union', name)].filter((id) => id !== undefined);
+    return ids.length > 0 ? Math.min(...ids) : undefined;
   };
 
   const btf: Btf = {
     count,
     type,
+    kind: (id) => KIND_NAMES[kindAt(start(id))] as BtfKind,
+    find,
+    flavours,
+    string: strings.text,
     struct,
     resolve,
     size,

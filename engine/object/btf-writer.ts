@@ -1,3 +1,4 @@
+import type { BtfLinkage } from './btf.ts';
 import { BTF_HEADER_BYTES, BTF_INT_SIGNED, BTF_MAGIC, BtfError, KIND } from './btf-kinds.ts';
 
 /** A member to write: `offset` in bytes, or in bits where `bits` gives a bit field's width. An anonymous member has the name ''. */
@@ -30,15 +31,18 @@ export interface BtfBuilder {
   restrict(target: number): number;
   typeTag(tag: string, target: number): number;
   funcProto(returns: number, parameters: readonly { readonly name: string; readonly type: number }[]): number;
-  func(name: string, proto: number): number;
+  /** @param linkage 'static' where it is left out. */
+  func(name: string, proto: number, linkage?: BtfLinkage): number;
   float(name: string, size: number): number;
-  variable(name: string, type: number): number;
+  /** @param linkage 'static' where it is left out. */
+  variable(name: string, type: number, linkage?: BtfLinkage): number;
   dataSection(
     name: string,
     size: number,
     variables: readonly { readonly type: number; readonly offset: number; readonly size: number }[],
   ): number;
-  declarationTag(tag: string, target: number): number;
+  /** @param component the member or parameter that is tagged, from 0; the type as a whole where it is left out. */
+  declarationTag(tag: string, target: number, component?: number): number;
   /** The section, little endian, with `.BTF`'s header. @throws BtfError when a type refers to one that was never made. */
   bytes(): Uint8Array;
 }
@@ -52,6 +56,7 @@ interface Composite {
 /** Bit 31 of info: bit fields in a struct, a forward union, signed values in an enum. */
 const KIND_FLAG = 0x8000_0000;
 const MAX_MEMBERS = 0xffff;
+const LINKAGE: Readonly<Record<BtfLinkage, number>> = { static: 0, global: 1, extern: 2 };
 
 /** An empty BTF builder. */
 export function createBtfBuilder(): BtfBuilder {
@@ -157,14 +162,14 @@ export function createBtfBuilder(): BtfBuilder {
       const words = parameters.flatMap(({ name, type }) => [string(name), refer(type)]);
       return add('', KIND.func_proto, parameters.length, returns, ...words);
     },
-    func: (name, proto) => add(name, KIND.func, 0, refer(proto)),
+    func: (name, proto, linkage = 'static') => add(name, KIND.func, LINKAGE[linkage], refer(proto)),
     float: (name, size) => add(name, KIND.float, 0, size),
-    variable: (name, type) => add(name, KIND.var, 0, refer(type), 0),
+    variable: (name, type, linkage = 'static') => add(name, KIND.var, 0, refer(type), LINKAGE[linkage]),
     dataSection: (name, size, variables) => {
       const words = variables.flatMap((variable) => [refer(variable.type), variable.offset, variable.size]);
       return add(name, KIND.datasec, variables.length, size, ...words);
     },
-    declarationTag: (tag, target) => add(tag, KIND.decl_tag, 0, refer(target), 0xffff_ffff),
+    declarationTag: (tag, target, component = -1) => add(tag, KIND.decl_tag, 0, refer(target), component >>> 0),
     bytes: () => {
       for (const { from, to } of references)
         if (!Number.isInteger(to) || to < 0 || to > types.length)

@@ -1,11 +1,14 @@
+export { nearest } from '../text/index.ts';
 export * from './btf.ts';
-export { BtfError } from './btf-kinds.ts';
+export { BtfError, type BtfKind } from './btf-kinds.ts';
 export { parseBtf } from './btf-reader.ts';
 export { type BtfBuilder, createBtfBuilder } from './btf-writer.ts';
 export { defineStructs } from './define-structs.ts';
+export { ElfError } from './elf.ts';
+export { withKconfig } from './elf-externs.ts';
 export * from './hooks.ts';
 export * from './map-types.ts';
-export { nearest } from './nearest.ts';
 export * from './object.ts';
 export * from './program-types.ts';
+export { readElf } from './read-elf.ts';
 export { RelocationError, relocate } from './relocate.ts';

@@ -22,6 +22,8 @@ export interface MapSpec {
   readonly extra?: number;
   /** BTF ids of key and value in the object's BTF; local storage can't be created without. */
   readonly btf?: { readonly key: number; readonly value: number };
+  /** The object asks for it to be pinned by name; that is noted, not done. */
+  readonly pinned?: true;
 }
 
 /** What a CO-RE relocation asks (enum bpf_core_relo_kind of include/uapi/linux/bpf.h, without its prefix). */
@@ -66,8 +68,17 @@ export type Relocation =
     }
   /** A call of a kernel function by name (BPF_PSEUDO_KFUNC_CALL); a weak one that is missing becomes a call that the verifier refuses if reached. */
   | { readonly kind: 'kfunc'; readonly at: number; readonly name: string; readonly weak: boolean }
-  /** A wide instruction that becomes the address of a kernel variable (BPF_PSEUDO_BTF_ID), or 0 where it is weak and missing. */
-  | { readonly kind: 'ksym'; readonly at: number; readonly name: string; readonly weak: boolean };
+  /**
+   * A wide instruction that becomes the address of a kernel variable or function (BPF_PSEUDO_BTF_ID), or 0 where it is weak and missing.
+   * `address` marks one without a type, whose address is a plain number.
+   */
+  | {
+      readonly kind: 'ksym';
+      readonly at: number;
+      readonly name: string;
+      readonly weak: boolean;
+      readonly address?: true;
+    };
 
 /** What a slot came from, for listings and verifier messages. */
 export interface LineInfo {
@@ -97,6 +108,8 @@ export interface ProgramSpec<Hook extends string = HookName> {
   readonly lines: readonly LineInfo[];
   /** Functions from BTF, where the object has any. */
   readonly functions?: readonly FunctionInfo[];
+  /** Its section's name began with `?`: it is loaded only where someone asks for it. */
+  readonly optional?: true;
 }
 
 /** Programs + maps + relocations: what clang puts in an ELF file, and what the rule compiler emits. */
@@ -106,8 +119,25 @@ export interface BpfObject {
   readonly programs: readonly ProgramSpec[];
 }
 
+/** A variable of the kernel's configuration or version that an object refers to (`extern int CONFIG_HZ __kconfig`). */
+export interface KconfigVariable {
+  readonly name: string;
+  /** Its place in the map `.kconfig`, in bytes. */
+  readonly offset: number;
+  readonly size: number;
+  /** An array of char rather than a number. */
+  readonly text: boolean;
+  readonly signed: boolean;
+  /** May stay unknown, and is 0 then. */
+  readonly weak: boolean;
+  /** Whether its value is in the map's contents. */
+  readonly known: boolean;
+}
+
 /** What an ELF file from clang holds: its hooks are whatever its sections name. */
 export interface ElfObject {
+  /** The file's name. */
+  readonly name: string;
   readonly license: string;
   readonly maps: readonly MapSpec[];
   readonly programs: readonly ProgramSpec<string>[];
@@ -115,6 +145,8 @@ export interface ElfObject {
   readonly btf: Btf | undefined;
   /** The same as it lies in the file, for BPF_BTF_LOAD. */
   readonly btfBytes: Uint8Array | undefined;
+  /** What it wants to know of the kernel's configuration; empty where it asks for nothing. */
+  readonly kconfig: readonly KconfigVariable[];
 }
 
 /** Kernel versions from which on an object's instructions and helpers exist. */

@@ -70,23 +70,28 @@ describe("gcc's BTF", () => {
       kind: 'enum',
       name: 'color',
       size: 4,
+      signed: false,
       values: [
         { name: 'RED', value: 0n },
         { name: 'GREEN', value: 5n },
       ],
     });
-    expect(types.find((type) => type.kind === 'forward')).toEqual({ kind: 'forward', name: 'fwd' });
+    expect(types.find((type) => type.kind === 'forward')).toEqual({ kind: 'forward', name: 'fwd', of: 'struct' });
     const func = types.find((type) => type.kind === 'func');
     const proto = func?.kind === 'func' ? btf.type(func.target) : undefined;
     expect(func).toMatchObject({ name: 'func' });
     expect(proto).toMatchObject({ kind: 'func_proto', parameters: [{ name: 'o' }, { name: 'n' }] });
-    expect(types.filter((type) => type.kind === 'other').map((type) => type.name)).toEqual([
-      'float',
-      'double',
-      'c',
-      'g',
-      '.bss',
+    expect(types.filter((type) => type.kind === 'float')).toEqual([
+      { kind: 'float', name: 'float', size: 4 },
+      { kind: 'float', name: 'double', size: 8 },
     ]);
+    const outer = btf.struct('outer');
+    const color = btf.find('enum', 'color');
+    expect(types.filter((type) => type.kind === 'var')).toEqual([
+      { kind: 'var', name: 'c', target: color, linkage: 'global' },
+      { kind: 'var', name: 'g', target: outer, linkage: 'global' },
+    ]);
+    expect(types.find((type) => type.kind === 'datasec')).toMatchObject({ name: '.bss' });
   });
 });
 

@@ -24,20 +24,30 @@ describe('BTF builder', () => {
     expect(built((b) => b.int('s64', 8, true))).toEqual({ kind: 'int', name: 's64', size: 8, signed: true });
     expect(built((b) => b.pointer(0))).toEqual({ kind: 'pointer', target: 0 });
     expect(built((b) => b.array(b.int('u8', 1), 16))).toEqual({ kind: 'array', element: 1, index: 2, length: 16 });
-    expect(built((b) => b.forward('union', 'u'))).toEqual({ kind: 'forward', name: 'u' });
+    expect(built((b) => b.forward('union', 'u'))).toEqual({ kind: 'forward', name: 'u', of: 'union' });
     expect(built((b) => b.typedef('t', b.int('u8', 1)))).toEqual({ kind: 'typedef', name: 't', target: 1 });
     expect(built((b) => b.const(0))).toEqual({ kind: 'const', name: '', target: 0 });
     expect(built((b) => b.volatile(0))).toEqual({ kind: 'volatile', name: '', target: 0 });
     expect(built((b) => b.restrict(0))).toEqual({ kind: 'restrict', name: '', target: 0 });
     expect(built((b) => b.typeTag('user', 0))).toEqual({ kind: 'type_tag', name: 'user', target: 0 });
-    expect(built((b) => b.float('double', 8))).toEqual({ kind: 'other', name: 'double' });
-    expect(built((b) => b.variable('v', b.int('u8', 1)))).toEqual({ kind: 'other', name: 'v' });
-    expect(built((b) => b.declarationTag('tag', b.int('u8', 1)))).toEqual({ kind: 'other', name: 'tag' });
+    expect(built((b) => b.float('double', 8))).toEqual({ kind: 'float', name: 'double', size: 8 });
+    const u8Variable = { kind: 'var', name: 'v', target: 1 };
+    expect(built((b) => b.variable('v', b.int('u8', 1)))).toEqual({ ...u8Variable, linkage: 'static' });
+    expect(built((b) => b.variable('v', b.int('u8', 1), 'extern'))).toEqual({ ...u8Variable, linkage: 'extern' });
+    const tag = { kind: 'decl_tag', name: 'tag', target: 1 };
+    expect(built((b) => b.declarationTag('tag', b.int('u8', 1)))).toEqual({ ...tag, component: -1 });
+    expect(built((b) => b.declarationTag('tag', b.int('u8', 1), 2))).toEqual({ ...tag, component: 2 });
     const section = built((b) => b.dataSection('.bss', 4, [{ type: b.int('u32', 4), offset: 0, size: 4 }]));
-    expect(section).toEqual({ kind: 'other', name: '.bss' });
+    expect(section).toEqual({
+      kind: 'datasec',
+      name: '.bss',
+      size: 4,
+      variables: [{ type: 1, offset: 0, size: 4 }],
+    });
     const proto = (b: BtfBuilder) => b.funcProto(0, [{ name: 'x', type: b.int('u8', 1) }]);
     expect(built(proto)).toEqual({ kind: 'func_proto', returns: 0, parameters: [{ name: 'x', type: 1 }] });
-    expect(built((b) => b.func('f', proto(b)))).toEqual({ kind: 'func', name: 'f', target: 2 });
+    expect(built((b) => b.func('f', proto(b)))).toEqual({ kind: 'func', name: 'f', target: 2, linkage: 'static' });
+    expect(built((b) => b.func('f', proto(b), 'global'))).toMatchObject({ linkage: 'global' });
     expect(built((b) => b.enum('e', 4, { A: 1, B: 0xffff_ffff }))).toMatchObject({
       values: [
         { name: 'A', value: 1n },
@@ -89,7 +99,7 @@ describe('BTF builder', () => {
     const btf = parseBtf(builder.bytes());
     expect(btf.pointee(a, 0, 8)).toBe(b);
     expect(btf.pointee(b, 0, 8)).toBe(a);
-    expect(btf.type(c)).toEqual({ kind: 'forward', name: 'c' });
+    expect(btf.type(c)).toEqual({ kind: 'forward', name: 'c', of: 'union' });
   });
 
   it('refuses what can not be written', () => {

@@ -1,0 +1,52 @@
+import { BtfError } from './btf-kinds.ts';
+
+/** KSYM_NAME_LEN and the longest path or source line that is worth showing; longer texts are cut. */
+const MAX_TEXT_BYTES = 4096;
+
+/** The string section of a BTF, NUL-terminated texts one after the other. */
+export interface BtfStrings {
+  /** The text at an offset, at most 4,096 bytes of it. @throws BtfError */
+  text(offset: number): string;
+  /** Whether the text at an offset is `name`, without decoding it. */
+  matcher(name: string): (offset: number) => boolean;
+  /** Whether the text at an offset begins with `name`. */
+  prefixMatcher(name: string): (offset: number) => boolean;
+}
+
+/** Texts of a string section that ends with a NUL byte. */
+export function createStrings(bytes: Uint8Array): BtfStrings {
+  const text = (offset: number): string => {
+    if (offset >= bytes.length)
+      throw new BtfError(`BTF name at ${offset} lies beyond the ${bytes.length} bytes of strings`);
+    const limit = offset + MAX_TEXT_BYTES;
+    let end = offset;
+    let ascii = '';
+    for (; end < limit && bytes[end] !== 0; end++) {
+      const byte = bytes[end] as number;
+      if (byte > 0x7f) return new TextDecoder().decode(bytes.subarray(offset, endOf(offset, limit)));
+      ascii += String.fromCharCode(byte);
+    }
+    return ascii;
+  };
+  const endOf = (offset: number, limit: number): number => {
+    const end = bytes.subarray(offset, limit).indexOf(0);
+    return end < 0 ? limit : offset + end;
+  };
+
+  const prefixMatcher = (name: string): ((offset: number) => boolean) => {
+    const wanted = new TextEncoder().encode(name);
+    const { length } = wanted;
+    return (offset) => {
+      for (let i = 0; i < length; i++) if (bytes[offset + i] !== wanted[i]) return false;
+      return true;
+    };
+  };
+  return { text, prefixMatcher, matcher: (name) => prefixMatcher(`${name}\0`) };
+}
+
+/** A name without its flavour, `task_struct` of `task_struct___old`, as bpf_core_essential_name_len of libbpf's relo_core.c cuts it. */
+export function essentialName(name: string): string {
+  for (let i = name.length - 5; i >= 0; i--)
+    if (name[i] !== '_' && name.startsWith('___', i + 1) && name[i + 4] !== '_') return name.slice(0, i + 1);
+  return name;
+}

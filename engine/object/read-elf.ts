@@ -1,0 +1,150 @@
+import type { Instruction } from '../isa/index.ts';
+import { readBtfExtension } from './btf-ext.ts';
+import { BtfError } from './btf-kinds.ts';
+import { parseBtf } from './btf-reader.ts';
+import { ElfError, type ElfFile, parseElf } from './elf.ts';
+import { readDataMaps } from './elf-data.ts';
+import { kconfigMap, readExterns } from './elf-externs.ts';
+import { codeSections, type ElfContents, type ElfFunction, readFunctions, TEXT_SECTION } from './elf-functions.ts';
+import { readMaps } from './elf-maps.ts';
+import type { ElfObject, FunctionInfo, LineInfo, ProgramSpec, Relocation } from './object.ts';
+
+/** Slots of all programs together; each program has its own copy of the functions it calls. */
+const MAX_SLOTS = 8_000_000;
+const PSEUDO_CALL = 1;
+const PSEUDO_FUNC = 4;
+
+/**
+ * Reads an ELF64 object for eBPF as clang writes it: programs with the functions they call, maps and variables, BTF and what refers to it.
+ * @param name the file's name, for messages.
+ * @throws ElfError naming file, section and place; nothing else, whatever the bytes are.
+ */
+export function readElf(bytes: Uint8Array, name = 'object'): ElfObject {
+  try {
+    return read(parseElf(bytes, name));
+  } catch (error) {
+    if (error instanceof BtfError) throw new ElfError(`${name}: section .BTF: ${error.message}`);
+    throw error;
+  }
+}
+
+function read(file: ElfFile): ElfObject {
+  const btfSection = file.section('.BTF');
+  const btf = btfSection && parseBtf(btfSection.data);
+  const extensionSection = file.section('.BTF.ext');
+  const extension = btf && extensionSection && readBtfExtension(file, extensionSection.data, btf);
+  const maps = readMaps(file, btf);
+  const externs = readExterns(file, btf);
+  const contents: ElfContents = { file, btf, extension, maps, externs };
+  const kconfig = kconfigMap(externs.kconfig);
+  return {
+    name: file.name,
+    license: readLicense(file),
+    maps: [...maps.maps, ...readDataMaps(file, btf), ...(kconfig ? [kconfig] : [])],
+    programs: readPrograms(contents),
+    btf,
+    btfBytes: btfSection?.data.slice(),
+    kconfig: externs.kconfig,
+  };
+}
+
+function readLicense(file: ElfFile): string {
+  const section = file.section('license');
+  if (!section) return '';
+  const end = section.data.indexOf(0);
+  if (end < 0) throw file.error('section license', 'its text has no NUL byte at the end');
+  return new TextDecoder().decode(section.data.subarray(0, end));
+}
+
+function readPrograms(contents: ElfContents): ProgramSpec<string>[] {
+  const sections = codeSections(contents.file);
+  const text = sections.find(({ name }) => name === TEXT_SECTION);
+  const callable = new Map((text ? readFunctions(contents, text) : []).map((one) => [one.start, one] as const));
+  const programs: ProgramSpec<string>[] = [];
+  const names = new Set<string>();
+  let slots = 0;
+  for (const section of sections) {
+    if (section === text) continue;
+    for (const main of readFunctions(contents, section)) {
+      if (names.has(main.name)) throw contents.file.error(`section ${section.name}`, `a second program "${main.name}"`);
+      names.add(main.name);
+      const program = link(contents, main, callable, MAX_SLOTS - slots);
+      slots += program.instructions.length;
+      programs.push(program);
+    }
+  }
+  return programs;
+}
+
+/** A program with every function it calls behind it, in the order in which libbpf appends them: a function's own callees follow it at once. */
+function link(
+  { file }: ElfContents,
+  main: ElfFunction,
+  callable: ReadonlyMap<number, ElfFunction>,
+  room: number,
+): ProgramSpec<string> {
+  const placed = new Map<ElfFunction, number>();
+  let length = 0;
+  const place = (one: ElfFunction): { readonly one: ElfFunction; next: number } => {
+    placed.set(one, length);
+    length += one.instructions.length;
+    if (length > room)
+      throw file.error(
+        `program "${main.name}"`,
+        `all programs with the functions they call have over ${MAX_SLOTS} instructions`,
+      );
+    return { one, next: 0 };
+  };
+  const calleeOf = (one: ElfFunction, slot: number, start: number): ElfFunction => {
+    const callee = callable.get(start);
+    if (!callee)
+      throw file.error(
+        `section ${one.section.name}, function "${one.name}", instruction ${slot}`,
+        `no function begins at byte ${start} of .text`,
+      );
+    return callee;
+  };
+  const path = [place(main)];
+  for (let top = path.at(-1); top; top = path.at(-1)) {
+    const [slot, reference] = top.one.references[top.next++] ?? [];
+    if (slot === undefined || reference === undefined) path.pop();
+    else if (reference.kind === 'function') {
+      const callee = calleeOf(top.one, slot, reference.start);
+      if (!placed.has(callee)) path.push(place(callee));
+    }
+  }
+
+  const instructions: Instruction[] = [];
+  const relocations: Relocation[] = [];
+  const lines: LineInfo[] = [];
+  const functions: FunctionInfo[] = [];
+  for (const [one, base] of placed) {
+    for (const instruction of one.instructions) instructions.push(instruction);
+    for (const line of one.lines) lines.push({ ...line, at: base + line.at });
+    if (one.type !== undefined)
+      functions.push({ at: base, name: one.name, type: one.type, linkage: one === main ? 'global' : one.linkage });
+    for (const [slot, reference] of one.references) {
+      const at = base + slot;
+      if (reference.kind !== 'function') {
+        relocations.push({ ...reference, at } as Relocation);
+        continue;
+      }
+      const instruction = instructions[at] as Instruction;
+      const second = instructions[at + 1];
+      const target = placed.get(calleeOf(one, slot, reference.start)) as number;
+      const isCall = instruction.src === PSEUDO_CALL;
+      instructions[at] = { ...instruction, src: isCall ? PSEUDO_CALL : PSEUDO_FUNC, imm: target - at - 1 };
+      if (!isCall && second) instructions[at + 1] = { ...second, imm: 0 };
+    }
+  }
+  const optional = main.section.name.startsWith('?');
+  return {
+    name: main.name,
+    hook: optional ? main.section.name.slice(1) : main.section.name,
+    instructions,
+    relocations,
+    lines,
+    ...(functions.length === placed.size && { functions }),
+    ...(optional && { optional: true as const }),
+  };
+}
