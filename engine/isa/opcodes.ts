@@ -340,9 +340,16 @@ export function opcodeNamed(name: string, source: Opcode['source']): Opcode {
   return row;
 }
 
+/** Fields of an instruction, and `next`: the imm of a wide instruction's second slot. */
+export type Field = 'dst' | 'src' | 'offset' | 'imm' | 'next';
+
+const USED = new Map(OPCODES.map((row) => [row, usedFields(row)]));
+
 /** The fields of an instruction that a row uses beside those it fixes. */
-export function fieldsOf(row: Opcode): ReadonlySet<'dst' | 'src' | 'offset' | 'imm' | 'next'> {
-  const fields = new Set<'dst' | 'src' | 'offset' | 'imm' | 'next'>();
+export const fieldsOf = (row: Opcode): ReadonlySet<Field> => USED.get(row) ?? usedFields(row);
+
+function usedFields(row: Opcode): ReadonlySet<Field> {
+  const fields = new Set<Field>();
   for (const [, name] of row.text.matchAll(/\{(\w+)\}/g)) {
     if (name === 'dst' || name === 'wdst') fields.add('dst');
     else if (name === 'src' || name === 'wsrc') fields.add('src');

@@ -1,7 +1,7 @@
 import { BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE, CLASSES, type Instruction, LDDW } from '../isa/index.ts';
+import { nearest } from '../text/index.ts';
 import { type AccessProblem, followAccess } from './access.ts';
 import type { Btf, BtfAccess } from './btf.ts';
-import { nearest } from './nearest.ts';
 import type { ProgramSpec, Relocation } from './object.ts';
 
 /** Thrown where a program can't be fitted to a kernel. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nearest } from '../../../engine/object/index.ts';
-import { editDistance } from '../../../engine/object/nearest.ts';
+import { nearest } from '../../../engine/text/index.ts';
+import { editDistance } from '../../../engine/text/nearest.ts';
 import { count, seed } from '../../support/counts.ts';
 
 /** Optimal string alignment by its definition, without table or limit. */
