@@ -4,7 +4,7 @@ export const KERNEL_BASE = 0xffff_8880_0000_0000n;
 export const KERNEL_BASE_HIGH = 0xffff_8880 | 0;
 
 /** No allocation lies below this offset, so that a null pointer plus a member's offset faults. */
-const GUARD_BYTES = 65_536;
+export const GUARD_BYTES = 65_536;
 
 /** What an allocation of `size` bytes takes; also beyond 2^31. */
 const roundedSize = (size: number): number => Math.max(8, Math.ceil(size / 8) * 8);
