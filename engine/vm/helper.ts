@@ -127,10 +127,6 @@ export interface Helper {
   readonly sleepable?: boolean;
   /** First kernel that has it, `5.8`; 6.1 has those without. */
   readonly since?: string;
-  /** The struct it returns must be given back by one of its counterparts (KF_ACQUIRE of include/linux/btf.h). */
-  readonly acquires?: boolean;
-  /** Number of the argument, from 1, whose reference it takes back (KF_RELEASE). */
-  readonly releases?: number;
   readonly callback?: Callback;
   /** The packet may move: pointers into it are void afterwards (bpf_helper_changes_pkt_data). */
   readonly changesPacket?: boolean;
