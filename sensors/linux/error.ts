@@ -20,14 +20,14 @@ const REMEDIES: Readonly<Record<string, string>> = {
 
 /** What bpf(2) refused. */
 export class BpfError extends Error {
-  readonly call: Command;
+  readonly call: Command | 'mmap';
   /** Its name: `EINVAL`. */
   readonly errno: string;
   /** The verifier's log, whole; empty where there was none. */
   readonly log: string;
 
   /** @param errno positive @param subject what the call was about: `map "counts" (hash)` */
-  constructor(call: Command, errno: number, subject: string, log = '') {
+  constructor(call: Command | 'mmap', errno: number, subject: string, log = '') {
     const name = errnoName(errno);
     const remedy = REMEDIES[`${call} ${name}`] ?? REMEDIES[name];
     const reason = lastReason(log);

@@ -3,4 +3,5 @@ export { bpfUnavailable } from './call.ts';
 export { BpfError } from './error.ts';
 export * from './map.ts';
 export * from './program.ts';
+export { type LinuxRingBuffer, openRingBuffer } from './ring-buffer.ts';
 export * from './test-run.ts';

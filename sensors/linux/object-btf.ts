@@ -1,0 +1,97 @@
+/** BTF kinds by number (include/uapi/linux/btf.h), where they matter here. */
+const KIND = { int: 1, array: 3, struct: 4, union: 5, enum: 6, func: 12, funcProto: 13, var: 14, datasec: 15 } as const;
+const DECL_TAG = 17;
+const ENUM64 = 19;
+const GLOBAL = 1;
+const EXTERN = 2;
+const TYPE_BYTES = 12;
+
+/** Bytes that follow a type's first 12. */
+function tailBytes(kind: number, members: number): number {
+  switch (kind) {
+    case KIND.int:
+    case KIND.var:
+    case DECL_TAG:
+      return 4;
+    case KIND.array:
+      return 12;
+    case KIND.struct:
+    case KIND.union:
+    case KIND.datasec:
+    case ENUM64:
+      return 12 * members;
+    case KIND.enum:
+    case KIND.funcProto:
+      return 8 * members;
+    default:
+      return 0;
+  }
+}
+
+interface TypeAt {
+  readonly at: number;
+  readonly kind: number;
+  readonly members: number;
+}
+
+function* types(view: DataView): Generator<TypeAt> {
+  const start = view.getUint32(4, true) + view.getUint32(8, true);
+  const end = start + view.getUint32(12, true);
+  for (let at = start; at < end; ) {
+    const info = view.getUint32(at + 4, true);
+    const kind = (info >>> 24) & 0x1f;
+    const members = info & 0xffff;
+    yield { at, kind, members };
+    at += TYPE_BYTES + tailBytes(kind, members);
+  }
+}
+
+/**
+ * An object's BTF as the kernel takes it: a compiler leaves sizes and places in sections to the linker, and declares kernel functions
+ * as external, which BPF_BTF_LOAD refuses. Sections become structs of numbers, so that ids stay as they are. The bytes must be BTF that `parseBtf` takes.
+ */
+export function loadableBtf(bytes: Uint8Array): Uint8Array {
+  const copy = bytes.slice();
+  const view = new DataView(copy.buffer);
+  let id = 0;
+  let int: number | undefined;
+  const sections: TypeAt[] = [];
+  for (const type of types(view)) {
+    id++;
+    const { at, kind } = type;
+    if (kind === KIND.int && view.getUint32(at + 8, true) === 4) int ??= id;
+    if (kind === KIND.datasec) sections.push(type);
+    if (kind === KIND.func && type.members === EXTERN) view.setUint32(at + 4, ((KIND.func << 24) | GLOBAL) >>> 0, true);
+    if (kind === KIND.var && view.getUint32(at + TYPE_BYTES, true) === EXTERN)
+      view.setUint32(at + TYPE_BYTES, GLOBAL, true);
+  }
+  for (const { at, members } of sections) {
+    view.setUint32(at, 0, true);
+    view.setUint32(at + 4, ((KIND.struct << 24) | members) >>> 0, true);
+    view.setUint32(at + 8, 4 * members, true);
+    for (let i = 0; i < members; i++) {
+      const member = at + TYPE_BYTES + 12 * i;
+      view.setUint32(member, 0, true);
+      view.setUint32(member + 4, int ?? 0, true);
+      view.setUint32(member + 8, 32 * i, true);
+    }
+  }
+  return copy;
+}
+
+/** Where each text lies in BTF's strings, spaces around it left off: line information refers to source lines so. */
+export function stringOffsets(bytes: Uint8Array): ReadonlyMap<string, number> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const start = view.getUint32(4, true) + view.getUint32(16, true);
+  const length = view.getUint32(20, true);
+  const offsets = new Map<string, number>();
+  const decoder = new TextDecoder();
+  for (let at = 0; at < length; ) {
+    const rest = bytes.subarray(start + at, start + length);
+    const end = rest.indexOf(0);
+    const text = decoder.decode(end < 0 ? rest : rest.subarray(0, end)).trim();
+    if (!offsets.has(text)) offsets.set(text, at);
+    at += (end < 0 ? rest.length : end) + 1;
+  }
+  return offsets;
+}
