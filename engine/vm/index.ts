@@ -6,6 +6,7 @@ export * from './helper.ts';
 export { HelperError } from './helper-arguments.ts';
 export { HELPERS, helperById, helperByName } from './helpers.ts';
 export * from './interpreter.ts';
+export { createJit, type Jit, type JitOptions } from './jit/jit.ts';
 export * from './kfunc.ts';
 export { KFUNCS, kfuncById, kfuncByName } from './kfuncs.ts';
 export * from './memory.ts';

@@ -1,0 +1,297 @@
+import { type DecodedProgram, LOAD_POINTER, REGISTERS } from '../decoded.ts';
+import { MAX_MAY_GOTO } from '../thread.ts';
+import { emitLoad, emitOrdered, emitPacketLoad, emitPointerLoad, emitStore } from './access.ts';
+import { emitArithmetic, emitWideConstant } from './arithmetic.ts';
+import { emitAtomic } from './atomics.ts';
+import { emitCall, emitFault, emitIndirectCall } from './calls.ts';
+import type { Code, Imports } from './code.ts';
+import { emitCondition } from './conditions.ts';
+import { FUEL, REGISTER_FILE } from './control-block.ts';
+import { functionGraph, type Graph, isConditional, isJump } from './graph.ts';
+import { type Layout, layOut } from './layout.ts';
+import { pushRegister, setRegister } from './operands.ts';
+import { I32, I64, VOID, WASM, type Writer } from './wasm.ts';
+
+const [CALL, CALLX, EXIT, LDDW, MAY_GOTO] = [0x85, 0x8d, 0x95, 0x18, 0xe5] as const;
+const [LOAD_ACQUIRE, STORE_RELEASE] = [0x100, 0x110] as const;
+/** r1 to r5 and the frame pointer of a function; the halves of r1 of the main one. */
+const [FUNCTION_PARAMETERS, MAIN_PARAMETERS] = [6, 2] as const;
+
+/** What the functions of one module have in common. */
+export interface Unit {
+  readonly writer: Writer;
+  readonly program: DecodedProgram;
+  readonly probeReads: ReadonlySet<number> | undefined;
+  readonly imports: Imports;
+  readonly checked: boolean;
+  readonly maxInstructions: number | undefined;
+  /** Offset in memory of the lowest byte of the stack and of the byte above it. */
+  readonly stackBottom: number;
+  readonly stackTop: number;
+  functionAt(slot: number): number;
+  /** Told where the code of an instruction begins. */
+  place(slot: number, position: number): void;
+}
+
+/** Emits the body of the function that begins at a slot: locals and code (WebAssembly core specification, section 5.5.13). */
+export function emitFunction(unit: Unit, entry: number, isMain: boolean): void {
+  const { writer, program } = unit;
+  const graph = functionGraph(program, entry);
+  const layout = layOut(graph);
+  const used = registersOf(program, graph);
+  const code = codeOf(unit, used, isMain);
+  const body = writer.open();
+  declareLocals(code, isMain);
+  if (isMain) enterMain(unit, code, used.mask);
+  else enter(code, used.mask);
+  if (graph.end.some((end) => program.opcode[end - 1] === MAY_GOTO)) {
+    writer.i32(MAX_MAY_GOTO);
+    writer.set(code.rounds);
+  }
+  emitBlocks(unit, code, graph, layout, isMain);
+  writer.byte(WASM.unreachable);
+  writer.byte(WASM.end);
+  writer.close(body);
+}
+
+/** Registers that a function names, and whether it writes the frame pointer, which only programs do that no verifier has seen. */
+function registersOf(program: DecodedProgram, graph: Graph): { mask: number; writesFrame: boolean } {
+  const { opcode, dst, src, imm } = program;
+  let mask = 1;
+  let writesFrame = false;
+  for (const [block, start] of graph.start.entries()) {
+    for (let at = start; at < graph.end[block]!; at++) {
+      const op = opcode[at]!;
+      if (op === CALL || op === CALLX) mask |= 0b11_1111;
+      const to = dst[at]! >> 1;
+      const from = src[at]! >> 1;
+      mask |= 1 << to;
+      if (from < REGISTERS) mask |= 1 << from;
+      const group = op & 7;
+      if (to === 10 && (group === 1 || group === 4 || group === 7 || op === LDDW)) writesFrame = true;
+      const fetches = group === 3 && (op === 0xc3 || op === 0xdb) && (imm[at]! & 1) !== 0 && imm[at]! < LOAD_ACQUIRE;
+      if ((fetches && from === 10) || (to === 10 && group === 3 && imm[at] === LOAD_ACQUIRE)) writesFrame = true;
+      if (op === LDDW) at++;
+    }
+  }
+  return { mask, writesFrame };
+}
+
+function codeOf(unit: Unit, { mask, writesFrame }: { mask: number; writesFrame: boolean }, isMain: boolean): Code {
+  const registers: number[] = [];
+  let local = isMain ? MAIN_PARAMETERS : FUNCTION_PARAMETERS;
+  for (let register = 0; register < REGISTERS; register++) {
+    if (!isMain && register >= 1 && register <= 5) registers.push(register - 1);
+    else if (((mask >> register) & 1) === 0 || (register === 10 && !writesFrame)) registers.push(-1);
+    else registers.push(local++);
+  }
+  return {
+    writer: unit.writer,
+    program: unit.program,
+    probeReads: unit.probeReads,
+    imports: unit.imports,
+    checked: unit.checked,
+    registers,
+    stackTop: isMain ? unit.stackTop : undefined,
+    framePointer: FUNCTION_PARAMETERS - 1,
+    stackBottom: unit.stackBottom,
+    wide: local,
+    word: local + 1,
+    word2: local + 2,
+    label: local + 3,
+    rounds: local + 4,
+    functionAt: unit.functionAt,
+  };
+}
+
+function declareLocals({ writer, wide }: Code, isMain: boolean): void {
+  writer.unsigned(2);
+  writer.unsigned(wide + 1 - (isMain ? MAIN_PARAMETERS : FUNCTION_PARAMETERS));
+  writer.byte(I64);
+  writer.unsigned(4);
+  writer.byte(I32);
+}
+
+function enter(code: Code, mask: number): void {
+  if (((mask >> 10) & 1) === 0 || code.registers[10] === -1) return;
+  pushRegister({ ...code, registers: code.registers.with(10, -1) }, 10);
+  setRegister(code, 10);
+}
+
+function enterMain(unit: Unit, code: Code, mask: number): void {
+  const { writer } = code;
+  if (unit.maxInstructions !== undefined) {
+    writer.i32(0);
+    writer.byte(WASM.i64_const);
+    writer.wide(BigInt(unit.maxInstructions));
+    writer.access(WASM.i64_store, FUEL);
+  }
+  if ((mask & 0b10) !== 0) {
+    writer.get(1);
+    writer.byte(WASM.i64_extend_i32_u);
+    writer.i64(32);
+    writer.byte(WASM.i64_shl);
+    writer.get(0);
+    writer.byte(WASM.i64_extend_i32_u);
+    writer.byte(WASM.i64_or);
+    setRegister(code, 1);
+  }
+  if ((mask & 0b100) !== 0) {
+    writer.i32(0);
+    writer.access(WASM.i64_load, REGISTER_FILE + 8 * 2);
+    setRegister(code, 2);
+  }
+  enter(code, mask);
+}
+
+function emitBlocks(unit: Unit, code: Code, graph: Graph, layout: Layout, isMain: boolean): void {
+  const { writer } = code;
+  const { order, position, scopes, table } = layout;
+  /** By position: how many scopes were open around the one whose end, or as a loop whose start, it is. */
+  const ends = new Int32Array(order.length + 1);
+  const starts = new Int32Array(order.length + 1);
+  const open: number[] = [];
+  let opened = 0;
+
+  const leave = (): void => {
+    if (isMain) {
+      writer.i32(0);
+      pushRegister(code, 0);
+      writer.access(WASM.i64_store, REGISTER_FILE);
+    }
+    pushRegister(code, 0);
+    if (isMain) writer.byte(WASM.i32_wrap_i64);
+    writer.byte(WASM.return);
+  };
+  /** Chooses where the branch table goes on, if the jump from a position to another goes through it. */
+  const prepare = (from: number, to: number): void => {
+    if (table === undefined || to > from) return;
+    writer.i32(table.indexOf(to));
+    writer.set(code.label);
+  };
+  const branch = (instruction: number, from: number, to: number): void => {
+    const scope = to > from ? ends[to]! : table === undefined ? starts[to]! : 0;
+    writer.byte(instruction);
+    writer.unsigned(open.length - 1 - scope);
+  };
+  const goTo = (from: number, to: number): void => {
+    if (to === from + 1) return;
+    prepare(from, to);
+    branch(WASM.br, from, to);
+  };
+
+  for (let at = 0; at < order.length; at++) {
+    while (open.length > 0 && open.at(-1)! <= at) {
+      open.pop();
+      writer.byte(WASM.end);
+    }
+    for (; opened < scopes.length && scopes[opened]!.start === at; opened++) {
+      const { isLoop, end } = scopes[opened]!;
+      if (isLoop) starts[at] = open.length;
+      else ends[end] = open.length;
+      open.push(end);
+      writer.byte(isLoop ? WASM.loop : WASM.block);
+      writer.byte(VOID);
+    }
+    if (at === 0 && table !== undefined) emitTable(code, table, (to) => open.length - ends[to]!);
+
+    const block = order[at]!;
+    const [start, end] = [graph.start[block]!, graph.end[block]!];
+    if (unit.maxInstructions !== undefined) burn(unit, start, end);
+    const last = emitStraight(unit, code, start, end, leave);
+    const opcode = last === undefined ? 0 : unit.program.opcode[last]!;
+    const next = graph.next[block] === -1 ? -1 : position[graph.next[block]!]!;
+    const taken = graph.taken[block] === -1 ? -1 : position[graph.taken[block]!]!;
+    if (last !== undefined && isConditional(opcode) && taken !== next) {
+      const inverted = taken === at + 1;
+      const to = inverted ? next : taken;
+      prepare(at, to);
+      emitCondition(code, last, inverted);
+      branch(WASM.br_if, at, to);
+      if (!inverted) goTo(at, next);
+    } else if (next !== -1) goTo(at, next);
+  }
+  for (; open.length > 0; open.pop()) writer.byte(WASM.end);
+}
+
+/** Goes to the position that `label` stands for, the first at first. */
+function emitTable({ writer, label }: Code, table: readonly number[], depth: (position: number) => number): void {
+  writer.byte(WASM.block);
+  writer.byte(VOID);
+  writer.get(label);
+  writer.byte(WASM.br_table);
+  writer.unsigned(table.length);
+  for (const [index, position] of table.entries()) writer.unsigned(index === 0 ? 0 : depth(position));
+  writer.unsigned(0);
+  writer.byte(WASM.end);
+}
+
+/** Takes a block's instructions off what the run may still execute. */
+function burn({ writer, program, imports }: Unit, start: number, end: number): void {
+  let count = 0;
+  for (let at = start; at < end; at++, count++) if (program.opcode[at] === LDDW) at++;
+  writer.i32(0);
+  writer.i32(0);
+  writer.access(WASM.i64_load, FUEL);
+  writer.i64(count);
+  writer.byte(WASM.i64_sub);
+  writer.access(WASM.i64_store, FUEL);
+  writer.i32(0);
+  writer.access(WASM.i64_load, FUEL);
+  writer.i64(0);
+  writer.byte(WASM.i64_lt_s);
+  writer.byte(WASM.if);
+  writer.byte(VOID);
+  writer.i32(start);
+  writer.i32(count);
+  writer.byte(WASM.call);
+  writer.unsigned(imports.exhausted);
+  writer.byte(WASM.end);
+}
+
+/** Emits a block but for the jump at its end, whose slot it returns; undefined where it ends without. */
+function emitStraight(unit: Unit, code: Code, start: number, end: number, leave: () => void): number | undefined {
+  const { program } = unit;
+  for (let at = start; at < end; at++) {
+    const opcode = program.opcode[at]!;
+    unit.place(at, code.writer.size);
+    if (opcode === LDDW) {
+      emitWideConstant(code, at);
+      at++;
+    } else if (isJump(opcode) || isConditional(opcode)) return at;
+    else emitInstruction(code, at, opcode, leave);
+  }
+  return undefined;
+}
+
+function emitInstruction(code: Code, at: number, opcode: number, leave: () => void): void {
+  switch (opcode) {
+    case 0:
+      return emitFault(code, at);
+    case LOAD_POINTER:
+      return emitPointerLoad(code, at);
+    case EXIT:
+      return leave();
+    case CALL:
+      return emitCall(code, at, leave);
+    case CALLX:
+      return emitIndirectCall(code, at, leave);
+  }
+  switch (opcode & 7) {
+    case 0:
+      return emitPacketLoad(code, at, leave);
+    case 1:
+      return emitLoad(code, at);
+    case 2:
+      return emitStore(code, at);
+    case 3: {
+      const imm = code.program.imm[at]!;
+      if ((opcode & 0xe0) !== 0xc0) emitStore(code, at);
+      else if (imm === LOAD_ACQUIRE || imm === STORE_RELEASE) emitOrdered(code, at, imm === LOAD_ACQUIRE);
+      else emitAtomic(code, at);
+      return;
+    }
+    default:
+      return emitArithmetic(code, at);
+  }
+}
