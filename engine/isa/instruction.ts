@@ -48,3 +48,9 @@ export const BPF_PSEUDO_MAP_FD = 1;
 export const BPF_PSEUDO_MAP_VALUE = 2;
 /** `src` of a call whose imm is relative to the next instruction. */
 export const BPF_PSEUDO_CALL = 1;
+/** `src` of a call of a kernel function; imm is its BTF id. */
+export const BPF_PSEUDO_KFUNC_CALL = 2;
+/** `src` of a wide instruction whose constant is the address of a kernel variable or function; imm is its BTF id. */
+export const BPF_PSEUDO_BTF_ID = 3;
+/** `src` of a wide instruction whose constant is a function of the program, for callbacks; imm is relative to the next slot. */
+export const BPF_PSEUDO_FUNC = 4;

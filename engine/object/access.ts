@@ -12,7 +12,6 @@ export type AccessProblem =
   | { readonly code: 'beyond_array'; readonly owner: string; readonly index: number; readonly length: number };
 
 const SEGMENT = /^([A-Za-z_]\w*)((?:\[\d+\])*)$/;
-const MAX_DEPTH = 32;
 
 interface Found {
   readonly member: BtfMember;
@@ -20,27 +19,38 @@ interface Found {
   readonly offset: number;
 }
 
-/** A member by name, in the struct itself or in its anonymous members. */
-function findMember(btf: Btf, structId: number, name: string, base = 0, depth = 0): Found | undefined {
-  if (depth > MAX_DEPTH) throw new BtfError(`BTF type ${structId} contains itself`);
+/** A member by name, in the struct itself or in its anonymous members; each struct is looked into once, however often it occurs. */
+function findMember(
+  btf: Btf,
+  structId: number,
+  name: string,
+  base = 0,
+  seen = new Map<number, 'open' | 'done'>(),
+): Found | undefined {
+  if (structId === 0) return undefined;
+  if (seen.get(structId) === 'open') throw new BtfError(`BTF type ${structId} contains itself`);
+  if (seen.has(structId)) return undefined;
+  seen.set(structId, 'open');
   const type = btf.type(structId);
-  if (type.kind !== 'struct' && type.kind !== 'union') return undefined;
-  for (const member of type.members) {
+  const members = type.kind === 'struct' || type.kind === 'union' ? type.members : [];
+  for (const member of members) {
     if (member.name === name) return { member, offset: base + member.offset };
     if (member.name !== '') continue;
-    const found = findMember(btf, btf.resolve(member.type), name, base + member.offset, depth + 1);
+    const found = findMember(btf, btf.resolve(member.type), name, base + member.offset, seen);
     if (found) return found;
   }
+  seen.set(structId, 'done');
   return undefined;
 }
 
 /** The names by which a struct's members are reached, those of anonymous members included. */
-function memberNames(btf: Btf, structId: number, depth = 0): string[] {
-  if (depth > MAX_DEPTH || structId === 0) return [];
+export function memberNames(btf: Btf, structId: number, seen = new Set<number>()): string[] {
+  if (structId === 0 || seen.has(structId)) return [];
+  seen.add(structId);
   const type = btf.type(structId);
   if (type.kind !== 'struct' && type.kind !== 'union') return [];
   return type.members.flatMap((member) =>
-    member.name === '' ? memberNames(btf, btf.resolve(member.type), depth + 1) : [member.name],
+    member.name === '' ? memberNames(btf, btf.resolve(member.type), seen) : [member.name],
   );
 }
 

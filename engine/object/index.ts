@@ -3,6 +3,7 @@ export * from './btf.ts';
 export { BtfError, type BtfKind } from './btf-kinds.ts';
 export { parseBtf } from './btf-reader.ts';
 export { type BtfBuilder, createBtfBuilder } from './btf-writer.ts';
+export { describeCore } from './core.ts';
 export { defineStructs } from './define-structs.ts';
 export { ElfError } from './elf.ts';
 export { withKconfig } from './elf-externs.ts';
@@ -11,4 +12,10 @@ export * from './map-types.ts';
 export * from './object.ts';
 export * from './program-types.ts';
 export { readElf } from './read-elf.ts';
-export { RelocationError, relocate } from './relocate.ts';
+export {
+  type RelocatedProgram,
+  RelocationError,
+  type RelocationTarget,
+  relocate,
+  relocateProgram,
+} from './relocate.ts';

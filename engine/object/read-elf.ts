@@ -1,4 +1,4 @@
-import type { Instruction } from '../isa/index.ts';
+import { BPF_PSEUDO_CALL, BPF_PSEUDO_FUNC, type Instruction } from '../isa/index.ts';
 import { readBtfExtension } from './btf-ext.ts';
 import { BtfError } from './btf-kinds.ts';
 import { parseBtf } from './btf-reader.ts';
@@ -11,8 +11,6 @@ import type { ElfObject, FunctionInfo, LineInfo, ProgramSpec, Relocation } from 
 
 /** Slots of all programs together; each program has its own copy of the functions it calls. */
 const MAX_SLOTS = 8_000_000;
-const PSEUDO_CALL = 1;
-const PSEUDO_FUNC = 4;
 
 /**
  * Reads an ELF64 object for eBPF as clang writes it: programs with the functions they call, maps and variables, BTF and what refers to it.
@@ -132,8 +130,8 @@ function link(
       const instruction = instructions[at] as Instruction;
       const second = instructions[at + 1];
       const target = placed.get(calleeOf(one, slot, reference.start)) as number;
-      const isCall = instruction.src === PSEUDO_CALL;
-      instructions[at] = { ...instruction, src: isCall ? PSEUDO_CALL : PSEUDO_FUNC, imm: target - at - 1 };
+      const isCall = instruction.src === BPF_PSEUDO_CALL;
+      instructions[at] = { ...instruction, src: isCall ? BPF_PSEUDO_CALL : BPF_PSEUDO_FUNC, imm: target - at - 1 };
       if (!isCall && second) instructions[at + 1] = { ...second, imm: 0 };
     }
   }

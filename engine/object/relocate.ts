@@ -1,8 +1,20 @@
-import { BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE, CLASSES, type Instruction, LDDW } from '../isa/index.ts';
+import {
+  BPF_PSEUDO_BTF_ID,
+  BPF_PSEUDO_KFUNC_CALL,
+  BPF_PSEUDO_MAP_FD,
+  BPF_PSEUDO_MAP_VALUE,
+  type Instruction,
+  LDDW,
+} from '../isa/index.ts';
 import { nearest } from '../text/index.ts';
-import { type AccessProblem, followAccess } from './access.ts';
-import type { Btf, BtfAccess } from './btf.ts';
-import type { ProgramSpec, Relocation } from './object.ts';
+import type { Btf } from './btf.ts';
+import { BtfError } from './btf-kinds.ts';
+import { resolveCore } from './core.ts';
+import { patchCore } from './core-patch.ts';
+import { typesAreCompatible } from './core-types.ts';
+import { KCONFIG_MAP } from './elf-externs.ts';
+import type { ElfObject, ProgramSpec, Relocation } from './object.ts';
+import { relocateField } from './relocate-field.ts';
 
 /** Thrown where a program can't be fitted to a kernel. */
 export class RelocationError extends Error {
@@ -10,7 +22,7 @@ export class RelocationError extends Error {
   /** Index of the instruction's slot. */
   readonly at: number;
 
-  constructor(program: ProgramSpec, at: number, problem: string) {
+  constructor(program: ProgramSpec<string>, at: number, problem: string) {
     super(`program "${program.name}", instruction ${at}: ${problem}`);
     this.name = 'RelocationError';
     this.program = program.name;
@@ -18,75 +30,183 @@ export class RelocationError extends Error {
   }
 }
 
-type Field = Extract<Relocation, { kind: 'field' }>;
+/** What a program is fitted to. */
+export interface RelocationTarget {
+  /** The handle of a map by its spec's name; undefined where there is none. */
+  maps(name: string): number | undefined;
+  /** The kernel's. */
+  readonly btf: Btf;
+  /** The object the program comes from: relocations of kind core refer to its BTF, and `.kconfig` to what it knows. */
+  readonly object?: Pick<ElfObject, 'btf' | 'kconfig'>;
+  /** The address of a kernel symbol without a type (/proc/kallsyms). */
+  address?(name: string): bigint | undefined;
+}
 
-const MAX_OFFSET = 0x7fff;
-/** Sizes of loads and stores by bits 4 and 3 of the opcode: w, h, b, dw. */
-const ACCESS_BYTES = [4, 2, 1, 8] as const;
+/** A program fitted to a kernel. */
+export interface RelocatedProgram {
+  readonly instructions: readonly Instruction[];
+  /**
+   * Slots that need what this kernel doesn't have, with the reason: each holds a call that no verifier accepts, so the program runs
+   * only where they are never reached, behind a check for the field, type or function.
+   */
+  readonly poisoned: ReadonlyMap<number, string>;
+}
 
-const classOf = (instruction: Instruction): number => instruction.opcode & 7;
-const isMemoryAccess = (instruction: Instruction): boolean =>
-  classOf(instruction) === CLASSES.ldx || classOf(instruction) === CLASSES.st || classOf(instruction) === CLASSES.stx;
+/** `imm` of the call that stands for a CO-RE relocation without an answer: libbpf's "bad relo". */
+const POISONED_CORE = 0xbad2310;
+/** `imm` of the call that stands for a missing kernel function, as libbpf numbers them, from its place in the program on. */
+const POISONED_CALL = 2_002_000_000;
+const CALL = 0x85;
 
-function explain(access: string, problem: AccessProblem): string {
-  switch (problem.code) {
-    case 'malformed':
-      return `"${access}" is not a path; write for example "task_struct.cred" or "path.dentry[0]"`;
-    case 'no_struct':
-      return `this kernel's BTF has no struct "${problem.name}"`;
-    case 'no_member': {
-      const near = nearest(problem.name, problem.names);
-      const hint = near === undefined ? '' : `; did you mean "${near}"?`;
-      return `${problem.owner} has no member "${problem.name}" in this kernel${hint}`;
+const poison = (imm: number): Instruction => ({ opcode: CALL, dst: 0, src: 0, offset: 0, imm });
+
+/** Two slots or one, or what stands against the relocation, or why the instruction can't be reached. */
+type Patched =
+  | readonly Instruction[]
+  | { readonly problem: string }
+  | { readonly poison: number; readonly reason: string };
+
+function relocateOne(
+  relocation: Relocation,
+  instruction: Instruction,
+  second: Instruction | undefined,
+  target: RelocationTarget,
+): Patched {
+  switch (relocation.kind) {
+    case 'field': {
+      const patched = relocateField(instruction, relocation, target.btf);
+      if ('problem' in patched) return patched;
+      return second ? [patched, { ...second, imm: 0 }] : [patched];
     }
-    case 'pointer':
-      return `"${access}" goes through the pointer ${problem.owner}; load the pointer first and name the rest from the struct it points to`;
-    case 'not_a_struct':
-      return `"${access}" goes through ${problem.owner}, which is of kind ${problem.kind}, not a struct or union`;
-    case 'not_an_array':
-      return `"${access}" takes an element of ${problem.owner}, which is of kind ${problem.kind}, not an array`;
-    case 'beyond_array':
-      return `"${access}" takes element ${problem.index} of ${problem.owner}, which has ${problem.length} elements`;
+    case 'map':
+    case 'map_value': {
+      const { kind, map } = relocation;
+      if (!second) return { problem: `a reference to map "${map}" needs a wide instruction (lddw)` };
+      const unknown = kind === 'map_value' ? unknownKconfig(target, map, relocation.offset) : undefined;
+      if (unknown !== undefined) return { problem: unknown };
+      const handle = target.maps(map);
+      if (handle === undefined) return { problem: `there is no map "${map}"; create it before the program is loaded` };
+      const src = kind === 'map_value' ? BPF_PSEUDO_MAP_VALUE : BPF_PSEUDO_MAP_FD;
+      const offset = kind === 'map_value' ? relocation.offset : 0;
+      return [
+        { ...instruction, src, imm: handle },
+        { ...second, imm: offset },
+      ];
+    }
+    case 'core': {
+      const local = target.object?.btf;
+      if (!local) return { problem: "a CO-RE relocation needs the object's own BTF; compile with -g" };
+      const result = resolveCore(relocation, local, target.btf);
+      if ('missing' in result) return { poison: POISONED_CORE, reason: result.missing };
+      const patched = patchCore(instruction, second, relocation, result, local);
+      return 'misread' in patched ? { poison: POISONED_CORE, reason: patched.misread } : patched;
+    }
+    case 'kfunc':
+      return relocateCall(relocation, instruction, target);
+    case 'ksym':
+      return relocateSymbol(relocation, instruction, second, target);
   }
 }
 
-/** What a field relocation comes to, or what stands against it. */
-function fieldValue(btf: Btf, { access, what }: Field): number | { problem: string } | { access: BtfAccess } {
-  const followed = followAccess(btf, access);
-  if ('problem' in followed) {
-    const { problem } = followed;
-    const missing = problem.code === 'no_struct' || problem.code === 'no_member' || problem.code === 'beyond_array';
-    return what === 'exists' && missing ? 0 : { problem: explain(access, problem) };
-  }
-  if (what === 'exists') return 1;
-  if (followed.access.bits)
-    return {
-      problem: `${access} is a bit field (width ${followed.access.bits.size}), which relocation can't address; name the member before it and shift`,
-    };
-  return what === 'size' ? followed.access.size : { access: followed.access };
+function unknownKconfig({ object }: RelocationTarget, map: string, offset: number): string | undefined {
+  if (map !== KCONFIG_MAP) return undefined;
+  const variable = object?.kconfig.find((one) => one.offset === offset);
+  if (!variable || variable.known || variable.weak) return undefined;
+  return `${variable.name} is not known for this kernel; give its value, or declare it __weak to have 0`;
 }
 
-function patchOffset(instruction: Instruction, path: string, access: BtfAccess): Instruction | { problem: string } {
-  if (!isMemoryAccess(instruction)) return { ...instruction, imm: access.offset };
-  const bytes = ACCESS_BYTES[(instruction.opcode >> 3) & 3] as number;
-  if (bytes > access.size && access.size > 0)
+const functionNames = (btf: Btf): string[] => {
+  const names: string[] = [];
+  for (let id = 1; id <= btf.count; id++) {
+    if (btf.kind(id) !== 'func') continue;
+    const type = btf.type(id);
+    if ('name' in type && type.name.startsWith('bpf_')) names.push(type.name);
+  }
+  return names;
+};
+
+/** What is said of a function or variable whose type in the kernel is another than the object declares. */
+function mismatch(
+  kind: 'func' | 'var',
+  name: string,
+  id: number,
+  { btf, object }: RelocationTarget,
+): string | undefined {
+  const local = object?.btf;
+  const localId = local?.find(kind, name);
+  if (!local || localId === undefined) return undefined;
+  const [mine, theirs] = [local.type(localId), btf.type(id)];
+  if (!('target' in mine) || !('target' in theirs)) return undefined;
+  const pair = { local, localId: mine.target, target: btf, targetId: theirs.target };
+  return typesAreCompatible(pair)
+    ? undefined
+    : `"${name}" has another type in this kernel than the object declares; correct its declaration`;
+}
+
+function relocateCall(
+  { name, weak, at }: Extract<Relocation, { kind: 'kfunc' }>,
+  instruction: Instruction,
+  target: RelocationTarget,
+): Patched {
+  if (instruction.opcode !== CALL) return { problem: `a reference to kernel function "${name}" needs a call` };
+  const id = target.btf.find('func', name);
+  if (id === undefined) {
+    if (weak)
+      return {
+        poison: POISONED_CALL + at,
+        reason: `this kernel has no function "${name}"; guard the call with bpf_ksym_exists(${name})`,
+      };
+    const near = nearest(name, functionNames(target.btf));
+    const hint = near === undefined ? '' : `, nearest is "${near}"`;
     return {
-      problem: `it accesses ${bytes} bytes at ${path}, which has ${access.size} in this kernel; use an access of its size`,
+      problem: `this kernel has no function "${name}"${hint}; declare it __weak and guard the call with bpf_ksym_exists(${name})`,
     };
-  if (access.offset > MAX_OFFSET)
+  }
+  const problem = mismatch('func', name, id, target);
+  if (problem !== undefined) return { problem };
+  return [{ ...instruction, src: BPF_PSEUDO_KFUNC_CALL, offset: 0, imm: id }];
+}
+
+function relocateSymbol(
+  { name, weak, address }: Extract<Relocation, { kind: 'ksym' }>,
+  instruction: Instruction,
+  second: Instruction | undefined,
+  target: RelocationTarget,
+): Patched {
+  if (!second) return { problem: `a reference to kernel symbol "${name}" needs a wide instruction (lddw)` };
+  const number = (value: bigint): Patched => [
+    { ...instruction, src: 0, imm: Number(BigInt.asIntN(32, value)) },
+    { ...second, imm: Number(BigInt.asIntN(32, value >> 32n)) },
+  ];
+  if (address) {
+    const value = target.address?.(name);
+    if (value !== undefined) return number(value);
+    if (weak) return number(0n);
     return {
-      problem: `${path} lies at offset ${access.offset}, beyond the ${MAX_OFFSET} that an instruction can hold; add the offset to the pointer instead`,
+      problem: `the address of kernel symbol "${name}" is not known; declare it with its type, or __weak to have 0`,
     };
-  return { ...instruction, offset: access.offset };
+  }
+  const kind = target.btf.find('var', name) === undefined ? 'func' : 'var';
+  const id = target.btf.find(kind, name);
+  if (id === undefined) {
+    if (weak) return number(0n);
+    return { problem: `this kernel's BTF has no variable or function "${name}"; declare it __weak to have 0` };
+  }
+  const problem = mismatch(kind, name, id, target);
+  if (problem !== undefined) return { problem };
+  return [
+    { ...instruction, src: BPF_PSEUDO_BTF_ID, imm: id },
+    { ...second, imm: 0 },
+  ];
 }
 
 /**
- * A program's instructions with its relocations filled in: handles of maps, and what the kernel's BTF says of each member (CO-RE by name).
- * @param maps the handle of a map by its spec's name.
+ * Fits a program to a kernel: handles of maps, what the kernel's BTF says of fields and types (CO-RE), its functions and variables.
  * @throws RelocationError
  */
-export function relocate(program: ProgramSpec, maps: (name: string) => number | undefined, btf: Btf): Instruction[] {
+export function relocateProgram(program: ProgramSpec<string>, target: RelocationTarget): RelocatedProgram {
   const instructions = [...program.instructions];
+  const poisoned = new Map<number, string>();
   for (const relocation of program.relocations) {
     const { at } = relocation;
     const fail = (problem: string): RelocationError => new RelocationError(program, at, problem);
@@ -94,28 +214,37 @@ export function relocate(program: ProgramSpec, maps: (name: string) => number | 
     if (!instruction) throw fail(`a relocation names it, but the program has ${instructions.length} slots`);
     const second = instruction.opcode === LDDW ? instructions[at + 1] : undefined;
     if (instruction.opcode === LDDW && !second) throw fail('a wide instruction has no second slot');
-    if (relocation.kind === 'field') {
-      const value = fieldValue(btf, relocation);
-      if (typeof value === 'object' && 'problem' in value) throw fail(value.problem);
-      if (typeof value === 'number' && isMemoryAccess(instruction))
-        throw fail(`"${relocation.what}" of ${relocation.access} goes into imm, but this is a load or store`);
-      const patched =
-        typeof value === 'number'
-          ? { ...instruction, imm: value }
-          : patchOffset(instruction, relocation.access, value.access);
-      if ('problem' in patched) throw fail(patched.problem);
-      instructions[at] = patched;
-      if (second) instructions[at + 1] = { ...second, imm: 0 };
+    let patched: Patched;
+    try {
+      patched = relocateOne(relocation, instruction, second, target);
+    } catch (error) {
+      if (error instanceof BtfError) throw fail(error.message);
+      throw error;
+    }
+    if ('problem' in patched) throw fail(patched.problem);
+    if ('poison' in patched) {
+      for (let slot = at; slot <= at + (second ? 1 : 0); slot++) {
+        instructions[slot] = poison(patched.poison);
+        poisoned.set(slot, patched.reason);
+      }
       continue;
     }
-    if (relocation.kind !== 'map' && relocation.kind !== 'map_value')
-      throw fail(`relocations of kind ${relocation.kind} need the object's own BTF`);
-    if (!second) throw fail(`a reference to map "${relocation.map}" needs a wide instruction (lddw)`);
-    const handle = maps(relocation.map);
-    if (handle === undefined) throw fail(`there is no map "${relocation.map}"; create it before the program is loaded`);
-    const isValue = relocation.kind === 'map_value';
-    instructions[at] = { ...instruction, src: isValue ? BPF_PSEUDO_MAP_VALUE : BPF_PSEUDO_MAP_FD, imm: handle };
-    instructions[at + 1] = { ...second, imm: isValue ? relocation.offset : 0 };
+    for (const [index, slot] of patched.entries()) instructions[at + index] = slot;
   }
-  return instructions;
+  return { instructions, poisoned };
+}
+
+/**
+ * A program's instructions with its relocations filled in, where nothing may be missing in the kernel.
+ * @param maps the handle of a map by its spec's name.
+ * @throws RelocationError
+ */
+export function relocate(
+  program: ProgramSpec<string>,
+  maps: (name: string) => number | undefined,
+  btf: Btf,
+): Instruction[] {
+  const { instructions, poisoned } = relocateProgram(program, { maps, btf });
+  for (const [at, reason] of poisoned) throw new RelocationError(program, at, reason);
+  return [...instructions];
 }
