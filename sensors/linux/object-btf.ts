@@ -47,8 +47,9 @@ function* types(view: DataView): Generator<TypeAt> {
 }
 
 /**
- * An object's BTF as the kernel takes it: a compiler leaves sizes and places in sections to the linker, and declares kernel functions
- * as external, which BPF_BTF_LOAD refuses. Sections become structs of numbers, so that ids stay as they are. The bytes must be BTF that `parseBtf` takes.
+ * An object's BTF as the kernel takes it: a compiler leaves the sizes of sections to the linker, and declares kernel functions as
+ * external and without names of parameters, which BPF_BTF_LOAD refuses. Sections become structs of numbers, so that ids stay as they
+ * are; parameters get their function's name. The bytes must be BTF that `parseBtf` takes.
  */
 export function loadableBtf(bytes: Uint8Array): Uint8Array {
   const copy = bytes.slice();
@@ -56,14 +57,26 @@ export function loadableBtf(bytes: Uint8Array): Uint8Array {
   let id = 0;
   let int: number | undefined;
   const sections: TypeAt[] = [];
+  /** Where types lie, by id. */
+  const places: TypeAt[] = [{ at: 0, kind: 0, members: 0 }];
+  const externs: TypeAt[] = [];
   for (const type of types(view)) {
     id++;
+    places.push(type);
     const { at, kind } = type;
     if (kind === KIND.int && view.getUint32(at + 8, true) === 4) int ??= id;
     if (kind === KIND.datasec) sections.push(type);
-    if (kind === KIND.func && type.members === EXTERN) view.setUint32(at + 4, ((KIND.func << 24) | GLOBAL) >>> 0, true);
+    if (kind === KIND.func && type.members === EXTERN) externs.push(type);
     if (kind === KIND.var && view.getUint32(at + TYPE_BYTES, true) === EXTERN)
       view.setUint32(at + TYPE_BYTES, GLOBAL, true);
+  }
+  for (const { at } of externs) {
+    view.setUint32(at + 4, ((KIND.func << 24) | GLOBAL) >>> 0, true);
+    const proto = places[view.getUint32(at + 8, true)];
+    for (let i = 0; proto?.kind === KIND.funcProto && i < proto.members; i++) {
+      const parameter = proto.at + TYPE_BYTES + 8 * i;
+      if (view.getUint32(parameter, true) === 0) view.setUint32(parameter, view.getUint32(at, true), true);
+    }
   }
   for (const { at, members } of sections) {
     view.setUint32(at, 0, true);

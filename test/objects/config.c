@@ -36,17 +36,19 @@ SEC("syscall")
 int config(struct request *request) {
   request->applied = 0;
   request->error = 0;
+  struct command commands[COMMANDS];
+  __builtin_memcpy(commands, request->commands, sizeof(commands));
   for (int i = 0; i < COMMANDS; i++) {
-    u32 operation = request->commands[i].operation;
+    u32 operation = commands[i].operation;
     if (operation == END) break;
-    if (operation > FLUSH || (operation == SET && request->commands[i].value == 0)) {
+    if (operation > FLUSH || (operation == SET && commands[i].value == 0)) {
       request->error = -22;
       return i;
     }
   }
   u32 applied = 0;
   for (int i = 0; i < COMMANDS; i++) {
-    struct command command = request->commands[i];
+    struct command command = commands[i];
     if (command.operation == END) break;
     if (command.operation == FLUSH) {
       bpf_for_each_map_elem(&settings, clear, &applied, 0);

@@ -14,6 +14,7 @@ struct no_such_struct {
 };
 struct task_struct___odd {
   int no_such_member;
+  int exit_code;
   char comm[TASK_COMM_LEN];
 };
 #pragma clang attribute pop
@@ -32,7 +33,7 @@ struct answers {
   u32 pgid;
   u32 has_none;
   u32 state;
-  u32 comm_signed;
+  u32 exit_code_signed;
 };
 
 struct answers answers = {0};
@@ -42,7 +43,7 @@ int core_features(u64 *ctx) {
   void *task = (void *)bpf_get_current_task();
   struct task_struct___odd *odd = task;
   answers.comm_size = FIELD(odd, comm, FIELD_BYTE_SIZE);
-  answers.comm_signed = FIELD(odd, comm[0], FIELD_SIGNED);
+  answers.exit_code_signed = FIELD(odd, exit_code, FIELD_SIGNED);
   answers.has_missing_member = FIELD_EXISTS_IN(odd, no_such_member);
   answers.has_task_struct = TYPE(struct task_struct, TYPE_EXISTS);
   answers.has_missing_struct = TYPE(struct no_such_struct, TYPE_EXISTS);

@@ -1,54 +1,55 @@
-/* Where a pattern begins in a text, how long a prefix two texts share, and a glob with one star: loops with bounds only. */
+/* Where a pattern begins in a text, and how much of it the text begins with: loops with bounds only. */
 #include "bpf.h"
 
 #define TEXT 64
 #define PATTERN 8
+
+struct text {
+  char bytes[TEXT + PATTERN];
+};
 
 struct request {
   char text[TEXT];
   char pattern[PATTERN];
   s32 found;
   u32 prefix;
-  u32 matches;
   u32 length;
 };
 
-static NOINLINE u32 length_of(const char *text, u32 most) {
-  u32 length = 0;
-  for (; length < TEXT && length < most; length++)
-    if (text[length] == 0) break;
-  return length;
+/* Global, so that it is verified once and its result is any number: its 65 ways out don't multiply with what follows. */
+NOINLINE u32 length_of(const struct text *text) {
+  if (!text) return 0;
+  for (u32 length = 0; length < TEXT; length++)
+    if (text->bytes[length] == 0) return length;
+  return TEXT;
 }
 
 SEC("syscall")
 int substring(struct request *request) {
-  char text[TEXT + PATTERN] = {0};
-  char pattern[PATTERN];
-  __builtin_memcpy(text, request->text, TEXT);
-  __builtin_memcpy(pattern, request->pattern, PATTERN);
-  pattern[PATTERN - 1] = 0;
+  struct text text = {0}, pattern = {0};
+  __builtin_memcpy(text.bytes, request->text, TEXT);
+  __builtin_memcpy(pattern.bytes, request->pattern, PATTERN - 1);
 
-  u32 length = length_of(text, TEXT), wanted = length_of(pattern, PATTERN);
+  u32 length = length_of(&text), wanted = length_of(&pattern);
+  if (length > TEXT || wanted >= PATTERN) return -1;
   request->length = length;
   request->found = -1;
   request->prefix = 0;
   for (u32 i = 0; i < PATTERN; i++) {
-    if (pattern[i] == 0 || pattern[i] != text[i]) break;
+    if (i >= wanted || pattern.bytes[i] != text.bytes[i]) break;
     request->prefix = i + 1;
   }
+  /* Eight bytes of text at once against the pattern, what lies behind the pattern's end masked out. */
+  u64 needle, window, mask = wanted ? ~0ULL >> (64 - 8 * wanted) : 0;
+  __builtin_memcpy(&needle, pattern.bytes, PATTERN);
   for (u32 at = 0; at < TEXT; at++) {
     if (at + wanted > length) break;
-    u32 same = 0;
-    for (u32 i = 0; i < PATTERN; i++) {
-      if (i >= wanted || text[at + i] != pattern[i]) break;
-      same++;
-    }
-    if (same == wanted) {
+    __builtin_memcpy(&window, &text.bytes[at], PATTERN);
+    if (((window ^ needle) & mask) == 0) {
       request->found = at;
       break;
     }
   }
-  request->matches = request->found == 0 ? 2 : request->found > 0;
   return request->found;
 }
 

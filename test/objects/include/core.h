@@ -6,19 +6,21 @@
 #define CORE_READ_INTO(to, source) bpf_probe_read_kernel(to, sizeof(*(to)), __builtin_preserve_access_index(&(source)))
 
 /* The value of `pointer->a`, `pointer->a->b`, ...; 0 where any of the reads faults. */
-#define CORE_READ_1(pointer, a)                   \
-  ({                                              \
-    typeof(((typeof(pointer))0)->a) value_ = {0}; \
-    CORE_READ_INTO(&value_, (pointer)->a);        \
-    value_;                                       \
+#define CORE_READ_1(pointer, a)                    \
+  ({                                               \
+    typeof(pointer) from_ = (pointer);             \
+    typeof(from_->a) value_ = {0};                 \
+    CORE_READ_INTO(&value_, from_->a);             \
+    value_;                                        \
   })
-#define CORE_READ_2(pointer, a, b)                     \
-  ({                                                   \
-    typeof(((typeof(pointer))0)->a) one_;              \
-    CORE_READ_INTO(&one_, (pointer)->a);               \
-    typeof(((typeof(pointer))0)->a->b) two_;           \
-    CORE_READ_INTO(&two_, one_->b);                    \
-    two_;                                              \
+#define CORE_READ_2(pointer, a, b)                 \
+  ({                                               \
+    typeof(pointer) from_ = (pointer);             \
+    typeof(from_->a) one_;                         \
+    CORE_READ_INTO(&one_, from_->a);               \
+    typeof(from_->a->b) two_;                      \
+    CORE_READ_INTO(&two_, one_->b);                \
+    two_;                                          \
   })
 #define CORE_READ_PICK(_1, _2, _3, macro, ...) macro
 #define CORE_READ(...) CORE_READ_PICK(__VA_ARGS__, CORE_READ_2, CORE_READ_1)(__VA_ARGS__)

@@ -1,0 +1,80 @@
+import { readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Btf, type ElfObject, readElf } from '../../engine/object/index.ts';
+import { type CompileOptions, compileC } from './clang.ts';
+
+const FOLDER = fileURLToPath(new URL('../objects', import.meta.url));
+
+/** A C program of test/objects, compiled. */
+export interface CorpusObject {
+  /** The file's name without `.c`. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly object: ElfObject;
+}
+
+/** Names of the C programs in test/objects, sorted. */
+export const corpusNames: readonly string[] = readdirSync(FOLDER)
+  .filter((file) => file.endsWith('.c'))
+  .map((file) => basename(file, '.c'))
+  .sort();
+
+/** One C program of test/objects, compiled and read. */
+export function corpusObject(name: string, options: CompileOptions = {}): CorpusObject {
+  const bytes = compileC(join(FOLDER, `${name}.c`), options);
+  return { name, bytes, object: readElf(bytes, `${name}.o`) };
+}
+
+/** All of them, compiled on the way. */
+export function* corpus(options: CompileOptions = {}): Generator<CorpusObject> {
+  for (const name of corpusNames) yield corpusObject(name, options);
+}
+
+let kernel: Btf | undefined;
+
+/** BTF of a kernel that exists in tests only: test/objects/kernel/types.c, where everything lies elsewhere than programs think. */
+export function testKernelBtf(): Btf {
+  kernel ??= readElf(compileC(join(FOLDER, 'kernel/types.c')), 'types.o').btf;
+  if (!kernel) throw new Error('test/objects/kernel/types.c was compiled without BTF');
+  return kernel;
+}
+
+/** Where a global variable of an object lies. */
+export interface Variable {
+  /** `.data`, `.bss`, `.rodata`. */
+  readonly map: string;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** Finds a global variable by its name. @throws Error where there is none */
+export function variableOf({ btf, maps }: ElfObject, name: string): Variable {
+  for (const map of maps) {
+    const id = btf?.find('datasec', map.name);
+    const section = id === undefined ? undefined : btf?.type(id);
+    if (section?.kind !== 'datasec') continue;
+    for (const { type, offset, size } of section.variables) {
+      const variable = btf?.type(type);
+      if (variable?.kind === 'var' && variable.name === name) return { map: map.name, offset, size };
+    }
+  }
+  throw new Error(`the object has no variable ${name}`);
+}
+
+/** The object with other values for its variables, as a loader sets what is `const volatile` before it loads. */
+export function withVariables(object: ElfObject, values: Readonly<Record<string, number | bigint>>): ElfObject {
+  const contents = new Map<string, Uint8Array>();
+  for (const [name, value] of Object.entries(values)) {
+    const { map, offset, size } = variableOf(object, name);
+    const spec = object.maps.find((one) => one.name === map)!;
+    const bytes = contents.get(map) ?? spec.contents?.[0]?.[1].slice() ?? new Uint8Array(spec.valueSize);
+    for (let i = 0; i < size; i++) bytes[offset + i] = Number((BigInt(value) >> BigInt(8 * i)) & 0xffn);
+    contents.set(map, bytes);
+  }
+  const maps = object.maps.map((spec) => {
+    const bytes = contents.get(spec.name);
+    return bytes ? { ...spec, contents: [[new Uint8Array(4), bytes] as const] } : spec;
+  });
+  return { ...object, maps };
+}
