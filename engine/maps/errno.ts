@@ -1,10 +1,53 @@
-/** The errnos that maps and helpers return, negated (include/uapi/asm-generic/errno-base.h, include/linux/errno.h). */
+/** The errnos that maps, helpers and simulated calls return, positive; results carry them negated (include/uapi/asm-generic/errno-base.h, errno.h). */
+export const EPERM = 1;
 export const ENOENT = 2;
+export const ESRCH = 3;
+export const ENXIO = 6;
 export const E2BIG = 7;
+export const ENOEXEC = 8;
+export const EBADF = 9;
+export const ECHILD = 10;
 export const EAGAIN = 11;
+export const ENOMEM = 12;
+export const EACCES = 13;
 export const EFAULT = 14;
+export const EBUSY = 16;
 export const EEXIST = 17;
+export const EXDEV = 18;
+export const ENODEV = 19;
+export const ENOTDIR = 20;
+export const EISDIR = 21;
 export const EINVAL = 22;
+export const EMFILE = 24;
+export const ENOTTY = 25;
+export const ETXTBSY = 26;
+export const EFBIG = 27;
+export const ENOSPC = 28;
+export const ESPIPE = 29;
+export const EROFS = 30;
+export const EPIPE = 32;
 export const ERANGE = 34;
-/** Not for user space by name: what the kernel answers for an operation that a map type lacks. */
+export const ENAMETOOLONG = 36;
+export const ENOSYS = 38;
+export const ENOTEMPTY = 39;
+export const ELOOP = 40;
+export const EOVERFLOW = 75;
+export const ENOTSOCK = 88;
+export const EDESTADDRREQ = 89;
+export const EPROTOTYPE = 91;
+export const EPROTONOSUPPORT = 93;
+export const ESOCKTNOSUPPORT = 94;
+export const EOPNOTSUPP = 95;
+export const EAFNOSUPPORT = 97;
+export const EADDRINUSE = 98;
+export const EADDRNOTAVAIL = 99;
+export const EISCONN = 106;
+export const ENOTCONN = 107;
+export const ETIMEDOUT = 110;
+export const ECONNREFUSED = 111;
+export const EINPROGRESS = 115;
+
+/** What a call that would go on waiting comes to: the kernel's own value for an interrupted one (include/linux/errno.h). */
+export const ERESTARTSYS = 512;
+/** Not for user space by name: what the kernel answers for an operation that a map type lacks (include/linux/errno.h). */
 export const ENOTSUPP = 524;

@@ -4,6 +4,8 @@ import type { MapSpec } from '../object/index.ts';
 export const BPF_ANY = 0;
 export const BPF_NOEXIST = 1;
 export const BPF_EXIST = 2;
+/** Takes the lock in the value; only for values that have one. */
+export const BPF_F_LOCK = 4;
 
 /** Where an array's values lie in memory: that of `index` at `values + index * stride`, for indexes below `maxEntries`; for code that looks up inline. */
 export interface ArrayLayout {
@@ -30,6 +32,28 @@ export interface RingBufferLayout {
 }
 
 /**
+ * What bpf(2) offers user space for a map: results are the bytes asked for, 0, or a negative errno, as the kernel's (kernel/bpf/syscall.c).
+ * Keys and values must have the spec's sizes, else -EINVAL; a per-CPU value is one for every CPU, each padded to 8 bytes. Queue, stack,
+ * bloom filter and ring buffer take `undefined` as key. Flags are whole numbers of 64 bits, as far as a number holds them.
+ */
+export interface MapSyscalls {
+  /** BPF_MAP_LOOKUP_ELEM: a copy of the value; of queue and stack the next one to pop. */
+  lookup(key: Uint8Array | undefined, flags?: number): Uint8Array | number;
+  /** BPF_MAP_UPDATE_ELEM; pushes on queue, stack and bloom filter. */
+  update(key: Uint8Array | undefined, value: Uint8Array, flags?: number): number;
+  /** BPF_MAP_DELETE_ELEM. */
+  delete(key: Uint8Array | undefined): number;
+  /** BPF_MAP_LOOKUP_AND_DELETE_ELEM; pops from queue and stack. */
+  lookupAndDelete(key: Uint8Array | undefined, flags?: number): Uint8Array | number;
+  /** BPF_MAP_GET_NEXT_KEY: the key after `key`; the first where that is undefined or, as in the kernel, no longer there. */
+  nextKey(key: Uint8Array | undefined): Uint8Array | number;
+  /** Of a bloom filter: 0 where the value may be in it, else -ENOENT. */
+  contains(value: Uint8Array): number;
+  /** BPF_MAP_FREEZE: no more writes from user space; programs may go on. */
+  freeze(): number;
+}
+
+/**
  * A map whose values lie in the machine's memory. Results are 0 or a negative errno, as the kernel's.
  * Keys and values that user space passes must have the spec's sizes, else -EINVAL.
  */
@@ -41,11 +65,17 @@ export interface BpfMap {
   lookupAt(keyOffset: number): number;
   updateAt(keyOffset: number, valueOffset: number, flags: number): number;
   deleteAt(keyOffset: number): number;
-  /** A copy of the value, from user space. */
+  /** As `syscalls.lookup`; undefined whatever the errno. */
   lookup(key: Uint8Array): Uint8Array | undefined;
+  /** As `syscalls.update`. */
   update(key: Uint8Array, value: Uint8Array, flags?: number): number;
+  /** As `syscalls.delete`. */
   delete(key: Uint8Array): number;
+  /** The keys there are when it is called. */
   keys(): Iterable<Uint8Array>;
+  readonly syscalls: MapSyscalls;
+  /** Gives the map's memory back to the machine. No program may hold or use the map any more. */
+  close(): void;
   /** Whether `length` bytes at an offset in memory lie in one value of this map, live or (as in the kernel) still held by a program; for checked runs. */
   contains(offset: number, length: number): boolean;
   /** Offset in memory of an array's only value, for BPF_PSEUDO_MAP_VALUE; undefined for other types and for arrays of several. */
@@ -85,10 +115,24 @@ export interface MapOfMaps extends BpfMap {
   mapAt(keyOffset: number): number | undefined;
 }
 
+/** A map whose entries bpf_for_each_map_elem visits: arrays and hash maps. */
+export interface IterableMap extends BpfMap {
+  /** Calls `visit` with the offsets of each key and value until it returns true; entries may be deleted meanwhile. Returns how many were visited. */
+  eachAt(visit: (keyOffset: number, valueOffset: number) => boolean): number;
+}
+
+/** A per-CPU map: `lookupAt` and `updateAt` are about the current CPU's value. */
+export interface PerCpuMap extends IterableMap {
+  /** As `lookupAt`, of another CPU (bpf_map_lookup_percpu_elem); 0 also where there is no such CPU. */
+  lookupCpuAt(keyOffset: number, cpu: number): number;
+}
+
 /** Queue, stack and bloom filter: no keys. Results are 0 or a negative errno. */
 export interface KeylessMap extends BpfMap {
   pushAt(valueOffset: number, flags: number): number;
+  /** Fills in the value that it takes out, zeroes where there is none (-ENOENT). */
   popAt(valueOffset: number): number;
+  /** As `popAt`, leaving the value; of a bloom filter whether the value may be in it. */
   peekAt(valueOffset: number): number;
 }
 
@@ -100,6 +144,37 @@ export interface LocalStorageMap extends BpfMap {
   deleteStorage(owner: bigint): number;
 }
 
+/** A map whose slots are cgroups, for bpf_current_task_under_cgroup. */
+export interface CgroupArray extends BpfMap {
+  /** Address of the cgroup in a slot, undefined where it is empty or beyond the end. */
+  cgroupAt(index: number): bigint | undefined;
+}
+
+/** A map whose slots are perf events, each the buffer of one CPU. */
+export interface PerfEventArray extends BpfMap {
+  /** Puts a perf event into a slot, as perf_event_open and an update do; 0 or -E2BIG. */
+  open(index: number): number;
+  /**
+   * bpf_perf_event_output: keeps a copy of `size` bytes for the reader. `flags` is the slot, or BPF_F_CURRENT_CPU (0xffffffff).
+   * -EINVAL for other flags, -E2BIG beyond the end, -ENOENT where the slot is empty, -EOPNOTSUPP for another CPU's, -ENOSPC when
+   * 65,536 records wait.
+   */
+  outputAt(dataOffset: number, size: number, flags: number): number;
+  /** Hands every record to `each`, oldest first, with its slot. Returns how many. */
+  consume(each: (record: Uint8Array, index: number) => void): number;
+  /** Records that found no room. */
+  readonly lost: number;
+}
+
+/** A map of call chains; ids come from their content. */
+export interface StackTraceMap extends BpfMap {
+  /**
+   * bpf_get_stackid for the addresses of a call chain: its id, or -EEXIST where another chain has it already, -EFAULT where all frames are
+   * skipped, -EINVAL for unknown flags. Flags: frames to skip (8 bits), BPF_F_USER_STACK, BPF_F_FAST_STACK_CMP, BPF_F_REUSE_STACKID.
+   */
+  stackId(frames: readonly bigint[], flags: number): number;
+}
+
 /** What maps need of the machine around them. */
 export interface MapHost {
   /** A map by its handle, for maps of maps. */
@@ -108,4 +183,10 @@ export interface MapHost {
   isProgram(handle: number): boolean;
   /** Address of the task_struct or cgroup that a file descriptor of user space (4 bytes) stands for. */
   owner(kind: 'task' | 'cgroup', fd: number): bigint | undefined;
+  /** How many CPUs the machine has, from 1; 1 where left out. */
+  readonly cpus?: number;
+  /** The CPU that programs run on, from 0; 0 where left out. */
+  currentCpu?(): number;
+  /** Most bytes that the maps of the machine may have together; 7/8 of its memory where left out. */
+  readonly mapBytes?: number;
 }

@@ -1,49 +1,73 @@
 import type { MapSpec } from '../object/index.ts';
-import type { Memory } from '../vm/index.ts';
-import { EINVAL } from './errno.ts';
-import type { BpfMap } from './map.ts';
+import { ENOENT } from './errno.ts';
+import type { PerCpuMap } from './map.ts';
+import type { MapMemory } from './map-memory.ts';
+import type { ValueShape } from './percpu.ts';
+import { userOperations } from './syscalls.ts';
 
-/** What a map type must know; keys are given by their offsets in memory. */
-export interface MapStorage extends Pick<BpfMap, 'lookupAt' | 'deleteAt'> {
+/** What a map type with keys and values in memory must know. Offsets of values are those of the first CPU's. */
+export interface MapStorage {
+  /** Offset of the key's value, or 0. */
+  findAt(keyOffset: number): number;
+  /** As `findAt`, for programs, where a lookup leaves a mark. */
+  touchAt?(keyOffset: number): number;
   /** Offset of the place for the key's value, made where there is none and the flags allow it; or a negative errno. */
   placeAt(keyOffset: number, flags: number): number;
+  /** As `placeAt`, for programs, where the errnos differ. */
+  programPlaceAt?(keyOffset: number, flags: number): number;
+  deleteAt(keyOffset: number): number;
+  /** Offset of the key after the one at `keyOffset`, of the first where that is 0; or a negative errno. */
+  nextAt(keyOffset: number): number;
+  /** Whether user space may look up and delete in one call. */
+  readonly takes: boolean;
 }
 
+type Operations = Omit<PerCpuMap, 'spec' | 'handle' | 'contains' | 'valueOffset' | 'layout' | 'eachAt' | 'close'>;
+
 /** A map's operations: those of programs, whose values lie in memory, and those of user space, whose values are copied in and out. */
-export function mapOperations(
-  memory: Memory,
-  { keySize, valueSize }: MapSpec,
-  storage: MapStorage,
-): Pick<BpfMap, 'lookupAt' | 'updateAt' | 'deleteAt' | 'lookup' | 'update' | 'delete'> {
+export function mapOperations(memory: MapMemory, spec: MapSpec, shape: ValueShape, storage: MapStorage): Operations {
   const { bytes } = memory;
-  const keyAt = memory.allocate(keySize);
+  const { valueSize } = spec;
+  const { perCpu, cpus, stride, userBytes, current } = shape;
+  const find = storage.touchAt ?? storage.findAt;
+  const place = storage.programPlaceAt ?? storage.placeAt;
+  const read = (key: number): number => storage.findAt(key) || -ENOENT;
+
   return {
-    lookupAt: storage.lookupAt,
+    lookupAt: perCpu
+      ? (keyOffset) => {
+          const value = find(keyOffset);
+          return value === 0 ? 0 : value + current();
+        }
+      : find,
+    lookupCpuAt: (keyOffset, cpu) => {
+      const value = cpu < cpus ? find(keyOffset) : 0;
+      return value === 0 ? 0 : value + cpu * stride;
+    },
     deleteAt: storage.deleteAt,
     updateAt: (keyOffset, valueOffset, flags) => {
-      const place = storage.placeAt(keyOffset, flags);
-      if (place < 0) return place;
-      bytes.copyWithin(place, valueOffset, valueOffset + valueSize);
+      const at = place(keyOffset, flags);
+      if (at < 0) return at;
+      bytes.copyWithin(at + current(), valueOffset, valueOffset + valueSize);
       return 0;
     },
-    lookup: (key) => {
-      if (key.length !== keySize) return undefined;
-      bytes.set(key, keyAt);
-      const value = storage.lookupAt(keyAt);
-      return value === 0 ? undefined : bytes.slice(value, value + valueSize);
-    },
-    update: (key, value, flags = 0) => {
-      if (key.length !== keySize || value.length !== valueSize) return -EINVAL;
-      bytes.set(key, keyAt);
-      const place = storage.placeAt(keyAt, flags);
-      if (place < 0) return place;
-      bytes.set(value, place);
-      return 0;
-    },
-    delete: (key) => {
-      if (key.length !== keySize) return -EINVAL;
-      bytes.set(key, keyAt);
-      return storage.deleteAt(keyAt);
-    },
+    ...userOperations(memory, spec, userBytes, {
+      read,
+      write: (key, value, flags) => {
+        const at = storage.placeAt(key, flags);
+        if (at < 0) return at;
+        bytes.set(value, at);
+        return 0;
+      },
+      remove: storage.deleteAt,
+      next: storage.nextAt,
+      ...(storage.takes && {
+        take: (key: number) => {
+          const value = read(key);
+          if (value > 0) storage.deleteAt(key);
+          return value;
+        },
+      }),
+    }),
   };
 }

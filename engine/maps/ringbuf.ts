@@ -1,8 +1,9 @@
 import type { MapSpec } from '../object/index.ts';
-import type { Memory } from '../vm/index.ts';
+import { align8 } from './align.ts';
 import { EAGAIN, ENOTSUPP } from './errno.ts';
 import type { RingBuffer } from './map.ts';
-import { align8 } from './spec.ts';
+import type { MapMemory } from './map-memory.ts';
+import { userOperations } from './syscalls.ts';
 
 const BUSY = 0x8000_0000;
 const DISCARD = 0x4000_0000;
@@ -18,7 +19,7 @@ const HEADER = 8;
  * The kernel maps the data pages twice in a row so that a record is contiguous also where it wraps. Here the record that wraps
  * runs on into a spare area behind the data; positions, and when the buffer is full, are the kernel's.
  */
-export function createRingBuffer(memory: Memory, spec: MapSpec, handle: number): RingBuffer {
+export function createRingBuffer(memory: MapMemory, spec: MapSpec, handle: number): RingBuffer {
   const { bytes, view } = memory;
   const size = spec.maxEntries;
   const mask = size - 1;
@@ -83,10 +84,7 @@ export function createRingBuffer(memory: Memory, spec: MapSpec, handle: number):
     lookupAt: () => 0,
     updateAt: () => -ENOTSUPP,
     deleteAt: () => -ENOTSUPP,
-    lookup: () => undefined,
-    update: () => -ENOTSUPP,
-    delete: () => -ENOTSUPP,
-    keys: () => [],
+    ...userOperations(memory, spec, 0, {}),
     contains: (offset, length) => {
       const producer = low(producerAt);
       for (let at = low(consumerAt); at !== producer; ) {
@@ -98,6 +96,7 @@ export function createRingBuffer(memory: Memory, spec: MapSpec, handle: number):
       return false;
     },
     valueOffset: undefined,
+    close: memory.close,
     layout: { kind: 'ringbuf', data, mask, producerAt, consumerAt, lostAt },
     reserve,
     submit: (recordOffset) => commit(recordOffset, 0),

@@ -10,7 +10,7 @@ import {
   EINVAL,
   ENOENT,
 } from '../../../engine/maps/index.ts';
-import type { MapSpec } from '../../../engine/object/index.ts';
+import { BPF_F_NO_PREALLOC, type MapSpec } from '../../../engine/object/index.ts';
 import { Memory } from '../../../engine/vm/index.ts';
 import { u32, u64 } from './bytes.ts';
 
@@ -49,7 +49,7 @@ describe('hash', () => {
     expect(map.lookup(key(3))).toBeUndefined();
   });
 
-  it("keeps a value's place until it is deleted, however much the map grows", () => {
+  it("keeps a value's place until it is written or deleted, however much the map grows", () => {
     const memory = new Memory(1 << 22);
     const map = create({ maxEntries: 5000 }, memory);
     const key = memory.allocate(4);
@@ -58,10 +58,24 @@ describe('hash', () => {
     const place = map.lookupAt(key);
     for (let n = 1000; n < 5000; n++) expect(map.update(u32(n), u64(BigInt(n)))).toBe(0);
     expect(map.lookupAt(key)).toBe(place);
-    map.update(u32(77), u64(2n));
-    expect(map.lookupAt(key)).toBe(place);
-    expect(memory.view.getBigUint64(place, true)).toBe(2n);
     expect([...map.keys()].length).toBe(4001);
+  });
+
+  it('gives a key a new element when it is written, as htab_map_update_elem: who looked it up before sees the old value', () => {
+    for (const flags of [0, BPF_F_NO_PREALLOC]) {
+      const memory = new Memory(1 << 20);
+      const map = create({ flags }, memory);
+      const key = memory.allocate(4);
+      map.update(u32(0), u64(1n));
+      const before = map.lookupAt(key);
+      map.update(u32(0), u64(2n));
+      expect(map.lookupAt(key)).not.toBe(before);
+      expect(memory.view.getBigUint64(before, true)).toBe(1n);
+      expect(memory.view.getBigUint64(map.lookupAt(key), true)).toBe(2n);
+      expect(map.contains(before, 8)).toBe(true);
+      map.update(u32(0), u64(3n));
+      expect(map.lookupAt(key)).toBe(before);
+    }
   });
 
   it('takes the storage of deleted elements again instead of new memory', () => {

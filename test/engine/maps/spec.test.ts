@@ -22,7 +22,7 @@ const REFUSED: readonly (readonly [MapSpec, string])[] = [
   ],
   [
     { ...hash, valueSize: 4_194_304 },
-    'map "m" (hash): key and value of 4194308 bytes are too large: together they have at most 4194304',
+    'map "m" (hash): key and value of 4194308 bytes are too large: together they have at most 4194255',
   ],
   [
     { ...array, type: 'percpu_array', valueSize: 32_769 },
@@ -60,8 +60,8 @@ const REFUSED: readonly (readonly [MapSpec, string])[] = [
     'map "m" (array): entry 1 of its contents does not fit: the map has room for 2 (errno 7)',
   ],
   [
-    { ...array, type: 'lpm_trie' as 'array' },
-    'map "m" (lpm_trie): there is no such map type; there are array, percpu_array, hash, ringbuf',
+    { ...array, type: 'devmap' as 'array' },
+    'map "m" (devmap): there is no such map type; there are array, percpu_array, hash, percpu_hash, lru_hash, lru_percpu_hash, lpm_trie, prog_array, perf_event_array, cgroup_array, array_of_maps, hash_of_maps, queue, stack, bloom_filter, ringbuf, task_storage, cgrp_storage, stack_trace',
   ],
 ];
 
@@ -91,7 +91,7 @@ describe('map creation', () => {
 
   it('says how to get room when the machine has none', () => {
     expect(() => create({ ...array, maxEntries: 1_000_000 })).toThrow(
-      "the machine's memory of 1048576 bytes has no room for 8000000 more; create it with a larger capacity",
+      'map "m" (array): it needs 8000000 bytes, but the machine has 917504 left for maps, of 917504; lower maxEntries, or create the machine with more memory',
     );
   });
 });

@@ -1,0 +1,117 @@
+import type { MapSpec } from '../object/index.ts';
+import { align8 } from './align.ts';
+import { createElements } from './elements.ts';
+import { EEXIST, EINVAL, ENOENT, ENOMEM } from './errno.ts';
+import { createHashTable, KEY_AT } from './hash-table.ts';
+import { createLru, LRU_NODE } from './lru.ts';
+import { BPF_ANY, BPF_EXIST, BPF_NOEXIST, type MapHost, type PerCpuMap } from './map.ts';
+import type { MapMemory } from './map-memory.ts';
+import { mapOperations } from './operations.ts';
+import { valueShape } from './percpu.ts';
+
+/**
+ * A hash map that makes room by dropping what was not used for long (kernel/bpf/hashtab.c), also when memory is used up. Lookups of
+ * programs count as use, as do updates; those of user space do not. The kernel may drop elements before the map is full, and for an
+ * update of a key that is there; this one does neither.
+ */
+export function createLruHashMap(memory: MapMemory, spec: MapSpec, handle: number, host?: MapHost): PerCpuMap {
+  const { bytes } = memory;
+  const { keySize, valueSize, maxEntries } = spec;
+  const shape = valueShape(spec, host);
+  const { perCpu, stride } = shape;
+  const valueAt = KEY_AT + align8(keySize);
+  const nodeAt = valueAt + shape.room;
+  const elements = createElements(memory, { size: nodeAt + LRU_NODE, valueAt, valueSize, stride }, maxEntries);
+  const table = createHashTable(memory, keySize, maxEntries);
+  const lru = createLru(memory);
+  const { find, hash } = table;
+  let count = 0;
+
+  const findAt = (keyOffset: number): number => {
+    const element = find(keyOffset, hash(keyOffset));
+    return element === 0 ? 0 : element + valueAt;
+  };
+  const put = (element: number, keyOffset: number, keyHash: number): void => {
+    bytes.copyWithin(element + KEY_AT, keyOffset, keyOffset + keySize);
+    table.link(element, keyHash);
+    lru.add(element + nodeAt);
+  };
+  const drop = (element: number): void => {
+    table.unlink(element);
+    lru.remove(element + nodeAt);
+  };
+  /** A free element, else the one that was not used for longest. */
+  const takeElement = (): number => {
+    const free = elements.take();
+    if (free !== 0 || count === 0) return free;
+    const victim = lru.victim() - nodeAt;
+    table.unlink(victim);
+    count--;
+    return victim;
+  };
+
+  const operations = mapOperations(memory, spec, shape, {
+    findAt,
+    touchAt: (keyOffset) => {
+      const element = find(keyOffset, hash(keyOffset));
+      if (element === 0) return 0;
+      lru.mark(element + nodeAt);
+      return element + valueAt;
+    },
+    placeAt: (keyOffset, flags) => {
+      if (flags !== BPF_ANY && flags !== BPF_NOEXIST && flags !== BPF_EXIST) return -EINVAL;
+      const keyHash = hash(keyOffset);
+      let element = find(keyOffset, keyHash);
+      if (element !== 0) {
+        if (flags === BPF_NOEXIST) return -EEXIST;
+        const fresh = perCpu ? 0 : elements.take();
+        if (fresh !== 0) {
+          drop(element);
+          put(fresh, keyOffset, keyHash);
+          elements.give(element);
+          element = fresh;
+        }
+        lru.mark(element + nodeAt);
+        return element + valueAt;
+      }
+      if (flags === BPF_EXIST) return -ENOENT;
+      element = takeElement();
+      if (element === 0) return -ENOMEM;
+      count++;
+      if (perCpu) bytes.fill(0, element + valueAt, element + nodeAt);
+      put(element, keyOffset, keyHash);
+      return element + valueAt;
+    },
+    deleteAt: (keyOffset) => {
+      const element = find(keyOffset, hash(keyOffset));
+      if (element === 0) return -ENOENT;
+      drop(element);
+      elements.give(element);
+      count--;
+      return 0;
+    },
+    nextAt: (keyOffset) => {
+      const next = table.next(keyOffset === 0 ? 0 : find(keyOffset, hash(keyOffset)));
+      return next === 0 ? -ENOENT : next + KEY_AT;
+    },
+    takes: true,
+  });
+
+  return {
+    spec,
+    handle,
+    ...operations,
+    eachAt(visit) {
+      let visited = 0;
+      table.each((element) => {
+        visited++;
+        return visit(element + KEY_AT, element + valueAt + shape.current());
+      });
+      return visited;
+    },
+    contains: elements.contains,
+    valueOffset: undefined,
+    layout: undefined,
+    close: memory.close,
+  };
+}
