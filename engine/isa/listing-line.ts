@@ -19,16 +19,16 @@ const SKIPPED: readonly RegExp[] = [
   /^\S.*:\s+file format \S+$/,
   /^Disassembly of section .*:$/,
   /^\d+: (?:R\d|frame\d+:|safe$|\(safe\))/,
-  /^(?:from \d+ to \d+|func#\d+ @\d+|Live regs before insn:|\(\d+\) (?:frame|live stack) |processed \d+ insns|mark_precise:|last_idx|regs=|parent |returning from callee:|to caller at |caller:|callee:|arg#\d+ |Func#\d+|Validating |verification time|stack depth|max_states_per_insn|propagating |frame\d+:|R\d+(?:_\w+)?=)/,
+  /^(?:from \d+ to \d+|func#\d+ @\d+|Live regs before insn:|SCC |\([\d,]+\) (?:frame|live stack) |processed \d+ insns|mark_precise:|last_idx|regs=|parent |returning from callee:|to caller at |caller:|callee:|arg#\d+ |Func#\d+|Validating |verification time|stack depth|max_states_per_insn|propagating |frame\d+:|R\d+(?:_\w+)?=)/,
 ];
 
 const SYMBOL = /^(?:[0-9a-f]+ )?<([^>]+)>:$/;
 /** bpftool's heading of a function, `int handle(struct pt_regs * ctx):`. */
 const FUNCTION = /^(?:[\w*]+\s+)+\**(\w+)\([^()]*\):$/;
 const LABEL = /^([A-Za-z_.$][\w.$]*):(?=\s|$)/;
-/** Slot number, the live registers of the verifier's table (`.1.345....`), bytes, opcode in brackets. */
+/** Slot number (behind a loop's, in the verifier's table of live registers), those registers (`.1.345....`), bytes, opcode in brackets. */
 const PREFIX =
-  /^(?:(\d+):(?=\s|\(|$)\s*)?(?:[\d.]{10}\s+(?=\())?(?:((?:[0-9a-f]{2} ){7}[0-9a-f]{2}(?: (?:[0-9a-f]{2} ){7}[0-9a-f]{2})?)(?=\s|$)\s*)?(?:\(([0-9a-f]{2})\)\s*)?/i;
+  /^(?:\d+\s+(?=\d+: [\d.]{10} ))?(?:(\d+):(?=\s|\(|$)\s*)?(?:[\d.]{10}\s+(?=\())?(?:((?:[0-9a-f]{2} ){7}[0-9a-f]{2}(?: (?:[0-9a-f]{2} ){7}[0-9a-f]{2})?)(?=\s|$)\s*)?(?:\(([0-9a-f]{2})\)\s*)?/i;
 const COMMENT = /;|\/\/|(?<=^|\s)#/;
 
 /** Splits a line: what stands before an instruction, its text, and no comment. */

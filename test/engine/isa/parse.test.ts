@@ -79,7 +79,7 @@ Live regs before insn:
       3: 012345.... (15) if r1 == 0x0 goto pc+2
       4: 012345.... (dc) r0 = be16 r0
       5: .12345.... (85) call pc+1
-      6: 0......... (95) exit
+  1   6: 0......... (95) exit
       7: .......... (b7) r0 = 2
       8: 0......... (95) exit
 0: R1=ctx() R10=fp0
@@ -105,6 +105,8 @@ from 8 to 6: R0=2 R10=fp0
 mark_precise: frame0: last_idx 9 first_idx 14 subseq_idx -1
 mark_precise: frame0: regs=r0 stack= before 8: (57) r0 &= 3
 (0) frame 0 insn 11 +live -8
+(3,4) frame 1 insn 12 +live -8
+SCC exit (1)
 (0) live stack update done in 2 iterations
 
 from 3 to 6: R0=0 R1=0 R2=5 R10=fp0
