@@ -34,10 +34,10 @@ export interface LinuxMap {
   readonly fd: number;
   /** Bytes of a value as user space sees it. */
   readonly valueBytes: number;
-  lookup(key: Uint8Array | undefined): Uint8Array | number;
+  lookup(key: Uint8Array | undefined, flags?: number): Uint8Array | number;
   update(key: Uint8Array | undefined, value: Uint8Array, flags?: number): number;
   delete(key: Uint8Array): number;
-  lookupAndDelete(key: Uint8Array | undefined): Uint8Array | number;
+  lookupAndDelete(key: Uint8Array | undefined, flags?: number): Uint8Array | number;
   /** The key after `key`, or the first; -ENOENT behind the last. */
   nextKey(key: Uint8Array | undefined): Uint8Array | number;
   /** All keys, as `nextKey` gives them. */
@@ -145,9 +145,9 @@ function open(spec: MapSpec, fd: number): LinuxMap {
   };
   const copy = (at: number, length: number): Uint8Array => Uint8Array.from(scratch.subarray(at, at + length));
 
-  const read = (command: Command, key: Uint8Array | undefined): Uint8Array | number => {
+  const read = (command: Command, key: Uint8Array | undefined, flags = 0): Uint8Array | number => {
     if (!setKey(key)) return -EINVAL;
-    const result = call(command, key !== undefined, valueAt, 0);
+    const result = call(command, key !== undefined, valueAt, flags);
     return result < 0 ? result : copy(valueAt, valueBytes);
   };
 
@@ -185,14 +185,14 @@ function open(spec: MapSpec, fd: number): LinuxMap {
     spec,
     fd,
     valueBytes,
-    lookup: (key) => read('BPF_MAP_LOOKUP_ELEM', key),
+    lookup: (key, flags) => read('BPF_MAP_LOOKUP_ELEM', key, flags),
     update(key, value, flags = 0) {
       if (!setKey(key) || value.length !== valueBytes) return -EINVAL;
       scratch.set(value, valueAt);
       return call('BPF_MAP_UPDATE_ELEM', key !== undefined, valueAt, flags);
     },
     delete: (key) => (setKey(key) ? call('BPF_MAP_DELETE_ELEM', true, undefined, 0) : -EINVAL),
-    lookupAndDelete: (key) => read('BPF_MAP_LOOKUP_AND_DELETE_ELEM', key),
+    lookupAndDelete: (key, flags) => read('BPF_MAP_LOOKUP_AND_DELETE_ELEM', key, flags),
     nextKey(key) {
       if (!setKey(key)) return -EINVAL;
       const result = call('BPF_MAP_GET_NEXT_KEY', key !== undefined, nextAt, 0);
