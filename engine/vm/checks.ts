@@ -1,6 +1,8 @@
 import { BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE, type Instruction, LDDW } from '../isa/index.ts';
 import type { BpfMap } from '../maps/index.ts';
 import { BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG } from '../object/index.ts';
+import { codeSlot } from './decoded.ts';
+import { dynptrAt } from './dynptr.ts';
 import type { VmEnvironment } from './environment.ts';
 import { Fault } from './fault.ts';
 import type { ArgumentType, Helper } from './helper.ts';
@@ -27,8 +29,10 @@ export interface Checks {
   access(at: number, offset: number, length: number, verb: 'reads' | 'writes', operand: string): void;
   /** What a helper will touch, before it runs. @throws Fault */
   call(at: number, helper: Helper, registers: BigUint64Array): void;
-  /** What a helper gave the program; `first` and `second` are what r1 and r2 were. */
-  returned(at: number, helper: Helper, first: bigint, second: bigint, result: bigint): void;
+  /** What a helper gave the program; `args` are r0 to r5 as they were before. */
+  returned(at: number, helper: Helper, args: BigUint64Array, result: bigint): void;
+  /** Memory that callbacks of the helper which runs now may touch. */
+  lend(offset: number, bytes: number): void;
   /** @throws Fault where a reference was not released */
   exit(at: number): void;
 }
@@ -44,6 +48,9 @@ interface Reference {
   readonly at: number;
 }
 
+/** Sizes of struct bpf_dynptr and struct bpf_timer, and the most slots a program may have. */
+const [DYNPTR_BYTES, TIMER_BYTES, MAX_SLOTS] = [16, 16, 1_000_000];
+
 const hex = (n: bigint): string => `0x${n.toString(16)}`;
 const count = (n: number): string => `${n} byte${n === 1 ? '' : 's'}`;
 
@@ -53,7 +60,9 @@ export function createChecks(environment: VmEnvironment, thread: Thread, options
   /** Values that helpers gave out, by offset; for messages only. */
   const values = new Map<number, BpfMap>();
   /** Kernel memory that helpers gave out. */
-  const lent = new Map<number, { readonly bytes: number; readonly helper: string }>();
+  const lent = new Map<number, { readonly bytes: number; readonly helper: string; readonly readOnly?: boolean }>();
+  /** What helpers lend to their callbacks, with the depth of the function that called. */
+  let lending: { readonly offset: number; readonly bytes: number; readonly depth: number }[] = [];
   /** Taken and not yet given back, by address. */
   const references = new Map<bigint, Reference>();
   const written = new Uint8Array(8 * STACK_BYTES);
@@ -140,7 +149,14 @@ export function createChecks(environment: VmEnvironment, thread: Thread, options
         );
       return;
     }
-    for (const [start, { bytes }] of lent) if (offset >= start && offset + length <= start + bytes) return;
+    for (const [start, { bytes, helper, readOnly }] of lent) {
+      if (offset < start || offset + length > start + bytes) continue;
+      if (verb === 'writes' && readOnly)
+        throw new Fault(at, `writes ${count(length)} at ${operand}, in what ${helper} returned, which is read only`);
+      return;
+    }
+    for (const region of lending)
+      if (offset >= region.offset && offset + length <= region.offset + region.bytes) return;
     const packet = environment.packet?.();
     if (packet && offset >= packet.offset && offset + length <= packet.offset + packet.length) return;
     if (verb === 'reads' && options.readable?.(offset, length)) return;
@@ -178,6 +194,27 @@ export function createChecks(environment: VmEnvironment, thread: Thread, options
     lent.delete(memory.offset(registers[n]!, 0) ?? 0);
   };
 
+  const iterator = (
+    at: number,
+    helper: Helper,
+    registers: BigUint64Array,
+    n: number,
+    { iterator: name, bytes, state }: Extract<ArgumentType, { iterator: string }>,
+  ): void => {
+    handed(at, helper, registers, n, bytes, state === 'new' ? 'writes' : 'reads');
+    const held = references.has(registers[n]!);
+    if (state === 'new') references.set(registers[n]!, { what: `the ${name} made`, at });
+    else if (!held) throw new Fault(at, `${helper.name} gets r${n} = ${hex(registers[n]!)}, where there is no ${name}`);
+    else if (state === 'destroy') references.delete(registers[n]!);
+  };
+
+  /** A record that a dynptr leads to, as the reference it is. */
+  const dynptrRecord = (address: bigint): bigint | undefined => {
+    const at = memory.offset(address, DYNPTR_BYTES);
+    const dynptr = at === undefined ? undefined : dynptrAt(environment, at);
+    return dynptr && memory.address(dynptr.data);
+  };
+
   const checkArgument = (
     at: number,
     helper: Helper,
@@ -187,7 +224,10 @@ export function createChecks(environment: VmEnvironment, thread: Thread, options
     map: BpfMap | undefined,
   ): void => {
     if (typeof type === 'object') {
-      if ('memory' in type) handed(at, helper, registers, n, type.memory, type.access === 'out' ? 'writes' : 'reads');
+      if ('iterator' in type) iterator(at, helper, registers, n, type);
+      else if ('releases' in type && type.releases) release(at, helper, registers, n);
+      else if ('memory' in type)
+        handed(at, helper, registers, n, type.memory, type.access === 'out' ? 'writes' : 'reads');
       return;
     }
     switch (type) {
@@ -209,12 +249,13 @@ export function createChecks(environment: VmEnvironment, thread: Thread, options
         return;
       case 'memory':
       case 'memory_out':
-      case 'memory_or_null': {
-        if (type === 'memory_or_null' && registers[n] === 0n) return;
+      case 'memory_or_null':
+      case 'memory_out_or_null': {
+        if (type.endsWith('_or_null') && registers[n] === 0n) return;
         const length = registers[n + 1]!;
         if (length > 0x2000_0000n)
           throw new Fault(at, `${helper.name} gets r${n + 1} = ${hex(length)}, which is too large for a size`);
-        handed(at, helper, registers, n, Number(length), type === 'memory_out' ? 'writes' : 'reads');
+        handed(at, helper, registers, n, Number(length), type.startsWith('memory_out') ? 'writes' : 'reads');
         return;
       }
       case 'constant_string': {
@@ -231,6 +272,40 @@ export function createChecks(environment: VmEnvironment, thread: Thread, options
       case 'record':
         release(at, helper, registers, n);
         return;
+      case 'dynptr':
+        handed(at, helper, registers, n, DYNPTR_BYTES, 'reads');
+        return;
+      case 'ringbuf_dynptr': {
+        handed(at, helper, registers, n, DYNPTR_BYTES, 'reads');
+        const record = dynptrRecord(registers[n]!);
+        if (record !== undefined && !references.delete(record))
+          throw new Fault(at, `${helper.name} releases r${n} = ${hex(registers[n]!)}, which holds no record`);
+        return;
+      }
+      case 'dynptr_out':
+      case 'ringbuf_dynptr_out':
+        handed(at, helper, registers, n, DYNPTR_BYTES, 'writes');
+        return;
+      case 'timer':
+        handed(at, helper, registers, n, TIMER_BYTES, 'writes');
+        return;
+      case 'spin_lock':
+        handed(at, helper, registers, n, 4, 'writes');
+        return;
+      case 'kptr':
+        handed(at, helper, registers, n, 8, 'writes');
+        return;
+      case 'kptr_value':
+        if (registers[n] !== 0n && !references.delete(registers[n]!))
+          throw new Fault(
+            at,
+            `${helper.name} stores r${n} = ${hex(registers[n]!)}, which this program does not hold a reference to`,
+          );
+        return;
+      case 'callback':
+        if (codeSlot(registers[n]!, MAX_SLOTS) === undefined)
+          throw new Fault(at, `${helper.name} gets r${n} = ${hex(registers[n]!)}, which is no function of the program`);
+        return;
     }
   };
 
@@ -242,6 +317,7 @@ export function createChecks(environment: VmEnvironment, thread: Thread, options
       values.clear();
       lent.clear();
       references.clear();
+      lending = [];
       written.fill(0);
     },
     enter: () => {
@@ -264,20 +340,33 @@ export function createChecks(environment: VmEnvironment, thread: Thread, options
       for (const [index, type] of helper.arguments.entries())
         checkArgument(at, helper, registers, index + 1, type, map);
     },
-    returned: (at, helper, first, second, result) => {
-      if (result === 0n) return;
+    lend: (offset, bytes) => {
+      lending.push({ offset, bytes, depth: thread.depth });
+    },
+    returned: (at, helper, args, result) => {
+      lending = lending.filter(({ depth }) => depth < thread.depth);
       const { returns } = helper;
+      const reserving = helper.arguments.indexOf('ringbuf_dynptr_out') + 1;
+      const record = reserving > 0 ? dynptrRecord(args[reserving]!) : undefined;
+      if (record !== undefined) references.set(record, { what: 'the ring buffer record reserved', at });
+      if (result === 0n) return;
       const offset = memory.offset(result, 0) ?? 0;
+      const given = (bytes: number, readOnly = false) => lent.set(offset, { bytes, helper: helper.name, readOnly });
       if (returns === 'map_value_or_null') {
-        const map = environment.map(Number(first));
+        const map = environment.map(Number(args[1]!));
         const inner = map && 'mapAt' in map ? environment.map(Number(result)) : undefined;
         if (inner) maps.set(inner.handle, inner);
         else if (map) values.set(offset, map);
       } else if (returns === 'record_or_null') {
-        lent.set(offset, { bytes: Number(second), helper: helper.name });
+        given(Number(args[2]!));
         references.set(result, { what: 'the ring buffer record reserved', at });
-      } else if (typeof returns === 'object' && 'memory' in returns) {
-        lent.set(offset, { bytes: returns.memory, helper: helper.name });
+      } else if (returns === 'memory_or_null') {
+        given(Number(args[helper.arguments.indexOf('constant_size') + 1]!));
+      } else if (returns === 'kptr_or_null') {
+        references.set(result, { what: 'the kernel pointer taken', at });
+      } else if (typeof returns === 'object') {
+        if ('memory' in returns) given(returns.memory, returns.writable !== true);
+        else if (returns.acquires) references.set(result, { what: `the ${returns.struct} acquired`, at });
       }
     },
     exit: (at) => {

@@ -100,6 +100,8 @@ export interface Machine {
   tailCall(program: number): void;
   /** What r1 was at entry. */
   readonly context: bigint;
+  /** Memory that callbacks may read and write while this helper runs; machines that don't check accesses have no use for it. */
+  lend?(offset: number, bytes: number): void;
 }
 
 /** A kernel function that programs may call (include/uapi/linux/bpf.h, ___BPF_FUNC_MAPPER): the one row that verifier, interpreter and JIT share. */
@@ -115,6 +117,11 @@ export interface Helper {
   readonly boundedBySize?: boolean;
   /** Of Linux 6.18; older kernels let fewer types call some. */
   readonly programTypes: 'all' | readonly ProgramType[];
+  /** What it takes in programs of some types, where that differs from `arguments`. */
+  readonly otherArguments?: {
+    readonly programTypes: readonly ProgramType[];
+    readonly arguments: readonly ArgumentType[];
+  };
   /** enum bpf_attach_type's numbers that programs of a type must have, where not all of them may call. */
   readonly attachTypes?: Readonly<Partial<Record<ProgramType, readonly number[]>>>;
   /** The only hooks there are for it, `lsm/bprm_creds_for_exec`. */

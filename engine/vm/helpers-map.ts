@@ -1,27 +1,36 @@
-import { EINVAL, isRingBuffer } from '../maps/index.ts';
-import type { VmEnvironment } from './environment.ts';
+import {
+  type CgroupArray,
+  E2BIG,
+  EAGAIN,
+  EINVAL,
+  type IterableMap,
+  type KeylessMap,
+  type MapOfMaps,
+  type PerCpuMap,
+} from '../maps/index.ts';
 import type { Helper } from './helper.ts';
-import { argument, HelperError, mapArgument, pointer, ringBufferArgument, size } from './helper-arguments.ts';
+import { argument, KEYED_MAPS, mapArgument, mapWith, pointer, row, u32 } from './helper-arguments.ts';
 
-/** BPF_RB_NO_WAKEUP | BPF_RB_FORCE_WAKEUP: consumers of the machine poll, so both change nothing. */
-const WAKEUP_FLAGS = 3n;
-const HEADER = 8;
+const keyless = (
+  id: number,
+  name: string,
+  mapTypes: NonNullable<Helper['mapTypes']>,
+  operation: 'popAt' | 'peekAt',
+): Helper =>
+  row(
+    id,
+    name,
+    ['map', 'map_value_out'],
+    'scalar',
+    'all',
+    (environment, registers) => {
+      const map = mapWith<KeylessMap>(`bpf_${name}`, environment, registers, operation);
+      return map[operation](pointer(`bpf_${name}`, environment, registers, 2, map.spec.valueSize));
+    },
+    { mapTypes },
+  );
 
-/** Finds the ring buffer through the handle in the record's header, as the kernel does through its page offset. */
-function commit(
-  helper: string,
-  environment: VmEnvironment,
-  registers: BigUint64Array,
-  how: 'submit' | 'discard',
-): bigint {
-  const record = pointer(helper, environment, registers, 1, 0);
-  const map = environment.map(environment.memory.view.getUint32(record - HEADER + 4, true));
-  if (!map || !isRingBuffer(map)) throw new HelperError(helper, 'r1 does not point to a reserved record');
-  map[how](record);
-  return 0n;
-}
-
-/** Maps and ring buffers (kernel/bpf/helpers.c, kernel/bpf/ringbuf.c). */
+/** Maps (kernel/bpf/helpers.c, kernel/bpf/bpf_iter.c). */
 export const mapHelpers: readonly Helper[] = [
   {
     name: 'bpf_map_lookup_elem',
@@ -29,9 +38,11 @@ export const mapHelpers: readonly Helper[] = [
     arguments: ['map', 'map_key'],
     returns: 'map_value_or_null',
     programTypes: 'all',
+    mapTypes: KEYED_MAPS,
     run: (environment, registers) => {
       const map = mapArgument('bpf_map_lookup_elem', environment, registers);
       const key = pointer('bpf_map_lookup_elem', environment, registers, 2, map.spec.keySize);
+      if ('mapAt' in map) return BigInt((map as MapOfMaps).mapAt(key) ?? 0);
       const value = map.lookupAt(key);
       return value === 0 ? 0n : environment.memory.address(value);
     },
@@ -42,6 +53,7 @@ export const mapHelpers: readonly Helper[] = [
     arguments: ['map', 'map_key', 'map_value', 'anything'],
     returns: 'scalar',
     programTypes: 'all',
+    mapTypes: KEYED_MAPS.filter((type) => !type.endsWith('_of_maps')),
     run: (environment, registers) => {
       const map = mapArgument('bpf_map_update_elem', environment, registers);
       const key = pointer('bpf_map_update_elem', environment, registers, 2, map.spec.keySize);
@@ -55,52 +67,84 @@ export const mapHelpers: readonly Helper[] = [
     arguments: ['map', 'map_key'],
     returns: 'scalar',
     programTypes: 'all',
+    mapTypes: KEYED_MAPS.filter((type) => !type.endsWith('_of_maps')),
     run: (environment, registers) => {
       const map = mapArgument('bpf_map_delete_elem', environment, registers);
       return BigInt(map.deleteAt(pointer('bpf_map_delete_elem', environment, registers, 2, map.spec.keySize)));
     },
   },
-  {
-    name: 'bpf_ringbuf_output',
-    id: 130,
-    arguments: ['ringbuf', 'memory', 'size_or_zero', 'anything'],
-    returns: 'scalar',
-    programTypes: 'all',
-    run: (environment, registers) => {
-      const ring = ringBufferArgument('bpf_ringbuf_output', environment, registers);
-      const length = size('bpf_ringbuf_output', registers, 3);
-      if ((argument(registers, 4) & ~WAKEUP_FLAGS) !== 0n) return BigInt(-EINVAL);
-      const data = length === 0 ? 0 : pointer('bpf_ringbuf_output', environment, registers, 2, length);
-      return BigInt(ring.output(data, length));
+  row(
+    87,
+    'map_push_elem',
+    ['map', 'map_value', 'anything'],
+    'scalar',
+    'all',
+    (environment, registers) => {
+      const map = mapWith<KeylessMap>('bpf_map_push_elem', environment, registers, 'pushAt');
+      const value = pointer('bpf_map_push_elem', environment, registers, 2, map.spec.valueSize);
+      return map.pushAt(value, Number(argument(registers, 3)));
     },
-  },
-  {
-    name: 'bpf_ringbuf_reserve',
-    id: 131,
-    arguments: ['ringbuf', 'constant_size', 'anything'],
-    returns: 'record_or_null',
-    programTypes: 'all',
-    run: (environment, registers) => {
-      const ring = ringBufferArgument('bpf_ringbuf_reserve', environment, registers);
-      if (argument(registers, 3) !== 0n) return 0n;
-      const record = ring.reserve(Number(argument(registers, 2)));
-      return record === 0 ? 0n : environment.memory.address(record);
+    { mapTypes: ['queue', 'stack', 'bloom_filter'] },
+  ),
+  keyless(88, 'map_pop_elem', ['queue', 'stack'], 'popAt'),
+  keyless(89, 'map_peek_elem', ['queue', 'stack', 'bloom_filter'], 'peekAt'),
+  row(
+    164,
+    'for_each_map_elem',
+    ['map', 'callback', 'callback_context', 'anything'],
+    'scalar',
+    'all',
+    (environment, registers, machine) => {
+      const [handle, code, context, flags] = [1, 2, 3, 4].map((n) => argument(registers, n)) as [
+        bigint,
+        bigint,
+        bigint,
+        bigint,
+      ];
+      const map = mapWith<IterableMap>('bpf_for_each_map_elem', environment, registers, 'eachAt');
+      if (flags !== 0n) return -EINVAL;
+      const { memory } = environment;
+      return map.eachAt((key, value) => {
+        machine.lend?.(key, map.spec.keySize);
+        return machine.call(code, handle, memory.address(key), memory.address(value), context) !== 0n;
+      });
     },
-  },
-  {
-    name: 'bpf_ringbuf_submit',
-    id: 132,
-    arguments: ['record', 'anything'],
-    returns: 'void',
-    programTypes: 'all',
-    run: (environment, registers) => commit('bpf_ringbuf_submit', environment, registers, 'submit'),
-  },
-  {
-    name: 'bpf_ringbuf_discard',
-    id: 133,
-    arguments: ['record', 'anything'],
-    returns: 'void',
-    programTypes: 'all',
-    run: (environment, registers) => commit('bpf_ringbuf_discard', environment, registers, 'discard'),
-  },
+    {
+      mapTypes: ['hash', 'percpu_hash', 'lru_hash', 'lru_percpu_hash', 'array', 'percpu_array'],
+      callback: {
+        arguments: ['map', 'map_key', 'map_value', 'callback_context'],
+        returns: { min: 0, max: 1 },
+        times: 'any',
+      },
+    },
+  ),
+  row(
+    195,
+    'map_lookup_percpu_elem',
+    ['map', 'map_key', 'anything'],
+    'map_value_or_null',
+    'all',
+    (environment, registers) => {
+      const map = mapWith<PerCpuMap>('bpf_map_lookup_percpu_elem', environment, registers, 'lookupCpuAt');
+      const key = pointer('bpf_map_lookup_percpu_elem', environment, registers, 2, map.spec.keySize);
+      const value = map.lookupCpuAt(key, u32(registers, 3));
+      return value === 0 ? 0n : environment.memory.address(value);
+    },
+    { mapTypes: ['percpu_array', 'percpu_hash', 'lru_percpu_hash'] },
+  ),
+  row(
+    37,
+    'current_task_under_cgroup',
+    ['map', 'anything'],
+    'scalar',
+    'all',
+    (environment, registers) => {
+      const map = mapWith<CgroupArray>('bpf_current_task_under_cgroup', environment, registers, 'cgroupAt');
+      const index = u32(registers, 2);
+      if (index >= map.spec.maxEntries) return -E2BIG;
+      const cgroup = map.cgroupAt(index);
+      return cgroup === undefined ? -EAGAIN : environment.isUnderCgroup?.(cgroup) ? 1 : 0;
+    },
+    { mapTypes: ['cgroup_array'] },
+  ),
 ];

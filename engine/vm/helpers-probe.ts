@@ -1,7 +1,8 @@
-import { EFAULT, ERANGE } from '../maps/index.ts';
+import { EFAULT, EINVAL, EPERM, ERANGE } from '../maps/index.ts';
 import type { VmEnvironment } from './environment.ts';
 import type { Helper } from './helper.ts';
-import { argument, pointer, size } from './helper-arguments.ts';
+import { argument, bytesArgument, pointer, row, size } from './helper-arguments.ts';
+import { TRACING_TYPES } from './program-types.ts';
 
 /** Kernel memory is readable to the end of a page that is in use. */
 const PAGE = 4096;
@@ -10,11 +11,13 @@ const PIECE = 256;
 /** TASK_SIZE_MAX + PAGE_SIZE of x86-64 with four levels of page tables: what lies below is a user address. */
 const USER_END = 0x7fff_ffff_f000n + 4096n;
 
-type Space = 'user' | 'kernel';
+/** `either`: what the address says, as the helpers do that are older than the two others. */
+type Space = 'user' | 'kernel' | 'either';
 
 /** Bytes at an address, or the negative errno of copy_from_user_nofault and copy_from_kernel_nofault (mm/maccess.c). */
 function read(environment: VmEnvironment, space: Space, address: bigint, length: number): Uint8Array | number {
-  if (space === 'user') return environment.readUser(address, length) ?? -EFAULT;
+  if (space === 'user' || (space === 'either' && address < USER_END))
+    return environment.readUser(address, length) ?? -EFAULT;
   const signed = BigInt.asIntN(64, address);
   const canonical = BigInt.asIntN(48, signed) === signed;
   if (!canonical || address < USER_END) return -ERANGE;
@@ -25,14 +28,17 @@ function read(environment: VmEnvironment, space: Space, address: bigint, length:
     : bytes.subarray(offset, offset + length);
 }
 
+const nameOf = (space: Space): string => (space === 'either' ? 'bpf_probe_read' : `bpf_probe_read_${space}`);
+
 function probeRead(id: number, space: Space): Helper {
-  const name = `bpf_probe_read_${space}`;
+  const name = nameOf(space);
   return {
     name,
     id,
     arguments: ['memory_out', 'size_or_zero', 'anything'],
     returns: 'scalar',
-    programTypes: 'all',
+    programTypes: space === 'either' ? TRACING_TYPES : 'all',
+    gplOnly: true,
     run: (environment, registers) => {
       const length = size(name, registers, 2);
       if (length === 0) return 0n;
@@ -50,14 +56,15 @@ function probeRead(id: number, space: Space): Helper {
 }
 
 function probeReadString(id: number, space: Space): Helper {
-  const name = `bpf_probe_read_${space}_str`;
+  const name = `${nameOf(space)}_str`;
   return {
     name,
     id,
     arguments: ['memory_out', 'size_or_zero', 'anything'],
     returns: 'scalar',
     boundedBySize: true,
-    programTypes: 'all',
+    programTypes: space === 'either' ? TRACING_TYPES : 'all',
+    gplOnly: true,
     run: (environment, registers) => {
       const length = size(name, registers, 2);
       if (length === 0) return 0n;
@@ -86,13 +93,59 @@ function probeReadString(id: number, space: Space): Helper {
   };
 }
 
+/** bpf_copy_from_user and its like: the pages are read in, so that only what is not mapped fails. */
+function copyFrom(id: number, name: string, hasTask: boolean): Helper {
+  return row(
+    id,
+    name,
+    ['memory_out', 'size_or_zero', 'anything', ...(hasTask ? ([{ struct: 'task_struct' }, 'anything'] as const) : [])],
+    'scalar',
+    'all',
+    (environment, registers) => {
+      const to = bytesArgument(`bpf_${name}`, environment, registers, 1, size(`bpf_${name}`, registers, 2));
+      const task = hasTask ? argument(registers, 4) : environment.currentTask();
+      if (hasTask && argument(registers, 5) !== 0n) return -EINVAL;
+      if (to.length === 0) return 0;
+      const address = argument(registers, 3);
+      const read = environment.readTask?.(task, address, to.length);
+      const bytes = read ?? (task === environment.currentTask() ? environment.readUser(address, to.length) : undefined);
+      if (bytes) to.set(bytes);
+      else to.fill(0);
+      return bytes ? 0 : -EFAULT;
+    },
+    { sleepable: true },
+  );
+}
+
 /**
  * Reads that may fail (kernel/trace/bpf_trace.c): -EFAULT where nothing is mapped, -ERANGE for a user address given to the
  * kernel variants; the destination is zeroed then. Strings give their length with the NUL, which is always there.
  */
 export const probeHelpers: readonly Helper[] = [
+  probeRead(4, 'either'),
+  row(
+    36,
+    'probe_write_user',
+    ['anything', 'memory', 'size'],
+    'scalar',
+    TRACING_TYPES,
+    (environment, registers) => {
+      const bytes = bytesArgument(
+        'bpf_probe_write_user',
+        environment,
+        registers,
+        2,
+        size('bpf_probe_write_user', registers, 3),
+      );
+      return environment.writeUser?.(argument(registers, 1), bytes.slice()) ?? -EPERM;
+    },
+    { gplOnly: true },
+  ),
+  probeReadString(45, 'either'),
   probeRead(112, 'user'),
   probeRead(113, 'kernel'),
   probeReadString(114, 'user'),
   probeReadString(115, 'kernel'),
+  copyFrom(148, 'copy_from_user', false),
+  copyFrom(191, 'copy_from_user_task', true),
 ];

@@ -201,6 +201,7 @@ function createCode(
     get context() {
       return thread.context;
     },
+    ...(checks && { lend: checks.lend }),
   };
 
   const callHelper = (at: number, helper: Helper | Kfunc | undefined, id: number): void => {
@@ -209,9 +210,9 @@ function createCode(
       if (checks === undefined) R[0] = helper.run(environment, registers, machine);
       else {
         checks.call(at, helper, registers);
-        const [first, second] = [R[1]!, R[2]!];
+        const args = registers.slice(0, 6);
         R[0] = helper.run(environment, registers, machine);
-        checks.returned(at, helper, first, second, R[0]!);
+        checks.returned(at, helper, args, R[0]!);
       }
     } catch (error) {
       throw error instanceof HelperError ? new Fault(at, error.message) : error;
