@@ -1,9 +1,16 @@
+/** The greatest value that a measurement is meant to have. */
+export interface Target {
+  readonly most: number;
+  readonly of: 'median' | 'ratio';
+}
+
 /** One thing to measure. */
 export interface Case {
   readonly name: string;
-  readonly unit: 'ns/instruction' | 'ns/call' | 'ms' | 'calls/s';
+  readonly unit: 'ns/run' | 'ns/call' | 'ms' | 'calls/s';
   /** The case of the same suite that this one is compared with. */
   readonly baseline?: string;
+  readonly target?: Target;
   /** Takes one sample, in the case's unit. */
   sample(): number | Promise<number>;
 }
@@ -18,6 +25,8 @@ export interface Measurement {
   readonly baseline?: number;
   readonly ratio?: number;
   readonly samples: number;
+  readonly target?: Target;
+  readonly met?: boolean;
 }
 
 /** The middle of the values; the mean of the two in the middle where their number is even. */
@@ -55,14 +64,20 @@ export const measure = async (
     }
   }
   const medianOf = (name: string): number => median(values.get(name) ?? []);
-  return cases.map(({ name, unit, baseline }) => ({
-    suite,
-    name,
-    unit,
-    median: rounded(medianOf(name)),
-    ...(baseline === undefined
-      ? {}
-      : { baseline: rounded(medianOf(baseline)), ratio: rounded(medianOf(name) / medianOf(baseline)) }),
-    samples,
-  }));
+  return cases.map(({ name, unit, baseline, target }) => {
+    const found = medianOf(name);
+    const ratio = baseline === undefined ? undefined : found / medianOf(baseline);
+    const compared = target?.of === 'ratio' ? ratio : found;
+    return {
+      suite,
+      name,
+      unit,
+      median: rounded(found),
+      ...(baseline === undefined || ratio === undefined
+        ? {}
+        : { baseline: rounded(medianOf(baseline)), ratio: rounded(ratio) }),
+      samples,
+      ...(target === undefined ? {} : { target, met: compared !== undefined && compared <= target.most }),
+    };
+  });
 };

@@ -12,13 +12,13 @@ const HELP = `Usage: npm run bench -- [options] [suite...]
 Measures Shrike on this machine. Without suites all of them run.
 
 Suites:
-  vm       the interpreter, by instruction: an arithmetic loop, a memory loop, an event filter
+  vm       the machine: interpreter, JIT and the running kernel's JIT on the same programs; compiling
   rules    the shipped policies: compiling, verifying, and what a call costs under them in the simulated kernel
   replay   the recorded attack, played under the shipped policies
 
 Options:
   --samples N  samples of each measurement (default ${DEFAULT_SAMPLES}); dear ones take at most 5
-  --json       one JSON object a line: suite, name, unit, median, baseline, ratio, samples
+  --json       one JSON object a line: suite, name, unit, median, baseline, ratio, samples, target, met
   --help       this text
 
 Cases are sampled in turn after a round that warms up; a median is given, and beside it the median of what it is compared with.
@@ -31,6 +31,7 @@ const COLUMNS = [
   ['baseline', ({ baseline }) => (baseline === undefined ? '' : String(baseline))],
   ['ratio', ({ ratio }) => (ratio === undefined ? '' : String(ratio))],
   ['samples', ({ samples }) => String(samples)],
+  ['target', ({ target, met }) => (target ? `${target.of} at most ${target.most}: ${met ? 'met' : 'not met'}` : '')],
 ] as const satisfies readonly (readonly [string, (row: Measurement) => string])[];
 
 const table = (rows: readonly Measurement[]): string => {

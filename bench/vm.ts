@@ -1,153 +1,107 @@
-import {
-  add,
-  assemble,
-  exit,
-  type Item,
-  jge,
-  jne,
-  label,
-  lddw,
-  ldx,
-  mov,
-  mul,
-  or,
-  R0,
-  R1,
-  R2,
-  R3,
-  R4,
-  R5,
-  R6,
-  R10,
-  rsh,
-  st,
-  stx,
-  sub,
-  xor,
-} from '../engine/isa/index.ts';
-import { createInterpreter, Memory, type VmEnvironment } from '../engine/vm/index.ts';
+import { createJit } from '../engine/vm/index.ts';
 import { type Case, type Measurement, measure, nanoseconds } from './harness.ts';
+import { PROGRAMS, straight } from './programs.ts';
+import { compiled, floor, interpreted, kernelMissing, loaded, type Machine, verified } from './vm-machines.ts';
 
-/** Instructions that a sample runs, more or less. */
-const PER_SAMPLE = 1_000_000;
-const ROUNDS = 10_000;
+/** Nanoseconds that a sample takes, more or less. */
+const SAMPLE_NS = 10_000_000;
+/** The greatest number of runs that the kernel's harness is asked for at once. */
+const MOST_RUNS = 1_000_000;
+const SIZES = [50, 500, 4000] as const;
 
-const arithmetic: readonly Item[] = [
-  mov(R0, 1),
-  mov(R1, ROUNDS),
-  label('loop'),
-  add(R0, R1),
-  mul(R0, 0x01000193),
-  xor(R0, R1),
-  rsh(R0, 3),
-  sub(R1, 1),
-  jne(R1, 0, 'loop'),
-  exit(),
-];
+/** Loops of arithmetic and memory: these are held to the kernel's time. */
+const LOOPS: ReadonlySet<string> = new Set([
+  'arithmetic and memory',
+  'primes below 300',
+  'FNV of 64 bytes',
+  'prefix compare',
+]);
 
-const memory: readonly Item[] = [
-  mov(R0, 0),
-  mov(R1, ROUNDS),
-  st('dw', R10, -8, 0),
-  st('dw', R10, -16, 1),
-  label('loop'),
-  ldx('dw', R2, R10, -8),
-  ldx('w', R3, R10, -16),
-  add(R2, R3),
-  stx('dw', R10, -8, R2),
-  stx('b', R10, -16, R2),
-  ldx('b', R0, R10, -8),
-  sub(R1, 1),
-  jne(R1, 0, 'loop'),
-  exit(),
-];
-
-/** An event that the filter takes: number, uid, result, and a path of 40 bytes. */
-const EVENT = { number: 0, uid: 4, result: 8, path: 16, size: 56 } as const;
-const PATH = '/var/lib/shrike/bench/secret-file.dat';
-const WORDS = 5;
-
-const pathBytes = (): Uint8Array => {
-  const bytes = new Uint8Array(WORDS * 8);
-  new TextEncoder().encodeInto(PATH, bytes);
-  return bytes;
+/** Runs that fill a sample. */
+const runsOf = (machine: Machine): number => {
+  machine.ns(100);
+  return Math.min(MOST_RUNS, Math.max(10, Math.round(SAMPLE_NS / Math.max(1, machine.ns(100)))));
 };
 
-/** Number, uid and result, a path compared in words, and a mark made of what was seen: 48 instructions where the event passes. */
-const filter = (): readonly Item[] => {
-  const words = new DataView(pathBytes().buffer);
-  const comparisons = Array.from({ length: WORDS }, (_, index) => [
-    ldx('dw', R2, R6, EVENT.path + 8 * index),
-    lddw(R3, words.getBigUint64(8 * index, true)),
-    jne(R2, R3, 'miss'),
-  ]).flat();
-  const mark = Array.from({ length: 10 }, () => [mul(R4, 31), xor(R4, R5)]).flat();
+const caseOf = (name: string, machine: Machine, rest: Partial<Case>, overhead?: Machine): Case => {
+  const runs = runsOf(machine);
+  return {
+    name,
+    unit: 'ns/run',
+    sample: () => machine.ns(runs) - (overhead ? overhead.ns(MOST_RUNS) : 0),
+    ...rest,
+  };
+};
+
+const sameResult = (name: string, machines: readonly Machine[]): void => {
+  const results = new Set(machines.map(({ result }) => result));
+  if (results.size > 1)
+    throw new Error(`${name} gives ${[...results].join(' and ')}: this does not measure one program`);
+};
+
+const runCases = (hasKernel: boolean): readonly Case[] => {
+  const nothing = hasKernel ? floor() : undefined;
+  const floorCase = nothing ? [caseOf("kernel's harness, subtracted below", nothing, {})] : [];
   return [
-    mov(R6, R1),
-    ldx('w', R2, R6, EVENT.number),
-    jne(R2, 257, 'miss'),
-    ldx('w', R4, R6, EVENT.uid),
-    jge(R4, 65_536, 'miss'),
-    ldx('dw', R5, R6, EVENT.result),
-    jge(R5, 1024, 'miss'),
-    ...comparisons,
-    ...mark,
-    or(R4, 1),
-    stx('w', R10, -8, R4),
-    ldx('w', R0, R10, -8),
-    rsh(R0, 31),
-    mov(R0, 1),
-    exit(),
-    label('miss'),
-    mov(R0, 0),
-    exit(),
+    ...floorCase,
+    ...PROGRAMS.flatMap((program) => {
+      const interpreter = interpreted(program);
+      const jit = compiled(program, false);
+      const kernel = hasKernel ? loaded(program) : undefined;
+      sameResult(program.name, [interpreter, jit, ...(kernel ? [kernel] : [])]);
+      const name = `${program.name} (${interpreter.executed} instructions)`;
+      const kernelName = `${name}, kernel`;
+      const baseline = kernel ? { baseline: kernelName } : {};
+      const ratio = kernel && LOOPS.has(program.name) ? { target: { most: 1, of: 'ratio' } as const } : {};
+      return [
+        ...(kernel ? [caseOf(kernelName, kernel, {}, nothing)] : []),
+        caseOf(`${name}, interpreter`, interpreter, {
+          ...baseline,
+          target: { most: 10 * interpreter.executed, of: 'median' },
+        }),
+        caseOf(`${name}, jit`, jit, { ...baseline, ...ratio }),
+        ...(program.name === 'event filter'
+          ? [
+              caseOf(`${name}, jit called from JavaScript`, compiled(program, true), {
+                ...baseline,
+                target: { most: 10, of: 'median' },
+              }),
+            ]
+          : []),
+      ];
+    }),
   ];
 };
 
-const environmentWith = (machine: Memory): VmEnvironment => ({
-  memory: machine,
-  map: () => undefined,
-  bootNs: () => 0n,
-  currentTask: () => 0n,
-  currentPidTgid: () => 0n,
-  currentUidGid: () => 0n,
-  currentComm: () => new Uint8Array(16),
-  currentCgroupId: () => 0n,
-  currentAncestorCgroupId: () => 0n,
-  readUser: () => undefined,
-  sendSignal: () => 0,
-  random: () => 0,
-  trace: () => {},
-});
-
-const caseOf = (name: string, items: readonly Item[], baseline?: string): Case => {
-  const machine = new Memory(1024 * 1024);
-  const event = machine.allocate(EVENT.size);
-  machine.view.setUint32(event + EVENT.number, 257, true);
-  machine.view.setUint32(event + EVENT.uid, 1000, true);
-  machine.view.setBigUint64(event + EVENT.result, 3n, true);
-  machine.bytes.set(pathBytes(), event + EVENT.path);
-  const context = machine.address(event);
-  const interpreter = createInterpreter({ instructions: assemble(items).instructions }, environmentWith(machine));
-  interpreter.run(context);
-  const { executed } = interpreter;
-  const runs = Math.max(1, Math.round(PER_SAMPLE / executed));
+/** What a program costs that was never seen before: each sample's is another. */
+const compileCase = (size: number): Case => {
+  let mark = 0;
   return {
-    name: `${name} (${executed} instructions)`,
-    unit: 'ns/instruction',
-    ...(baseline === undefined ? {} : { baseline }),
+    name: `compile and first run of ${size} instructions`,
+    unit: 'ms',
+    ...(size === 500 ? { target: { most: 1, of: 'median' } as const } : {}),
     sample: () => {
-      const total = nanoseconds(() => {
-        for (let run = 0; run < runs; run++) interpreter.run(context);
+      const { environment, verified: program } = verified({
+        name: 'straight',
+        maps: [],
+        items: straight(size, mark++),
       });
-      return total / (runs * executed);
+      const context = environment.memory.allocate(64);
+      return (
+        nanoseconds(() => {
+          createJit(program, environment).run32(context);
+        }) / 1e6
+      );
     },
   };
 };
 
-/** The interpreter, by instruction; the loops are compared with arithmetic, the filter's calls count in. */
-export const vm = (samples: number): Promise<readonly Measurement[]> => {
-  const first = caseOf('arithmetic loop', arithmetic);
-  const cases = [first, caseOf('memory loop', memory, first.name), caseOf('event filter', filter(), first.name)];
-  return measure('vm', cases, samples);
+/**
+ * The machine: the interpreter, the JIT and the running kernel's JIT on the same programs, in turn. The kernel's times are those of
+ * its test runs less what an empty program takes there.
+ */
+export const vm = async (samples: number): Promise<readonly Measurement[]> => {
+  const missing = kernelMissing();
+  if (missing !== undefined) process.stderr.write(`bench: the kernel is left out of vm: ${missing}\n`);
+  return measure('vm', [...runCases(missing === undefined), ...SIZES.map(compileCase)], samples);
 };
