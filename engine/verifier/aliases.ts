@@ -5,51 +5,67 @@ import type { Step } from './step.ts';
 export const NO_STACK = 1000;
 /** A register that may point anywhere into the function's own stack frame. */
 export const ANY_STACK = 2000;
-const NOT_REACHED = 3000;
+/** A register whose number isn't known without exploring. */
+const NO_NUMBER = -0x8000_0000;
+const NOT_REACHED = -0x7fff_ffff;
 
 const REGISTERS = 11;
+const COLUMNS = 2 * REGISTERS;
 
-/** For each slot and register: NO_STACK, ANY_STACK, or the exact distance from r10 in bytes. */
+/** What is known of registers before each slot without exploring. */
 export interface Aliases {
+  /** NO_STACK, ANY_STACK, or the exact distance from r10 in bytes. */
   of(at: number, register: number): number;
+  /** The number or map handle that the register holds whatever the way, undefined where there is no such. */
+  number(at: number, register: number): number | undefined;
 }
 
 /**
- * Which registers can point into the stack frame of their own function, found without exploring: a forward analysis over the
- * control flow. It tells the liveness analysis which stack slots a load or store touches.
+ * Which registers can point into the stack frame of their own function, and which hold the same small number or map on all ways: a
+ * forward analysis over the control flow. It tells the liveness analysis which stack slots a load, a store or a helper touches.
  */
 export function stackAliases(flow: Flow): Aliases {
   let found = analyse(flow, false);
   if (found.spills) found = analyse(flow, true);
   const { table } = found;
-  return { of: (at, register) => table[at * REGISTERS + register]! };
+  return {
+    of: (at, register) => table[at * COLUMNS + register]!,
+    number: (at, register) => {
+      const number = table[at * COLUMNS + REGISTERS + register]!;
+      return number === NO_NUMBER || number === NOT_REACHED ? undefined : number;
+    },
+  };
 }
 
-const join = (a: number, b: number): number => (a === b || b === NOT_REACHED ? a : a === NOT_REACHED ? b : ANY_STACK);
+const join = (a: number, b: number, top: number): number =>
+  a === b || b === NOT_REACHED ? a : a === NOT_REACHED ? b : top;
 
 /** @param spilled whether stack pointers are stored somewhere, so that a load of 8 bytes may bring one back */
-function analyse(flow: Flow, spilled: boolean): { table: Int16Array; spills: boolean } {
-  const table = new Int16Array(flow.steps.length * REGISTERS).fill(NOT_REACHED);
+function analyse(flow: Flow, spilled: boolean): { table: Int32Array; spills: boolean } {
+  const table = new Int32Array(flow.steps.length * COLUMNS).fill(NOT_REACHED);
   let spills = false;
   const pending: number[] = [];
-  const registers = new Int16Array(REGISTERS);
+  const registers = new Int32Array(COLUMNS);
   for (const start of flow.functions) {
-    table.fill(NO_STACK, start * REGISTERS, start * REGISTERS + 10);
-    table[start * REGISTERS + 10] = 0;
+    const base = start * COLUMNS;
+    table.fill(NO_STACK, base, base + 10);
+    table[base + 10] = 0;
+    table.fill(NO_NUMBER, base + REGISTERS, base + COLUMNS);
     pending.push(start);
   }
   for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
-    const step = flow.steps[at]!;
-    registers.set(table.subarray(at * REGISTERS, (at + 1) * REGISTERS));
+    const step = flow.steps[at];
+    if (!step) continue;
+    registers.set(table.subarray(at * COLUMNS, (at + 1) * COLUMNS));
     if (step.kind === 'store' && step.register && registers[step.src] !== NO_STACK) spills = true;
     transfer(step, registers, spilled);
     for (const next of flow.successors(step)) {
       let changed = false;
-      for (let r = 0; r < REGISTERS; r++) {
-        const before = table[next * REGISTERS + r]!;
-        const after = join(before, registers[r]!);
+      for (let column = 0; column < COLUMNS; column++) {
+        const before = table[next * COLUMNS + column]!;
+        const after = join(before, registers[column]!, column < REGISTERS ? ANY_STACK : NO_NUMBER);
         if (after !== before) {
-          table[next * REGISTERS + r] = after;
+          table[next * COLUMNS + column] = after;
           changed = true;
         }
       }
@@ -59,31 +75,45 @@ function analyse(flow: Flow, spilled: boolean): { table: Int16Array; spills: boo
   return { table, spills };
 }
 
-function transfer(step: Step, registers: Int16Array, spilled: boolean): void {
+function set(registers: Int32Array, register: number, stack: number, number: number): void {
+  registers[register] = stack;
+  registers[REGISTERS + register] = number;
+}
+
+function transfer(step: Step, registers: Int32Array, spilled: boolean): void {
   switch (step.kind) {
     case 'alu':
-      registers[step.dst] = afterArithmetic(step, registers);
+      set(registers, step.dst, afterArithmetic(step, registers), numberAfter(step, registers));
       return;
     case 'load':
-      registers[step.dst] = spilled && step.width === 64 ? ANY_STACK : NO_STACK;
+      set(registers, step.dst, spilled && step.width === 64 ? ANY_STACK : NO_STACK, NO_NUMBER);
       return;
     case 'constant':
-      registers[step.dst] = NO_STACK;
+      set(registers, step.dst, NO_STACK, step.src === 0 || step.target !== -1 ? NO_NUMBER : step.imm);
       return;
     case 'atomic':
-      if (step.operation === 'lock_cmpxchg') registers[0] = NO_STACK;
-      else if (/fetch|xchg/.test(step.operation)) registers[step.src] = NO_STACK;
+      if (step.operation === 'lock_cmpxchg') set(registers, 0, NO_STACK, NO_NUMBER);
+      else if (/fetch|xchg/.test(step.operation)) set(registers, step.src, NO_STACK, NO_NUMBER);
       return;
     case 'helper':
+    case 'callx':
+    case 'kfunc':
+    case 'packet':
     case 'call':
-      registers.fill(NO_STACK, 0, 6);
+      for (let r = 0; r < 6; r++) set(registers, r, NO_STACK, NO_NUMBER);
       return;
     default:
       return;
   }
 }
 
-function afterArithmetic(step: Step, registers: Int16Array): number {
+function numberAfter(step: Step, registers: Int32Array): number {
+  if (step.operation !== 'mov') return NO_NUMBER;
+  if (!step.register) return step.imm >= 0 ? step.imm : NO_NUMBER;
+  return registers[REGISTERS + step.src]!;
+}
+
+function afterArithmetic(step: Step, registers: Int32Array): number {
   const dst = registers[step.dst]!;
   const src = step.register ? registers[step.src]! : NO_STACK;
   if (step.width !== 64) return NO_STACK;

@@ -33,7 +33,7 @@ export function arithmetic(session: Session, state: State, step: Step): void {
     default: {
       const dst = read(state, step.dst);
       const src = step.register ? read(state, step.src) : step.constant;
-      registers[step.dst] = combined(step, dst, src);
+      registers[step.dst] = combined(session, step, dst, src);
     }
   }
 }
@@ -56,7 +56,7 @@ function extended(value: Value, step: Step): Value {
   return step.width === 32 ? zeroExtend32(wide) : wide;
 }
 
-function combined(step: Step, dst: Value, src: Value): Value {
+function combined(session: Session, step: Step, dst: Value, src: Value): Value {
   const { operation } = step;
   const width = step.width === 64 ? 64 : 32;
   if (!isOperator(operation)) throw new Rejection(`${operation} is not supported`);
@@ -70,19 +70,22 @@ function combined(step: Step, dst: Value, src: Value): Value {
     throw new Rejection(`'${operation}' of two pointers; only their difference is a number`);
   }
   if (dst.kind === 'pointer' && src.kind === 'scalar' && (operation === 'add' || operation === 'sub')) {
-    return displaced(step.dst, dst, operation, src);
+    return displaced(session, step.dst, dst, operation, src);
   }
   if (dst.kind === 'scalar' && src.kind === 'pointer' && operation === 'add') {
-    return displaced(step.src, src, operation, dst);
+    return displaced(session, step.src, src, operation, dst);
   }
   throw new Rejection(`'${operation}' on a pointer; only numbers can be added to it or subtracted`);
 }
 
 /** The pointer moved by a number; where it leads is checked when it is used. @throws Rejection */
-function displaced(register: number, p: Pointer, operation: 'add' | 'sub', by: Scalar): Pointer {
+function displaced(session: Session, register: number, p: Pointer, operation: 'add' | 'sub', by: Scalar): Pointer {
   if (p.orNull) throw new Rejection(`r${register} may be null; compare it with 0 before arithmetic`);
   if (p.target.kind === 'map' && !(isConstant(by) && by.bits.value === 0n)) {
     throw new Rejection(`arithmetic on ${describeTarget(p.target)}; look up a value first`);
+  }
+  if (p.target.kind === 'packet_end' || p.target.kind === 'code') {
+    throw new Rejection(`arithmetic on ${describeTarget(p.target)}; it can only be compared or passed on`);
   }
   if (isConstant(by)) {
     const distance = operation === 'add' ? by.wide.smin : -by.wide.smin;
@@ -94,5 +97,6 @@ function displaced(register: number, p: Pointer, operation: 'add' | 'sub', by: S
     return { ...p, offset: Number(offset) };
   }
   const variable = operation === 'add' && p.variable === ZERO ? by : calculate(operation, 64, p.variable, by);
-  return { ...p, variable: withId(variable, 0) };
+  if (p.target.kind !== 'packet') return { ...p, variable: withId(variable, 0) };
+  return { ...p, target: { ...p.target, range: 0 }, variable: withId(variable, 0), id: session.nextId() };
 }

@@ -1,4 +1,5 @@
 import { Rejection } from './error.ts';
+import { learnPacket, packetLesson } from './packet.ts';
 import { isCondition, refine } from './refine.ts';
 import { isConstant, type Scalar } from './scalar.ts';
 import { read } from './session.ts';
@@ -18,7 +19,10 @@ export function branch(state: State, step: Step): Sides {
   const src = step.register ? read(state, step.src) : step.constant;
   if (dst.kind === 'scalar' && src.kind === 'scalar') return compareScalars(state, step, dst, src);
   if (dst.kind === 'pointer' && isZero(src) && step.width === 64) return compareWithNull(state, step, dst);
-  return { taken: copyState(state), next: state };
+  const taken = copyState(state);
+  const lesson = packetLesson(step, dst, src);
+  if (lesson) learnPacket(lesson.side === 'taken' ? taken : state, lesson);
+  return { taken, next: state };
 }
 
 const isZero = (value: Value): boolean => value.kind === 'scalar' && isConstant(value) && value.bits.value === 0n;

@@ -8,8 +8,11 @@ import {
   type Opcode,
   opcodeOf,
 } from '../isa/index.ts';
+import type { ProgramType } from '../object/index.ts';
+import { type Helper, kfuncByName } from '../vm/index.ts';
 import type { VerifierContext } from './context.ts';
 import { Rejection } from './error.ts';
+import { hasSince, instructionSince, isGplCompatible } from './level.ts';
 import { decodeStep, type Step } from './step.ts';
 
 /** BPF_COMPLEXITY_LIMIT_INSNS of include/linux/bpf.h. */
@@ -20,17 +23,11 @@ const FIELDS = new Map(OPCODES.map((row) => [row, fieldsOf(row)]));
 /** MAX_USED_MAPS of include/linux/bpf_verifier.h. */
 const MAX_MAPS = 64;
 
-/** Forms of RFC 9669 that Linux refuses in these program types, or that nothing here can emit. */
+/** Program types that may read packets with ldabs and ldind (may_access_skb of kernel/bpf/verifier.c). */
+const READ_PACKETS: readonly ProgramType[] = ['socket_filter', 'sched_cls'];
+
+/** Forms that have to be turned into others before a program is verified. */
 const REFUSED: Readonly<Record<string, string>> = {
-  callx: 'a call through a register is refused by Linux; call a helper by its id or a function by its distance',
-  call_btf: 'calls of kernel functions by BTF id are not supported; call a helper',
-  may_goto: 'may_goto is not supported; bound the loop by a counter',
-  load_acquire: 'load_acquire is not supported; use a plain load',
-  store_release: 'store_release is not supported; use a plain store',
-  ldabs: 'packet access is for socket filters only',
-  ldind: 'packet access is for socket filters only',
-  lddw_variable: 'an address by BTF id is not supported; load a map or a constant',
-  lddw_code: 'the address of a function is not supported, there is no helper that takes a callback',
   lddw_map_index: 'a map by its index is not supported; load it by its handle',
   lddw_map_index_value: 'a map value by index is not supported; load it by the handle of its map',
 };
@@ -62,18 +59,22 @@ export function checkInstructions(
 
 function checkInstruction(instructions: readonly Instruction[], at: number, context: VerifierContext): Step {
   const instruction = instructions[at]!;
-  const row = checkOpcode(instruction, at);
+  const row = checkOpcode(instruction, context, at);
   const fields = checkFields(instruction, row, at);
   checkRegisters(instruction, row, fields, at);
   if (row.opcode === LDDW) checkWide(instructions, row, at);
-  checkOperand(instruction, row, at);
+  if (context.profile !== 'isa') checkOperand(instruction, row, at);
   if (row.operation === 'call') checkHelper(instruction.imm, context, at);
-  return decodeStep(instructions, at)!;
+  if (row.operation === 'call_btf') checkKfunc(instruction.imm, context, at);
+  return decodeStep(instructions, at, {
+    helper: context.helper,
+    kfunc: (id) => kfuncOf(id, context),
+  })!;
 }
 
 const hex = (opcode: number): string => `0x${opcode.toString(16).padStart(2, '0')}`;
 
-function checkOpcode(instruction: Instruction, at: number): Opcode {
+function checkOpcode(instruction: Instruction, context: VerifierContext, at: number): Opcode {
   const row = opcodeOf(instruction);
   if (!row) {
     const known = OPCODES.some(({ opcode }) => opcode === instruction.opcode);
@@ -84,9 +85,26 @@ function checkOpcode(instruction: Instruction, at: number): Opcode {
       at,
     );
   }
-  const refused = REFUSED[row.name] ?? REFUSED[row.operation];
+  const refused = REFUSED[row.name] ?? refusedHere(row, context);
   if (refused) throw new Rejection(refused, at);
   return row;
+}
+
+/** Why a form of RFC 9669 or of Linux can't be used in this profile, program type or kernel. */
+function refusedHere(row: Opcode, { profile, hook, level }: VerifierContext): string | undefined {
+  const since = instructionSince(row);
+  if (!hasSince(level, since)) return `${row.operation} exists from Linux ${since} on; the program is for ${level}`;
+  if (row.group === 'packet' && !READ_PACKETS.includes(hook.programType)) {
+    return 'packet access is for socket filters and traffic control programs only';
+  }
+  if (profile === 'isa') {
+    if (row.group === 'linux' || row.operation === 'call_btf' || row.name === 'lddw_variable') {
+      return `${row.name} is no part of RFC 9669's own machine; verify with the profile linux`;
+    }
+  } else if (row.operation === 'callx') {
+    return 'a call through a register is refused by Linux; call a helper by its id or a function by its distance';
+  }
+  return undefined;
 }
 
 function checkFields(instruction: Instruction, row: Opcode, at: number): ReadonlySet<string> {
@@ -109,8 +127,9 @@ function checkRegisters({ dst, src }: Instruction, row: Opcode, fields: Readonly
     }
   }
   const writesDst = row.class === 'alu' || row.class === 'alu64' || row.class === 'ldx' || row.class === 'ld';
+  const loads = row.operation === 'load_acquire';
   const writesSrc = row.class === 'stx' && /fetch|xchg/.test(row.operation) && !row.operation.endsWith('cmpxchg');
-  if ((writesDst && dst === 10) || (writesSrc && src === 10)) {
+  if (((writesDst || loads) && dst === 10) || (writesSrc && src === 10)) {
     throw new Rejection('r10 is the frame pointer and read only; copy it to another register', at);
   }
 }
@@ -137,15 +156,51 @@ function checkOperand({ imm }: Instruction, row: Opcode, at: number): void {
 function checkHelper(id: number, context: VerifierContext, at: number): void {
   const helper = context.helper(id);
   if (!helper) throw new Rejection(`there is no helper number ${id}`, at);
-  const { programType } = context.hook;
-  if (helper.programTypes !== 'all' && !helper.programTypes.includes(programType)) {
-    throw new Rejection(`${helper.name} may not be called by a program of type ${programType}`, at);
+  checkHelperAllowed(helper, context, at);
+}
+
+/** The kernel function that a BTF id stands for, undefined where there is none or it isn't known here. */
+function kfuncOf(id: number, context: VerifierContext): Helper | undefined {
+  const name = kfuncName(id, context);
+  return name === undefined ? undefined : kfuncByName(name);
+}
+
+function kfuncName(id: number, { btf }: VerifierContext): string | undefined {
+  const type = id > 0 && id <= btf.count ? btf.type(id) : undefined;
+  return type?.kind === 'func' ? type.name : undefined;
+}
+
+function checkKfunc(id: number, context: VerifierContext, at: number): void {
+  const name = kfuncName(id, context);
+  if (name === undefined) throw new Rejection(`there is no kernel function with the BTF id ${id}`, at);
+  const kfunc = kfuncByName(name);
+  if (!kfunc) throw new Rejection(`the kernel function ${name} is not supported`, at);
+  checkHelperAllowed(kfunc, context, at);
+}
+
+/** @throws Rejection where the program's type, license or kernel keeps it from a helper */
+export function checkHelperAllowed(helper: Helper, { hook, level, license }: VerifierContext, at: number): void {
+  const { name, programTypes } = helper;
+  if (programTypes !== 'all' && !programTypes.includes(hook.programType)) {
+    throw new Rejection(`${name} may not be called by a program of type ${hook.programType}`, at);
+  }
+  if (!hasSince(level, helper.since)) {
+    throw new Rejection(`${name} exists from Linux ${helper.since} on; the program is for ${level}`, at);
+  }
+  if (helper.gplOnly && !isGplCompatible(license)) {
+    throw new Rejection(
+      `${name} is for programs under a license compatible with the GPL; this one's is "${license}"`,
+      at,
+    );
+  }
+  if (helper.sleepable && !hook.sleepable) {
+    throw new Rejection(`${name} may sleep, so only programs that may sleep can call it; use a hook ending in .s`, at);
   }
 }
 
 function checkTarget(step: Step, steps: readonly (Step | undefined)[]): void {
   const { at, target } = step;
-  const what = step.kind === 'call' ? 'call' : 'jump';
+  const what = step.kind === 'call' ? 'call' : step.kind === 'constant' ? 'address of a function' : 'jump';
   if (target < 0 || target >= steps.length) {
     throw new Rejection(`the ${what} goes to slot ${target}, the program has slots 0 to ${steps.length - 1}`, at);
   }

@@ -2,12 +2,16 @@ import type { Liveness } from './liveness.ts';
 import { type Scalar, scalarContains } from './scalar.ts';
 import type { Slot } from './stack.ts';
 import { copyFrames, type Frame, type Reference, type State } from './state.ts';
-import { type Pointer, sameTarget, UNINITIALISED, type Value } from './value.ts';
+import { type Pointer, sameTarget, type Target, UNINITIALISED, type Value } from './value.ts';
 
 /** A state that is remembered where ways meet, so that what it covers need not be explored again. */
 export interface Checkpoint {
   frames: readonly Frame[];
   readonly references: readonly Reference[];
+  readonly at: number;
+  /** Rounds of loops that end by themselves on the way here, and which of them goes on here, 0 for none. */
+  readonly rounds: number;
+  readonly loop: number;
   /** The one before it on the same path. */
   readonly before: Checkpoint | undefined;
   /** Paths from here that aren't explored to their end; a checkpoint covers nothing before they are. */
@@ -17,8 +21,11 @@ export interface Checkpoint {
 }
 
 /** Remembers a state; the state's path goes on from there. */
-export function newCheckpoint(state: State): Checkpoint {
+export function newCheckpoint(state: State, at: number, loop: number): Checkpoint {
   return {
+    at,
+    rounds: state.rounds,
+    loop,
     frames: copyFrames(state.frames),
     references: state.references,
     before: state.checkpoint,
@@ -50,11 +57,14 @@ export function forgetDead(state: State, at: number, live: Liveness): void {
     const top = depth === state.frames.length - 1;
     const place = resumesAt(state.frames, depth, at);
     for (let r = 0; r < 10; r++) {
-      if (!live.liveRegister(place, r) || (!top && r < 6)) registers[r] = UNINITIALISED;
+      if (!live.liveRegister(place, r) || (!top && !state.frames[depth + 1]!.callback && r < 6)) {
+        registers[r] = UNINITIALISED;
+      }
     }
     if (!top) return;
     for (let index = 0; index < stack.length; index++) {
-      if (stack[index] && !live.liveSlot(place, index)) stack[index] = undefined;
+      const slot = stack[index];
+      if (slot && !live.liveSlot(place, index) && slot.spill?.kind !== 'iterator') stack[index] = undefined;
     }
     while (stack.length > 0 && !stack[stack.length - 1]) stack.length--;
   });
@@ -90,7 +100,7 @@ export function covers(
   for (let depth = 0; depth <= top; depth++) {
     const a = old.frames[depth]!;
     const b = now.frames[depth]!;
-    if (a.function !== b.function || a.returnTo !== b.returnTo) return false;
+    if (a.function !== b.function || a.returnTo !== b.returnTo || !callingCovers(a, b)) return false;
     const place = resumesAt(now.frames, depth, at);
     for (let r = 0; r < 10; r++) {
       if (!valueCovers(a.registers[r]!, b.registers[r]!, live.exactRegister(place, r), ids)) {
@@ -108,6 +118,10 @@ export function covers(
   }
   return old.references.every((reference, n) => (ids.get(reference.id) ?? reference.id) === now.references[n]!.id);
 }
+
+/** A call that calls back has as many rounds before it as the old one, or fewer. */
+const callingCovers = ({ calling: a }: Frame, { calling: b }: Frame): boolean =>
+  a === b || (a !== undefined && b !== undefined && a.rounds <= b.rounds);
 
 /** Whether one place alone shows that `now` isn't covered, links between values left aside. */
 function differs(old: Frame, now: Frame, at: number, live: Liveness, place: Difference): boolean {
@@ -127,6 +141,10 @@ function valueCovers(old: Value, now: Value, exact: boolean, ids: Ids | undefine
       return now.kind === 'scalar' && (!exact || (scalarContains(old, now) && linkCovers(old, now, ids)));
     case 'pointer':
       return now.kind === 'pointer' && pointerCovers(old, now, ids);
+    case 'iterator':
+      return (
+        now.kind === 'iterator' && old.name === now.name && old.active === now.active && sameId(old.id, now.id, ids)
+      );
   }
 }
 
@@ -140,22 +158,36 @@ function linkCovers(old: Scalar, now: Scalar, ids: Ids | undefined): boolean {
 }
 
 function pointerCovers(old: Pointer, now: Pointer, ids: Ids | undefined): boolean {
-  if (old.orNull !== now.orNull || old.offset !== now.offset || !sameTarget(old.target, now.target)) return false;
+  if (old.orNull !== now.orNull || old.offset !== now.offset || !targetCovers(old.target, now.target)) return false;
   if (!scalarContains(old.variable, now.variable)) return false;
-  if (old.id === 0 || now.id === 0) return old.id === now.id;
+  return sameId(old.id, now.id, ids);
+}
+
+/** A packet of which more is known to be there will do too. */
+const targetCovers = (old: Target, now: Target): boolean =>
+  old.kind === 'packet'
+    ? now.kind === 'packet' && old.from === now.from && old.range <= now.range
+    : sameTarget(old, now);
+
+/** Ids stand for each other one to one. */
+function sameId(old: number, now: number, ids: Ids | undefined): boolean {
+  if (old === 0 || now === 0) return old === now;
   if (!ids) return true;
-  const known = ids.get(old.id);
-  if (known !== undefined) return known === now.id;
-  for (const taken of ids.values()) if (taken === now.id) return false;
-  ids.set(old.id, now.id);
+  const known = ids.get(old);
+  if (known !== undefined) return known === now;
+  for (const taken of ids.values()) if (taken === now) return false;
+  ids.set(old, now);
   return true;
 }
+
+/** Spills that aren't just numbers. */
+const isExactKind = (spill: Value | undefined): boolean => spill?.kind === 'pointer' || spill?.kind === 'iterator';
 
 function slotCovers(old: Slot | undefined, now: Slot | undefined, exact: boolean, ids: Ids | undefined): boolean {
   if (old === undefined || old === now)
     return old?.spill === undefined || valueCovers(old.spill, now!.spill!, exact, ids);
   if (now === undefined || (old.initialised & ~now.initialised) !== 0) return false;
-  if (old.spill?.kind === 'pointer' || now.spill?.kind === 'pointer') {
+  if (isExactKind(old.spill) || isExactKind(now.spill)) {
     return (
       old.spill !== undefined &&
       now.spill !== undefined &&

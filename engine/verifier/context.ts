@@ -1,4 +1,4 @@
-import type { Btf, Hook, LineInfo, MapSpec } from '../object/index.ts';
+import type { Btf, FeatureLevel, FunctionInfo, Hook, LineInfo, MapSpec } from '../object/index.ts';
 import type { Helper } from '../vm/index.ts';
 
 /** What a program is verified against. */
@@ -6,9 +6,19 @@ export interface VerifierContext {
   /** The program's, for messages. */
   readonly name: string;
   readonly hook: Hook;
+  /** The kernel's. */
   readonly btf: Btf;
   /** A map by the handle that a wide instruction carries. */
   map(handle: number): MapSpec | undefined;
   helper(id: number): Helper | undefined;
   readonly lines?: readonly LineInfo[];
+  /** `isa` is what RFC 9669 allows, also where Linux refuses it; `linux` when left out. */
+  readonly profile?: 'linux' | 'isa';
+  /** Refuses what kernels of that version don't have; without it everything there is may be used. */
+  readonly level?: FeatureLevel;
+  /** The object's license, for helpers that want one compatible with the GPL; not looked at when left out. */
+  readonly license?: string;
+  /** The program's functions, with the BTF they are described in: global ones are verified alone. */
+  readonly functions?: readonly FunctionInfo[];
+  readonly objectBtf?: Btf;
 }

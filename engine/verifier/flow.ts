@@ -27,16 +27,27 @@ function successors(step: Step): readonly number[] {
     case 'goto':
       return [step.target];
     case 'branch':
+    case 'may_goto':
       return [step.next, step.target];
     default:
       return [step.next];
   }
 }
 
-/** Finds functions and joins; refuses jumps between functions, code that no way reaches, ends without exit, and recursion. @throws Rejection */
-export function controlFlow(steps: readonly (Step | undefined)[]): Flow {
+/** Whether a step names a function: calls it, or loads its address for a helper that does. */
+export const namesFunction = (step: Step): boolean =>
+  step.kind === 'call' || (step.kind === 'constant' && step.target !== -1);
+
+/**
+ * Finds functions and joins; refuses jumps between functions, code that no way reaches, ends without exit, and recursion.
+ * @param lenient leaves out code that no way reaches, and takes functions as they lie and call each other (profile `isa`)
+ * @throws Rejection
+ */
+export function controlFlow(all: readonly (Step | undefined)[], lenient: boolean): Flow {
+  const arrivals = reach(all);
+  const steps = lenient ? all.map((step) => (step && arrivals[step.at] === 0 ? undefined : step)) : all;
   const starts = new Set([0]);
-  for (const step of steps) if (step?.kind === 'call') starts.add(step.target);
+  for (const step of steps) if (step && namesFunction(step)) starts.add(step.target);
   const functions = [...starts].sort((a, b) => a - b);
   if (functions.length > MAX_FUNCTIONS) {
     throw new Rejection(`the program has ${functions.length} functions, at most ${MAX_FUNCTIONS} are allowed`, 0);
@@ -45,9 +56,16 @@ export function controlFlow(steps: readonly (Step | undefined)[]): Flow {
   functions.forEach((start, index) => {
     functionOf.fill(index, start);
   });
-  checkEnds(steps, functions, functionOf);
-  const arrivals = reach(steps, functions);
-  checkCalls(steps, functions, functionOf);
+  if (lenient) {
+    functions.forEach((start, index) => {
+      assign(steps, functionOf, start, index);
+    });
+  }
+  checkEnds(steps, functions, functionOf, lenient);
+  if (!lenient) {
+    checkReached(steps, functions, arrivals);
+    checkCalls(steps, functions, functionOf);
+  }
   const joins = new Set<number>();
   arrivals.forEach((count, at) => {
     if (count > 1) joins.add(at);
@@ -55,13 +73,32 @@ export function controlFlow(steps: readonly (Step | undefined)[]): Flow {
   return { steps, functions, functionOf, joins, successors };
 }
 
-function checkEnds(steps: readonly (Step | undefined)[], functions: readonly number[], functionOf: Int32Array): void {
+/** Gives a function the slots that are reached from its start without a call. */
+function assign(steps: readonly (Step | undefined)[], functionOf: Int32Array, start: number, index: number): void {
+  const reached = new Uint8Array(steps.length);
+  const pending = [start];
+  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+    const step = steps[at];
+    if (!step || reached[at] === 1) continue;
+    reached[at] = 1;
+    functionOf[at] = index;
+    pending.push(...successors(step));
+  }
+}
+
+function checkEnds(
+  steps: readonly (Step | undefined)[],
+  functions: readonly number[],
+  functionOf: Int32Array,
+  lenient: boolean,
+): void {
+  const starts = new Set(functions);
   for (const step of steps) {
     if (!step) continue;
-    if (step.kind !== 'call' && step.target !== -1 && functionOf[step.target] !== functionOf[step.at]) {
+    if (!lenient && !namesFunction(step) && step.target !== -1 && functionOf[step.target] !== functionOf[step.at]) {
       throw new Rejection(`the jump leaves its function for slot ${step.target}; only calls may`, step.at);
     }
-    const ends = step.next === steps.length || functions.includes(step.next);
+    const ends = step.next === steps.length || (!lenient && starts.has(step.next));
     if (ends && step.kind !== 'exit' && step.kind !== 'goto') {
       throw new Rejection(
         'the last instruction of a function must be exit or a jump; control would fall off its end',
@@ -71,8 +108,8 @@ function checkEnds(steps: readonly (Step | undefined)[], functions: readonly num
   }
 }
 
-/** Counts the ways into each slot. @throws Rejection for slots without one */
-function reach(steps: readonly (Step | undefined)[], functions: readonly number[]): Int32Array {
+/** Counts the ways into each slot. */
+function reach(steps: readonly (Step | undefined)[]): Int32Array {
   const arrivals = new Int32Array(steps.length);
   const pending = [0];
   arrivals[0] = 1;
@@ -80,10 +117,16 @@ function reach(steps: readonly (Step | undefined)[], functions: readonly number[
     if (arrivals[at]!++ === 0) pending.push(at);
   };
   for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
-    const step = steps[at]!;
-    if (step.kind === 'call') arrive(step.target);
-    for (const next of successors(step)) arrive(next);
+    const step = steps[at];
+    if (!step) continue;
+    if (namesFunction(step)) arrive(step.target);
+    for (const next of successors(step)) if (next < steps.length) arrive(next);
   }
+  return arrivals;
+}
+
+/** @throws Rejection for slots that no way leads to */
+function checkReached(steps: readonly (Step | undefined)[], functions: readonly number[], arrivals: Int32Array): void {
   for (const step of steps) {
     if (step && arrivals[step.at] === 0) {
       throw new Rejection(
@@ -94,14 +137,13 @@ function reach(steps: readonly (Step | undefined)[], functions: readonly number[
       );
     }
   }
-  return arrivals;
 }
 
 /** @throws Rejection for a function that reaches itself through calls, and for more than MAX_FRAMES nested calls */
 function checkCalls(steps: readonly (Step | undefined)[], functions: readonly number[], functionOf: Int32Array): void {
   const calls = functions.map((): Map<number, number> => new Map());
   for (const step of steps) {
-    if (step?.kind === 'call') calls[functionOf[step.at]!]!.set(functionOf[step.target]!, step.at);
+    if (step && namesFunction(step)) calls[functionOf[step.at]!]!.set(functionOf[step.target]!, step.at);
   }
   const heights = new Map<number, number>();
   const open = new Set<number>();

@@ -1,34 +1,10 @@
-import { type Access, bytes, checkBounds, verb } from './bounds.ts';
+import { type Access, bytes, verb } from './bounds.ts';
 import { Rejection } from './error.ts';
 import { memberProblem } from './members.ts';
 import { isConstant, type Scalar } from './scalar.ts';
 import type { Session } from './session.ts';
 import type { Step } from './step.ts';
 import { type Pointer, pointer, type Target, type Value } from './value.ts';
-
-/** A load through the context: an argument of the hook. @throws Rejection */
-export function loadContext(session: Session, step: Step, p: Pointer, unknown: Scalar): Value {
-  const size = step.width / 8;
-  const { hook, btf } = session.context;
-  if (p.offset !== 0 || !isConstant(p.variable)) {
-    throw new Rejection(`r${step.src} is the context moved by arithmetic; read it from the unchanged pointer`);
-  }
-  checkBounds({ min: step.offset, max: step.offset }, size, hook.arguments.length * 8, 'read', 'the context');
-  const argument = hook.arguments[step.offset >> 3]!;
-  const wholeSlot = size === 8 && step.offset % 8 === 0;
-  if (argument.type === 'scalar') {
-    const aligned = hook.programType === 'raw_tracepoint' ? step.offset % size === 0 : step.offset % 8 === 0;
-    if (!aligned)
-      throw new Rejection(`reads the context at offset ${step.offset}, which is not where an argument begins`);
-    return unknown;
-  }
-  if (!wholeSlot) {
-    throw new Rejection(`the argument ${argument.name} is a pointer; read its 8 bytes at offset ${step.offset & ~7}`);
-  }
-  const struct = btf.struct(argument.type.struct);
-  if (struct === undefined) throw new Rejection(`the kernel's BTF has no struct ${argument.type.struct}`);
-  return pointer({ kind: 'struct', struct, trusted: true });
-}
 
 /** A load through a typed kernel pointer: a pointer to another struct, or a number. @throws Rejection */
 export function loadMember(

@@ -1,3 +1,4 @@
+import type { ArgumentType } from '../vm/index.ts';
 import { type Aliases, ANY_STACK, NO_STACK, stackAliases } from './aliases.ts';
 import type { VerifierContext } from './context.ts';
 import type { Flow } from './flow.ts';
@@ -152,9 +153,22 @@ function transfer(
     case 'constant':
       kill(facts, 1 << step.dst);
       return;
+    case 'packet':
+      kill(facts, CALL_CLOBBERS);
+      use(facts, 6, true);
+      if (step.register) use(facts, step.src, false);
+      return;
     case 'helper':
       kill(facts, CALL_CLOBBERS);
-      useArguments(step, facts, aliases, context);
+      useArguments(step, step.helper?.arguments ?? [], facts, aliases, context);
+      return;
+    case 'callx':
+    case 'kfunc':
+      kill(facts, CALL_CLOBBERS);
+      facts.registers |= ARGUMENTS;
+      facts.exact |= ARGUMENTS;
+      if (step.kind === 'callx') use(facts, step.dst, true);
+      useAllSlots(facts, true);
       return;
     case 'call': {
       kill(facts, CALL_CLOBBERS);
@@ -233,15 +247,53 @@ function writeStack(facts: Facts, alias: number, step: Step, called: boolean): b
   return exact;
 }
 
-function useArguments(step: Step, facts: Facts, aliases: Aliases, context: VerifierContext): void {
-  const helper = context.helper(step.imm);
-  helper?.arguments.forEach((type, index) => {
+/** Types of arguments through which a helper reads memory. */
+const READS: ReadonlySet<ArgumentType> = new Set<ArgumentType>([
+  'memory',
+  'memory_or_null',
+  'map_key',
+  'map_value',
+  'map_value_or_null',
+]);
+
+function useArguments(
+  step: Step,
+  types: readonly ArgumentType[],
+  facts: Facts,
+  aliases: Aliases,
+  context: VerifierContext,
+): void {
+  if (types.includes('callback')) useAllSlots(facts, true);
+  types.forEach((type, index) => {
     const register = index + 1;
     use(facts, register, type !== 'anything');
-    if (type !== 'memory' && type !== 'map_key' && type !== 'map_value') return;
+    const reads = typeof type === 'object' ? 'memory' in type && type.access === 'read' : READS.has(type);
+    if (!reads) return;
     const alias = aliases.of(step.at, register);
     if (alias === NO_STACK) return;
     if (alias === ANY_STACK) useAllSlots(facts, false);
-    else for (let slot = Math.min(63, (-alias - 1) >> 3); slot >= 0; slot--) useSlot(facts, slot, false);
+    else useSpan(facts, alias, argumentBytes(step, types, index, aliases, context) ?? -alias);
   });
+}
+
+/** How many bytes a helper reads through an argument, undefined where that isn't known without exploring. */
+function argumentBytes(
+  { at }: Step,
+  types: readonly ArgumentType[],
+  index: number,
+  aliases: Aliases,
+  context: VerifierContext,
+): number | undefined {
+  const type = types[index];
+  if (typeof type === 'object') return 'memory' in type ? type.memory : undefined;
+  if (type === 'memory' || type === 'memory_or_null') return aliases.number(at, index + 2);
+  const handle = aliases.number(at, types.indexOf('map') + 1);
+  const spec = handle === undefined ? undefined : context.map(handle);
+  return type === 'map_key' ? spec?.keySize : spec?.valueSize;
+}
+
+function useSpan(facts: Facts, offset: number, size: number): void {
+  if (size <= 0) return;
+  const [low, high] = slotSpan(offset, size);
+  for (let index = low; index <= high; index++) useSlot(facts, index, false);
 }

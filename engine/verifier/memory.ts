@@ -1,9 +1,11 @@
 import { type Access, bytes, checkAligned, checkBounds, type Span, spanOf, verb } from './bounds.ts';
+import { contextAsMemory, loadContext, storeContext } from './context-memory.ts';
 import { Rejection } from './error.ts';
-import { checkStruct, loadContext, loadMember } from './kernel-memory.ts';
+import { checkStruct, loadMember } from './kernel-memory.ts';
+import { checkPacket } from './packet.ts';
 import { LOADED, LOADED_SIGNED, signExtend } from './scalar.ts';
 import { noteLoad, read, type Session } from './session.ts';
-import { readStack, STACK_BYTES, scribbleStack, uninitialisedAt, writeStack } from './stack.ts';
+import { iteratorAt, readStack, STACK_BYTES, scribbleStack, slotIndex, uninitialisedAt, writeStack } from './stack.ts';
 import { current, type State } from './state.ts';
 import type { Step } from './step.ts';
 import { describeTarget, type Pointer, type Target, type Value } from './value.ts';
@@ -50,7 +52,11 @@ function checkStackBounds(
       `${verb[access]} ${bytes(size)} at ${framePlace(span)}; the stack is r10-${STACK_BYTES} to r10-1`,
     );
   }
-  const index = state.frames[frame]!.function;
+  const { function: index, stack } = state.frames[frame]!;
+  if (access === 'write') {
+    const iterator = iteratorAt(stack, span.min, span.max - span.min + size);
+    if (iterator) throw new Rejection(`overwrites the bpf_iter_${iterator.name} iterator at ${framePlace(span)}`);
+  }
   session.depths[index] = Math.max(session.depths[index]!, -span.min);
 }
 
@@ -86,29 +92,49 @@ function loaded(session: Session, state: State, step: Step, p: Pointer): Value {
       break;
   }
   noteLoad(session, step.at, 'memory');
+  if (target.kind === 'packet') {
+    checkPacket(session, step.src, p, target, step.offset, size, 'read');
+    return unknown;
+  }
   const span = spanOf(step.src, p, step.offset);
   if (target.kind !== 'stack') {
-    checkRegion(target, span, size, 'read');
+    checkRegion(step.src, target, span, size, 'read');
     return unknown;
   }
   checkStackBounds(session, state, target.frame, span, size, 'read');
-  checkAligned(p, step.offset, size, 'a stack access');
+  checkStackAligned(session, p, step.offset, size);
   checkInitialised(state, target.frame, span, size);
-  if (span.min !== span.max) return unknown;
+  if (span.min !== span.max || slotIndex(span.min) !== slotIndex(span.min + size - 1)) return unknown;
   const value = readStack(state.frames[target.frame]!.stack, span.min, size);
   if (!signed) return value;
   return value.kind === 'scalar' ? signExtend(value, step.width) : unknown;
 }
 
-function checkRegion(
-  target: Target & { kind: 'map_value' | 'record' },
-  span: Span,
-  size: number,
-  access: Access,
-): void {
-  if (target.kind === 'map_value') checkMapFlags(target, access);
-  const limit = target.kind === 'map_value' ? target.spec.valueSize : target.size;
-  checkBounds(span, size, limit, access, describeTarget(target));
+/** RFC 9669 wants no alignment, Linux does for the stack. @throws Rejection */
+function checkStackAligned(session: Session, p: Pointer, offset: number, size: number): void {
+  if (session.context.profile !== 'isa') checkAligned(p, offset, size, 'a stack access');
+}
+
+function checkRegion(register: number, target: Target, span: Span, size: number, access: Access): void {
+  switch (target.kind) {
+    case 'map_value':
+      checkMapFlags(target, access);
+      checkBounds(span, size, target.spec.valueSize, access, describeTarget(target));
+      return;
+    case 'memory':
+      if (access === 'write' && !target.writable) {
+        throw new Rejection(`r${register} points to ${target.what}, which is read only`);
+      }
+      checkBounds(span, size, target.size, access, target.what);
+      return;
+    case 'record':
+      checkBounds(span, size, target.size, access, describeTarget(target));
+      return;
+    default:
+      throw new Rejection(
+        `r${register} is ${describeTarget(target)}, which can't be ${access === 'read' ? 'read' : 'written'}`,
+      );
+  }
 }
 
 /** `*(size *)(dst + offset) = src`, or `= imm`. @throws Rejection */
@@ -116,24 +142,31 @@ export function store(session: Session, state: State, step: Step): void {
   const size = step.width / 8;
   const value = step.register ? read(state, step.src) : step.constant;
   const p = dereferenced(state, step.dst);
+  if (p.target.kind === 'context') {
+    storeContext(session, step, p, value);
+    return;
+  }
   const span = writable(session, state, step, p);
-  if (p.target.kind !== 'stack') return;
+  if (p.target.kind !== 'stack' || !span) return;
   const depth = p.target.frame;
   if (depth !== state.frames.length - 1 && value.kind === 'pointer' && value.target.kind === 'stack') {
     throw new Rejection(`r${step.src} points into the stack and can't be stored in the frame of a calling function`);
   }
   const { stack } = state.frames[depth]!;
-  if (span.min === span.max) writeStack(stack, span.min, size, value);
+  const oneSlot = slotIndex(span.min) === slotIndex(span.min + size - 1);
+  if (span.min === span.max && oneSlot) writeStack(stack, span.min, size, value);
+  else if (span.min === span.max) scribbleStack(stack, span.min, size, true);
   else scribbleStack(stack, span.min, span.max - span.min + size, false);
 }
 
-/** Checks a store or atomic operation through `dst`; returns where it goes. @throws Rejection */
-function writable(session: Session, state: State, step: Step, p: Pointer): Span {
+/** Checks a store or atomic operation through `dst`; returns where it goes, undefined for packets. @throws Rejection */
+function writable(session: Session, state: State, step: Step, p: Pointer): Span | undefined {
   const size = step.width / 8;
   const { target } = p;
   switch (target.kind) {
-    case 'context':
-      throw new Rejection(`r${step.dst} is the context, which is read only`);
+    case 'packet':
+      checkPacket(session, step.dst, p, target, step.offset, size, 'write');
+      return undefined;
     case 'map':
       throw new Rejection(`r${step.dst} is ${describeTarget(target)}; look up a value to write to it`);
     case 'struct':
@@ -145,10 +178,15 @@ function writable(session: Session, state: State, step: Step, p: Pointer): Span 
   const span = spanOf(step.dst, p, step.offset);
   if (target.kind === 'stack') {
     checkStackBounds(session, state, target.frame, span, size, 'write');
-    checkAligned(p, step.offset, size, 'a stack access');
-  } else if (target.kind === 'map_value' || target.kind === 'record') checkRegion(target, span, size, 'write');
+    checkStackAligned(session, p, step.offset, size);
+  } else checkRegion(step.dst, target, span, size, 'write');
   return span;
 }
+
+const isWritableContext = ({ context: { hook } }: Session): boolean =>
+  hook.context?.kind === 'memory'
+    ? hook.context.writable
+    : (hook.context?.fields.some(({ access }) => access !== 'read') ?? false);
 
 /** `lock *(size *)(dst + offset) op= src`, and its fetching forms. @throws Rejection */
 export function atomic(session: Session, state: State, step: Step): void {
@@ -157,7 +195,11 @@ export function atomic(session: Session, state: State, step: Step): void {
   read(state, step.src);
   if (step.operation === 'lock_cmpxchg') read(state, 0);
   const p = dereferenced(state, step.dst);
-  const span = writable(session, state, step, p);
+  if (p.target.kind === 'packet' || (p.target.kind === 'context' && isWritableContext(session))) {
+    throw new Rejection(`r${step.dst} is ${describeTarget(p.target)}, where atomic operations are not allowed`);
+  }
+  if (p.target.kind === 'context') throw new Rejection(`r${step.dst} is the context, which is read only`);
+  const span = writable(session, state, step, p)!;
   checkAligned(p, step.offset, size, 'an atomic operation');
   noteLoad(session, step.at, 'memory');
   if (p.target.kind === 'map_value') checkMapFlags(p.target, 'read');
@@ -181,6 +223,7 @@ export function helperMemory(
   size: number,
   access: Access,
   exact = true,
+  packets = false,
 ): void {
   const p = dereferenced(state, register);
   const { target } = p;
@@ -193,14 +236,23 @@ export function helperMemory(
         );
       return;
     case 'context':
+      contextAsMemory(session, register, p, size, access);
+      return;
+    case 'packet':
+      if (!packets)
+        throw new Rejection(`r${register} points into the packet, which this helper can't take; copy it first`);
+      checkPacket(session, register, p, target, 0, size, access);
+      return;
     case 'map':
+    case 'packet_end':
+    case 'code':
       throw new Rejection(`r${register} is ${describeTarget(target)}; the helper takes stack, map values or records`);
     default:
       break;
   }
   const span = spanOf(register, p, 0);
   if (target.kind !== 'stack') {
-    checkRegion(target, span, size, access);
+    checkRegion(register, target, span, size, access);
     return;
   }
   checkStackBounds(session, state, target.frame, span, size, access);

@@ -20,10 +20,11 @@ export function refusal(
   at: number,
   session?: Session,
   state?: State,
+  start?: State,
 ): VerifierError {
   const texts = textsOf(instructions, context);
   const text = (slot: number): string => texts.get(slot) ?? '(no instruction)';
-  const trace = session && state ? traceTo(session, state, at, PATH_STEPS) : [];
+  const trace = session && state && start ? traceTo(session, start, state, at, PATH_STEPS) : [];
   const registers = state ? showState(state) : '';
   const line = nearestLine(context.lines ?? [], at);
   const log = [

@@ -9,6 +9,12 @@ import type { Value } from './value.ts';
 /** Kinds of memory whose loads the kernel rewrites, so that one instruction can't do several. */
 type LoadKind = 'context' | 'struct' | 'memory';
 
+/** Another way that an instruction can go on, beside its own. */
+export interface Fork {
+  readonly state: State;
+  readonly to: number;
+}
+
 /** What one verification knows and gathers, whatever the path. */
 export interface Session {
   readonly context: VerifierContext;
@@ -16,22 +22,46 @@ export interface Session {
   readonly live: Liveness;
   /** Slots whose loads go through pointers that may fault. */
   readonly probeReads: Set<number>;
+  /** Slots of 32-bit loads from the context that give whole pointers. */
+  readonly pointerLoads: Set<number>;
   readonly loads: Map<number, LoadKind>;
   /** Bytes of stack that each function uses. */
   readonly depths: Int32Array;
+  /** Functions that are verified alone, by their index in the flow. */
+  readonly globals: ReadonlySet<number>;
+  /** Functions that call bpf_tail_call. */
+  readonly tailCalls: Set<number>;
+  /** What the instruction executed last left for later. */
+  fork: Fork | undefined;
+  /** Whether numbers were forgotten so that the rounds of a loop become alike. */
+  widened: boolean;
+  /** Whether that may be done. */
+  readonly mayWiden: boolean;
   /** A number for what is to be recognised again: copies, nullable pointers, references. */
   nextId(): number;
 }
 
-export function newSession(context: VerifierContext, flow: Flow, live: Liveness): Session {
+export function newSession(
+  context: VerifierContext,
+  flow: Flow,
+  live: Liveness,
+  globals: ReadonlySet<number> = new Set(),
+  mayWiden = true,
+): Session {
   let lastId = 0;
   return {
     context,
     flow,
     live,
     probeReads: new Set(),
+    pointerLoads: new Set(),
     loads: new Map(),
     depths: new Int32Array(flow.functions.length),
+    globals,
+    tailCalls: new Set(),
+    fork: undefined,
+    widened: false,
+    mayWiden,
     nextId: () => ++lastId,
   };
 }

@@ -19,7 +19,7 @@ function showScalar(s: Scalar): string {
   return parts.length === 0 ? 'scalar' : `scalar(${parts.join(',')})`;
 }
 
-function showTarget({ target, offset, orNull }: Pointer): string {
+function showTarget({ target, orNull }: Pointer): string {
   const or = orNull ? '_or_null' : '';
   switch (target.kind) {
     case 'context':
@@ -34,8 +34,16 @@ function showTarget({ target, offset, orNull }: Pointer): string {
       return `${target.trusted ? '' : 'untrusted_'}struct${or}#${target.struct}`;
     case 'record':
       return `record${or}(${target.size})`;
-    default:
-      return `${offset}`;
+    case 'memory':
+      return `mem${or}(${target.size})`;
+    case 'packet':
+      return `${target.from === 'data' ? 'pkt' : 'pkt_meta'}(range=${target.range})`;
+    case 'packet_end':
+      return 'pkt_end';
+    case 'per_cpu':
+      return `percpu(${target.size})`;
+    case 'code':
+      return `func#${target.at}`;
   }
 }
 
@@ -46,6 +54,8 @@ export function showValue(value: Value): string {
       return '?';
     case 'scalar':
       return showScalar(value);
+    case 'iterator':
+      return `iter_${value.name}(${value.active ? 'active' : 'drained'})`;
     case 'pointer': {
       const offset = value.offset === 0 ? '' : value.offset < 0 ? `${value.offset}` : `+${value.offset}`;
       const variable =
@@ -57,7 +67,7 @@ export function showValue(value: Value): string {
 
 /** The bytes of a slot from the highest: spilled, 0, any number (m), or never written. */
 export function showSlot(slot: Slot): string {
-  if (slot.spill && slot.size === 8) return showValue(slot.spill);
+  if (slot.spill && (slot.size === 8 || slot.spill.kind === 'iterator')) return showValue(slot.spill);
   let text = '';
   for (let n = 7; n >= 0; n--) {
     const bit = 1 << n;

@@ -1,4 +1,5 @@
 import { Rejection } from './error.ts';
+import { namesFunction } from './flow.ts';
 import type { Session } from './session.ts';
 import { STACK_BYTES } from './stack.ts';
 
@@ -11,15 +12,18 @@ const rounded = (bytes: number): number => Math.ceil(Math.max(1, bytes) / FRAME_
 export function totalStack({ flow, depths }: Session): number {
   const calls = flow.functions.map((): { callee: number; at: number }[] => []);
   for (const step of flow.steps) {
-    if (step?.kind !== 'call') continue;
+    if (!step || !namesFunction(step)) continue;
     calls[flow.functionOf[step.at]!]!.push({ callee: flow.functionOf[step.target]!, at: step.at });
   }
   const totals = new Map<number, number>();
+  const open = new Set<number>();
   const total = (index: number): number => {
     const known = totals.get(index);
     if (known !== undefined) return known;
     const own = rounded(depths[index]!);
     let most = own;
+    if (open.has(index)) return own;
+    open.add(index);
     for (const { callee, at } of calls[index]!) {
       const chain = own + total(callee);
       if (chain > STACK_BYTES) {

@@ -1,6 +1,6 @@
 import { bytesOf } from './arithmetic.ts';
 import { LOADED, type Scalar, zeroExtend } from './scalar.ts';
-import { type Value, ZERO } from './value.ts';
+import { type Iterator, type Value, ZERO } from './value.ts';
 
 /** Bytes of stack that all frames together may use (MAX_BPF_STACK). */
 export const STACK_BYTES = 512;
@@ -43,6 +43,18 @@ function zeroBytes(slot: Slot): number {
 /** The slot without its spilled register, whose bytes stay initialised. */
 const unspilled = (slot: Slot | undefined): Slot =>
   slot === undefined ? bytes(0, 0) : slot.spill === undefined ? slot : bytes(slot.initialised, zeroBytes(slot));
+
+/** The iterator that one of the bytes belongs to. */
+export function iteratorAt(stack: Stack, offset: number, size: number): Iterator | undefined {
+  for (let index = slotIndex(offset); index >= slotIndex(offset + size - 1) && index >= 0; index--) {
+    const spill = stack[index]?.spill;
+    if (spill?.kind === 'iterator') return spill;
+  }
+  return undefined;
+}
+
+/** The slot of an iterator; its bytes can't be read. */
+export const iteratorSlot = (spill: Iterator): Slot => ({ spill, size: 0, initialised: 0, zero: 0 });
 
 /** Writes a register of `size` bytes at a constant offset; the bounds are checked already. */
 export function writeStack(stack: Stack, offset: number, size: number, value: Value): void {

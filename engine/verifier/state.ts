@@ -12,6 +12,12 @@ export interface Frame {
   /** r0 to r10. */
   readonly registers: Value[];
   readonly stack: Stack;
+  /** Tells this activation from others of the same function. */
+  readonly instance: number;
+  /** Whether a helper called it: then `returnTo` is the call, which goes on with the next round or ends. */
+  readonly callback: boolean;
+  /** The call of a helper in this frame that is calling back: its number, and how often it has. */
+  calling: { readonly id: number; readonly rounds: number } | undefined;
 }
 
 /** Something that must be given back on every path. */
@@ -19,6 +25,8 @@ export interface Reference {
   readonly id: number;
   /** Slot that acquired it. */
   readonly at: number;
+  /** What the path that keeps it is told: `the ring buffer record reserved at slot 4 is neither ...`. */
+  readonly leak: string;
 }
 
 /** The way to a state: where blocks of instructions began, newest first. */
@@ -27,6 +35,8 @@ export interface History {
   readonly from: number;
   readonly to: number;
   readonly before: History | undefined;
+  /** Where numbers were forgotten before the instruction at `from`: what was left. */
+  readonly frames?: readonly Frame[];
 }
 
 /** What is known at one point of one path. Values are immutable, the arrays belong to the state. */
@@ -38,12 +48,14 @@ export interface State {
   checkpoint: Checkpoint | undefined;
   /** Instructions since then. */
   age: number;
+  /** Rounds of loops that end by themselves (callbacks, iterators, may_goto) on the way here. */
+  rounds: number;
 }
 
-export function newFrame(index: number, returnTo: number, depth: number): Frame {
+export function newFrame(index: number, returnTo: number, depth: number, instance = 0, callback = false): Frame {
   const registers: Value[] = new Array<Value>(11).fill(UNINITIALISED);
   registers[10] = pointer({ kind: 'stack', frame: depth });
-  return { function: index, returnTo, registers, stack: [] };
+  return { function: index, returnTo, registers, stack: [], instance, callback, calling: undefined };
 }
 
 export const current = (state: State): Frame => state.frames[state.frames.length - 1]!;
@@ -54,6 +66,9 @@ export const copyFrames = (frames: readonly Frame[]): Frame[] =>
     returnTo: frame.returnTo,
     registers: frame.registers.slice(),
     stack: frame.stack.slice(),
+    instance: frame.instance,
+    callback: frame.callback,
+    calling: frame.calling,
   }));
 
 export const copyState = (state: State): State => ({
@@ -62,6 +77,7 @@ export const copyState = (state: State): State => ({
   history: state.history,
   checkpoint: state.checkpoint,
   age: state.age,
+  rounds: state.rounds,
 });
 
 /** Replaces each register and spilled register that `change` gives a new value for. */

@@ -1,9 +1,9 @@
 import { branch } from './branch.ts';
-import { execute, initialState } from './explore.ts';
+import { execute } from './explore.ts';
 import type { Session } from './session.ts';
 import { showSlot, showValue } from './show.ts';
 import type { Slot } from './stack.ts';
-import { current, type History, type State } from './state.ts';
+import { copyFrames, copyState, current, type History, type State } from './state.ts';
 import type { Step } from './step.ts';
 import type { Value } from './value.ts';
 
@@ -18,19 +18,24 @@ export interface TraceLine {
  * Goes the way to a state once more, now noting what each instruction does: the last `limit` before `at`, oldest first.
  * Exploring itself keeps only where the way jumped.
  */
-export function traceTo(session: Session, end: State, at: number, limit: number): readonly TraceLine[] {
+export function traceTo(session: Session, start: State, end: State, at: number, limit: number): readonly TraceLine[] {
   const jumps = jumpsOf(end.history);
-  const total = countSteps(session, jumps, at);
-  const state = initialState();
+  let slot = session.flow.functions[start.frames[0]!.function]!;
+  const total = countSteps(session, jumps, slot, at);
+  const state = copyState(start);
   const lines: TraceLine[] = [];
   let next = 0;
-  let slot = 0;
   for (let done = 0; done < total; done++) {
     const step = session.flow.steps[slot]!;
-    const jump = jumps[next]?.from === slot ? jumps[next++] : undefined;
+    const widened = jumps[next];
+    if (widened?.frames && widened.from === slot) {
+      state.frames = copyFrames(widened.frames);
+      next++;
+    }
+    const jump = jumps[next]?.from === slot && !jumps[next]!.frames ? jumps[next++] : undefined;
     const noted = total - done <= limit;
     const before = noted ? snapshot(state) : undefined;
-    follow(session, state, step, jump !== undefined);
+    follow(session, state, step, jump);
     if (before) lines.push({ at: slot, changes: changes(before, state) });
     slot = jump ? jump.to : step.next;
   }
@@ -44,13 +49,14 @@ function jumpsOf(history: History | undefined): readonly History[] {
 }
 
 /** Instructions on the way, without the one at `at`. */
-function countSteps({ flow }: Session, jumps: readonly History[], at: number): number {
+function countSteps({ flow }: Session, jumps: readonly History[], start: number, at: number): number {
   let count = 0;
-  let first = 0;
+  let first = start;
   const countBlock = (last: number): void => {
     for (let slot = first; slot <= last; slot++) if (flow.steps[slot]) count++;
   };
-  for (const { from, to } of jumps) {
+  for (const { from, to, frames } of jumps) {
+    if (frames) continue;
     countBlock(from);
     first = to;
   }
@@ -58,13 +64,16 @@ function countSteps({ flow }: Session, jumps: readonly History[], at: number): n
   return count;
 }
 
-function follow(session: Session, state: State, step: Step, jumps: boolean): void {
+function follow(session: Session, state: State, step: Step, jump: History | undefined): void {
   if (step.kind !== 'branch') {
     execute(session, state, step);
+    const { fork } = session;
+    session.fork = undefined;
+    if (jump && fork?.to === jump.to) Object.assign(state, fork.state);
     return;
   }
   const { taken, next } = branch(state, step);
-  const side = jumps ? taken : next;
+  const side = jump ? taken : next;
   if (side) Object.assign(state, side);
 }
 

@@ -125,7 +125,7 @@ describe('slots that the builder does not make', () => {
     [
       'a kernel function by its BTF id',
       [slot(0x85, { src: 2, imm: 5 }), EXIT],
-      'test: slot 0: call kernel-function#5: calls of kernel functions by BTF id are not supported; call a helper',
+      'test: slot 0: call kernel-function#5: there is no kernel function with the BTF id 5',
     ],
     ['a division by the constant 0', [MOV0, slot(0x37), EXIT], 'test: slot 1: r0 /= 0: division by the constant 0'],
   ];
