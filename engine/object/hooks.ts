@@ -22,8 +22,10 @@ export interface ContextField {
   readonly size: number;
   readonly type: ContextFieldType;
   readonly access: 'read' | 'write' | 'both';
-  /** Whether a load or store may take a part of it, aligned to its own size. */
-  readonly narrow?: boolean;
+  /** Sizes of loads that may take a part of it, aligned to themselves; without, only the whole is loaded. */
+  readonly loads?: readonly number[];
+  /** The same of stores. */
+  readonly stores?: readonly number[];
 }
 
 /** What r1 points to at entry where it isn't a row of arguments. */

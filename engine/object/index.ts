@@ -3,6 +3,7 @@ export * from './btf.ts';
 export { BtfError, type BtfKind } from './btf-kinds.ts';
 export { parseBtf } from './btf-reader.ts';
 export { type BtfBuilder, createBtfBuilder } from './btf-writer.ts';
+export { ATTACH_TYPES, type AttachType } from './contexts.ts';
 export { describeCore } from './core.ts';
 export { defineStructs } from './define-structs.ts';
 export { ElfError } from './elf.ts';
@@ -19,3 +20,5 @@ export {
   relocate,
   relocateProgram,
 } from './relocate.ts';
+export { hookOfSection } from './section-hook.ts';
+export { type ParsedSection, parseSection, SectionError } from './sections.ts';
