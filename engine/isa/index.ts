@@ -1,4 +1,8 @@
 export * from './build.ts';
+export { type ClassicKind, checkClassic } from './classic/check.ts';
+export { ClassicError, type ClassicInstruction } from './classic/instruction.ts';
+export { decodeClassic, parseClassic } from './classic/read.ts';
+export { translateClassic } from './classic/translate.ts';
 export * from './disassemble.ts';
 export * from './encode.ts';
 export * from './instruction.ts';

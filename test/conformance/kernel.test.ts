@@ -72,6 +72,8 @@ describe.skipIf(kernelSkip())('the running kernel', () => {
     const outcome = runInLinux(decode(bytes), memory);
     expect(outcome.r0).toBe(result);
     expect(outcome.memory).toEqual(memoryAfter);
+    // Kernels without this table log only what they explore.
+    if (!outcome.log.includes('Live regs before insn:')) return;
     expect(encode(parseAssembly(outcome.log).instructions)).toEqual(encode(wrapped(decode(bytes), memory.length)));
   });
 
