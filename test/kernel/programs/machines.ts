@@ -1,0 +1,199 @@
+import type { Instruction } from '../../../engine/isa/index.ts';
+import { createMap, isRingBuffer } from '../../../engine/maps/index.ts';
+import { type Verified, VerifierError, verify } from '../../../engine/verifier/index.ts';
+import { createInterpreter, Fault, helperById, Memory } from '../../../engine/vm/index.ts';
+import { BpfError, createLinuxMap, kernelBtf, openRingBuffer, testRun, tryLoad } from '../../../sensors/linux/index.ts';
+import { testEnvironment } from '../../support/environment.ts';
+import type { MapName } from './knowledge.ts';
+import { MAPS, type Profile } from './profiles.ts';
+
+/** What a program meets: its context, its packet, and what the maps hold. */
+export interface Input {
+  readonly context: Uint8Array;
+  readonly packet: Uint8Array;
+  readonly cell: Uint8Array;
+  readonly list: readonly Uint8Array[];
+  readonly table: readonly (readonly [key: Uint8Array, value: Uint8Array])[];
+}
+
+/** What a run left behind, each part as one text, so that runs can be compared and differences shown. */
+export interface Outcome {
+  /** r0, its low 32 bits; or what went wrong. */
+  readonly result: string;
+  readonly context: string;
+  readonly packet: string;
+  readonly cell: string;
+  readonly list: string;
+  readonly table: string;
+  readonly ring: string;
+}
+
+/** One of the two kernels that programs go to. */
+export interface Side {
+  run(program: number | Verified, profile: Profile, input: Input): Outcome;
+  close(): void;
+}
+
+const NAMES = Object.keys(MAPS) as MapName[];
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
+const key32 = (n: number): Uint8Array => new Uint8Array(Uint32Array.of(n).buffer);
+const KEYS = Array.from({ length: 8 }, (_, n) => key32(n));
+const LIST_KEYS = KEYS.slice(0, MAPS.list.maxEntries);
+
+/** What both kernels' maps offer to user space. */
+interface UserMap {
+  lookup(key: Uint8Array): Uint8Array | number | undefined;
+  update(key: Uint8Array, value: Uint8Array): number;
+  delete(key: Uint8Array): number;
+}
+type UserMaps = Readonly<Record<MapName, UserMap>>;
+
+function fill(maps: UserMaps, keys: Iterable<Uint8Array>, input: Input): void {
+  maps.cell.update(KEYS[0]!, input.cell);
+  for (const [n, key] of LIST_KEYS.entries()) maps.list.update(key, input.list[n]!);
+  for (const key of [...keys]) maps.table.delete(key);
+  for (const [key, value] of input.table) maps.table.update(key, value);
+}
+
+function contents(maps: UserMaps, keys: Iterable<Uint8Array>): Pick<Outcome, 'cell' | 'list' | 'table'> {
+  const at = (map: UserMap, key: Uint8Array): string => {
+    const value = map.lookup(key);
+    return value instanceof Uint8Array ? hex(value) : 'none';
+  };
+  return {
+    cell: at(maps.cell, KEYS[0]!),
+    list: LIST_KEYS.map((key) => at(maps.list, key)).join(' '),
+    table: [...keys]
+      .map((key) => `${hex(key)}=${at(maps.table, key)}`)
+      .sort()
+      .join(' '),
+  };
+}
+
+export interface LinuxSide extends Side {
+  /** File descriptors of the maps, which the programs carry on both sides. */
+  readonly handles: Readonly<Record<MapName, number>>;
+  /** A file descriptor, or a negative errno. */
+  load(instructions: readonly Instruction[], profile: Profile): number;
+}
+
+/** The running kernel, with maps of its own. */
+export function createLinuxSide(): LinuxSide {
+  const maps = Object.fromEntries(NAMES.map((name) => [name, createLinuxMap(MAPS[name])])) as Record<
+    MapName,
+    ReturnType<typeof createLinuxMap>
+  >;
+  const ring = openRingBuffer(maps.ring);
+  return {
+    handles: Object.fromEntries(NAMES.map((name) => [name, maps[name].fd])) as Record<MapName, number>,
+    load: (instructions, { hook }) =>
+      tryLoad({
+        name: 'generated',
+        instructions,
+        programType: hook.programType,
+        ...(hook.sleepable && { sleepable: true }),
+      }),
+    run(program, { packet }, input) {
+      fill(maps, maps.table.keys(), input);
+      let ran: ReturnType<typeof testRun>;
+      try {
+        ran = testRun(program as number, packet ? { dataIn: input.packet, repeat: 1 } : { contextIn: input.context });
+      } catch (error) {
+        if (!(error instanceof BpfError)) throw error;
+        return { result: error.errno, context: '', packet: '', cell: '', list: '', table: '', ring: '' };
+      }
+      const records: string[] = [];
+      ring.consume((record) => void records.push(hex(record)));
+      return {
+        result: `${ran.returnValue}`,
+        context: hex(ran.contextOut),
+        packet: hex(ran.dataOut),
+        ...contents(maps, maps.table.keys()),
+        ring: records.join(' '),
+      };
+    },
+    close() {
+      ring.close();
+      for (const name of NAMES) maps[name].close();
+    },
+  };
+}
+
+export interface OurSide extends Side {
+  /** The program as the verifier accepts it, or why it does not. */
+  verify(instructions: readonly Instruction[], profile: Profile): Verified | VerifierError;
+}
+
+const MEMORY_BYTES = 4 << 20;
+
+/**
+ * Our verifier and machine, with maps of the same numbers. `padding` bytes move all that is allocated, so that what a program
+ * makes of an address changes; `garbage` is what fresh records hold.
+ */
+export function createOurSide(
+  handles: LinuxSide['handles'],
+  { padding = 0, garbage = 0 }: { readonly padding?: number; readonly garbage?: number } = {},
+): OurSide {
+  const memory = new Memory(MEMORY_BYTES);
+  if (padding > 0) memory.allocate(padding);
+  const maps = Object.fromEntries(NAMES.map((name) => [name, createMap(memory, MAPS[name], handles[name])])) as Record<
+    MapName,
+    ReturnType<typeof createMap>
+  >;
+  const specs = new Map(NAMES.map((name) => [handles[name], MAPS[name]]));
+  const { ring } = maps;
+  if (!isRingBuffer(ring)) throw new Error('the ring buffer is none');
+  const { layout } = ring;
+  if (layout?.kind === 'ringbuf') memory.bytes.fill(garbage, layout.data, layout.data + layout.mask + 1);
+  const room = memory.allocate(4096);
+  let packet = { offset: 0, length: 0 };
+  const environment = testEnvironment({ memory, packet: () => packet }, Object.values(maps));
+  const btf = kernelBtf();
+  return {
+    verify(instructions, { hook }) {
+      try {
+        return verify(instructions, {
+          name: 'generated',
+          hook,
+          btf,
+          map: (handle) => specs.get(handle),
+          helper: helperById,
+        });
+      } catch (error) {
+        if (error instanceof VerifierError) return error;
+        throw error;
+      }
+    },
+    run(program, profile, input) {
+      fill(maps, maps.table.keys(), input);
+      memory.bytes.set(input.context, room);
+      packet = { offset: room + 1024, length: input.packet.length };
+      memory.bytes.set(input.packet, packet.offset);
+      const { context } = profile.hook;
+      const writable = context?.kind === 'memory' && context.writable;
+      const machine = createInterpreter(program as Verified, environment, {
+        maxInstructions: 8_000_000,
+        checked: { context: { bytes: profile.contextBytes, writable } },
+      });
+      let result: string;
+      try {
+        result = `${Number(BigInt.asUintN(32, machine.run(memory.address(room), BigInt(profile.contextBytes))))}`;
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        result = `fault: ${error.message}`;
+      } finally {
+        machine.close();
+      }
+      const records: string[] = [];
+      ring.consume((record) => void records.push(hex(record)));
+      return {
+        result,
+        context: profile.packet ? '' : hex(memory.bytes.subarray(room, room + input.context.length)),
+        packet: profile.packet ? hex(memory.bytes.subarray(packet.offset, packet.offset + packet.length)) : '',
+        ...contents(maps, maps.table.keys()),
+        ring: records.join(' '),
+      };
+    },
+    close() {},
+  };
+}

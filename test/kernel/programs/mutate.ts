@@ -1,0 +1,93 @@
+import { type Instruction, LDDW, OPCODES } from '../../../engine/isa/index.ts';
+import type { Random } from '../random.ts';
+
+const isJump = ({ opcode, src }: Instruction): 'offset' | 'imm' | undefined => {
+  const klass = opcode & 7;
+  const operation = opcode & 0xf0;
+  if (klass === 6) return operation === 0 ? 'imm' : 'offset';
+  if (klass !== 5 || operation === 0x90) return undefined;
+  if (operation === 0x80) return src === 1 ? 'imm' : undefined;
+  return 'offset';
+};
+
+/** The program with the slots from `at` on replaced; jumps over the place go on to where they went. */
+export function splice(
+  program: readonly Instruction[],
+  at: number,
+  removed: number,
+  inserted: readonly Instruction[],
+): Instruction[] {
+  const shift = inserted.length - removed;
+  const moved = (slot: number): number => (slot >= at + removed ? slot + shift : slot > at ? at : slot);
+  const fixed = program.map((instruction, slot) => {
+    const field = isJump(instruction);
+    if (!field || (slot > 0 && program[slot - 1]!.opcode === LDDW)) return instruction;
+    const target = slot + 1 + instruction[field];
+    return { ...instruction, [field]: moved(target) - moved(slot) - 1 };
+  });
+  return [...fixed.slice(0, at), ...inserted, ...fixed.slice(at + removed)];
+}
+
+const OPCODE_NUMBERS = [...new Set(OPCODES.map(({ opcode }) => opcode))];
+
+/** Helpers that may be called by accident: they reach maps only, and give the same in both kernels. */
+const HARMLESS = [1, 2, 3, 87, 88, 89, 130, 131, 132, 133, 0, 9999];
+
+const isHarmless = ({ opcode, src, imm }: Instruction): boolean =>
+  opcode !== 0x85 || src === 1 || (src === 0 && HARMLESS.includes(imm));
+
+/** One small change, as a slip of the pen would make it. No helper gets called that reaches out of the program's maps. */
+export function mutate(program: readonly Instruction[], random: Random): Instruction[] {
+  const changed = change(program, random);
+  return changed.every((it, at) => isHarmless(it) || (at > 0 && changed[at - 1]!.opcode === LDDW))
+    ? changed
+    : [...program];
+}
+
+function change(program: readonly Instruction[], random: Random): Instruction[] {
+  const at = random.below(program.length);
+  const it = program[at]!;
+  const isSecond = at > 0 && program[at - 1]!.opcode === LDDW;
+  const slots = it.opcode === LDDW ? 2 : 1;
+  const put = (changed: Partial<Instruction>): Instruction[] => program.with(at, { ...it, ...changed });
+  if (isSecond) return put({ imm: random.number32() });
+  const register = (): number => random.below(random.chance(0.95) ? 11 : 16);
+  switch (
+    random.weighted([
+      [4, 'delete'],
+      [3, 'dst'],
+      [3, 'src'],
+      [4, 'offset'],
+      [4, 'imm'],
+      [5, 'opcode'],
+      [1, 'swap'],
+      [1, 'copy'],
+    ] as const)
+  ) {
+    case 'delete':
+      return program.length > 2 ? splice(program, at, slots, []) : [...program];
+    case 'dst':
+      return put({ dst: register() });
+    case 'src':
+      return put({ src: it.opcode === LDDW ? it.src : register() });
+    case 'offset':
+      return put({ offset: (it.offset + random.pick([-8, -4, -2, -1, 1, 2, 4, 8])) | 0 });
+    case 'imm':
+      if (it.opcode === 0x85 && it.src === 0) return put({ imm: random.pick(HARMLESS) });
+      return slots === 2 && it.src !== 0
+        ? [...program]
+        : put({ imm: random.chance(0.5) ? random.number32() : (it.imm + random.pick([-1, 1])) | 0 });
+    case 'opcode': {
+      if (slots === 2) return [...program];
+      const near = OPCODE_NUMBERS.filter((opcode) => (opcode & 7) === (it.opcode & 7));
+      return put({ opcode: random.chance(0.3) ? it.opcode ^ (1 << random.below(8)) : random.pick(near) });
+    }
+    case 'swap': {
+      const next = program[at + slots];
+      if (slots === 2 || !next || next.opcode === LDDW || isJump(it) || isJump(next)) return [...program];
+      return program.with(at, next).with(at + 1, it);
+    }
+    case 'copy':
+      return splice(program, at, 0, program.slice(at, at + slots));
+  }
+}
