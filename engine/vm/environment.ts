@@ -53,6 +53,12 @@ export interface VmEnvironment {
   pidNamespace?(): { readonly device: bigint; readonly inode: bigint; readonly pid: number; readonly tgid: number };
   /** Whether the current task is in the cgroup at an address or below it; left out, 0. */
   isUnderCgroup?(cgroup: bigint): boolean;
+  /** Address of the task_struct with a thread id of the first pid namespace; left out, there is none. */
+  taskOf?(pid: number): bigint | undefined;
+  /** Address of the cgroup with an id; left out, there is none. */
+  cgroupOf?(id: bigint): bigint | undefined;
+  /** Address of the struct file that a task runs; left out, there is none. */
+  exeFile?(task: bigint): bigint | undefined;
   /** Address of a task's user registers (struct pt_regs); left out, 0. */
   taskRegisters?(task: bigint): bigint;
   /** Address of the vm_area_struct of a task that holds a user address; left out, there is none. */

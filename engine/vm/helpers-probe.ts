@@ -3,13 +3,12 @@ import type { VmEnvironment } from './environment.ts';
 import type { Helper } from './helper.ts';
 import { argument, bytesArgument, pointer, row, size } from './helper-arguments.ts';
 import { TRACING_TYPES } from './program-types.ts';
+import { USER_END } from './user-space.ts';
 
 /** Kernel memory is readable to the end of a page that is in use. */
 const PAGE = 4096;
 /** Strings are read in pieces that end at a multiple of this, so that a piece never crosses into the next page. */
 const PIECE = 256;
-/** TASK_SIZE_MAX + PAGE_SIZE of x86-64 with four levels of page tables: what lies below is a user address. */
-const USER_END = 0x7fff_ffff_f000n + 4096n;
 
 /** `either`: what the address says, as the helpers do that are older than the two others. */
 type Space = 'user' | 'kernel' | 'either';

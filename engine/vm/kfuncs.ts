@@ -1,7 +1,10 @@
 import type { Kfunc } from './kfunc.ts';
+import { iteratorKfuncs } from './kfuncs-iterators.ts';
+import { kernelKfuncs } from './kfuncs-kernel.ts';
+import { textKfuncs } from './kfuncs-text.ts';
 
 /** The kernel functions there are, by name. */
-export const KFUNCS: readonly Kfunc[] = [];
+export const KFUNCS: readonly Kfunc[] = [...iteratorKfuncs, ...textKfuncs, ...kernelKfuncs];
 
 const byId = new Map(KFUNCS.map((kfunc) => [kfunc.id, kfunc]));
 const byName = new Map(KFUNCS.map((kfunc) => [kfunc.name, kfunc]));
