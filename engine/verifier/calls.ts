@@ -13,6 +13,8 @@ import { type Pointer, pointer, type Target, UNINITIALISED, type Value, ZERO } f
 
 /** A call of a kernel function: checks r1 to r5 against its signature, then sets r0 and loses the others. @throws Rejection */
 export function callHelper(session: Session, state: State, step: Step): void {
+  const missing = session.context.poisoned?.get(step.at);
+  if (missing !== undefined) throw new Rejection(missing);
   callFrom(session, state, step, step.helper!);
 }
 

@@ -64,7 +64,7 @@ function checkInstruction(instructions: readonly Instruction[], at: number, cont
   checkRegisters(instruction, row, fields, at);
   if (row.opcode === LDDW) checkWide(instructions, row, at);
   if (context.profile !== 'isa') checkOperand(instruction, row, at);
-  if (row.operation === 'call') checkHelper(instruction.imm, context, at);
+  if (row.operation === 'call' && !context.poisoned?.has(at)) checkHelper(instruction.imm, context, at);
   if (row.operation === 'call_btf') checkKfunc(instruction.imm, context, at);
   return decodeStep(instructions, at, {
     helper: context.helper,

@@ -21,4 +21,6 @@ export interface VerifierContext {
   /** The program's functions, with the BTF they are described in: global ones are verified alone. */
   readonly functions?: readonly FunctionInfo[];
   readonly objectBtf?: Btf;
+  /** Slots that stand for what this kernel lacks, with the reason (`relocateProgram`): refused where a path reaches them. */
+  readonly poisoned?: ReadonlyMap<number, string>;
 }
