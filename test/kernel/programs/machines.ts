@@ -1,7 +1,7 @@
 import type { Instruction } from '../../../engine/isa/index.ts';
 import { createMap, isRingBuffer } from '../../../engine/maps/index.ts';
 import { type Verified, VerifierError, verify } from '../../../engine/verifier/index.ts';
-import { createInterpreter, Fault, helperById, Memory } from '../../../engine/vm/index.ts';
+import { createInterpreter, createJit, Fault, helperById, Memory } from '../../../engine/vm/index.ts';
 import { BpfError, createLinuxMap, kernelBtf, openRingBuffer, testRun, tryLoad } from '../../../sensors/linux/index.ts';
 import { testEnvironment } from '../../support/environment.ts';
 import type { MapName } from './knowledge.ts';
@@ -122,6 +122,8 @@ export function createLinuxSide(): LinuxSide {
 export interface OurSide extends Side {
   /** The program as the verifier accepts it, or why it does not. */
   verify(instructions: readonly Instruction[], profile: Profile): Verified | VerifierError;
+  /** Instructions that the interpreter executed in the last run. */
+  readonly executed: number;
 }
 
 const MEMORY_BYTES = 4 << 20;
@@ -132,7 +134,11 @@ const MEMORY_BYTES = 4 << 20;
  */
 export function createOurSide(
   handles: LinuxSide['handles'],
-  { padding = 0, garbage = 0 }: { readonly padding?: number; readonly garbage?: number } = {},
+  {
+    padding = 0,
+    garbage = 0,
+    engine = 'interpreter',
+  }: { readonly padding?: number; readonly garbage?: number; readonly engine?: 'interpreter' | 'jit' } = {},
 ): OurSide {
   const memory = new Memory(MEMORY_BYTES);
   if (padding > 0) memory.allocate(padding);
@@ -147,6 +153,7 @@ export function createOurSide(
   if (layout?.kind === 'ringbuf') memory.bytes.fill(garbage, layout.data, layout.data + layout.mask + 1);
   const room = memory.allocate(4096);
   let packet = { offset: 0, length: 0 };
+  let executed = 0;
   const environment = testEnvironment({ memory, packet: () => packet }, Object.values(maps));
   const btf = kernelBtf();
   return {
@@ -171,10 +178,13 @@ export function createOurSide(
       memory.bytes.set(input.packet, packet.offset);
       const { context } = profile.hook;
       const writable = context?.kind === 'memory' && context.writable;
-      const machine = createInterpreter(program as Verified, environment, {
-        maxInstructions: 8_000_000,
-        checked: { context: { bytes: profile.contextBytes, writable } },
-      });
+      const machine =
+        engine === 'jit'
+          ? createJit(program as Verified, environment)
+          : createInterpreter(program as Verified, environment, {
+              maxInstructions: 8_000_000,
+              checked: { context: { bytes: profile.contextBytes, writable } },
+            });
       let result: string;
       try {
         result = `${Number(BigInt.asUintN(32, machine.run(memory.address(room), BigInt(profile.contextBytes))))}`;
@@ -182,6 +192,7 @@ export function createOurSide(
         if (!(error instanceof Fault)) throw error;
         result = `fault: ${error.message}`;
       } finally {
+        executed = 'executed' in machine ? machine.executed : 0;
         machine.close();
       }
       const records: string[] = [];
@@ -193,6 +204,9 @@ export function createOurSide(
         ...contents(maps, maps.table.keys()),
         ring: records.join(' '),
       };
+    },
+    get executed() {
+      return executed;
     },
     close() {},
   };
