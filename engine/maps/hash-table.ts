@@ -2,7 +2,7 @@ import { powerOfTwo } from './align.ts';
 import { jhash } from './jhash.ts';
 import type { MapMemory } from './map-memory.ts';
 
-const FIRST_BUCKETS = 1024;
+const FIRST_BUCKETS = 4096;
 const HASH = 4;
 
 /** Where the key lies in an element of a hash table: 8 bytes for the chain, 8 for whoever keeps the element. */

@@ -40,7 +40,8 @@ const MAX_TOTAL = 1024 * 1024 * 1024;
 const ACCESS = BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG;
 const USER_ACCESS = BPF_F_RDONLY | BPF_F_WRONLY;
 const HASH = BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED | ACCESS;
-const LRU = BPF_F_NO_COMMON_LRU | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED | ACCESS;
+/** Whether elements are allocated at once is asked later. */
+const LRU = BPF_F_NO_PREALLOC | BPF_F_NO_COMMON_LRU | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED | ACCESS;
 const SLOTS = BPF_F_NUMA_NODE | USER_ACCESS;
 
 /** The flags that each type may have; BPF_F_STACK_BUILD_ID is missing, as frames in the machine have no build ids. */
@@ -76,6 +77,21 @@ type Check = (spec: MapSpec) => Problem | undefined;
 
 const isCount = (n: number): boolean => Number.isInteger(n) && n > 0 && n <= 0xffff_ffff;
 
+const hasFlags: Check = ({ type, flags = 0 }) => {
+  const unknown = flags & ~FLAGS[type];
+  if (unknown !== 0) return problem(`flags 0x${(unknown >>> 0).toString(16)} are not supported by this map type`);
+  if ((flags & BPF_F_NO_COMMON_LRU) !== 0 && (flags & BPF_F_NUMA_NODE) !== 0)
+    return problem('lists of each CPU lie on its own node: BPF_F_NO_COMMON_LRU and BPF_F_NUMA_NODE exclude each other');
+  if ((flags & BPF_F_RDONLY_PROG) !== 0 && (flags & BPF_F_WRONLY_PROG) !== 0)
+    return problem(
+      'programs can not have a map read-only and write-only: BPF_F_RDONLY_PROG and BPF_F_WRONLY_PROG exclude each other',
+    );
+  return undefined;
+};
+const hasHashes: Check = ({ extra = 0 }) =>
+  Number.isInteger(extra) && extra >= 0 && extra <= 15
+    ? undefined
+    : problem(`extra is the number of hash functions: from 0, which means 5, to 15, not ${extra}`);
 const hasEntries: Check = ({ maxEntries }) =>
   isCount(maxEntries) ? undefined : problem(`maxEntries must be from 1 to 4294967295, not ${maxEntries}`);
 const hasValue: Check = ({ valueSize }) =>
@@ -155,8 +171,7 @@ const hasInner: Check = ({ inner }) => {
   if (!inner) return problem('a map of maps needs an inner map that says what its maps look like');
   if (inner.type === 'array_of_maps' || inner.type === 'hash_of_maps')
     return problem(`its inner map "${inner.name}" is a map of maps itself; there is one level`);
-  if (inner.type === 'prog_array') return problem(`its inner map "${inner.name}" is a prog_array`, ENOTSUPP);
-  return specProblem(inner);
+  return inner.type === 'prog_array' ? problem(`its inner map "${inner.name}" is a prog_array`, ENOTSUPP) : undefined;
 };
 
 const fitsValue: Check = ({ valueSize }) =>
@@ -183,57 +198,48 @@ function bytesOf(spec: MapSpec): number {
   return maxEntries * ((keySize === 4 && !type.includes('hash') ? 0 : align8(keySize)) + align8(valueSize));
 }
 
-const SLOT_ARRAY: readonly Check[] = [holdsDescriptors, hasIndex, hasEntries];
+const SLOT_ARRAY: readonly Check[] = [hasFlags, holdsDescriptors, hasIndex, hasEntries];
 const HASH_MAP: readonly Check[] = [hasKey, hasValue, hasEntries, fitsElement, fitsPerCpu, fitsBuckets];
-const QUEUE: readonly Check[] = [hasNoKey, hasValue, hasEntries, fitsAllocation];
-const STORAGE: readonly Check[] = [needsNoPrealloc, isStorage, hasValue, fitsStorage];
+const QUEUE: readonly Check[] = [hasFlags, hasNoKey, hasValue, hasEntries, fitsAllocation];
+const STORAGE: readonly Check[] = [hasFlags, needsNoPrealloc, isStorage, hasValue, fitsStorage];
 
 /** What each type asks of a spec, in the kernel's order where errnos differ. */
 const CHECKS = {
-  array: [hasIndex, hasValue, hasEntries],
-  percpu_array: [hasIndex, hasValue, hasEntries, fitsPerCpu],
-  hash: HASH_MAP,
-  percpu_hash: HASH_MAP,
-  lru_hash: [preallocates, ...HASH_MAP],
-  lru_percpu_hash: [preallocates, ...HASH_MAP],
-  lpm_trie: [needsNoPrealloc, hasPrefix, hasValue, hasEntries, fitsNode],
+  array: [hasFlags, hasIndex, hasValue, hasEntries],
+  percpu_array: [hasFlags, hasIndex, hasValue, hasEntries, fitsPerCpu],
+  hash: [hasFlags, ...HASH_MAP],
+  percpu_hash: [hasFlags, ...HASH_MAP],
+  lru_hash: [hasFlags, preallocates, ...HASH_MAP],
+  lru_percpu_hash: [hasFlags, preallocates, ...HASH_MAP],
+  lpm_trie: [hasFlags, needsNoPrealloc, hasPrefix, hasValue, hasEntries, fitsNode],
   prog_array: SLOT_ARRAY,
   perf_event_array: SLOT_ARRAY,
   cgroup_array: SLOT_ARRAY,
   array_of_maps: [...SLOT_ARRAY, hasInner],
-  hash_of_maps: [holdsDescriptors, ...HASH_MAP, hasInner],
+  hash_of_maps: [holdsDescriptors, hasFlags, ...HASH_MAP, hasInner],
   queue: QUEUE,
   stack: QUEUE,
-  bloom_filter: QUEUE,
-  ringbuf: [isRing],
+  bloom_filter: [fitsAllocation, hasFlags, hasNoKey, hasValue, hasEntries, hasHashes],
+  ringbuf: [hasFlags, isRing],
   task_storage: STORAGE,
   cgrp_storage: STORAGE,
-  stack_trace: [hasIndex, hasFrames, hasEntries, fitsBuckets],
+  stack_trace: [hasFlags, hasIndex, hasFrames, hasEntries, fitsBuckets],
 } as const satisfies Record<MapType, readonly Check[]>;
 
 /** What any type refuses (map_create of kernel/bpf/syscall.c). */
 const isCreatable: Check = ({ type, flags = 0, extra = 0 }) => {
-  if (type === 'bloom_filter' ? !Number.isInteger(extra) || extra < 0 || extra > 15 : extra !== 0)
-    return problem(
-      type === 'bloom_filter'
-        ? `extra is the number of hash functions: from 0, which means 5, to 15, not ${extra}`
-        : `extra must be 0 for this map type, not ${extra}`,
-    );
+  if (type !== 'bloom_filter' && extra !== 0) return problem(`extra must be 0 for this map type, not ${extra}`);
   if ((flags & BPF_F_RDONLY) !== 0 && (flags & BPF_F_WRONLY) !== 0)
     return problem(
       'user space can not have a map read-only and write-only: BPF_F_RDONLY and BPF_F_WRONLY exclude each other',
     );
-  /** An LRU map says itself why it refuses BPF_F_NO_PREALLOC. */
-  const unknown = flags & ~(FLAGS[type] | (type.startsWith('lru') ? BPF_F_NO_PREALLOC : 0));
-  if (unknown !== 0) return problem(`flags 0x${(unknown >>> 0).toString(16)} are not supported by this map type`);
-  if ((flags & BPF_F_RDONLY_PROG) !== 0 && (flags & BPF_F_WRONLY_PROG) !== 0)
-    return problem(
-      'programs can not have a map read-only and write-only: BPF_F_RDONLY_PROG and BPF_F_WRONLY_PROG exclude each other',
-    );
   return undefined;
 };
 
+/** The inner map is there before the map that is made for it, so its own problems come first. */
 function specProblem(spec: MapSpec): Problem | undefined {
+  const inner = spec.inner && specProblem(spec.inner);
+  if (inner) return problem(`its inner map "${spec.inner!.name}" can not be created: ${inner.text}`, inner.errno);
   for (const check of [isCreatable, ...CHECKS[spec.type], ...(spec.type === 'ringbuf' ? [] : [fitsValue, fitsInAll])]) {
     const found = check(spec);
     if (found) return found;

@@ -74,6 +74,12 @@ export function createStackTrace(memory: MapMemory, spec: MapSpec, handle: numbe
     ...userOperations(memory, spec, valueSize, {
       read,
       write: () => -EINVAL,
+      /** From Linux 6.18 on. */
+      take: (key) => {
+        const chain = read(key);
+        if (chain > 0) remove(key);
+        return chain;
+      },
       remove,
       next: (key) => {
         const before = key === 0 ? undefined : view.getUint32(key, true);

@@ -1,0 +1,58 @@
+import { createRequire } from 'node:module';
+import type * as Koffi from 'koffi';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { assemble, exit, mov, R0 } from '../../engine/isa/index.ts';
+import { createBtfBuilder, MAP_TYPE_IDS, type MapSpec, type MapType } from '../../engine/object/index.ts';
+import { loadBtf, loadLinuxProgram } from '../../sensors/linux/index.ts';
+import { count, seed } from '../support/counts.ts';
+import { kernelSkip } from '../support/kernel.ts';
+import { compareMaps, type MapWorld } from './map-model.ts';
+import { randomSpec, VALUE_TYPE_SIZES } from './map-specs.ts';
+import { createRandom } from './random.ts';
+
+const skip = kernelSkip();
+const TYPES = Object.keys(MAP_TYPE_IDS) as MapType[];
+/** Large values take their time: one operation in ten. */
+const operationsOf = ({ valueSize }: MapSpec): number => (valueSize > 4096 ? 6 : 60);
+
+/** A pidfd of this process (pidfd_open is call 434 on every architecture). */
+function openPidfd(): number {
+  const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi;
+  const syscall = koffi.load('libc.so.6').func('long syscall(long, int, unsigned int)');
+  return Number(syscall(434, process.pid, 0));
+}
+
+/** BTF with an int as key, and for each size that values may have a type of that size. */
+function loadTypes(): NonNullable<MapWorld['btf']> {
+  const builder = createBtfBuilder();
+  const key = builder.int('int', 4, true);
+  const byte = builder.int('char', 1);
+  const values = new Map(VALUE_TYPE_SIZES.map((size) => [size, builder.array(byte, size)]));
+  const btf = loadBtf(builder.bytes());
+  onTestFinished(() => btf.close());
+  return (size) => ({ fd: btf.fd, key, value: values.get(size) ?? byte });
+}
+
+function createWorld(seedOfWorld: number): MapWorld {
+  const { instructions } = assemble([mov(R0, 0), exit()]);
+  const programs = new Map<number, number>();
+  for (const name of ['one', 'other']) {
+    const program = loadLinuxProgram({ name, programType: 'socket_filter', instructions });
+    onTestFinished(() => program.close());
+    programs.set(program.fd, program.id);
+  }
+  return { random: createRandom(seedOfWorld), programs, pidfd: openPidfd(), btf: loadTypes() };
+}
+
+describe.skipIf(skip)("maps beside the running kernel's", () => {
+  it('give the same results, values and errnos for the same operations of user space', () => {
+    const world = createWorld(seed('maps'));
+    const seen = new Set<string>();
+    let done = 0;
+    for (let i = 0; done < count(100_000); i++) {
+      const spec = randomSpec(world.random, TYPES[i % TYPES.length]!);
+      done += compareMaps(world, spec, operationsOf(spec), seen);
+    }
+    for (const type of TYPES) expect(seen).toContain(`${type} created`);
+  }, 300_000);
+});
