@@ -15,22 +15,34 @@ export interface BtfStrings {
 
 /** Texts of a string section that ends with a NUL byte. */
 export function createStrings(bytes: Uint8Array): BtfStrings {
+  const known = new Map<number, string>();
+  /** Each byte belongs to one text, as a rule; names that all overlap would take forever. */
+  let budget = 4 * bytes.length + 0x10_0000;
+
+  const decode = (offset: number): string => {
+    const limit = Math.min(offset + MAX_TEXT_BYTES, bytes.length);
+    let text = '';
+    for (let at = offset; at < limit && bytes[at] !== 0; at++) {
+      const byte = bytes[at] as number;
+      if (byte > 0x7f) {
+        const end = bytes.subarray(offset, limit).indexOf(0);
+        return new TextDecoder().decode(bytes.subarray(offset, end < 0 ? limit : offset + end));
+      }
+      text += String.fromCharCode(byte);
+    }
+    return text;
+  };
+
   const text = (offset: number): string => {
+    const found = known.get(offset);
+    if (found !== undefined) return found;
     if (offset >= bytes.length)
       throw new BtfError(`BTF name at ${offset} lies beyond the ${bytes.length} bytes of strings`);
-    const limit = offset + MAX_TEXT_BYTES;
-    let end = offset;
-    let ascii = '';
-    for (; end < limit && bytes[end] !== 0; end++) {
-      const byte = bytes[end] as number;
-      if (byte > 0x7f) return new TextDecoder().decode(bytes.subarray(offset, endOf(offset, limit)));
-      ascii += String.fromCharCode(byte);
-    }
-    return ascii;
-  };
-  const endOf = (offset: number, limit: number): number => {
-    const end = bytes.subarray(offset, limit).indexOf(0);
-    return end < 0 ? limit : offset + end;
+    const decoded = decode(offset);
+    budget -= decoded.length;
+    if (budget < 0) throw new BtfError('BTF names overlap each other more than any compiler lets them');
+    known.set(offset, decoded);
+    return decoded;
   };
 
   const prefixMatcher = (name: string): ((offset: number) => boolean) => {

@@ -68,6 +68,7 @@ const ET_REL = 1;
 /** Longer names are not read: no compiler writes them, and many that share one tail would take forever. */
 const MAX_NAME_BYTES = 4096;
 const MAX_SYMBOLS = 1_000_000;
+const MAX_NAMES_BYTES = 0x200_0000;
 
 const COMPILE = 'compile with clang -target bpf -c';
 const hex = (n: number): string => `0x${n.toString(16)}`;
@@ -168,12 +169,17 @@ function readSymbols(file: string, sections: readonly ElfSection[]): ElfSymbol[]
   if (strings?.type !== SECTION_TYPE.strtab)
     throw fail(where, `its names are said to be in section ${table.link}, which is no string table`);
   const view = viewOf(data);
+  let nameBytes = 0;
   return Array.from({ length: count }, (_, index) => {
     const at = index * SYMBOL_BYTES;
     const info = view.getUint8(at + 4);
+    const name = readName(file, `symbol ${index}`, strings.data, view.getUint32(at, true));
+    nameBytes += name.length;
+    if (nameBytes > MAX_NAMES_BYTES)
+      throw fail(where, `the names of symbols have over ${MAX_NAMES_BYTES} bytes together`);
     return {
       index,
-      name: readName(file, `symbol ${index}`, strings.data, view.getUint32(at, true)),
+      name,
       type: info & 15,
       binding: info >> 4,
       visibility: view.getUint8(at + 5) & 3,

@@ -1,4 +1,5 @@
 import { BPF_PSEUDO_CALL, BPF_PSEUDO_FUNC, type Instruction } from '../isa/index.ts';
+import { checkBtf } from './btf-check.ts';
 import { readBtfExtension } from './btf-ext.ts';
 import { BtfError } from './btf-kinds.ts';
 import { parseBtf } from './btf-reader.ts';
@@ -29,6 +30,7 @@ export function readElf(bytes: Uint8Array, name = 'object'): ElfObject {
 function read(file: ElfFile): ElfObject {
   const btfSection = file.section('.BTF');
   const btf = btfSection && parseBtf(btfSection.data);
+  if (btf) checkBtf(btf);
   const extensionSection = file.section('.BTF.ext');
   const extension = btf && extensionSection && readBtfExtension(file, extensionSection.data, btf);
   const maps = readMaps(file, btf);
