@@ -1,5 +1,5 @@
+import { EPERM } from '../../../engine/maps/index.ts';
 import type { VmEnvironment } from '../../../engine/vm/index.ts';
-import { EPERM } from '../errno.ts';
 import type { Machine } from './machine.ts';
 import { sendSignal } from './signals.ts';
 import { PF_EXITING, type Task } from './tasks.ts';

@@ -1,4 +1,4 @@
-import { E2BIG, EACCES, ELOOP, ENOEXEC } from '../errno.ts';
+import { E2BIG, EACCES, ELOOP, ENOEXEC } from '../../../engine/maps/index.ts';
 import { S_ISGID, S_ISUID } from '../uapi.ts';
 import { AddressSpace } from './address-spaces.ts';
 import { ALL_CAPABILITIES, type CapabilitySet, Cred, NO_CAPABILITIES } from './credentials.ts';

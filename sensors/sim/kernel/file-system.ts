@@ -1,5 +1,5 @@
+import { EACCES, EBUSY, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from '../../../engine/maps/index.ts';
 import type { Memory } from '../../../engine/vm/index.ts';
-import { EACCES, EBUSY, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from '../errno.ts';
 import { S_IFDIR, S_IFMT, S_ISGID } from '../uapi.ts';
 import type { Cred } from './credentials.ts';
 import { Dentry } from './dentries.ts';

@@ -1,4 +1,4 @@
-import { EADDRINUSE, EADDRNOTAVAIL, ECONNREFUSED, ETIMEDOUT } from '../errno.ts';
+import { EADDRINUSE, EADDRNOTAVAIL, ECONNREFUSED, ETIMEDOUT } from '../../../engine/maps/index.ts';
 import { IPPROTO_TCP } from '../uapi.ts';
 import { hostKey, type InetAddress, isAny, isLoopback } from './addresses.ts';
 import { encodeText } from './kernel-object.ts';

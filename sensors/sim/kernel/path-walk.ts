@@ -1,4 +1,4 @@
-import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } from '../errno.ts';
+import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } from '../../../engine/maps/index.ts';
 import { MAXSYMLINKS, NAME_MAX, PATH_MAX } from '../uapi.ts';
 import type { Dentry } from './dentries.ts';
 import type { Path } from './mounts.ts';

@@ -1,5 +1,5 @@
+import { ERESTARTSYS } from '../../../engine/maps/index.ts';
 import { ERRNO_NAMES, parseAddress } from '../../../rules/index.ts';
-import { ERESTARTSYS } from '../errno.ts';
 import type { SimAddress } from '../sim-host.ts';
 import type { Endpoint, Expectation } from './scenario.ts';
 

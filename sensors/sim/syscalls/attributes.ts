@@ -1,4 +1,4 @@
-import { EACCES, EINVAL, EPERM, EROFS } from '../errno.ts';
+import { EACCES, EINVAL, EPERM, EROFS } from '../../../engine/maps/index.ts';
 import { CAP_CHOWN, CAP_FSETID, realSubject } from '../kernel/credentials.ts';
 import type { Inode } from '../kernel/inodes.ts';
 import type { Path } from '../kernel/mounts.ts';

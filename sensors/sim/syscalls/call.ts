@@ -1,5 +1,5 @@
+import { EBADF, EFAULT, EMFILE, ENAMETOOLONG, ENOENT, ENOTDIR } from '../../../engine/maps/index.ts';
 import type { EventType } from '../../../rules/index.ts';
-import { EBADF, EFAULT, EMFILE, ENAMETOOLONG, ENOENT, ENOTDIR } from '../errno.ts';
 import { encodeSockaddr } from '../kernel/addresses.ts';
 import type { OpenFile } from '../kernel/files.ts';
 import { decodeText, encodeText } from '../kernel/kernel-object.ts';

@@ -1,4 +1,4 @@
-import { EINVAL, EPERM } from '../errno.ts';
+import { EINVAL, EPERM } from '../../../engine/maps/index.ts';
 import {
   CAP_SETGID,
   CAP_SETUID,

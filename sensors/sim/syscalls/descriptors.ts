@@ -1,4 +1,4 @@
-import { EBADF, EINVAL, EMFILE, EPERM } from '../errno.ts';
+import { EBADF, EINVAL, EMFILE, EPERM } from '../../../engine/maps/index.ts';
 import { FD_LIMIT, OpenFile } from '../kernel/files.ts';
 import { Pipe } from '../kernel/pipes.ts';
 import {

@@ -1,4 +1,14 @@
-import { EACCES, EBUSY, EEXIST, EINVAL, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, ERANGE } from '../errno.ts';
+import {
+  EACCES,
+  EBUSY,
+  EEXIST,
+  EINVAL,
+  ENOENT,
+  ENOTDIR,
+  ENOTEMPTY,
+  EPERM,
+  ERANGE,
+} from '../../../engine/maps/index.ts';
 import { CAP_SYS_CHROOT } from '../kernel/credentials.ts';
 import { encodeText } from '../kernel/kernel-object.ts';
 import { type Path, pathFrom } from '../kernel/mounts.ts';

@@ -1,4 +1,4 @@
-import { EINVAL, ENOTTY } from '../errno.ts';
+import { EINVAL, ENOTTY } from '../../../engine/maps/index.ts';
 import { AT_EMPTY_PATH, S_IFCHR } from '../uapi.ts';
 import type { CallHandler } from './call.ts';
 

@@ -1,4 +1,4 @@
-import { EFAULT, EPERM } from '../errno.ts';
+import { EFAULT, EPERM } from '../../../engine/maps/index.ts';
 import { CAP_SYS_MODULE } from '../kernel/credentials.ts';
 import { CallError, type CallHandler, type SystemCall } from './call.ts';
 

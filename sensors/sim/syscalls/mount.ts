@@ -1,4 +1,4 @@
-import { EBUSY, EINVAL, ENODEV, ENOTDIR, EPERM } from '../errno.ts';
+import { EBUSY, EINVAL, ENODEV, ENOTDIR, EPERM } from '../../../engine/maps/index.ts';
 import { CAP_SYS_ADMIN } from '../kernel/credentials.ts';
 import { isFileSystemType } from '../kernel/file-system.ts';
 import { MNT_DETACH, MS_BIND, MS_MOVE, MS_PROPAGATION, MS_RDONLY, MS_REMOUNT } from '../uapi.ts';

@@ -1,4 +1,15 @@
-import { EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EXDEV } from '../errno.ts';
+import {
+  EACCES,
+  EBUSY,
+  EEXIST,
+  EINVAL,
+  EISDIR,
+  ENOENT,
+  ENOTDIR,
+  ENOTEMPTY,
+  EPERM,
+  EXDEV,
+} from '../../../engine/maps/index.ts';
 import { CAP_MKNOD } from '../kernel/credentials.ts';
 import type { Dentry } from '../kernel/dentries.ts';
 import { encodeText } from '../kernel/kernel-object.ts';

@@ -12,7 +12,7 @@ import {
   EPERM,
   EROFS,
   ETXTBSY,
-} from '../errno.ts';
+} from '../../../engine/maps/index.ts';
 import { FD_LIMIT, OpenFile } from '../kernel/files.ts';
 import type { Path } from '../kernel/mounts.ts';
 import { MAY_READ, MAY_WRITE } from '../kernel/permissions.ts';

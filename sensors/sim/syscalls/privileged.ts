@@ -1,4 +1,4 @@
-import { EINVAL, EPERM, ESRCH } from '../errno.ts';
+import { EINVAL, EPERM, ESRCH } from '../../../engine/maps/index.ts';
 import {
   CAP_DAC_READ_SEARCH,
   CAP_SYS_ADMIN,

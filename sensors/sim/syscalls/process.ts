@@ -1,4 +1,4 @@
-import { EACCES, ECHILD, EINVAL, ELOOP, ENOENT, EPERM, ERESTARTSYS, ESRCH } from '../errno.ts';
+import { EACCES, ECHILD, EINVAL, ELOOP, ENOENT, EPERM, ERESTARTSYS, ESRCH } from '../../../engine/maps/index.ts';
 import { CAP_SYS_ADMIN } from '../kernel/credentials.ts';
 import { execute } from '../kernel/exec.ts';
 import type { Path } from '../kernel/mounts.ts';

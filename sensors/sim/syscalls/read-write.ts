@@ -12,7 +12,7 @@ import {
   ERESTARTSYS,
   EROFS,
   ESPIPE,
-} from '../errno.ts';
+} from '../../../engine/maps/index.ts';
 import type { OpenFile } from '../kernel/files.ts';
 import { encodeText } from '../kernel/kernel-object.ts';
 import { MAY_WRITE } from '../kernel/permissions.ts';

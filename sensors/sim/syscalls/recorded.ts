@@ -1,4 +1,4 @@
-import { EACCES, EBADF, EFAULT, EINPROGRESS, EINVAL, ENOTSOCK, EPERM } from '../errno.ts';
+import { EACCES, EBADF, EFAULT, EINPROGRESS, EINVAL, ENOTSOCK, EPERM } from '../../../engine/maps/index.ts';
 import { interpreterOf, showExecution } from '../kernel/exec.ts';
 import { OpenFile } from '../kernel/files.ts';
 import { encodeText } from '../kernel/kernel-object.ts';

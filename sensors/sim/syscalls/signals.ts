@@ -1,4 +1,4 @@
-import { EINVAL, EPERM, ESRCH } from '../errno.ts';
+import { EINVAL, EPERM, ESRCH } from '../../../engine/maps/index.ts';
 import { CAP_KILL, CAP_SYS_PTRACE } from '../kernel/credentials.ts';
 import { sendSignal } from '../kernel/signals.ts';
 import type { Task } from '../kernel/tasks.ts';

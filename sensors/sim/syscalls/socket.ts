@@ -13,7 +13,7 @@ import {
   EPROTONOSUPPORT,
   ERESTARTSYS,
   ESOCKTNOSUPPORT,
-} from '../errno.ts';
+} from '../../../engine/maps/index.ts';
 import { decodeSockaddr, type InetAddress, type SocketAddress } from '../kernel/addresses.ts';
 import { CAP_NET_BIND_SERVICE, CAP_NET_RAW } from '../kernel/credentials.ts';
 import { OpenFile } from '../kernel/files.ts';

@@ -1,5 +1,5 @@
+import { ENOSYS } from '../../../engine/maps/index.ts';
 import { EVENT_TYPES, type EventType } from '../../../rules/index.ts';
-import { ENOSYS } from '../errno.ts';
 import { attributeCalls } from './attributes.ts';
 import type { CallHandler } from './call.ts';
 import { credentialCalls } from './credentials.ts';

@@ -1,4 +1,4 @@
-import { EACCES, EADDRINUSE, EAGAIN, ECONNREFUSED, EINVAL, EISCONN, EPROTOTYPE } from '../errno.ts';
+import { EACCES, EADDRINUSE, EAGAIN, ECONNREFUSED, EINVAL, EISCONN, EPROTOTYPE } from '../../../engine/maps/index.ts';
 import type { SocketAddress } from '../kernel/addresses.ts';
 import { MAY_WRITE } from '../kernel/permissions.ts';
 import { Pipe } from '../kernel/pipes.ts';
