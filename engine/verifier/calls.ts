@@ -1,9 +1,9 @@
 import type { Helper } from '../vm/index.ts';
 import { type CallFacts, checkArgument } from './arguments.ts';
 import { callBack } from './callbacks.ts';
-import { checkHelperAllowed } from './check.ts';
 import { Rejection } from './error.ts';
 import { drain } from './iterators.ts';
+import { calledBy, checkAllowed } from './kernel-functions.ts';
 import { forgetPackets } from './packet.ts';
 import { isConstant, signedRange, UNKNOWN } from './scalar.ts';
 import { read, type Session } from './session.ts';
@@ -15,7 +15,7 @@ import { type Pointer, pointer, type Target, UNINITIALISED, type Value, ZERO } f
 export function callHelper(session: Session, state: State, step: Step): void {
   const missing = session.context.poisoned?.get(step.at);
   if (missing !== undefined) throw new Rejection(missing);
-  callFrom(session, state, step, step.helper!);
+  callFrom(session, state, step, calledBy(step, session.context));
 }
 
 /** A call through a register: of the helper whose id the register holds (callx, profile `isa`). @throws Rejection */
@@ -27,7 +27,7 @@ export function callRegister(session: Session, state: State, step: Step): void {
   const id = Number(value.bits.value);
   const helper = session.context.helper(id);
   if (!helper) throw new Rejection(`there is no helper number ${id}`);
-  checkHelperAllowed(helper, session.context, step.at);
+  checkAllowed(helper, session.context);
   callFrom(session, state, step, helper);
 }
 

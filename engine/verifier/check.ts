@@ -9,10 +9,10 @@ import {
   opcodeOf,
 } from '../isa/index.ts';
 import type { ProgramType } from '../object/index.ts';
-import { type Helper, kfuncByName } from '../vm/index.ts';
 import type { VerifierContext } from './context.ts';
 import { Rejection } from './error.ts';
-import { hasSince, instructionSince, isGplCompatible } from './level.ts';
+import { kfuncOf } from './kernel-functions.ts';
+import { hasSince, instructionSince } from './level.ts';
 import { decodeStep, type Step } from './step.ts';
 
 /** BPF_COMPLEXITY_LIMIT_INSNS of include/linux/bpf.h. */
@@ -64,8 +64,6 @@ function checkInstruction(instructions: readonly Instruction[], at: number, cont
   checkRegisters(instruction, row, fields, at);
   if (row.opcode === LDDW) checkWide(instructions, row, at);
   if (context.profile !== 'isa') checkOperand(instruction, row, at);
-  if (row.operation === 'call' && !context.poisoned?.has(at)) checkHelper(instruction.imm, context, at);
-  if (row.operation === 'call_btf') checkKfunc(instruction.imm, context, at);
   return decodeStep(instructions, at, {
     helper: context.helper,
     kfunc: (id) => kfuncOf(id, context),
@@ -150,51 +148,6 @@ function checkOperand({ imm }: Instruction, row: Opcode, at: number): void {
   if (/div|mod/.test(row.operation) && imm === 0) throw new Rejection('division by the constant 0', at);
   if (/sh$/.test(row.operation) && (imm < 0 || imm >= row.width)) {
     throw new Rejection(`a shift by ${imm} is not below the width of ${row.width} bits`, at);
-  }
-}
-
-function checkHelper(id: number, context: VerifierContext, at: number): void {
-  const helper = context.helper(id);
-  if (!helper) throw new Rejection(`there is no helper number ${id}`, at);
-  checkHelperAllowed(helper, context, at);
-}
-
-/** The kernel function that a BTF id stands for, undefined where there is none or it isn't known here. */
-function kfuncOf(id: number, context: VerifierContext): Helper | undefined {
-  const name = kfuncName(id, context);
-  return name === undefined ? undefined : kfuncByName(name);
-}
-
-function kfuncName(id: number, { btf }: VerifierContext): string | undefined {
-  const type = id > 0 && id <= btf.count ? btf.type(id) : undefined;
-  return type?.kind === 'func' ? type.name : undefined;
-}
-
-function checkKfunc(id: number, context: VerifierContext, at: number): void {
-  const name = kfuncName(id, context);
-  if (name === undefined) throw new Rejection(`there is no kernel function with the BTF id ${id}`, at);
-  const kfunc = kfuncByName(name);
-  if (!kfunc) throw new Rejection(`the kernel function ${name} is not supported`, at);
-  checkHelperAllowed(kfunc, context, at);
-}
-
-/** @throws Rejection where the program's type, license or kernel keeps it from a helper */
-export function checkHelperAllowed(helper: Helper, { hook, level, license }: VerifierContext, at: number): void {
-  const { name, programTypes } = helper;
-  if (programTypes !== 'all' && !programTypes.includes(hook.programType)) {
-    throw new Rejection(`${name} may not be called by a program of type ${hook.programType}`, at);
-  }
-  if (!hasSince(level, helper.since)) {
-    throw new Rejection(`${name} exists from Linux ${helper.since} on; the program is for ${level}`, at);
-  }
-  if (helper.gplOnly && !isGplCompatible(license)) {
-    throw new Rejection(
-      `${name} is for programs under a license compatible with the GPL; this one's is "${license}"`,
-      at,
-    );
-  }
-  if (helper.sleepable && !hook.sleepable) {
-    throw new Rejection(`${name} may sleep, so only programs that may sleep can call it; use a hook ending in .s`, at);
   }
 }
 

@@ -1,7 +1,7 @@
-import type { ContextField, ContextLayout } from '../object/index.ts';
+import type { ContextField, ContextLayout, Hook } from '../object/index.ts';
 import { type Access, bytes, checkBounds, verb } from './bounds.ts';
 import { Rejection } from './error.ts';
-import { isConstant, type Scalar } from './scalar.ts';
+import { isConstant, type Scalar, signedRange, zeroExtend32 } from './scalar.ts';
 import type { Session } from './session.ts';
 import type { Step } from './step.ts';
 import { type Pointer, pointer, type Value } from './value.ts';
@@ -120,12 +120,19 @@ function loadArgument(session: Session, step: Step, unknown: Scalar): Value {
     const aligned = hook.programType === 'raw_tracepoint' ? step.offset % size === 0 : step.offset % 8 === 0;
     if (!aligned)
       throw new Rejection(`reads the context at offset ${step.offset}, which is not where an argument begins`);
-    return unknown;
+    return step.offset === hook.arguments.length * 8 - 8 ? lastArgument(hook, argument.name, size, unknown) : unknown;
   }
   if (size !== POINTER_BYTES || step.offset % POINTER_BYTES !== 0) {
     throw new Rejection(`the argument ${argument.name} is a pointer; read its 8 bytes at offset ${step.offset & ~7}`);
   }
   return structPointer(session, argument.type);
+}
+
+/** What earlier LSM programs of a hook decided is what they may return (BPF_LSM_MAC in check_mem_access of kernel/bpf/verifier.c). */
+function lastArgument({ programType, returns }: Hook, name: string, size: number, unknown: Scalar): Scalar {
+  if (programType !== 'lsm' || name !== 'ret' || size < 4) return unknown;
+  const decided = signedRange(BigInt(returns.min), BigInt(returns.max));
+  return size === 8 ? decided : zeroExtend32(decided);
 }
 
 function structPointer(session: Session, type: { readonly struct: string; readonly nullable?: boolean }): Pointer {

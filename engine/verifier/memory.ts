@@ -1,6 +1,7 @@
 import { type Access, bytes, checkAligned, checkBounds, type Span, spanOf, verb } from './bounds.ts';
 import { contextAsMemory, loadContext, storeContext } from './context-memory.ts';
 import { Rejection } from './error.ts';
+import { frozenNumber } from './frozen.ts';
 import { checkStruct, loadMember } from './kernel-memory.ts';
 import { checkPacket } from './packet.ts';
 import { LOADED, LOADED_SIGNED, signExtend } from './scalar.ts';
@@ -99,7 +100,8 @@ function loaded(session: Session, state: State, step: Step, p: Pointer): Value {
   const span = spanOf(step.src, p, step.offset);
   if (target.kind !== 'stack') {
     checkRegion(step.src, target, span, size, 'read');
-    return unknown;
+    if (target.kind !== 'map_value' || span.min !== span.max) return unknown;
+    return frozenNumber(target.spec, span.min, size, signed) ?? unknown;
   }
   checkStackBounds(session, state, target.frame, span, size, 'read');
   checkStackAligned(session, p, step.offset, size);
