@@ -56,11 +56,26 @@ function extended(value: Value, step: Step): Value {
   return step.width === 32 ? zeroExtend32(wide) : wide;
 }
 
+/**
+ * Whether Linux does not follow an operation: quotients, remainders, and shifts by what isn't one number within the width
+ * (is_safe_to_compute_dst_reg_range of kernel/bpf/verifier.c). A program that needs their range would not load there.
+ */
+function isOpaque(operation: string, width: 32 | 64, by: Scalar): boolean {
+  if (/div|mod/.test(operation)) return true;
+  if (!/sh$/.test(operation)) return false;
+  const { umin, umax } = width === 64 ? by.wide : by.low;
+  return umin !== umax || umax >= BigInt(width);
+}
+
 function combined(session: Session, step: Step, dst: Value, src: Value): Value {
   const { operation } = step;
   const width = step.width === 64 ? 64 : 32;
   if (!isOperator(operation)) throw new Rejection(`${operation} is not supported`);
-  if (dst.kind === 'scalar' && src.kind === 'scalar') return calculate(operation, width, dst, src);
+  if (dst.kind === 'scalar' && src.kind === 'scalar') {
+    return session.context.profile !== 'isa' && isOpaque(operation, width, src)
+      ? UNKNOWN
+      : calculate(operation, width, dst, src);
+  }
   if (width === 32) {
     if (operation === 'sub') return UNKNOWN;
     throw new Rejection('32-bit arithmetic on a pointer; use the 64-bit form');
@@ -87,6 +102,12 @@ function displaced(session: Session, register: number, p: Pointer, operation: 'a
   if (p.target.kind === 'packet_end' || p.target.kind === 'code') {
     throw new Rejection(`arithmetic on ${describeTarget(p.target)}; it can only be compared or passed on`);
   }
+  const linux = session.context.profile !== 'isa';
+  if (linux && operation === 'sub' && p.target.kind === 'stack') {
+    throw new Rejection(
+      `r${register} points into the stack, from which Linux subtracts nothing; add a negative number`,
+    );
+  }
   if (isConstant(by)) {
     const distance = operation === 'add' ? by.wide.smin : -by.wide.smin;
     const offset = BigInt(p.offset) + distance;
@@ -97,6 +118,18 @@ function displaced(session: Session, register: number, p: Pointer, operation: 'a
     return { ...p, offset: Number(offset) };
   }
   const variable = operation === 'add' && p.variable === ZERO ? by : calculate(operation, 64, p.variable, by);
+  if (linux) for (const each of [by, variable]) checkLowerBound(register, each);
   if (p.target.kind !== 'packet') return { ...p, variable: withId(variable, 0) };
   return { ...p, target: { ...p.target, range: 0 }, variable: withId(variable, 0), id: session.nextId() };
+}
+
+/** What is added to a pointer must have a lower bound at once (check_reg_sane_offset of kernel/bpf/verifier.c). @throws Rejection */
+function checkLowerBound(register: number, { wide: { smin } }: Scalar): void {
+  const limit = BigInt(MAX_OFFSET);
+  if (smin > -limit && smin < limit) return;
+  throw new Rejection(
+    smin < 0n
+      ? `r${register} is moved by a number without a lower bound; mask it or compare it with a constant first`
+      : `r${register} is moved by ${smin} bytes or more, out of any object; the limit is ${limit}`,
+  );
 }

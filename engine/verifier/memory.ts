@@ -6,7 +6,16 @@ import { checkStruct, loadMember } from './kernel-memory.ts';
 import { checkPacket } from './packet.ts';
 import { LOADED, LOADED_SIGNED, signExtend } from './scalar.ts';
 import { noteLoad, read, type Session } from './session.ts';
-import { iteratorAt, readStack, STACK_BYTES, scribbleStack, slotIndex, uninitialisedAt, writeStack } from './stack.ts';
+import {
+  iteratorAt,
+  readStack,
+  STACK_BYTES,
+  type Stack,
+  scribbleStack,
+  slotIndex,
+  uninitialisedAt,
+  writeStack,
+} from './stack.ts';
 import { current, type State } from './state.ts';
 import type { Step } from './step.ts';
 import { describeTarget, type Pointer, type Target, type Value } from './value.ts';
@@ -100,6 +109,7 @@ function loaded(session: Session, state: State, step: Step, p: Pointer): Value {
   const span = spanOf(step.src, p, step.offset);
   if (target.kind !== 'stack') {
     checkRegion(step.src, target, span, size, 'read');
+    checkForward(session, step.src, p);
     if (target.kind !== 'map_value' || span.min !== span.max) return unknown;
     return frozenNumber(target.spec, span.min, size, signed) ?? unknown;
   }
@@ -107,14 +117,34 @@ function loaded(session: Session, state: State, step: Step, p: Pointer): Value {
   checkStackAligned(session, p, step.offset, size);
   checkInitialised(state, target.frame, span, size);
   if (span.min !== span.max || slotIndex(span.min) !== slotIndex(span.min + size - 1)) return unknown;
-  const value = readStack(state.frames[target.frame]!.stack, span.min, size);
+  const { stack } = state.frames[target.frame]!;
+  checkWholePointer(session, stack, span.min, size);
+  const value = readStack(stack, span.min, size);
   if (!signed) return value;
   return value.kind === 'scalar' ? signExtend(value, step.width) : unknown;
+}
+
+/** Linux does not read a part of a pointer that lies on the stack. @throws Rejection */
+function checkWholePointer(session: Session, stack: Stack, offset: number, size: number): void {
+  if (session.context.profile === 'isa' || size === 8) return;
+  if (stack[slotIndex(offset)]?.spill?.kind === 'pointer') {
+    throw new Rejection(
+      `reads ${bytes(size)} of a pointer on the stack at ${framePlace({ min: offset, max: offset })}; read all 8`,
+    );
+  }
 }
 
 /** RFC 9669 wants no alignment, Linux does for the stack. @throws Rejection */
 function checkStackAligned(session: Session, p: Pointer, offset: number, size: number): void {
   if (session.context.profile !== 'isa') checkAligned(p, offset, size, 'a stack access');
+}
+
+/** Linux wants the part of an offset that isn't constant not to be negative (check_mem_region_access). @throws Rejection */
+function checkForward(session: Session, register: number, { variable }: Pointer): void {
+  if (session.context.profile === 'isa' || variable.wide.smin >= 0n) return;
+  throw new Rejection(
+    `the offset that was added to r${register} may be negative (from ${variable.wide.smin}); add the least first, then a number from 0 on`,
+  );
 }
 
 function checkRegion(register: number, target: Target, span: Span, size: number, access: Access): void {
@@ -155,6 +185,9 @@ export function store(session: Session, state: State, step: Step): void {
     throw new Rejection(`r${step.src} points into the stack and can't be stored in the frame of a calling function`);
   }
   const { stack } = state.frames[depth]!;
+  if (session.context.profile !== 'isa' && span.min === span.max && size !== 8 && value.kind === 'pointer') {
+    throw new Rejection(`r${step.src} is a pointer, of which ${bytes(size)} can't be stored on the stack; store all 8`);
+  }
   const oneSlot = slotIndex(span.min) === slotIndex(span.min + size - 1);
   if (span.min === span.max && oneSlot) writeStack(stack, span.min, size, value);
   else if (span.min === span.max) scribbleStack(stack, span.min, size, true);
@@ -181,7 +214,10 @@ function writable(session: Session, state: State, step: Step, p: Pointer): Span 
   if (target.kind === 'stack') {
     checkStackBounds(session, state, target.frame, span, size, 'write');
     checkStackAligned(session, p, step.offset, size);
-  } else checkRegion(step.dst, target, span, size, 'write');
+  } else {
+    checkRegion(step.dst, target, span, size, 'write');
+    checkForward(session, step.dst, p);
+  }
   return span;
 }
 
@@ -206,8 +242,13 @@ export function atomic(session: Session, state: State, step: Step): void {
   noteLoad(session, step.at, 'memory');
   if (p.target.kind === 'map_value') checkMapFlags(p.target, 'read');
   if (p.target.kind === 'stack') {
+    const { stack } = state.frames[p.target.frame]!;
+    if (session.context.profile !== 'isa' && span.min !== span.max) {
+      throw new Rejection(`an atomic operation on the stack needs a constant offset, not ${framePlace(span)}`);
+    }
+    checkWholePointer(session, stack, span.min, size);
     checkInitialised(state, p.target.frame, span, size);
-    scribbleStack(state.frames[p.target.frame]!.stack, span.min, span.max - span.min + size, false);
+    scribbleStack(stack, span.min, span.max - span.min + size, false);
   }
   if (step.operation === 'lock_cmpxchg') registers[0] = LOADED[size]!;
   else if (/fetch|xchg/.test(step.operation)) registers[step.src] = LOADED[size]!;
@@ -255,6 +296,7 @@ export function helperMemory(
   const span = spanOf(register, p, 0);
   if (target.kind !== 'stack') {
     checkRegion(register, target, span, size, access);
+    checkForward(session, register, p);
     return;
   }
   checkStackBounds(session, state, target.frame, span, size, access);

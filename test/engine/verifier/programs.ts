@@ -142,6 +142,9 @@ export interface Refusal {
 export const noBound = (register: string): string =>
   `the offset that was added to ${register} has no bound; mask it or compare it with a constant first`;
 
+export const noLowerBound = (register: string): string =>
+  `${register} is moved by a number without a lower bound; mask it or compare it with a constant first`;
+
 /** Assembles, relocates against the maps above, and verifies. @throws VerifierError */
 export function verifyItems(items: readonly Item[], hook: HookName = 'tp_btf/sys_exit'): Verified {
   const { instructions, relocations, lines } = assemble(items);

@@ -1,0 +1,94 @@
+import { describe, expect, test } from 'vitest';
+import {
+  add,
+  and,
+  atomicAdd,
+  div,
+  ldx,
+  loadMapValue,
+  mov,
+  R0,
+  R1,
+  R2,
+  R6,
+  R10,
+  rsh,
+  st,
+  stx,
+  sub,
+} from '../../../engine/isa/index.ts';
+import { end, found, noLowerBound, type Refusal, refusalOf } from './programs.ts';
+
+/** What is safe, and what Linux refuses all the same: kernel 6.18 refuses each of these programs too. */
+const ROWS: readonly Refusal[] = [
+  {
+    name: 'a subtraction from the stack pointer',
+    items: [mov(R1, R10), sub(R1, 8), st('dw', R1, 0, 1), ...end],
+    message:
+      'test: slot 1: r1 -= 8: r1 points into the stack, from which Linux subtracts nothing; add a negative number',
+  },
+  {
+    name: 'the difference of a map value and a smaller number',
+    items: [...found('cells'), ldx('b', R1, R0, 0), and(R1, 7), add(R0, 16), sub(R0, R1), ldx('b', R2, R0, -9), ...end],
+    message:
+      'test: slot 13: r2 = *(u8 *)(r0 -9): the offset that was added to r0 may be negative (from -7); add the least first, then a number from 0 on',
+  },
+  {
+    name: 'a quotient as an offset',
+    items: [...found('cells'), ldx('b', R1, R0, 0), div(R1, 16), add(R0, R1), ldx('b', R2, R0, 0), ...end],
+    message: `test: slot 11: r0 += r1: ${noLowerBound('r0')}`,
+  },
+  {
+    name: 'a shift by a number that varies',
+    items: [
+      ...found('cells'),
+      ldx('b', R1, R0, 0),
+      ldx('b', R2, R0, 1),
+      and(R2, 3),
+      rsh(R1, R2),
+      add(R0, R1),
+      ldx('b', R2, R0, 0),
+      ...end,
+    ],
+    message: `test: slot 13: r0 += r1: ${noLowerBound('r0')}`,
+  },
+  {
+    name: 'half of a pointer on the stack',
+    items: [loadMapValue(R6, 'config', 0), stx('w', R10, -8, R6), ...end],
+    message:
+      "test: slot 2: *(u32 *)(r10 -8) = r6: r6 is a pointer, of which 4 bytes can't be stored on the stack; store all 8",
+  },
+  {
+    name: 'a load of half a pointer from the stack',
+    items: [loadMapValue(R6, 'config', 0), stx('dw', R10, -8, R6), ldx('w', R1, R10, -4), ...end],
+    message: 'test: slot 3: r1 = *(u32 *)(r10 -4): reads 4 bytes of a pointer on the stack at r10-4; read all 8',
+  },
+  {
+    name: 'an atomic operation on half a pointer',
+    items: [loadMapValue(R6, 'config', 0), stx('dw', R10, -8, R6), mov(R1, 1), atomicAdd('w', R10, -8, R1), ...end],
+    message: 'test: slot 4: lock *(u32 *)(r10 -8) += r1: reads 4 bytes of a pointer on the stack at r10-8; read all 8',
+  },
+  {
+    name: 'an atomic operation on the stack at an offset that varies',
+    items: [
+      ...found('cells'),
+      ldx('b', R1, R0, 0),
+      and(R1, 8),
+      st('dw', R10, -8, 0),
+      st('dw', R10, -16, 0),
+      mov(R2, R10),
+      add(R2, -16),
+      add(R2, R1),
+      atomicAdd('dw', R2, 0, R1),
+      ...end,
+    ],
+    message:
+      'test: slot 16: lock *(u64 *)(r2 +0) += r1: an atomic operation on the stack needs a constant offset, not r10-16 to r10-8',
+  },
+];
+
+describe('refused because Linux does: with the whole text', () => {
+  test.each(ROWS)('$name', ({ items, hook, message }) => {
+    expect(refusalOf(items, hook).message).toBe(message);
+  });
+});
