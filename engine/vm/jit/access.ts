@@ -87,26 +87,26 @@ function pushIsOutside(code: Code, at: number, register: number): void {
   writer.byte(WASM.i64_gt_u);
 }
 
-/** Emits a load; one of `probeReads` reads 0 where nothing is allocated. */
+/** Emits a load; one of `probeReads` reads 0 where nothing is allocated. Other CPUs would see load_acquire in order; this machine has one. */
 export function emitLoad(code: Code, at: number): void {
-  const { writer } = code;
-  const load = LOADS[code.program.opcode[at]!]!;
-  pushLoaded(code, at, source(code, at), (offset) => writer.access(load, offset));
+  const { writer, program } = code;
+  const load = LOADS[program.opcode[at]!]!;
+  const register = source(code, at);
+  if (code.probeReads?.has(at)) {
+    pushIsOutside(code, at, register);
+    writer.byte(WASM.if);
+    writer.byte(I64);
+    writer.i64(0);
+    writer.byte(WASM.else);
+    writer.get(code.wide);
+    writer.byte(WASM.i32_wrap_i64);
+    writer.access(load, 0);
+    writer.byte(WASM.end);
+  } else {
+    const offset = pushAddress(code, at, register);
+    writer.access(load, offset);
+  }
   setRegister(code, destination(code, at));
-}
-
-function pushLoaded(code: Code, at: number, register: number, load: (offset: number) => void): void {
-  const { writer } = code;
-  if (!code.probeReads?.has(at)) return load(pushAddress(code, at, register));
-  pushIsOutside(code, at, register);
-  writer.byte(WASM.if);
-  writer.byte(I64);
-  writer.i64(0);
-  writer.byte(WASM.else);
-  writer.get(code.wide);
-  writer.byte(WASM.i32_wrap_i64);
-  load(0);
-  writer.byte(WASM.end);
 }
 
 /** Emits a 32-bit load that gives a whole pointer, or null. */
@@ -130,16 +130,6 @@ export function emitStore(code: Code, at: number): void {
   const offset = pushAddress(code, at, destination(code, at));
   pushSource(code, at);
   code.writer.access(STORES[accessBytes(code.program.opcode[at]!)]!, offset);
-}
-
-/** Emits a load or store that other CPUs see in order; this machine has one. */
-export function emitOrdered(code: Code, at: number, isLoad: boolean): void {
-  const { writer } = code;
-  const bytes = accessBytes(code.program.opcode[at]!);
-  if (!isLoad) return emitStore(code, at);
-  const load = { 1: WASM.i64_load8_u, 2: WASM.i64_load16_u, 4: WASM.i64_load32_u, 8: WASM.i64_load }[bytes]!;
-  pushLoaded(code, at, source(code, at), (offset) => writer.access(load, offset));
-  setRegister(code, destination(code, at));
 }
 
 /**

@@ -31,18 +31,18 @@ const [DIV, NEG, MOD, MOV, SWAP] = [0x30, 0x80, 0x90, 0xb0, 0xd0] as const;
 export function emitArithmetic(code: Code, at: number): void {
   const opcode = code.program.opcode[at]!;
   const is64 = (opcode & 7) === 7;
-  switch (opcode & 0xf0) {
-    case MOV:
-      return is64 ? move(code, at) : moveWord(code, at);
-    case NEG:
-      return negate(code, at, is64);
-    case SWAP:
-      return byteOrder(code, at, opcode);
-    case DIV:
-    case MOD:
-      return divide(code, at, is64, (opcode & 0xf0) === MOD);
-  }
-  const [wide, word] = PLAIN[opcode & 0xf0]!;
+  const operation = opcode & 0xf0;
+  if (operation === MOV) {
+    if (is64) move(code, at);
+    else moveWord(code, at);
+  } else if (operation === NEG) negate(code, at, is64);
+  else if (operation === SWAP) byteOrder(code, at, opcode);
+  else if (operation === DIV || operation === MOD) divide(code, at, is64, operation === MOD);
+  else plain(code, at, is64, operation);
+}
+
+function plain(code: Code, at: number, is64: boolean, operation: number): void {
+  const [wide, word] = PLAIN[operation]!;
   const dst = destination(code, at);
   if (is64) {
     pushRegister(code, dst);
@@ -119,7 +119,8 @@ function divide(code: Code, at: number, is64: boolean, isModulo: boolean): void 
     if (constant === 0) byZero();
     else if (constant === -1 && mayOverflow) negated();
     else operate();
-    return set();
+    set();
+    return;
   }
   const choose = (otherwise: () => void, chosen: () => void): void => {
     writer.byte(WASM.if);
@@ -132,7 +133,10 @@ function divide(code: Code, at: number, is64: boolean, isModulo: boolean): void 
   pushDivisor();
   writer.byte(is64 ? WASM.i64_eqz : WASM.i32_eqz);
   choose(() => {
-    if (!mayOverflow) return operate();
+    if (!mayOverflow) {
+      operate();
+      return;
+    }
     pushDivisor();
     if (is64) writer.i64(-1);
     else writer.i32(-1);
@@ -150,7 +154,8 @@ function byteOrder(code: Code, at: number, opcode: number): void {
     if (!swaps) return;
     pushRegister(code, dst);
     emitSwap64(code);
-    return setRegister(code, dst);
+    setRegister(code, dst);
+    return;
   }
   pushWord(code, dst);
   if (swaps && width === 32) emitSwap32(code);

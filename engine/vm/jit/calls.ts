@@ -1,11 +1,13 @@
 import { STACK_BYTES } from '../thread.ts';
 import type { Code } from './code.ts';
 import { REGISTER_FILE } from './control-block.ts';
+import { emitArrayLookup, emitChange, emitCommit, emitLookup, emitProbeRead, emitReserve } from './inline.ts';
 import { destination, pushRegister, setRegister, source } from './operands.ts';
+import type { CallPlan } from './plan.ts';
 import { VOID, WASM } from './wasm.ts';
 
-/** `src` of a call of the program's own function, and of a kernel function. */
-const [LOCAL, KERNEL] = [1, 2] as const;
+/** `src` of a call of the program's own function. */
+const LOCAL = 1;
 const ARGUMENTS = [1, 2, 3, 4, 5] as const;
 
 /**
@@ -13,10 +15,38 @@ const ARGUMENTS = [1, 2, 3, 4, 5] as const;
  * @param leave emits the function's end, for where a tail call took its place
  */
 export function emitCall(code: Code, at: number, leave: () => void): void {
-  const { program, imports } = code;
-  const kind = source(code, at);
-  if (kind === LOCAL) return callLocal(code, at);
-  callHost(code, at, leave, imports.helper(kind === KERNEL ? 'kfunc' : 'helper', program.imm[at]!));
+  if (source(code, at) === LOCAL) callLocal(code, at);
+  else callPlanned(code, at, leave, code.plan.at(at));
+}
+
+function callPlanned(code: Code, at: number, leave: () => void, plan: CallPlan): void {
+  const first = code.imports.host;
+  switch (plan.kind) {
+    case 'host':
+      callHost(code, at, leave, first + plan.index);
+      break;
+    case 'array':
+      emitArrayLookup(code, plan);
+      break;
+    case 'lookup':
+      emitLookup(code, first + plan.index);
+      break;
+    case 'update':
+      emitChange(code, first + plan.index, plan.flags);
+      break;
+    case 'delete':
+      emitChange(code, first + plan.index);
+      break;
+    case 'reserve':
+      emitReserve(code, plan);
+      break;
+    case 'commit':
+      emitCommit(code, plan);
+      break;
+    case 'probe':
+      emitProbeRead(code, plan, () => callHost(code, at, leave, first + plan.index));
+      break;
+  }
 }
 
 /** Emits a call of the helper whose number a register has. */

@@ -1,4 +1,5 @@
 import type { DecodedProgram } from '../decoded.ts';
+import type { Plan } from './plan.ts';
 import type { Writer } from './wasm.ts';
 
 /** Indices of the functions that compiled code imports. */
@@ -9,9 +10,9 @@ export interface Imports {
   readonly exhausted: number;
   /** Takes an index into the packet and a number of bytes; gives their offset in memory, or -1. */
   readonly packet: number;
-  /** The import that calls the helper, or with `kind` kfunc the kernel function, of this number. Takes a slot and the frame pointer; gives 1 where a tail call took this function's place. */
-  helper(kind: 'helper' | 'kfunc', id: number): number;
-  /** As `helper`; takes the slot, the frame pointer and the helper's number. */
+  /** The first of the plan's host calls. A helper takes a slot and the frame pointer; gives 1 where a tail call took this function's place. */
+  readonly host: number;
+  /** As a helper; takes the slot, the frame pointer and the helper's number. */
   readonly indirect: number;
 }
 
@@ -21,6 +22,7 @@ export interface Code {
   readonly program: DecodedProgram;
   readonly probeReads: ReadonlySet<number> | undefined;
   readonly imports: Imports;
+  readonly plan: Plan;
   /** Each access is checked, and each depth of calls: for programs that no verifier has seen. */
   readonly checked: boolean;
   /** By register: its local, or -1 for a frame pointer that is known. */

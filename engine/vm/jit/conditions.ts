@@ -19,9 +19,13 @@ const [JSET, MAY_GOTO] = [0x40, 0xe5] as const;
 
 /** Puts on the stack whether a jump is taken, or with `negated` whether it is not. */
 export function emitCondition(code: Code, at: number, negated: boolean): void {
-  const { writer } = code;
   const opcode = code.program.opcode[at]!;
-  if (opcode === MAY_GOTO) return mayGoto(code, negated);
+  if (opcode === MAY_GOTO) mayGoto(code, negated);
+  else compare(code, at, opcode, negated);
+}
+
+function compare(code: Code, at: number, opcode: number, negated: boolean): void {
+  const { writer } = code;
   const is64 = (opcode & 7) === 5;
   const dst = destination(code, at);
   if (is64) pushRegister(code, dst);

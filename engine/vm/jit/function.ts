@@ -1,6 +1,6 @@
 import { type DecodedProgram, LOAD_POINTER, REGISTERS } from '../decoded.ts';
 import { MAX_MAY_GOTO } from '../thread.ts';
-import { emitLoad, emitOrdered, emitPacketLoad, emitPointerLoad, emitStore } from './access.ts';
+import { emitLoad, emitPacketLoad, emitPointerLoad, emitStore } from './access.ts';
 import { emitArithmetic, emitWideConstant } from './arithmetic.ts';
 import { emitAtomic } from './atomics.ts';
 import { emitCall, emitFault, emitIndirectCall } from './calls.ts';
@@ -10,6 +10,7 @@ import { FUEL, REGISTER_FILE } from './control-block.ts';
 import { functionGraph, type Graph, isConditional, isJump } from './graph.ts';
 import { type Layout, layOut } from './layout.ts';
 import { pushRegister, setRegister } from './operands.ts';
+import type { Plan } from './plan.ts';
 import { I32, I64, VOID, WASM, type Writer } from './wasm.ts';
 
 const [CALL, CALLX, EXIT, LDDW, MAY_GOTO] = [0x85, 0x8d, 0x95, 0x18, 0xe5] as const;
@@ -23,6 +24,7 @@ export interface Unit {
   readonly program: DecodedProgram;
   readonly probeReads: ReadonlySet<number> | undefined;
   readonly imports: Imports;
+  readonly plan: Plan;
   readonly checked: boolean;
   readonly maxInstructions: number | undefined;
   /** Offset in memory of the lowest byte of the stack and of the byte above it. */
@@ -90,6 +92,7 @@ function codeOf(unit: Unit, { mask, writesFrame }: { mask: number; writesFrame: 
     program: unit.program,
     probeReads: unit.probeReads,
     imports: unit.imports,
+    plan: unit.plan,
     checked: unit.checked,
     registers,
     stackTop: isMain ? unit.stackTop : undefined,
@@ -265,33 +268,27 @@ function emitStraight(unit: Unit, code: Code, start: number, end: number, leave:
 }
 
 function emitInstruction(code: Code, at: number, opcode: number, leave: () => void): void {
-  switch (opcode) {
-    case 0:
-      return emitFault(code, at);
-    case LOAD_POINTER:
-      return emitPointerLoad(code, at);
-    case EXIT:
-      return leave();
-    case CALL:
-      return emitCall(code, at, leave);
-    case CALLX:
-      return emitIndirectCall(code, at, leave);
-  }
-  switch (opcode & 7) {
-    case 0:
-      return emitPacketLoad(code, at, leave);
-    case 1:
-      return emitLoad(code, at);
-    case 2:
-      return emitStore(code, at);
-    case 3: {
-      const imm = code.program.imm[at]!;
-      if ((opcode & 0xe0) !== 0xc0) emitStore(code, at);
-      else if (imm === LOAD_ACQUIRE || imm === STORE_RELEASE) emitOrdered(code, at, imm === LOAD_ACQUIRE);
-      else emitAtomic(code, at);
-      return;
-    }
-    default:
-      return emitArithmetic(code, at);
-  }
+  if (opcode === 0) emitFault(code, at);
+  else if (opcode === LOAD_POINTER) emitPointerLoad(code, at);
+  else if (opcode === EXIT) leave();
+  else if (opcode === CALL) emitCall(code, at, leave);
+  else if (opcode === CALLX) emitIndirectCall(code, at, leave);
+  else EMIT[opcode & 7]?.(code, at, leave);
+}
+
+/** By class of the opcode (RFC 9669, section 3.1): ld, ldx, st, stx, alu, alu64. */
+const EMIT: Readonly<Record<number, (code: Code, at: number, leave: () => void) => void>> = {
+  0: emitPacketLoad,
+  1: emitLoad,
+  2: emitStore,
+  3: emitStoreOrAtomic,
+  4: emitArithmetic,
+  7: emitArithmetic,
+};
+
+function emitStoreOrAtomic(code: Code, at: number): void {
+  const imm = code.program.imm[at]!;
+  if ((code.program.opcode[at]! & 0xe0) !== 0xc0 || imm === STORE_RELEASE) emitStore(code, at);
+  else if (imm === LOAD_ACQUIRE) emitLoad(code, at);
+  else emitAtomic(code, at);
 }

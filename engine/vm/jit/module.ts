@@ -4,35 +4,32 @@ import { FRAMES, STACK_BYTES } from '../thread.ts';
 import type { Imports } from './code.ts';
 import { REGISTER_FILE } from './control-block.ts';
 import { emitFunction, type Unit } from './function.ts';
+import type { HostCall, Plan } from './plan.ts';
 import { createWriter, I32, I64, KIND, SECTION, VOID, WASM, type Writer } from './wasm.ts';
-
-/** A function of the host that compiled code calls, or one of its own helpers, by kind and number. */
-export interface HostCall {
-  readonly kind: 'helper' | 'kfunc';
-  readonly id: number;
-}
 
 export interface ModuleOptions {
   readonly probeReads: ReadonlySet<number> | undefined;
   readonly checked: boolean;
   readonly maxInstructions: number | undefined;
+  readonly plan: Plan;
   /** Offset in memory of the lowest byte of the stack. */
   readonly stack: number;
   /** Whether the program begins a run, or goes on in the place of another's function. */
   readonly isMain: boolean;
 }
 
-/** A program as a WebAssembly module: its bytes, what it calls in the order of its imports, and where each instruction went. */
+/** A program as a WebAssembly module, and where each instruction went. */
 export interface CompiledModule {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly calls: readonly HostCall[];
+  /** Whether it ever calls the host, or looks at what is allocated. */
+  readonly callsHost: boolean;
   /** The slot whose code has a byte of the module. */
   slotAt(position: number): number;
 }
 
 const FUNC = 0x60;
 /** Index of each signature in the type section. */
-const TYPE = { words: 0, function: 1, batch: 2, fault: 3, exhausted: 4, indirect: 5 } as const;
+const TYPE = { words: 0, function: 1, batch: 2, fault: 3, exhausted: 4, indirect: 5, offset: 6, update: 7 } as const;
 const TYPES: readonly (readonly [parameters: readonly number[], results: readonly number[]])[] = [
   [[I32, I32], [I32]],
   [[I64, I64, I64, I64, I64, I32], [I64]],
@@ -40,6 +37,8 @@ const TYPES: readonly (readonly [parameters: readonly number[], results: readonl
   [[I32, I64], []],
   [[I32, I32], []],
   [[I32, I32, I64], [I32]],
+  [[I32], [I32]],
+  [[I32, I32, I32], [I32]],
 ];
 /** What a module imports before its helpers. */
 const FIXED_IMPORTS = [
@@ -49,6 +48,15 @@ const FIXED_IMPORTS = [
   ['indirect', TYPE.indirect],
 ] as const;
 
+const IMPORTS: Imports = { fault: 0, exhausted: 1, packet: 2, indirect: 3, host: FIXED_IMPORTS.length };
+const HOST_TYPES: Readonly<Record<HostCall['kind'], number>> = {
+  helper: TYPE.words,
+  kfunc: TYPE.words,
+  lookup: TYPE.offset,
+  update: TYPE.update,
+  delete: TYPE.offset,
+};
+
 const MAGIC = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00] as const;
 const BYTES_PER_SLOT = 24;
 
@@ -57,7 +65,8 @@ const BYTES_PER_SLOT = 24;
  * begins at slot n and may be called from outside as its number.
  */
 export function compileModule(program: DecodedProgram, options: ModuleOptions): CompiledModule {
-  const calls = hostCalls(program);
+  const { plan } = options;
+  const { calls } = plan;
   const firstFunction = FIXED_IMPORTS.length + calls.length + (options.isMain ? 2 : 0);
   const slots: number[] = [];
   const indices = new Map<number, number>();
@@ -81,7 +90,8 @@ export function compileModule(program: DecodedProgram, options: ModuleOptions): 
     writer,
     program,
     probeReads: options.probeReads,
-    imports: importsOf(calls),
+    imports: IMPORTS,
+    plan,
     checked: options.checked,
     maxInstructions: options.maxInstructions,
     stackBottom: options.stack,
@@ -106,15 +116,10 @@ export function compileModule(program: DecodedProgram, options: ModuleOptions): 
       ]
     : [];
   for (const slot of exported) exports.push([String(slot), functionAt(slot)]);
-  const { bytes, codeAt } = assembleModule(
-    writer,
-    calls.length,
-    [...types, ...slots.map(() => TYPE.function)],
-    exports,
-  );
+  const { bytes, codeAt } = assembleModule(writer, calls, [...types, ...slots.map(() => TYPE.function)], exports);
   return {
     bytes,
-    calls,
+    callsHost: options.checked || calls.length > 0 || needsHost(program) || (options.probeReads?.size ?? 0) > 0,
     slotAt: (position) => {
       let found = placeSlots[0] ?? 0;
       for (let n = 0; n < positions.length && positions[n]! + codeAt <= position; n++) found = placeSlots[n]!;
@@ -123,30 +128,9 @@ export function compileModule(program: DecodedProgram, options: ModuleOptions): 
   };
 }
 
-/** The helpers and kernel functions that a program calls. */
-function hostCalls({ opcode, src, imm }: DecodedProgram): HostCall[] {
-  const seen = new Set<string>();
-  const calls: HostCall[] = [];
-  for (let at = 0; at < opcode.length; at++) {
-    if (opcode[at] !== 0x85 || src[at] === 2) continue;
-    const kind = src[at] === 4 ? 'kfunc' : 'helper';
-    if (seen.has(`${kind} ${imm[at]}`)) continue;
-    seen.add(`${kind} ${imm[at]}`);
-    calls.push({ kind, id: imm[at]! });
-  }
-  return calls;
-}
-
-function importsOf(calls: readonly HostCall[]): Imports {
-  const [fault, exhausted, packet, indirect] = [0, 1, 2, 3];
-  return {
-    fault,
-    exhausted,
-    packet,
-    indirect,
-    helper: (kind, id) => FIXED_IMPORTS.length + calls.findIndex((call) => call.kind === kind && call.id === id),
-  };
-}
+/** Whether there are calls by register or packet loads, which no plan lists. */
+const needsHost = ({ opcode }: DecodedProgram): boolean =>
+  opcode.some((op) => op === 0x8d || ((op & 7) === 0 && op !== 0 && op !== 0x18));
 
 /** Where the functions begin whose addresses the program has: helpers may call them. */
 function callbackSlots({ opcode, src, constants }: DecodedProgram): number[] {
@@ -220,7 +204,7 @@ function emitBatch(writer: Writer, main: number): void {
 /** Puts the sections around the bodies (section 5.5); `codeAt` is where the first body begins. */
 function assembleModule(
   bodies: Writer,
-  helpers: number,
+  calls: readonly HostCall[],
   functions: readonly number[],
   exports: readonly (readonly [name: string, index: number])[],
 ): { bytes: Uint8Array<ArrayBuffer>; codeAt: number } {
@@ -242,7 +226,7 @@ function assembleModule(
       }
     }
   });
-  section(SECTION.import, 1 + FIXED_IMPORTS.length + helpers, () => {
+  section(SECTION.import, 1 + FIXED_IMPORTS.length + calls.length, () => {
     const entry = (name: string, kind: number): void => {
       writer.name('host');
       writer.name(name);
@@ -255,9 +239,9 @@ function assembleModule(
       entry(name, KIND.function);
       writer.unsigned(type);
     }
-    for (let n = 0; n < helpers; n++) {
-      entry(String(n), KIND.function);
-      writer.unsigned(TYPE.words);
+    for (const [index, { kind }] of calls.entries()) {
+      entry(String(index), KIND.function);
+      writer.unsigned(HOST_TYPES[kind]);
     }
   });
   section(SECTION.function, functions.length, () => {

@@ -82,6 +82,7 @@ export const WASM = {
   i64_shr_u: 0x88,
   i64_rotl: 0x89,
   i32_wrap_i64: 0xa7,
+  i64_extend_i32_s: 0xac,
   i64_extend_i32_u: 0xad,
   i32_extend8_s: 0xc0,
   i32_extend16_s: 0xc1,
@@ -96,6 +97,9 @@ export const [I32, I64, VOID] = [0x7f, 0x7e, 0x40] as const;
 /** Sections and kinds of import and export (section 5.5). */
 export const SECTION = { type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
 export const KIND = { function: 0, memory: 2 } as const;
+
+/** The instruction, and the memories it copies to and from. */
+const MEMORY_COPY = [0xfc, 0x0a, 0, 0] as const;
 
 /** Bytes of the size that `open` leaves room for: the longest LEB128 of 32 bits. */
 const SIZE_BYTES = 5;
@@ -126,6 +130,8 @@ export interface Writer {
   i64(value: number): void;
   /** A load or store without a hint of alignment; `offset` in bytes is added to the address. */
   access(instruction: number, offset: number): void;
+  /** Takes where to, where from and how many bytes from the stack. */
+  memoryCopy(): void;
 }
 
 /** @param capacity bytes to begin with */
@@ -223,6 +229,9 @@ export function createWriter(capacity: number): Writer {
       byte(instruction);
       byte(0);
       unsigned(offset);
+    },
+    memoryCopy: () => {
+      for (const each of MEMORY_COPY) byte(each);
     },
   };
 }
