@@ -1,5 +1,6 @@
 import type { Instruction } from '../../../engine/isa/index.ts';
 import { createMap, isRingBuffer } from '../../../engine/maps/index.ts';
+import type { Btf } from '../../../engine/object/index.ts';
 import { type Verified, VerifierError, verify } from '../../../engine/verifier/index.ts';
 import { createInterpreter, createJit, Fault, helperById, Memory } from '../../../engine/vm/index.ts';
 import { BpfError, createLinuxMap, kernelBtf, openRingBuffer, testRun, tryLoad } from '../../../sensors/linux/index.ts';
@@ -138,7 +139,13 @@ export function createOurSide(
     padding = 0,
     garbage = 0,
     engine = 'interpreter',
-  }: { readonly padding?: number; readonly garbage?: number; readonly engine?: 'interpreter' | 'jit' } = {},
+    btf = kernelBtf(),
+  }: {
+    readonly padding?: number;
+    readonly garbage?: number;
+    readonly engine?: 'interpreter' | 'jit';
+    readonly btf?: Btf;
+  } = {},
 ): OurSide {
   const memory = new Memory(MEMORY_BYTES);
   if (padding > 0) memory.allocate(padding);
@@ -155,7 +162,6 @@ export function createOurSide(
   let packet = { offset: 0, length: 0 };
   let executed = 0;
   const environment = testEnvironment({ memory, packet: () => packet }, Object.values(maps));
-  const btf = kernelBtf();
   return {
     verify(instructions, { hook }) {
       try {
