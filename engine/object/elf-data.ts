@@ -1,7 +1,7 @@
 import type { Btf } from './btf.ts';
-import { type ElfFile, type ElfSection, SECTION_TYPE } from './elf.ts';
+import { type ElfFile, type ElfSection, SECTION_TYPE, SYMBOL_TYPE } from './elf.ts';
 import { BPF_F_RDONLY_PROG } from './map-types.ts';
-import type { MapSpec } from './object.ts';
+import type { GlobalVariable, MapSpec } from './object.ts';
 
 const DATA = /^\.(data|rodata|bss)(\.|$)/;
 const KEY_BYTES = 4;
@@ -37,4 +37,19 @@ export function readDataMaps(file: ElfFile, btf: Btf | undefined): MapSpec[] {
       ...(type !== undefined && { btf: { key: 0, value: type } }),
     };
   });
+}
+
+/** The variables in those sections that have names. BTF lists them too, but leaves their places to the linker. */
+export function readGlobalVariables(file: ElfFile): GlobalVariable[] {
+  const variables = file.symbols.flatMap(({ name, type, section: index, value: offset, size }) => {
+    const section = file.sections[index];
+    if (type !== SYMBOL_TYPE.object || index === 0 || !section || !isDataSection(section)) return [];
+    if (offset + size > section.size)
+      throw file.error(
+        `section ${section.name}, variable "${name}"`,
+        `it ends at byte ${offset + size} of ${section.size}`,
+      );
+    return [{ name, map: section.name, offset, size }];
+  });
+  return variables.sort((a, b) => (a.map === b.map ? a.offset - b.offset : a.map < b.map ? -1 : 1));
 }

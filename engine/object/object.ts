@@ -134,6 +134,15 @@ export interface KconfigVariable {
   readonly known: boolean;
 }
 
+/** A global variable: in the only value of the map that its section became, offset and size in bytes. */
+export interface GlobalVariable {
+  readonly name: string;
+  /** `.data`, `.rodata`, `.bss`, also with a suffix. */
+  readonly map: string;
+  readonly offset: number;
+  readonly size: number;
+}
+
 /** What an ELF file from clang holds: its hooks are whatever its sections name. */
 export interface ElfObject {
   /** The file's name. */
@@ -145,6 +154,8 @@ export interface ElfObject {
   readonly btf: Btf | undefined;
   /** The same as it lies in the file, for BPF_BTF_LOAD. */
   readonly btfBytes: Uint8Array | undefined;
+  /** Its global variables, static ones included, by map and place. */
+  readonly variables: readonly GlobalVariable[];
   /** What it wants to know of the kernel's configuration; empty where it asks for nothing. */
   readonly kconfig: readonly KconfigVariable[];
 }

@@ -1,10 +1,10 @@
-import { BPF_PSEUDO_CALL, BPF_PSEUDO_FUNC, type Instruction } from '../isa/index.ts';
+import { BPF_PSEUDO_CALL, BPF_PSEUDO_FUNC, BPF_PSEUDO_KFUNC_CALL, type Instruction } from '../isa/index.ts';
 import { checkBtf } from './btf-check.ts';
 import { readBtfExtension } from './btf-ext.ts';
 import { BtfError } from './btf-kinds.ts';
 import { parseBtf } from './btf-reader.ts';
 import { ElfError, type ElfFile, parseElf } from './elf.ts';
-import { readDataMaps } from './elf-data.ts';
+import { readDataMaps, readGlobalVariables } from './elf-data.ts';
 import { kconfigMap, readExterns } from './elf-externs.ts';
 import { codeSections, type ElfContents, type ElfFunction, readFunctions, TEXT_SECTION } from './elf-functions.ts';
 import { readMaps } from './elf-maps.ts';
@@ -44,6 +44,7 @@ function read(file: ElfFile): ElfObject {
     programs: readPrograms(contents),
     btf,
     btfBytes: btfSection?.data.slice(),
+    variables: readGlobalVariables(file),
     kconfig: externs.kconfig,
   };
 }
@@ -125,11 +126,12 @@ function link(
       functions.push({ at: base, name: one.name, type: one.type, linkage: one === main ? 'global' : one.linkage });
     for (const [slot, reference] of one.references) {
       const at = base + slot;
+      const instruction = instructions[at] as Instruction;
       if (reference.kind !== 'function') {
         relocations.push({ ...reference, at } as Relocation);
+        if (reference.kind === 'kfunc') instructions[at] = { ...instruction, src: BPF_PSEUDO_KFUNC_CALL, imm: 0 };
         continue;
       }
-      const instruction = instructions[at] as Instruction;
       const second = instructions[at + 1];
       const target = placed.get(calleeOf(one, slot, reference.start)) as number;
       const isCall = instruction.src === BPF_PSEUDO_CALL;

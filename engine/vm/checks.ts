@@ -334,9 +334,8 @@ export function createChecks(environment: VmEnvironment, thread: Thread, options
     },
     access,
     call: (at, helper, registers) => {
-      const map = helper.arguments.some((type) => type === 'map' || type === 'ringbuf')
-        ? environment.map(Number(registers[1]!))
-        : undefined;
+      const place = helper.arguments.findIndex((type) => type === 'map' || type === 'ringbuf');
+      const map = place < 0 ? undefined : environment.map(Number(registers[place + 1]!));
       for (const [index, type] of helper.arguments.entries())
         checkArgument(at, helper, registers, index + 1, type, map);
     },

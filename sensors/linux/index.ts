@@ -5,3 +5,4 @@ export * from './map.ts';
 export * from './program.ts';
 export { type LinuxRingBuffer, openRingBuffer } from './ring-buffer.ts';
 export * from './test-run.ts';
+export { type LinuxObject, loadElfLinux } from './object.ts';

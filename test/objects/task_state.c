@@ -42,9 +42,10 @@ int task_state(u64 *ctx) {
   struct task_struct *task = bpf_get_current_task_btf();
   bool starts = false;
   if (number == SYS_openat) {
-    char path[sizeof(shadow)];
+    /* One more, or what only begins so would look the same. */
+    char path[sizeof(shadow) + 1];
     if (bpf_probe_read_user_str(path, sizeof(path), (void *)regs->si) != sizeof(shadow)) return 0;
-    starts = bpf_strncmp(path, sizeof(path), shadow) == 0;
+    starts = bpf_strncmp(path, sizeof(shadow), shadow) == 0;
   }
   struct progress *progress = bpf_task_storage_get(&tasks, task, NULL, starts ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
   if (!progress) return 0;

@@ -36,13 +36,15 @@ const headers = (): readonly string[] =>
     : [];
 
 /**
- * Compiles C for BPF to an ELF file: the path of a `.c` file, or the text itself. test/objects/include is in the search path.
+ * Compiles C for BPF to an ELF file: the path of a `.c` file, which must have no warnings, or the text itself. test/objects/include is
+ * in the search path.
  * Kept in .tmp by the hash of everything that goes in. @throws Error with all that clang says where it doesn't compile
  */
 export function compileC(source: string, { cpu = 'v4', flags = [] }: CompileOptions = {}): Uint8Array {
   const isFile = source.endsWith('.c') && !source.includes('\n');
   const text = isFile ? readFileSync(source) : source;
-  const options = ['-target', 'bpf', '-O2', '-g', '-Wall', '-Werror', `-mcpu=${cpu}`, `-I${INCLUDE}`, ...flags];
+  const warnings = isFile ? ['-Wall', '-Werror'] : [];
+  const options = ['-target', 'bpf', '-O2', '-g', ...warnings, `-mcpu=${cpu}`, `-I${INCLUDE}`, ...flags];
   const hash = createHash('sha256').update(JSON.stringify([clangVersion(), options, isFile && source]));
   for (const part of [...headers().map((path) => readFileSync(path)), text]) hash.update(part).update('\0');
   const object = join(CACHE, `${hash.digest('hex').slice(0, 32)}.o`);

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Btf, type ElfObject, readElf } from '../../engine/object/index.ts';
+import { type Btf, type ElfObject, type GlobalVariable, readElf } from '../../engine/object/index.ts';
 import { type CompileOptions, compileC } from './clang.ts';
 
 const FOLDER = fileURLToPath(new URL('../objects', import.meta.url));
@@ -40,26 +40,12 @@ export function testKernelBtf(): Btf {
   return kernel;
 }
 
-/** Where a global variable of an object lies. */
-export interface Variable {
-  /** `.data`, `.bss`, `.rodata`. */
-  readonly map: string;
-  readonly offset: number;
-  readonly size: number;
-}
-
 /** Finds a global variable by its name. @throws Error where there is none */
-export function variableOf({ btf, maps }: ElfObject, name: string): Variable {
-  for (const map of maps) {
-    const id = btf?.find('datasec', map.name);
-    const section = id === undefined ? undefined : btf?.type(id);
-    if (section?.kind !== 'datasec') continue;
-    for (const { type, offset, size } of section.variables) {
-      const variable = btf?.type(type);
-      if (variable?.kind === 'var' && variable.name === name) return { map: map.name, offset, size };
-    }
-  }
-  throw new Error(`the object has no variable ${name}`);
+export function variableOf({ variables }: ElfObject, name: string): GlobalVariable {
+  const variable = variables.find((one) => one.name === name);
+  if (!variable)
+    throw new Error(`the object has no variable ${name}; there are ${variables.map((one) => one.name).join(', ')}`);
+  return variable;
 }
 
 /** The object with other values for its variables, as a loader sets what is `const volatile` before it loads. */

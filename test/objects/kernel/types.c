@@ -248,9 +248,24 @@ void bpf_iter_num_destroy(struct bpf_iter_num *it) { it->__opaque[0] = 0; }
 /* What nothing else refers to, so that the compiler keeps it. */
 struct everything {
   struct tracepoints tracepoints;
+  struct cred cred;
   struct super_block super_block;
+  struct inode inode;
+  struct dentry dentry;
   struct mount mount;
-  struct bpf_iter__task iterator;
   struct path path;
+  struct file file;
+  struct fdtable fdtable;
+  struct files_struct files_struct;
+  struct mm_struct mm_struct;
+  struct task_struct task_struct;
+  struct linux_binprm linux_binprm;
+  struct sockaddr sockaddr;
+  struct sock sock;
+  struct socket socket;
+  struct pt_regs pt_regs;
+  struct seq_file seq_file;
+  struct bpf_iter_meta bpf_iter_meta;
+  struct bpf_iter__task bpf_iter__task;
   enum pid_type pid_type;
 } everything;
