@@ -9,12 +9,14 @@ import {
   type LinuxMapOptions,
   possibleCpus,
 } from '../../sensors/linux/index.ts';
+import { createMapProgram, type MapProgram, programOperations } from './map-program.ts';
 import { hasKnownOrder, randomFlags, randomKey, randomLookupFlags } from './map-specs.ts';
 import type { Random } from './random.ts';
 
 /** What both sides know beside the maps, under the same numbers. */
 export interface MapWorld {
   readonly random: Random;
+  memory(): Memory;
   /** File descriptors of loaded programs, and the kernel's ids of them. */
   readonly programs: ReadonlyMap<number, number>;
   /** A pidfd of this process. */
@@ -30,12 +32,23 @@ interface Pair {
   readonly kernel: LinuxMap;
   /** What was pushed onto a bloom filter. */
   readonly pushed: Set<string>;
+  /** A program that works on the maps, where there can be one. */
+  readonly program?: MapProgram | undefined;
 }
 
 /** Thrown where the two sides differ. */
 class Difference extends Error {}
 
-const MEMORY_BYTES = 128 * 1024 * 1024;
+const MEMORY_BYTES = 256 * 1024 * 1024;
+
+/** Gives the machine's memory for the next maps: another when the sizes of those that were closed no longer leave room for any other. */
+export function createMemories(): () => Memory {
+  let memory = new Memory(MEMORY_BYTES);
+  return () => {
+    if (memory.used > MEMORY_BYTES / 2) memory = new Memory(MEMORY_BYTES);
+    return memory;
+  };
+}
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const show = (result: Uint8Array | number): string => (typeof result === 'number' ? String(result) : hex(result));
@@ -47,8 +60,9 @@ const show = (result: Uint8Array | number): string => (typeof result === 'number
  */
 export function compareMaps(world: MapWorld, spec: MapSpec, operations: number, seen: Set<string>): number {
   const pool = new Map<number, Pair>();
-  const memory = new Memory(MEMORY_BYTES);
-  const host = hostOf(world, pool);
+  const memory = world.memory();
+  let currentCpu = 0;
+  const host = { ...hostOf(world, pool), currentCpu: () => currentCpu };
   const log: string[] = [`spec ${JSON.stringify(spec)}`];
   const fail = (what: string, ours: string, kernel: string): never => {
     throw new Difference(`${what}: ours ${ours}, the kernel ${kernel}\n${log.join('\n')}`);
@@ -58,7 +72,13 @@ export function compareMaps(world: MapWorld, spec: MapSpec, operations: number, 
       const pair = createPair(memory, host, inner, world, fail);
       if (pair) pool.set(pair.kernel.fd, pair);
     }
-    const pair = createPair(memory, host, spec, world, fail);
+    const created = createPair(memory, host, spec, world, fail);
+    const program =
+      created &&
+      createMapProgram(memory, created.ours, (cpu) => {
+        currentCpu = cpu;
+      });
+    const pair = created && { ...created, program };
     seen.add(`${spec.type} ${pair ? 'created' : 'refused'}`);
     if (!pair) return 1;
     try {
@@ -69,11 +89,16 @@ export function compareMaps(world: MapWorld, spec: MapSpec, operations: number, 
           seen.add(`${spec.type} ${what.split('(')[0]} ${typeof kernel === 'number' ? kernel : 'bytes'}`);
         });
     } finally {
+      program?.close();
       pair.kernel.close();
+      pair.ours.close();
     }
     return operations + 1;
   } finally {
-    for (const { kernel } of pool.values()) kernel.close();
+    for (const { kernel, ours } of pool.values()) {
+      kernel.close();
+      ours.close();
+    }
   }
 }
 
@@ -157,8 +182,8 @@ function operate(pair: Pair, world: MapWorld, pool: ReadonlyMap<number, Pair>, c
       const flags = randomLookupFlags(random);
       compare(
         `lookup(${name}, ${flags})`,
-        syscalls.lookup(key, flags),
-        handleOf(world, pool, spec, kernel.lookup(key, flags)),
+        unpadded(spec, syscalls.lookup(key, flags)),
+        unpadded(spec, handleOf(world, pool, spec, kernel.lookup(key, flags))),
       );
       break;
     }
@@ -171,8 +196,8 @@ function operate(pair: Pair, world: MapWorld, pool: ReadonlyMap<number, Pair>, c
       const flags = randomLookupFlags(random);
       compare(
         `lookupAndDelete(${name}, ${flags})`,
-        syscalls.lookupAndDelete(key, flags),
-        kernel.lookupAndDelete(key, flags),
+        unpadded(spec, syscalls.lookupAndDelete(key, flags)),
+        unpadded(spec, kernel.lookupAndDelete(key, flags)),
       );
       break;
     }
@@ -182,6 +207,9 @@ function operate(pair: Pair, world: MapWorld, pool: ReadonlyMap<number, Pair>, c
       break;
     case 'keys':
       compare('keys()', ...allKeys(ours, kernel));
+      break;
+    case 'program':
+      if (pair.program) runProgram(pair, pair.program, world, value, compare);
       break;
     case 'freeze':
       if (random.chance(0.1)) compare('freeze()', syscalls.freeze(), kernel.freeze());
@@ -196,7 +224,23 @@ const OPERATIONS = [
   [3, 'nextKey'],
   [1, 'keys'],
   [1, 'freeze'],
+  [9, 'program'],
 ] as const;
+
+/** One helper call, or a lookup and another, on both sides. */
+function runProgram(pair: Pair, program: MapProgram, world: MapWorld, value: Uint8Array, compare: Compare): void {
+  const { random } = world;
+  const { spec, pushed } = pair;
+  const operation = random.pick(programOperations(spec));
+  const key = keyOf(world, spec);
+  const flags = operation === 'lookupCpu' ? random.below(4) : randomFlags(random);
+  const own = value.subarray(0, spec.valueSize);
+  const [ours, its] = program.run(operation, key, own, flags);
+  const result = (bytes: Uint8Array): number => Number(new DataView(bytes.buffer).getBigInt64(0, true));
+  if (operation === 'peek' && spec.type === 'bloom_filter' && mayDiffer(pair, own, result(ours), result(its))) return;
+  if (operation === 'push' && result(its) === 0) pushed.add(hex(own));
+  compare(`program: ${operation}(${hex(key)}, ${hex(own)}, ${flags})`, ours, its);
+}
 
 const keyOf = ({ random, pidfd }: MapWorld, spec: MapSpec): Uint8Array => {
   if (!spec.type.endsWith('_storage')) return randomKey(random, spec);
@@ -232,6 +276,13 @@ function handleOf(
   const id = new DataView(result.buffer, result.byteOffset).getUint32(0, true);
   const ids = maps ? [...pool].map(([fd, { kernel }]) => [fd, kernel.id] as const) : [...programs];
   return descriptor(ids.find(([, other]) => other === id)?.[0] ?? -1);
+}
+
+/** Without the padding of per-CPU values: an insertion by a program leaves there what another element had before. */
+function unpadded({ type, valueSize }: MapSpec, result: Uint8Array | number): Uint8Array | number {
+  if (typeof result === 'number' || !isPerCpu(type)) return result;
+  const stride = Math.ceil(valueSize / 8) * 8;
+  return result.map((byte, i) => (i % stride < valueSize ? byte : 0));
 }
 
 /** Without BPF_F_ZERO_SEED the two sides may be wrong about different values, though not about those that were pushed. */

@@ -6,7 +6,7 @@ import { createBtfBuilder, MAP_TYPE_IDS, type MapSpec, type MapType } from '../.
 import { loadBtf, loadLinuxProgram } from '../../sensors/linux/index.ts';
 import { count, seed } from '../support/counts.ts';
 import { kernelSkip } from '../support/kernel.ts';
-import { compareMaps, type MapWorld } from './map-model.ts';
+import { compareMaps, createMemories, type MapWorld } from './map-model.ts';
 import { randomSpec, VALUE_TYPE_SIZES } from './map-specs.ts';
 import { createRandom } from './random.ts';
 
@@ -41,7 +41,13 @@ function createWorld(seedOfWorld: number): MapWorld {
     onTestFinished(() => program.close());
     programs.set(program.fd, program.id);
   }
-  return { random: createRandom(seedOfWorld), programs, pidfd: openPidfd(), btf: loadTypes() };
+  return {
+    random: createRandom(seedOfWorld),
+    memory: createMemories(),
+    programs,
+    pidfd: openPidfd(),
+    btf: loadTypes(),
+  };
 }
 
 describe.skipIf(skip)("maps beside the running kernel's", () => {
