@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Instruction, OPCODES, type Opcode } from '../../../engine/isa/index.ts';
-import { createInterpreter } from '../../../engine/vm/index.ts';
+import { createInterpreter, createJit, type ExecutableProgram, Memory } from '../../../engine/vm/index.ts';
 import { count, seed } from '../../support/counts.ts';
 import { testEnvironment } from '../../support/environment.ts';
 
@@ -82,24 +82,36 @@ const slot = (opcode: number, fields: Partial<Instruction> = {}): Instruction =>
   ...fields,
 });
 
-const environment = testEnvironment();
+const environment = testEnvironment({ memory: new Memory(16 * 1024 * 1024) });
 const { memory } = environment;
 const context = memory.allocate(24);
 
+interface Runnable {
+  run(contextAddress: bigint): bigint;
+  close(): void;
+}
+
+/** The machines, and for how many programs one of the interpreter's is made: compiling takes longer than a run. */
+const MACHINES: Readonly<Record<string, { make(program: ExecutableProgram): Runnable; fewer: number }>> = {
+  interpreter: { make: (program) => createInterpreter(program, environment), fewer: 1 },
+  JIT: { make: (program) => createJit(program, environment, { checked: false }), fewer: 5 },
+  'checked JIT': { make: (program) => createJit(program, environment, { checked: true }), fewer: 5 },
+};
+
 /** r3 and r4 are the context's two words; r0 = r3 after the instruction, or whether it jumped. */
-function machine(row: Opcode, imm = 0, src = 4) {
+function machine(make: (program: ExecutableProgram) => Runnable, row: Opcode, imm = 0, src = 4) {
   const isJump = row.class === 'jmp' || row.class === 'jmp32';
   const fields = { dst: 3, src: row.source === 'reg' ? src : 0, imm, ...(isJump && { offset: 2 }), ...row.fixed };
   const load = [slot(0x79, { dst: 3, src: 1 }), slot(0x79, { dst: 4, src: 1, offset: 8 })];
   const jump = [slot(row.opcode, fields), slot(0xb7), slot(0x95), slot(0xb7, { imm: 1 }), slot(0x95)];
   const compute = [slot(row.opcode, fields), slot(0xbf, { src: 3 }), slot(0x95)];
-  const interpreter = createInterpreter({ instructions: [...load, ...(isJump ? jump : compute)] }, environment);
+  const made = make({ instructions: [...load, ...(isJump ? jump : compute)] });
   const run = (a: bigint, b: bigint): bigint => {
     memory.view.setBigUint64(context, a, true);
     memory.view.setBigUint64(context + 8, b, true);
-    return interpreter.run(memory.address(context));
+    return made.run(memory.address(context));
   };
-  return { run, close: () => interpreter.close() };
+  return { run, close: () => made.close() };
 }
 
 function expected(row: Opcode, a: bigint, b: bigint): bigint {
@@ -112,22 +124,22 @@ const rows = OPCODES.filter(
   ({ class: cls, operation }) => cls.startsWith('alu') || /^j(eq|ne|set|s?[gl][te])$/.test(operation),
 );
 
-describe('registers as 32-bit halves compute what BigInt does', () => {
-  test('every arithmetic and conditional jump instruction is looked at', () => {
-    expect(rows.length).toBe(2 * (14 * 2 + 1) + 5 + 9 + 2 * 11 * 2);
-  });
+test('every arithmetic and conditional jump instruction is looked at', () => {
+  expect(rows.length).toBe(2 * (14 * 2 + 1) + 5 + 9 + 2 * 11 * 2);
+});
 
+describe.each(Object.entries(MACHINES))('the registers of the %s compute what BigInt does', (_, { make, fewer }) => {
   test.each(rows.filter(({ source }) => source !== 'imm').map((row) => [row.name, row] as const))(
     '%s with registers',
     (name, row) => {
-      const { run } = machine(row);
-      const runTwice = row.source === 'reg' ? machine(row, 0, 3).run : undefined;
+      const { run } = machine(make, row);
+      const runTwice = row.source === 'reg' ? machine(make, row, 0, 3).run : undefined;
       fc.assert(
         fc.property(pair, ([a, b]) => {
           expect(run(a, b)).toBe(expected(row, a, b));
           if (runTwice) expect(runTwice(a, b)).toBe(expected(row, a, a));
         }),
-        { numRuns: count(100_000), seed: seed(`${name} with registers`) },
+        { numRuns: count(100_000 / fewer), seed: seed(`${name} with registers`) },
       );
     },
   );
@@ -137,11 +149,11 @@ describe('registers as 32-bit halves compute what BigInt does', () => {
     (name, row) => {
       fc.assert(
         fc.property(immediate, fc.array(word, { minLength: 5, maxLength: 10 }), (imm, words) => {
-          const { run, close } = machine(row, imm);
+          const { run, close } = machine(make, row, imm);
           for (const a of [...words, u(64, BigInt(imm))]) expect(run(a, 0n)).toBe(expected(row, a, BigInt(imm)));
           close();
         }),
-        { numRuns: count(10_000), seed: seed(`${name} with a constant`) },
+        { numRuns: count(10_000 / fewer), seed: seed(`${name} with a constant`) },
       );
     },
   );
@@ -167,7 +179,7 @@ function atomically({ operation, width }: Opcode, old: bigint, source: bigint, r
   };
 }
 
-describe('atomic operations', () => {
+describe.each(Object.entries(MACHINES))('atomic operations of the %s', (_, { make, fewer }) => {
   const atomics = OPCODES.filter(({ operation }) => operation.startsWith('lock_'));
 
   test.each(atomics.map((row) => [row.name, row] as const))('%s', (name, row) => {
@@ -179,7 +191,7 @@ describe('atomic operations', () => {
       slot(0x7b, { dst: 1, src: 0, offset: 16 }),
       slot(0x95),
     ];
-    const interpreter = createInterpreter({ instructions: program }, environment);
+    const made = make({ instructions: program });
     const words = fc.oneof(
       fc.tuple(word, word, word),
       fc.tuple(word, word).map(([old, source]): [bigint, bigint, bigint] => [old, source, old]),
@@ -187,28 +199,28 @@ describe('atomic operations', () => {
     fc.assert(
       fc.property(words, (values) => {
         for (const [index, value] of values.entries()) memory.view.setBigUint64(context + 8 * index, value, true);
-        interpreter.run(memory.address(context));
+        made.run(memory.address(context));
         const [first, second, third] = [0, 8, 16].map((at) => memory.view.getBigUint64(context + at, true));
         expect({ memory: first, source: second, r0: third }).toEqual(atomically(row, ...values));
       }),
-      { numRuns: count(20_000), seed: seed(name) },
+      { numRuns: count(20_000 / fewer), seed: seed(name) },
     );
   });
 });
 
-describe('loads and stores', () => {
+describe.each(Object.entries(MACHINES))('loads and stores of the %s', (_, { make, fewer }) => {
   const rowsOf = (pattern: RegExp) => OPCODES.filter(({ operation }) => pattern.test(operation));
 
   test.each(rowsOf(/^ldxs?$/).map((row) => [row.name, row] as const))('%s', (name, row) => {
     const program = [slot(row.opcode, { dst: 0, src: 1, offset: 3 }), slot(0x95)];
-    const interpreter = createInterpreter({ instructions: program }, environment);
+    const made = make({ instructions: program });
     fc.assert(
       fc.property(word, (value) => {
         memory.view.setBigUint64(context + 3, value, true);
         const loaded = row.operation === 'ldxs' ? u(64, s(row.width, value)) : u(row.width, value);
-        expect(interpreter.run(memory.address(context))).toBe(loaded);
+        expect(made.run(memory.address(context))).toBe(loaded);
       }),
-      { numRuns: count(20_000), seed: seed(name) },
+      { numRuns: count(20_000 / fewer), seed: seed(name) },
     );
   });
 
@@ -220,14 +232,14 @@ describe('loads and stores', () => {
           row.opcode,
           row.source === 'reg' ? { dst: 1, src: 4, offset: 5 } : { dst: 1, offset: 5, imm },
         );
-        const interpreter = createInterpreter({ instructions: [load, store, slot(0x95)] }, environment);
+        const made = make({ instructions: [load, store, slot(0x95)] });
         memory.view.setBigUint64(context + 5, before, true);
-        interpreter.run(memory.address(context));
-        interpreter.close();
+        made.run(memory.address(context));
+        made.close();
         const mask = (1n << BigInt(row.width)) - 1n;
         expect(memory.view.getBigUint64(context + 5, true)).toBe((before & ~mask) | (BigInt(imm) & mask));
       }),
-      { numRuns: count(10_000), seed: seed(name) },
+      { numRuns: count(10_000 / fewer), seed: seed(name) },
     );
   });
 });
