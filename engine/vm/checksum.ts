@@ -1,19 +1,22 @@
-/** The sum of 16-bit words with the carry added back in (RFC 1071), of little-endian memory; `bytes` in whole words of 4. */
+/** The ones' complement sum of two 32-bit numbers (csum_add of include/net/checksum.h). */
+const add = (a: number, b: number): number => (a + b > 0xffff_ffff ? a + b - 0xffff_ffff : a + b);
+
+/** The same of a start and whole words of 4 bytes (csum_partial): 0 only where all of them are 0. */
 function sum(bytes: Uint8Array, start: number): number {
-  let total = (start & 0xffff) + (start >>> 16);
-  for (let i = 0; i < bytes.length; i += 2) total += bytes[i]! | (bytes[i + 1]! << 8);
-  return fold(total);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let total = start;
+  for (let at = 0; at < bytes.length; at += 4) total = add(total, view.getUint32(at, true));
+  return total;
 }
 
-/** A sum below 2^53 brought down to 16 bits; only 0 gives 0. */
-function fold(total: number): number {
-  let folded = total;
-  while (folded > 0xffff) folded = (folded % 0x1_0000) + Math.floor(folded / 0x1_0000);
-  return folded;
-}
+const not = (n: number): number => ~n >>> 0;
 
-/** bpf_csum_diff: the checksum that becomes of `seed` where `from` is replaced by `to`, in 16 bits (net/core/filter.c since Linux 6.13). */
+/** bpf_csum_diff: what becomes of the checksum `seed` where `from` is replaced by `to`, in 16 bits (net/core/filter.c since Linux 6.13). */
 export function csumDiff(from: Uint8Array, to: Uint8Array, seed: number): number {
-  const added = sum(to, seed);
-  return from.length === 0 ? added : fold(added + (sum(from, 0) ^ 0xffff));
+  let total = seed;
+  if (from.length > 0 && to.length > 0) total = add(sum(to, seed), not(sum(from, 0)));
+  else if (to.length > 0) total = sum(to, seed);
+  else if (from.length > 0) total = not(sum(from, not(seed)));
+  const halves = (total >>> 16) + ((total << 16) >>> 0);
+  return (((total + halves) % 0x1_0000_0000) >>> 16) >>> 0;
 }

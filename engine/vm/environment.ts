@@ -34,8 +34,8 @@ export interface VmEnvironment {
   variable?(id: number): bigint | undefined;
   /** A kernel function by the BTF id that a call carries; left out, ids are those of KFUNCS. */
   kfunc?(id: number): Kfunc | undefined;
-  /** Where the packet lies that the hook runs on: offset in memory, and bytes. */
-  packet?(): { readonly offset: number; readonly length: number } | undefined;
+  /** Where the packet lies that the hook runs on: offset in memory, bytes, and how many of them come before the network header (0). */
+  packet?(): { readonly offset: number; readonly length: number; readonly network?: number } | undefined;
 
   /** The CPU that the program runs on; 0 where left out. */
   currentCpu?(): number;

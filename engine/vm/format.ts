@@ -41,8 +41,6 @@ function pad(text: string, flags: string, width: string): string {
   return sign + text.slice(sign.length).padStart(length - sign.length, '0');
 }
 
-const hex = (value: bigint): string => value.toString(16).padStart(16, '0');
-
 /** An IP address that a pointer leads to; zeroes where it can't be read. */
 function address(environment: VmEnvironment, pointer: bigint, form: string): string {
   const length = form.endsWith('4') ? 4 : 16;
@@ -54,16 +52,17 @@ function address(environment: VmEnvironment, pointer: bigint, form: string): str
 }
 
 /** A pointer in the form that the letters after %p ask for. Unlike the kernel, %p shows the address itself and no hash of it. */
-function pointer(environment: VmEnvironment, value: bigint, form: string): string {
+function pointer(environment: VmEnvironment, value: bigint, form: string, width: string): string {
   if (/[iI]/.test(form)) return address(environment, value, form);
-  if (form === '' || form === 'x' || form === 'K') return hex(value);
+  if (form === '' || form === 'x' || form === 'K') return value.toString(16).padStart(width === '' ? 16 : 0, '0');
   const symbol = environment.symbol?.(value) ?? `0x${value.toString(16)}`;
   return form === 's' ? symbol.replace(/\+.*/, '') : symbol;
 }
 
 /**
  * What bpf_trace_printk, bpf_snprintf and bpf_seq_printf print, one byte a character: %d %i %u %x %X with l and ll, %c, %s, %pks, %pus, %p, %px,
- * %pK, %ps, %pS, %pB, %pi4, %pI4, %pi6, %pI6; undefined for what the kernel answers with -EINVAL (bpf_bprintf_prepare in kernel/bpf/helpers.c).
+ * %pK, %ps, %pS, %pB, %pi4, %pI4, %pi6, %pI6; undefined for what the kernel answers with -EINVAL (bpf_bprintf_prepare in kernel/bpf/helpers.c;
+ * before 6.15 also for bytes beyond ASCII).
  */
 export function formatText(
   environment: VmEnvironment,
@@ -73,7 +72,7 @@ export function formatText(
   const nul = format.indexOf(0);
   if (nul < 0) return undefined;
   const source = new TextDecoder('latin1').decode(format.subarray(0, nul));
-  if (/[^\x20-\x7e\t-\r]/.test(source)) return undefined;
+  if (/[^\x20-\x7e\t-\r\x80-\xff]/.test(source)) return undefined;
   let text = '';
   let used = 0;
   for (let i = 0; i < source.length; ) {
@@ -95,8 +94,8 @@ export function formatText(
     if (conversion) text += pad(integer(value, modifier !== undefined, conversion, flags), flags, width);
     else if (character) text += pad(String.fromCharCode(Number(value & 0xffn)), flags.replace('0', ''), width);
     else if (string) text += pad(stringAt(environment, value), flags.replace('0', ''), width);
-    else if (/^[iIB]/.test(form)) text += pointer(environment, value, form);
-    else text += pad(pointer(environment, value, form), flags, width);
+    else if (/^[iIB]/.test(form)) text += pointer(environment, value, form, width);
+    else text += pad(pointer(environment, value, form, width), flags, width);
   }
   return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 }

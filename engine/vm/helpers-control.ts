@@ -6,28 +6,10 @@ import { argument, mapWith, pointer, row, u32 } from './helper-arguments.ts';
 const MAX_LOOPS = 8 * 1024 * 1024;
 
 const timer = (id: number, name: string, more: readonly Helper['arguments'][number][], callback?: Helper['callback']) =>
-  row(
-    id,
-    name,
-    ['timer', ...more],
-    'scalar',
-    [
-      'socket_filter',
-      'sched_cls',
-      'xdp',
-      'cgroup_skb',
-      'cgroup_sock',
-      'cgroup_device',
-      'cgroup_sock_addr',
-      'cgroup_sysctl',
-      'cgroup_sockopt',
-      'tracing',
-      'lsm',
-      'syscall',
-    ],
-    () => -EOPNOTSUPP,
-    callback ? { callback } : {},
-  );
+  row(id, name, ['timer', ...more], 'scalar', 'all', () => -EOPNOTSUPP, {
+    gplOnly: true,
+    ...(callback && { callback }),
+  });
 
 /** Calls of functions, other programs and later times (kernel/bpf/helpers.c, kernel/bpf/bpf_iter.c, kernel/bpf/core.c). */
 export const controlHelpers: readonly Helper[] = [

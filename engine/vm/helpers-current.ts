@@ -42,7 +42,7 @@ export const currentHelpers: readonly Helper[] = [
     return 0;
   }),
   number(17, 'get_cgroup_classid', (environment) => BigInt(environment.currentClassid?.() ?? 0)),
-  number(35, 'get_current_task', (environment) => environment.currentTask()),
+  { ...number(35, 'get_current_task', (environment) => environment.currentTask()), gplOnly: true },
   number(42, 'get_numa_node_id', (environment) => BigInt(environment.numaNode?.() ?? 0)),
   number(80, 'get_current_cgroup_id', (environment) => environment.currentCgroupId()),
   signal(109, 'send_signal'),
@@ -78,7 +78,7 @@ export const currentHelpers: readonly Helper[] = [
     return level < 0 ? 0 : environment.currentAncestorCgroupId(level);
   }),
   number(125, 'ktime_get_boot_ns', (environment) => environment.bootNs()),
-  { ...number(158, 'get_current_task_btf', (environment) => environment.currentTask()), returns: TASK },
+  { ...number(158, 'get_current_task_btf', (environment) => environment.currentTask()), returns: TASK, gplOnly: true },
   number(
     160,
     'ktime_get_coarse_ns',
@@ -95,6 +95,7 @@ export const currentHelpers: readonly Helper[] = [
     { struct: 'pt_regs' },
     'all',
     (environment, registers) => environment.taskRegisters?.(argument(registers, 1)) ?? 0,
+    { gplOnly: true },
   ),
   row(
     180,

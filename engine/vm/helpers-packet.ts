@@ -3,7 +3,7 @@ import { csumDiff } from './checksum.ts';
 import type { VmEnvironment } from './environment.ts';
 import type { ArgumentType, Helper } from './helper.ts';
 import { argument, bytesArgument, i32, row, size, u32 } from './helper-arguments.ts';
-import { SKB_TYPES } from './program-types.ts';
+import { SKB_TYPES, TYPED_TYPES } from './program-types.ts';
 
 /** Where `length` bytes at `offset` of the packet lie in memory, undefined beyond its end. */
 function inPacket(environment: VmEnvironment, offset: number, length: number): number | undefined {
@@ -76,6 +76,31 @@ export const packetHelpers: readonly Helper[] = [
   store(9, 'skb_store_bytes', EFAULT, ['sched_cls'], 3n),
   load(26, 'skb_load_bytes', EFAULT, SKB_TYPES),
   row(
+    68,
+    'skb_load_bytes_relative',
+    ['context', 'anything', 'memory_out', 'size', 'anything'],
+    'scalar',
+    SKB_TYPES,
+    (environment, registers) => {
+      const to = bytesArgument(
+        'bpf_skb_load_bytes_relative',
+        environment,
+        registers,
+        3,
+        size('bpf_skb_load_bytes_relative', registers, 4),
+      );
+      const network = environment.packet?.()?.network ?? 0;
+      // BPF_HDR_START_MAC is 0, BPF_HDR_START_NET 1
+      const start = { 0: network > 0 ? 0 : undefined, 1: network }[u32(registers, 5)];
+      const from = start === undefined ? undefined : inPacket(environment, start + u32(registers, 2), to.length);
+      to.fill(0);
+      if (from === undefined) return -EFAULT;
+      to.set(environment.memory.bytes.subarray(from, from + to.length));
+      return 0;
+    },
+  ),
+  row(97, 'skb_ecn_set_ce', ['context'], 'scalar', ['sched_cls', 'cgroup_skb'], () => 0),
+  row(
     28,
     'csum_diff',
     ['memory_or_null', 'size_or_zero', 'memory_or_null', 'size_or_zero', 'anything'],
@@ -100,7 +125,15 @@ export const packetHelpers: readonly Helper[] = [
     (environment, registers) => (u32(registers, 2) > (environment.packet?.()?.length ?? 0) ? -ENOMEM : 0),
     { changesPacket: true },
   ),
-  row(188, 'xdp_get_buff_len', ['context'], 'scalar', ['xdp'], (environment) => environment.packet?.()?.length ?? 0),
+  row(
+    188,
+    'xdp_get_buff_len',
+    ['context'],
+    'scalar',
+    ['xdp', ...TYPED_TYPES],
+    (environment) => environment.packet?.()?.length ?? 0,
+    { otherArguments: { programTypes: TYPED_TYPES, arguments: [{ struct: 'xdp_buff' }] } },
+  ),
   load(189, 'xdp_load_bytes', EINVAL, ['xdp']),
   store(190, 'xdp_store_bytes', EINVAL, ['xdp'], 0n),
 ];

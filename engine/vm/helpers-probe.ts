@@ -112,7 +112,7 @@ function copyFrom(id: number, name: string, hasTask: boolean): Helper {
       else to.fill(0);
       return bytes ? 0 : -EFAULT;
     },
-    { sleepable: true },
+    { sleepable: true, gplOnly: hasTask },
   );
 }
 

@@ -6,7 +6,8 @@ import { argument, bytesArgument, pointer, row, size } from './helper-arguments.
 import { parseNumber } from './numbers.ts';
 import { ATTACH } from './program-types.ts';
 
-const ITERATORS = { attachTypes: { tracing: [ATTACH.trace_iter] } } as const;
+const GPL = { gplOnly: true } as const;
+const ITERATORS = { ...GPL, attachTypes: { tracing: [ATTACH.trace_iter] } } as const;
 const SEQ_FILE = { struct: 'seq_file' } as const;
 
 /** Arguments as bpf_trace_vprintk and its kin take them: an array of 64-bit numbers in r`n`, its bytes in the register after. */
@@ -76,6 +77,7 @@ export const textHelpers: readonly Helper[] = [
       environment.trace(new TextDecoder('latin1').decode(text));
       return text.length;
     },
+    GPL,
   ),
   number(105, 'strtol'),
   number(106, 'strtoul'),
@@ -106,6 +108,15 @@ export const textHelpers: readonly Helper[] = [
   ),
   row(149, 'snprintf_btf', ['memory_out', 'size', 'memory', 'size', 'anything'], 'scalar', 'all', () => -EOPNOTSUPP),
   row(
+    150,
+    'seq_printf_btf',
+    [SEQ_FILE, 'memory', 'size_or_zero', 'anything'],
+    'scalar',
+    ['tracing'],
+    () => -EOPNOTSUPP,
+    ITERATORS,
+  ),
+  row(
     165,
     'snprintf',
     ['memory_out_or_null', 'size_or_zero', 'constant_string', 'memory_or_null', 'size_or_zero'],
@@ -126,6 +137,7 @@ export const textHelpers: readonly Helper[] = [
       }
       return text.length + 1;
     },
+    GPL,
   ),
   row(
     177,
@@ -140,6 +152,7 @@ export const textHelpers: readonly Helper[] = [
       environment.trace(new TextDecoder('latin1').decode(text));
       return text.length;
     },
+    GPL,
   ),
   row(182, 'strncmp', ['memory', 'size', 'constant_string'], 'scalar', 'all', (environment, registers) => {
     const length = size('bpf_strncmp', registers, 2);

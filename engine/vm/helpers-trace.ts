@@ -1,6 +1,6 @@
 import { E2BIG, EFAULT, EINVAL, ENOENT, EOPNOTSUPP, type PerfEventArray, type StackTraceMap } from '../maps/index.ts';
 import type { VmEnvironment } from './environment.ts';
-import type { Helper } from './helper.ts';
+import type { ArgumentType, Helper } from './helper.ts';
 import { argument, bytesArgument, mapWith, pointer, row, size, u32 } from './helper-arguments.ts';
 import { ATTACH, TRACING_TYPES, TRAMPOLINES, TYPED_TYPES } from './program-types.ts';
 
@@ -57,24 +57,46 @@ const trampoline = { attachTypes: { tracing: TRAMPOLINES } } as const;
 /** BPF_F_INDEX_MASK, and BPF_F_CTXLEN_MASK of programs on a packet. */
 const [INDEX, CONTEXT_LENGTH] = [0xffff_ffffn, 0xf_ffffn << 32n];
 
-/** Events, call chains, and what is known of the place that a program is attached to (kernel/trace/bpf_trace.c, kernel/bpf/stackmap.c). */
-export const traceHelpers: readonly Helper[] = [
+/** Hands an event to the reader of a perf event array; what it is about is kept by no reader of this machine. */
+const output = (id: number, name: string, programTypes: Helper['programTypes'], about: ArgumentType): Helper =>
   row(
-    25,
-    'perf_event_output',
-    ['context', 'map', 'anything', 'memory', 'size_or_zero'],
+    id,
+    name,
+    [about, 'map', 'anything', 'memory', 'size_or_zero'],
     'scalar',
-    'all',
+    programTypes,
     (environment, registers) => {
-      const map = mapWith<PerfEventArray>('bpf_perf_event_output', environment, registers.slice(1), 'outputAt');
+      const map = mapWith<PerfEventArray>(`bpf_${name}`, environment, registers.slice(1), 'outputAt');
       const flags = argument(registers, 3);
       if ((flags & ~(INDEX | CONTEXT_LENGTH)) !== 0n) return -EINVAL;
-      const length = size('bpf_perf_event_output', registers, 5);
-      const data = length === 0 ? 0 : pointer('bpf_perf_event_output', environment, registers, 4, length);
+      const length = size(`bpf_${name}`, registers, 5);
+      const data = length === 0 ? 0 : pointer(`bpf_${name}`, environment, registers, 4, length);
       return map.outputAt(data, length, Number(flags & INDEX));
     },
     { mapTypes: ['perf_event_array'], gplOnly: true },
-  ),
+  );
+
+/** sizeof(struct bpf_perf_event_value). */
+const EVENT_VALUE_BYTES = 24;
+
+/** Counters that no simulated event has: the memory is zeroed. */
+const counter = (
+  helper: string,
+  environment: VmEnvironment,
+  registers: BigUint64Array,
+  n: number,
+  result: number,
+): number => {
+  const buffer = bytesArgument(helper, environment, registers, n, size(helper, registers, n + 1));
+  buffer.fill(0);
+  return buffer.length === EVENT_VALUE_BYTES ? result : -EINVAL;
+};
+
+/** Events, call chains, and what is known of the place that a program is attached to (kernel/trace/bpf_trace.c, kernel/bpf/stackmap.c). */
+export const traceHelpers: readonly Helper[] = [
+  output(25, 'perf_event_output', 'all', 'context'),
+  output(111, 'skb_output', TYPED_TYPES, { struct: 'sk_buff' }),
+  output(121, 'xdp_output', TYPED_TYPES, { struct: 'xdp_buff' }),
   row(
     22,
     'perf_event_read',
@@ -89,6 +111,33 @@ export const traceHelpers: readonly Helper[] = [
       return index >= map.spec.maxEntries ? -E2BIG : -ENOENT;
     },
     { mapTypes: ['perf_event_array'], gplOnly: true },
+  ),
+  row(
+    55,
+    'perf_event_read_value',
+    ['map', 'anything', 'memory_out', 'size'],
+    'scalar',
+    'all',
+    (environment, registers) => counter('bpf_perf_event_read_value', environment, registers, 3, -ENOENT),
+    { mapTypes: ['perf_event_array'], gplOnly: true },
+  ),
+  row(
+    56,
+    'perf_prog_read_value',
+    ['context', 'memory_out', 'size'],
+    'scalar',
+    ['perf_event'],
+    (environment, registers) => counter('bpf_perf_prog_read_value', environment, registers, 2, -EINVAL),
+    { gplOnly: true },
+  ),
+  row(
+    119,
+    'read_branch_records',
+    ['context', 'memory_out_or_null', 'size_or_zero', 'anything'],
+    'scalar',
+    ['perf_event'],
+    (_, registers) => ((argument(registers, 4) & ~1n) !== 0n ? -EINVAL : -ENOENT),
+    { gplOnly: true },
   ),
   row(
     27,
@@ -143,7 +192,9 @@ export const traceHelpers: readonly Helper[] = [
     TYPED_TYPES,
     (environment, registers) => environment.socketOf?.(argument(registers, 1)) ?? 0,
   ),
-  row(173, 'get_func_ip', ['context'], 'scalar', TRACING_TYPES, (environment) => environment.functionAddress?.() ?? 0),
+  row(173, 'get_func_ip', ['context'], 'scalar', TRACING_TYPES, (environment) => environment.functionAddress?.() ?? 0, {
+    gplOnly: true,
+  }),
   row(
     174,
     'get_attach_cookie',

@@ -1,8 +1,8 @@
 import { E2BIG, EFAULT, EINVAL, ENOMEM } from '../maps/index.ts';
 import type { VmEnvironment } from './environment.ts';
 import type { ArgumentType } from './helper.ts';
-import { argument, i32, pointer, row, u32 } from './helper-arguments.ts';
-import type { Kfunc } from './kfunc.ts';
+import { argument, i32, pointer, u32 } from './helper-arguments.ts';
+import { type Kfunc, kfunc } from './kfunc.ts';
 
 /** BPF_MAX_LOOPS of include/linux/bpf.h. */
 const MAX_LOOPS = 8 * 1024 * 1024;
@@ -42,7 +42,7 @@ function bits(environment: VmEnvironment, registers: BigUint64Array) {
 
 /** Iterators over numbers and bits (kernel/bpf/bpf_iter.c, kernel/bpf/helpers.c). */
 export const iteratorKfuncs: readonly Kfunc[] = [
-  row(
+  kfunc(
     1,
     'iter_num_new',
     [iterator('bpf_iter_num', 8, 'new'), 'anything', 'anything'],
@@ -59,7 +59,7 @@ export const iteratorKfuncs: readonly Kfunc[] = [
     },
     { since: '6.4' },
   ),
-  row(
+  kfunc(
     2,
     'iter_num_next',
     [iterator('bpf_iter_num', 8, 'next')],
@@ -77,7 +77,7 @@ export const iteratorKfuncs: readonly Kfunc[] = [
     },
     { since: '6.4' },
   ),
-  row(
+  kfunc(
     3,
     'iter_num_destroy',
     [iterator('bpf_iter_num', 8, 'destroy')],
@@ -89,7 +89,7 @@ export const iteratorKfuncs: readonly Kfunc[] = [
     },
     { since: '6.4' },
   ),
-  row(
+  kfunc(
     4,
     'iter_bits_new',
     [iterator('bpf_iter_bits', 16, 'new'), 'anything', 'anything'],
@@ -112,7 +112,7 @@ export const iteratorKfuncs: readonly Kfunc[] = [
     },
     { since: '6.11' },
   ),
-  row(
+  kfunc(
     5,
     'iter_bits_next',
     [iterator('bpf_iter_bits', 16, 'next')],
@@ -130,7 +130,7 @@ export const iteratorKfuncs: readonly Kfunc[] = [
     },
     { since: '6.11' },
   ),
-  row(
+  kfunc(
     6,
     'iter_bits_destroy',
     [iterator('bpf_iter_bits', 16, 'destroy')],

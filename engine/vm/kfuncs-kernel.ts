@@ -1,8 +1,8 @@
 import { EINVAL, ENAMETOOLONG, ERANGE, ESRCH } from '../maps/index.ts';
 import { type Dynptr, dynptrAt, setDynptr } from './dynptr.ts';
 import type { Helper } from './helper.ts';
-import { argument, bytesArgument, pointer, row, size, u32 } from './helper-arguments.ts';
-import type { Kfunc } from './kfunc.ts';
+import { argument, bytesArgument, pointer, size, u32 } from './helper-arguments.ts';
+import { type Kfunc, kfunc } from './kfunc.ts';
 
 const TASK = { struct: 'task_struct' } as const;
 const CGROUP = { struct: 'cgroup' } as const;
@@ -20,7 +20,7 @@ const GENERIC: Helper['programTypes'] = [
 
 /** Takes a reference to a struct; the simulation keeps what programs hold. */
 const acquire = (id: number, name: string, struct: string, since: string): Kfunc =>
-  row(
+  kfunc(
     id,
     name,
     [{ struct }],
@@ -36,13 +36,13 @@ const release = (
   struct: string,
   programTypes: Helper['programTypes'],
   since: string,
-): Kfunc => row(id, name, [{ struct, releases: true }], 'void', programTypes, () => 0, { since });
+): Kfunc => kfunc(id, name, [{ struct, releases: true }], 'void', programTypes, () => 0, { since });
 
 const section = (id: number, name: string, since: string): Kfunc =>
-  row(id, name, [], 'void', 'all', () => 0, { since });
+  kfunc(id, name, [], 'void', 'all', () => 0, { since });
 
 const slice = (id: number, name: string, writable: boolean): Kfunc =>
-  row(
+  kfunc(
     id,
     name,
     ['dynptr', 'anything', 'memory_out_or_null', 'constant_size'],
@@ -58,7 +58,7 @@ const slice = (id: number, name: string, writable: boolean): Kfunc =>
   );
 
 const ofDynptr = (id: number, name: string, run: (dynptr: Dynptr | undefined) => number): Kfunc =>
-  row(
+  kfunc(
     id,
     name,
     ['dynptr'],
@@ -74,15 +74,15 @@ export const kernelKfuncs: readonly Kfunc[] = [
   section(41, 'rcu_read_unlock', '6.2'),
   section(42, 'preempt_disable', '6.11'),
   section(43, 'preempt_enable', '6.11'),
-  row(44, 'cast_to_kern_ctx', ['context'], 'argument', 'all', (_, registers) => argument(registers, 1), {
+  kfunc(44, 'cast_to_kern_ctx', ['context'], 'argument', 'all', (_, registers) => argument(registers, 1), {
     since: '6.2',
   }),
-  row(45, 'rdonly_cast', ['anything', 'anything'], 'argument', 'all', (_, registers) => argument(registers, 1), {
+  kfunc(45, 'rdonly_cast', ['anything', 'anything'], 'argument', 'all', (_, registers) => argument(registers, 1), {
     since: '6.2',
   }),
   acquire(46, 'task_acquire', 'task_struct', '6.2'),
   release(47, 'task_release', 'task_struct', GENERIC, '6.2'),
-  row(
+  kfunc(
     48,
     'task_from_pid',
     ['anything'],
@@ -93,7 +93,7 @@ export const kernelKfuncs: readonly Kfunc[] = [
   ),
   acquire(49, 'cgroup_acquire', 'cgroup', '6.2'),
   release(50, 'cgroup_release', 'cgroup', GENERIC, '6.2'),
-  row(
+  kfunc(
     51,
     'cgroup_from_id',
     ['anything'],
@@ -102,7 +102,7 @@ export const kernelKfuncs: readonly Kfunc[] = [
     (environment, registers) => environment.cgroupOf?.(argument(registers, 1)) ?? 0,
     { since: '6.4' },
   ),
-  row(
+  kfunc(
     52,
     'task_under_cgroup',
     [TASK, CGROUP],
@@ -114,7 +114,7 @@ export const kernelKfuncs: readonly Kfunc[] = [
         : 0,
     { since: '6.5' },
   ),
-  row(
+  kfunc(
     53,
     'get_task_exe_file',
     [TASK],
@@ -124,7 +124,7 @@ export const kernelKfuncs: readonly Kfunc[] = [
     { since: '6.12' },
   ),
   release(54, 'put_file', 'file', ['lsm'], '6.12'),
-  row(
+  kfunc(
     55,
     'path_d_path',
     [{ struct: 'path' }, 'memory_out', 'size'],
@@ -143,7 +143,7 @@ export const kernelKfuncs: readonly Kfunc[] = [
   ),
   slice(56, 'dynptr_slice', false),
   slice(57, 'dynptr_slice_rdwr', true),
-  row(
+  kfunc(
     58,
     'dynptr_adjust',
     ['dynptr', 'anything', 'anything'],
@@ -163,7 +163,7 @@ export const kernelKfuncs: readonly Kfunc[] = [
   ofDynptr(59, 'dynptr_is_null', (dynptr) => (dynptr ? 0 : 1)),
   ofDynptr(60, 'dynptr_is_rdonly', (dynptr) => (dynptr?.readOnly ? 1 : 0)),
   ofDynptr(61, 'dynptr_size', (dynptr) => dynptr?.size ?? -EINVAL),
-  row(
+  kfunc(
     62,
     'send_signal_task',
     [TASK, 'anything', 'anything', 'anything'],

@@ -1,7 +1,7 @@
 import { E2BIG, EFAULT, EINVAL, ENOENT, ERANGE } from '../maps/index.ts';
 import type { VmEnvironment } from './environment.ts';
-import { argument, bytesArgument, row, size, u32 } from './helper-arguments.ts';
-import type { Kfunc } from './kfunc.ts';
+import { argument, bytesArgument, size, u32 } from './helper-arguments.ts';
+import { type Kfunc, kfunc } from './kfunc.ts';
 import { USER_END } from './user-space.ts';
 
 /** XATTR_SIZE_MAX: strings are looked at so far (kernel/bpf/helpers.c). */
@@ -39,7 +39,7 @@ const string = (
   parameters: number,
   run: (text: (n: number, most?: number) => Uint8Array, registers: BigUint64Array) => number,
 ): Kfunc =>
-  row(
+  kfunc(
     id,
     name,
     Array.from({ length: parameters }, () => 'anything' as const),
@@ -105,7 +105,7 @@ export const textKfuncs: readonly Kfunc[] = [
   string(28, 'strcspn', 2, (text) => span(text(1), text(2), false)),
   string(29, 'strnstr', 3, (text, registers) => found(indexOf(text(1, u32(registers, 3)), text(2)))),
   string(30, 'strstr', 2, (text) => found(indexOf(text(1), text(2)))),
-  row(
+  kfunc(
     31,
     'copy_from_user_str',
     ['memory_out', 'size', 'anything', 'anything'],
