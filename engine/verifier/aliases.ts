@@ -5,7 +5,7 @@ import type { Step } from './step.ts';
 export const NO_STACK = 1000;
 /** A register that may point anywhere into the function's own stack frame. */
 export const ANY_STACK = 2000;
-/** A register whose number isn't known without exploring. */
+/** A register whose number isn't known without exploring; other negative ones are the complement of a function's first slot. */
 const NO_NUMBER = -0x8000_0000;
 const NOT_REACHED = -0x7fff_ffff;
 
@@ -18,6 +18,8 @@ export interface Aliases {
   of(at: number, register: number): number;
   /** The number or map handle that the register holds whatever the way, undefined where there is no such. */
   number(at: number, register: number): number | undefined;
+  /** First slot of the function whose address the register holds whatever the way, undefined where there is no such. */
+  code(at: number, register: number): number | undefined;
 }
 
 /**
@@ -32,7 +34,11 @@ export function stackAliases(flow: Flow): Aliases {
     of: (at, register) => table[at * COLUMNS + register]!,
     number: (at, register) => {
       const number = table[at * COLUMNS + REGISTERS + register]!;
-      return number === NO_NUMBER || number === NOT_REACHED ? undefined : number;
+      return number < 0 ? undefined : number;
+    },
+    code: (at, register) => {
+      const number = table[at * COLUMNS + REGISTERS + register]!;
+      return number < 0 && number > NOT_REACHED ? ~number : undefined;
     },
   };
 }
@@ -89,7 +95,12 @@ function transfer(step: Step, registers: Int32Array, spilled: boolean): void {
       set(registers, step.dst, spilled && step.width === 64 ? ANY_STACK : NO_STACK, NO_NUMBER);
       return;
     case 'constant':
-      set(registers, step.dst, NO_STACK, step.src === 0 || step.target !== -1 ? NO_NUMBER : step.imm);
+      set(
+        registers,
+        step.dst,
+        NO_STACK,
+        step.src === 0 ? NO_NUMBER : step.target === -1 ? Math.max(0, step.imm) : ~step.target,
+      );
       return;
     case 'atomic':
       if (step.operation === 'lock_cmpxchg') set(registers, 0, NO_STACK, NO_NUMBER);

@@ -1,5 +1,5 @@
 import type { Liveness } from './liveness.ts';
-import { type Scalar, scalarContains } from './scalar.ts';
+import { type Scalar, scalarContains, UNKNOWN } from './scalar.ts';
 import type { Slot } from './stack.ts';
 import { copyFrames, type Frame, type Reference, type State } from './state.ts';
 import { type Pointer, sameTarget, type Target, UNINITIALISED, type Value } from './value.ts';
@@ -108,8 +108,9 @@ export function covers(
         return false;
       }
     }
+    const below = depth < top && exactBelow(now.frames, depth, place, live);
     for (let index = 0; index < a.stack.length; index++) {
-      const exact = depth < top || live.exactSlot(place, index);
+      const exact = depth < top ? below : live.exactSlot(place, index);
       if (!slotCovers(a.stack[index], b.stack[index], exact, ids)) {
         likely.place = depth === top ? 10 + index : -1;
         return false;
@@ -117,6 +118,14 @@ export function covers(
     }
   }
   return old.references.every((reference, n) => (ids.get(reference.id) ?? reference.id) === now.references[n]!.id);
+}
+
+/** Whether the numbers in a frame matter exactly to the functions above it, or to itself when they have returned. */
+function exactBelow(frames: readonly Frame[], depth: number, place: number, live: Liveness): boolean {
+  for (let above = depth + 1; above < frames.length; above++) {
+    if (live.exactBelow(frames[above]!.function, place)) return true;
+  }
+  return false;
 }
 
 /** A call that calls back has as many rounds before it as the old one, or fewer. */
@@ -196,6 +205,7 @@ function slotCovers(old: Slot | undefined, now: Slot | undefined, exact: boolean
     );
   }
   if (!exact) return true;
+  if (old.spill === UNKNOWN) return true;
   if (old.spill) {
     if (!now.spill || now.size !== old.size || !valueCovers(old.spill, now.spill, exact, ids)) return false;
   } else if (now.spill) {

@@ -211,7 +211,7 @@ function arrive(session: Session, seen: Map<number, Seen>, state: State, at: num
   if (here.states.length === 0) seen.set(at, here);
   const loop = isRound ? loopAt(session, state, at) : 0;
   if (isCovered(session, here, state, at, loop)) return true;
-  if (loop !== 0 && session.mayWiden && widen(state, at, loop)) {
+  if (loop !== 0 && session.mayWiden && widen(state, at, loop, session.changing)) {
     session.widened = true;
     if (isCovered(session, here, state, at, loop)) return true;
   }
@@ -246,10 +246,12 @@ function isCovered({ live }: Session, here: Seen, state: State, at: number, loop
   return false;
 }
 
-/** A number for the loop that begins a round at a slot, the same in all its rounds; 0 where it hasn't begun. */
-function loopAt({ flow }: Session, state: State, at: number): number {
-  const step = flow.steps[at]!;
+/** A number for the loop that begins a round at a slot, the same in all its rounds; 0 where there is none. */
+function loopAt(session: Session, state: State, at: number): number {
+  const step = session.flow.steps[at]!;
   const frame = current(state);
   if (step.kind === 'may_goto') return frame.instance + 1;
-  return step.helper?.callback ? (frame.calling?.id ?? 0) : (iteratorIn(state, 1)?.id ?? 0);
+  if (!step.helper?.callback) return iteratorIn(state, 1)?.id ?? 0;
+  frame.calling ??= { id: session.nextId(), rounds: 0 };
+  return frame.calling.id;
 }

@@ -1,7 +1,8 @@
 import type { ArgumentType } from '../vm/index.ts';
 import { type Aliases, ANY_STACK, NO_STACK, stackAliases } from './aliases.ts';
 import type { VerifierContext } from './context.ts';
-import type { Flow } from './flow.ts';
+import { type Flow, namesFunction } from './flow.ts';
+import { foreignPointers } from './foreign.ts';
 import type { Step } from './step.ts';
 
 /** Bits of registers r0 to r9, and of stack slots: 32 in each of two words, slot 0 being the 8 bytes below r10. */
@@ -22,15 +23,36 @@ export interface Liveness {
   exactRegister(at: number, register: number): boolean;
   liveSlot(at: number, index: number): boolean;
   exactSlot(at: number, index: number): boolean;
+  /** Whether numbers in a frame that goes on at `at` matter exactly while a function that it called runs. */
+  exactBelow(callee: number, at: number): boolean;
 }
 
 const FIELDS = 6;
 const CALL_CLOBBERS = 0x3f;
 const ARGUMENTS = 0x3e;
 
+/** Functions, by their index, whose paths depend on the exact numbers they find in frames below their own. */
+type Readers = Uint8Array;
+
 /** A backward analysis over the control flow; memory other than the own stack frame needs no knowledge of numbers. */
 export function liveness(flow: Flow, context: VerifierContext): Liveness {
   const aliases = stackAliases(flow);
+  const readers: Readers = new Uint8Array(flow.functions.length);
+  if (flow.functions.length > 1) findReaders(flow, aliases, analyse(flow, aliases, context, undefined), readers);
+  const table = analyse(flow, aliases, context, readers);
+  const bit = (at: number, field: number, index: number): boolean =>
+    ((table[at * FIELDS + field]! >>> index) & 1) === 1;
+  return {
+    liveRegister: (at, register) => bit(at, 0, register),
+    exactRegister: (at, register) => bit(at, 1, register),
+    liveSlot: (at, index) => bit(at, index < 32 ? 2 : 3, index & 31),
+    exactSlot: (at, index) => bit(at, index < 32 ? 4 : 5, index & 31),
+    exactBelow: (callee, at) => readers[callee] === 1 || table[at * FIELDS + 4] !== 0 || table[at * FIELDS + 5] !== 0,
+  };
+}
+
+/** @param readers undefined while they are looked for: then nothing is said of what goes to other frames */
+function analyse(flow: Flow, aliases: Aliases, context: VerifierContext, readers: Readers | undefined): Int32Array {
   const table = new Int32Array(flow.steps.length * FIELDS);
   const predecessors = predecessorsOf(flow);
   const pending: number[] = [];
@@ -45,17 +67,29 @@ export function liveness(flow: Flow, context: VerifierContext): Liveness {
     queued[at] = 0;
     const step = flow.steps[at]!;
     const facts = after(step, flow, table);
-    transfer(step, facts, aliases, context, flow, table);
+    transfer(step, facts, { aliases, context, flow, table, readers });
     if (write(table, at, facts)) for (const before of predecessors[at]!) enqueue(before);
   }
-  const bit = (at: number, field: number, index: number): boolean =>
-    ((table[at * FIELDS + field]! >>> index) & 1) === 1;
-  return {
-    liveRegister: (at, register) => bit(at, 0, register),
-    exactRegister: (at, register) => bit(at, 1, register),
-    liveSlot: (at, index) => bit(at, index < 32 ? 2 : 3, index & 31),
-    exactSlot: (at, index) => bit(at, index < 32 ? 4 : 5, index & 31),
-  };
+  return table;
+}
+
+/** Marks functions that load exact numbers from frames below their own, and those that call or name them. */
+function findReaders(flow: Flow, aliases: Aliases, table: Int32Array, readers: Readers): void {
+  const foreign = foreignPointers(flow, aliases);
+  for (const step of flow.steps) {
+    if (step?.kind !== 'load' || ((foreign[step.at]! >>> step.src) & 1) === 0) continue;
+    const { exact } = after(step, flow, table);
+    if ((exact >>> step.dst) & 1) readers[flow.functionOf[step.at]!] = 1;
+  }
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (const step of flow.steps) {
+      if (!step || !namesFunction(step) || readers[flow.functionOf[step.target]!] === 0) continue;
+      if (readers[flow.functionOf[step.at]!] === 1) continue;
+      readers[flow.functionOf[step.at]!] = 1;
+      changed = true;
+    }
+  }
 }
 
 /** Slots to look at again when what is live at a slot changes: those that lead to it, and for a function's start its calls. */
@@ -106,14 +140,15 @@ const kill = (facts: Facts, registers: number): void => {
 };
 const isExact = (facts: Facts, register: number): boolean => ((facts.exact >>> register) & 1) === 1;
 
-function transfer(
-  step: Step,
-  facts: Facts,
-  aliases: Aliases,
-  context: VerifierContext,
-  flow: Flow,
-  table: Int32Array,
-): void {
+interface Analysis {
+  readonly aliases: Aliases;
+  readonly context: VerifierContext;
+  readonly flow: Flow;
+  readonly table: Int32Array;
+  readonly readers: Readers | undefined;
+}
+
+function transfer(step: Step, facts: Facts, { aliases, context, flow, table, readers }: Analysis): void {
   switch (step.kind) {
     case 'alu': {
       const exact = isExact(facts, step.dst);
@@ -135,7 +170,7 @@ function transfer(
       return;
     }
     case 'store': {
-      const called = flow.functionOf[step.at] !== 0;
+      const called = readers !== undefined && flow.functionOf[step.at] !== 0;
       const exact = writeStack(facts, aliases.of(step.at, step.dst), step, called);
       if (step.register) use(facts, step.src, exact);
       use(facts, step.dst, true);
@@ -160,6 +195,7 @@ function transfer(
       return;
     case 'helper':
       kill(facts, CALL_CLOBBERS);
+      if (step.helper?.callback) useCallback(step, facts, { aliases, context, flow, table, readers });
       useArguments(step, step.helper?.arguments ?? [], facts, aliases, context);
       return;
     case 'callx':
@@ -175,7 +211,7 @@ function transfer(
       const callee = step.target * FIELDS;
       facts.registers |= table[callee]! & ARGUMENTS;
       facts.exact |= table[callee + 1]! & ARGUMENTS;
-      useAllSlots(facts, true);
+      useAllSlots(facts, needsExact(facts, readers, flow.functionOf[step.target]!));
       return;
     }
     case 'exit':
@@ -184,6 +220,17 @@ function transfer(
     default:
       return;
   }
+}
+
+/** Whether numbers of the caller's frame matter exactly to a function it calls, or come to where they do. */
+const needsExact = (facts: Facts, readers: Readers | undefined, callee: number): boolean =>
+  readers?.[callee] === 1 || facts.slotsExact !== 0 || facts.slotsExactHigh !== 0;
+
+/** A function that is called back, if it is known which, else any. */
+function useCallback(step: Step, facts: Facts, { aliases, flow, readers }: Analysis): void {
+  const register = (step.helper?.arguments.indexOf('callback') ?? -1) + 1;
+  const start = aliases.code(step.at, register);
+  useAllSlots(facts, start === undefined || needsExact(facts, readers, flow.functionOf[start]!));
 }
 
 function useAllSlots(facts: Facts, exact: boolean): void {
@@ -263,7 +310,6 @@ function useArguments(
   aliases: Aliases,
   context: VerifierContext,
 ): void {
-  if (types.includes('callback')) useAllSlots(facts, true);
   types.forEach((type, index) => {
     const register = index + 1;
     use(facts, register, type !== 'anything');

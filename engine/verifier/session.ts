@@ -5,6 +5,7 @@ import type { Liveness } from './liveness.ts';
 import type { State } from './state.ts';
 import { current } from './state.ts';
 import type { Value } from './value.ts';
+import type { Changing } from './widen.ts';
 
 /** Kinds of memory whose loads the kernel rewrites, so that one instruction can't do several. */
 type LoadKind = 'context' | 'struct' | 'memory';
@@ -33,6 +34,7 @@ export interface Session {
   readonly tailCalls: Set<number>;
   /** What the instruction executed last left for later. */
   fork: Fork | undefined;
+  readonly changing: Changing;
   /** Whether numbers were forgotten so that the rounds of a loop become alike. */
   widened: boolean;
   /** Whether that may be done. */
@@ -60,6 +62,7 @@ export function newSession(
     globals,
     tailCalls: new Set(),
     fork: undefined,
+    changing: new Map(),
     widened: false,
     mayWiden,
     nextId: () => ++lastId,

@@ -40,6 +40,12 @@ function zeroBytes(slot: Slot): number {
   return zeros;
 }
 
+/** Whether a slot holds nothing but numbers. */
+export const isNumbers = ({ spill }: Slot): boolean => spill === undefined || spill.kind === 'scalar';
+
+/** The slot with nothing known of its numbers. */
+export const bytesOnly = ({ initialised }: Slot): Slot => bytes(initialised, 0);
+
 /** The slot without its spilled register, whose bytes stay initialised. */
 const unspilled = (slot: Slot | undefined): Slot =>
   slot === undefined ? bytes(0, 0) : slot.spill === undefined ? slot : bytes(slot.initialised, zeroBytes(slot));

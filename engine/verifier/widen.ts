@@ -1,52 +1,73 @@
 import type { Checkpoint } from './checkpoint.ts';
-import { scalarContains, UNKNOWN, zeroExtend } from './scalar.ts';
-import type { Slot } from './stack.ts';
+import { scalarContains, UNKNOWN } from './scalar.ts';
+import { bytesOnly, isNumbers, type Slot } from './stack.ts';
 import { copyFrames, type State } from './state.ts';
 import type { Value } from './value.ts';
 
-/** Rounds of a loop that are looked at one by one before numbers that change from round to round are forgotten. */
-const ROUNDS = 2;
+/** A register or stack slot of a frame: 100 a frame, registers from 0, slots from 10. */
+type Place = number;
+const FRAME = 100;
+const SLOTS = 10;
+
+/** Places whose numbers changed from round to round, by the slot at which rounds begin. */
+export type Changing = Map<number, Set<Place>>;
 
 /**
- * Forgets the numbers that the last round of a loop changed, so that its rounds become alike (widen_imprecise_scalars of
- * kernel/bpf/verifier.c); false where nothing was forgotten.
+ * Forgets the numbers that rounds of a loop change, so that its rounds become alike (widen_imprecise_scalars of
+ * kernel/bpf/verifier.c); false where nothing was forgotten, and before its second round.
  */
-export function widen(state: State, at: number, loop: number): boolean {
-  let last: Checkpoint | undefined;
-  let rounds = 0;
-  for (let each = state.checkpoint; each && rounds < ROUNDS; each = each.before) {
-    if (each.at !== at || each.loop !== loop) continue;
-    last ??= each;
-    rounds++;
-  }
-  if (!last || rounds < ROUNDS || last.frames.length !== state.frames.length) return false;
+export function widen(state: State, at: number, loop: number, changing: Changing): boolean {
+  const last = lastRound(state, at, loop);
+  if (!last || last.frames.length !== state.frames.length) return false;
+  const places = changing.get(at) ?? new Set();
+  changing.set(at, places);
+  noteChanges(state, last, places);
   let changed = false;
-  state.frames.forEach(({ registers, stack }, depth) => {
-    const old = last.frames[depth]!;
-    for (let r = 0; r < 10; r++) {
-      const widened = widenValue(old.registers[r]!, registers[r]!);
-      if (!widened) continue;
-      registers[r] = widened;
+  for (const place of places) {
+    const { registers, stack } = state.frames[Math.floor(place / FRAME)] ?? {};
+    const index = (place % FRAME) - SLOTS;
+    if (!registers || !stack) continue;
+    if (index < 0) {
+      const value = registers[place % FRAME]!;
+      if (value.kind !== 'scalar' || value === UNKNOWN) continue;
+      registers[place % FRAME] = UNKNOWN;
       changed = true;
+      continue;
     }
-    stack.forEach((slot, index) => {
-      const widened = slot && widenSlot(old.stack[index], slot);
-      if (!widened) return;
-      stack[index] = widened;
-      changed = true;
-    });
-  });
+    const slot = stack[index];
+    if (!slot || !isNumbers(slot) || (slot.spill === undefined && slot.zero === 0)) continue;
+    stack[index] = bytesOnly(slot);
+    changed = true;
+  }
   if (changed) state.history = { from: at, to: at, before: state.history, frames: copyFrames(state.frames) };
   return changed;
 }
 
-function widenValue(old: Value, now: Value): Value | undefined {
-  if (old.kind !== 'scalar' || now.kind !== 'scalar' || scalarContains(old, now)) return undefined;
-  return now === UNKNOWN ? undefined : UNKNOWN;
+/** The newest state on the way here in which the same loop began a round at the slot. */
+function lastRound(state: State, at: number, loop: number): Checkpoint | undefined {
+  for (let each = state.checkpoint; each; each = each.before) {
+    if (each.at === at && each.loop === loop) return each;
+  }
+  return undefined;
 }
 
-function widenSlot(old: Slot | undefined, now: Slot): Slot | undefined {
-  if (!now.spill || !old?.spill || old.size !== now.size) return undefined;
-  const spill = widenValue(old.spill, now.spill);
-  return spill?.kind === 'scalar' ? { ...now, spill: zeroExtend(spill, 8 * now.size) } : undefined;
+function noteChanges(state: State, { frames }: Checkpoint, places: Set<Place>): void {
+  state.frames.forEach(({ registers, stack }, depth) => {
+    const old = frames[depth]!;
+    for (let r = 0; r < SLOTS; r++) {
+      if (isChanged(old.registers[r], registers[r])) places.add(FRAME * depth + r);
+    }
+    stack.forEach((slot, index) => {
+      const before = old.stack[index];
+      if (before && slot && isNumbers(before) && isNumbers(slot) && isOther(before, slot)) {
+        places.add(FRAME * depth + SLOTS + index);
+      }
+    });
+  });
 }
+
+const isOther = (old: Slot, now: Slot): boolean =>
+  old.size !== now.size || (old.zero & ~now.zero) !== 0 || (old.spill !== undefined && isChanged(old.spill, now.spill));
+
+const isChanged = (old: Value | undefined, now: Value | undefined): boolean =>
+  old?.kind === 'scalar' && now?.kind === 'scalar' && !scalarContains(old, now);
