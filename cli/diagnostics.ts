@@ -22,9 +22,14 @@ const textOf = (file: string): string | undefined => {
   }
 };
 
-/** Prints diagnostics with their source lines; each file is read once. */
-export const createDiagnosticPrinter = (colour: boolean): ((diagnostic: Diagnostic) => string) => {
-  const sources = new Map<string, string | undefined>();
+/** Prints diagnostics with their source lines; each file is read once. `texts` are those that are no files, by the name they go under. */
+export const createDiagnosticPrinter = (
+  colour: boolean,
+  texts: ReadonlyMap<string, string> = new Map(),
+): ((diagnostic: Diagnostic) => string) => {
+  const sources = new Map<string, string | undefined>(
+    [...texts].map(([name, text]) => [name, withoutControl(text)] as const),
+  );
   return (diagnostic) => {
     const { file } = diagnostic;
     if (!sources.has(file)) sources.set(file, textOf(file));

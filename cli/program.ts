@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { addAlerts } from './alerts.ts';
+import { addBpf } from './bpf.ts';
 import { addCheck } from './check.ts';
 import { addExplain } from './explain.ts';
 import { version } from './package.ts';
@@ -19,6 +20,7 @@ Examples:
   shrike check policies/library                     what is wrong with policies, and where predicates are decided
   shrike explain credential-files                   a policy's hooks, split, trust and eBPF
   shrike test policies/library                      the tests that policies carry in their own files
+  shrike bpf verify object.o                        whether an object's eBPF programs are safe, and why not
 `;
 
 /** The `shrike` command with all its subcommands. */
@@ -39,5 +41,6 @@ export const createProgram = (): Command => {
   addTest(program);
   addAlerts(program);
   addScenarios(program);
+  addBpf(program);
   return program;
 };

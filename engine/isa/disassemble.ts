@@ -37,6 +37,10 @@ function text(instruction: Instruction, next: number, names: DisassemblyNames, r
   const row = opcodeOf(instruction);
   if (!row) return `unknown opcode 0x${instruction.opcode.toString(16).padStart(2, '0')}`;
   const { dst, src, offset, imm } = instruction;
+  if (relocation?.kind === 'kfunc') return `call ${relocation.name}`;
+  if (relocation?.kind === 'ksym') return `r${dst} = ksym[${relocation.name}]`;
+  if (relocation?.kind === 'map') return `r${dst} = map[${relocation.map}]`;
+  if (relocation?.kind === 'map_value') return `r${dst} = map[${relocation.map}][0]+${relocation.offset}`;
   const field =
     relocation?.kind === 'field'
       ? { offset: relocation.access, exists: `exists(${relocation.access})`, size: `sizeof(${relocation.access})` }[
@@ -72,11 +76,9 @@ function text(instruction: Instruction, next: number, names: DisassemblyNames, r
       case 'helper':
         return `${names.helper?.(imm) ?? 'unknown'}#${imm}`;
       case 'map':
-        return `map[${relocation?.kind === 'map' ? relocation.map : mapName()}]`;
+        return `map[${mapName()}]`;
       case 'map_value':
-        return relocation?.kind === 'map_value'
-          ? `map[${relocation.map}][0]+${relocation.offset}`
-          : `map[${mapName()}][0]+${next >>> 0}`;
+        return `map[${mapName()}][0]+${next >>> 0}`;
       default:
         return name;
     }

@@ -1,51 +1,19 @@
 import { describe, expect, test } from 'vitest';
+import { inSyscallProgram, loadForMemory } from '../../cli/bpf-kernel.ts';
 import { decode, encode, type Instruction, parseAssembly } from '../../engine/isa/index.ts';
-import { BpfError, loadLinuxProgram, testRun } from '../../sensors/linux/index.ts';
+import { BpfError } from '../../sensors/linux/index.ts';
 import { conformanceVectors } from '../support/cases.ts';
 import { kernelSkip } from '../support/kernel.ts';
 import { rawSlots, ubpfBytes } from '../support/ubpf.ts';
 import type { Outcome } from './machines.ts';
 import { ownVectors } from './vectors.ts';
 
-/**
- * The program as a function of a syscall program, whose context is the memory and then r0: a test run returns 32 bits only, and
- * knows no r2.
- */
-function wrapped(instructions: readonly Instruction[], length: number): Instruction[] {
-  const { instructions: main } = parseAssembly(`
-    r6 = r1
-    r2 = ${length}
-    call program
-    *(u64 *)(r6 +${resultAt(length)}) = r0
-    r0 = 0
-    exit
-  program:
-    exit`);
-  return [...main.slice(0, -1), ...instructions];
-}
-
-const resultAt = (length: number): number => (length + 7) & ~7;
-
 function runInLinux(instructions: readonly Instruction[], memory: Uint8Array): Outcome & { readonly log: string } {
-  const program = loadLinuxProgram({
-    name: 'conformance',
-    programType: 'syscall',
-    sleepable: true,
-    instructions: wrapped(instructions, memory.length),
-    log: 'all states',
-  });
+  const loaded = loadForMemory(instructions, memory.length, 'all states');
   try {
-    const context = new Uint8Array(resultAt(memory.length) + 8);
-    context.set(memory);
-    const { contextOut } = testRun(program.fd, { contextIn: context });
-    const view = new DataView(contextOut.buffer, contextOut.byteOffset);
-    return {
-      r0: view.getBigUint64(resultAt(memory.length), true),
-      memory: new Uint8Array(contextOut.subarray(0, memory.length)),
-      log: program.log,
-    };
+    return { ...loaded.run(memory), log: loaded.log };
   } finally {
-    program.close();
+    loaded.close();
   }
 }
 
@@ -74,7 +42,9 @@ describe.skipIf(kernelSkip())('the running kernel', () => {
     expect(outcome.memory).toEqual(memoryAfter);
     // Kernels without this table log only what they explore.
     if (!outcome.log.includes('Live regs before insn:')) return;
-    expect(encode(parseAssembly(outcome.log).instructions)).toEqual(encode(wrapped(decode(bytes), memory.length)));
+    expect(encode(parseAssembly(outcome.log).instructions)).toEqual(
+      encode(inSyscallProgram(decode(bytes), memory.length)),
+    );
   });
 
   test.each(own.filter(({ refusedByKernel }) => refusedByKernel))(

@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import {
+  type Btf,
+  BtfError,
+  defineStructs,
+  type Hook,
+  hookOfSection,
+  nearest,
+  PROGRAM_TYPES,
+  parseBtf,
+  SectionError,
+} from '../engine/object/index.ts';
+import { createSimHost, kernelBtf } from '../sensors/index.ts';
+import { CliError, EXIT, messageOf } from './exit.ts';
+
+/** The section that programs of a type have, where one name stands for the type. */
+const SECTIONS: Readonly<Record<string, string>> = {
+  socket_filter: 'socket',
+  kprobe: 'kprobe',
+  sched_cls: 'tc',
+  tracepoint: 'tp',
+  xdp: 'xdp',
+  perf_event: 'perf_event',
+  cgroup_skb: 'cgroup/skb',
+  cgroup_sock: 'cgroup/sock',
+  cgroup_device: 'cgroup/dev',
+  raw_tracepoint: 'raw_tp',
+  raw_tracepoint_writable: 'raw_tp.w',
+  cgroup_sysctl: 'cgroup/sysctl',
+  syscall: 'syscall',
+};
+
+/** A program of RFC 9669 on so many bytes of memory: their address is in r1, their number in r2. */
+export const memoryHook = (size: number): Hook => ({
+  programType: 'isa',
+  name: 'isa',
+  arguments: [],
+  context: { kind: 'memory', size, writable: true },
+  returns: { min: -0x8000_0000, max: 0x7fff_ffff },
+});
+
+/** What programs of a section get. @throws CliError */
+export const sectionHook = (section: string, btf: Btf): Hook => {
+  try {
+    return hookOfSection(section, btf);
+  } catch (error) {
+    if (error instanceof SectionError) throw new CliError(error.message, EXIT.usage);
+    throw error;
+  }
+};
+
+/** What programs of a type get, for those that attach in one way only. @throws CliError */
+export const typeHook = (type: string, btf: Btf): Hook => {
+  const section = SECTIONS[type];
+  if (section !== undefined) return sectionHook(section, btf);
+  if (Object.hasOwn(PROGRAM_TYPES, type)) {
+    throw new CliError(
+      `programs of type ${type} get what their hook gives; name it with --section, as in --section tp_btf/sys_exit`,
+      EXIT.usage,
+    );
+  }
+  const names = ['isa', ...Object.keys(PROGRAM_TYPES)];
+  const near = nearest(type, names);
+  throw new CliError(
+    `there is no program type "${type}"${near === undefined ? '' : `; did you mean "${near}"?`}; there are ${names.join(', ')}`,
+    EXIT.usage,
+  );
+};
+
+/** BTF from a file, or the running kernel's, or the simulated one's where that can't be read. @throws CliError */
+export const kernelTypes = (path: string | undefined): Btf => {
+  if (path === undefined) {
+    try {
+      return kernelBtf();
+    } catch {
+      return createSimHost().kernel.btf;
+    }
+  }
+  try {
+    return parseBtf(new Uint8Array(readFileSync(path)));
+  } catch (error) {
+    const reason = error instanceof BtfError ? error.message : messageOf(error);
+    throw new CliError(`can't read BTF from ${path}: ${reason}`, EXIT.usage);
+  }
+};
+
+/** BTF without a type, for programs that have nothing to do with a kernel. */
+export const noTypes = (): Btf => parseBtf(defineStructs({}));

@@ -1,0 +1,30 @@
+import { ElfError, type ElfObject, nearest, readElf } from '../engine/object/index.ts';
+import { CliError, EXIT } from './exit.ts';
+
+type Program = ElfObject['programs'][number];
+
+/** Reads an ELF object. @throws CliError */
+export const readObject = (bytes: Uint8Array, name: string): ElfObject => {
+  try {
+    return readElf(bytes, name);
+  } catch (error) {
+    if (error instanceof ElfError) throw new CliError(error.message, EXIT.usage);
+    throw error;
+  }
+};
+
+/** The programs of a section or of a name, all where neither is wanted. @throws CliError where there is none */
+export const chosenPrograms = (object: ElfObject, wanted: string | undefined): readonly Program[] => {
+  if (object.programs.length === 0) {
+    throw new CliError(`${object.name} has no programs; its code is in no section that names a hook`, EXIT.usage);
+  }
+  if (wanted === undefined) return object.programs;
+  const chosen = object.programs.filter(({ hook, name }) => hook === wanted || name === wanted);
+  if (chosen.length > 0) return chosen;
+  const names = [...new Set(object.programs.flatMap(({ hook, name }) => [hook, name]))];
+  const near = nearest(wanted, names);
+  throw new CliError(
+    `${object.name} has no section or program "${wanted}"${near === undefined ? '' : `; did you mean "${near}"?`}; it has ${object.programs.map(({ hook, name }) => `${name} (${hook})`).join(', ')}`,
+    EXIT.usage,
+  );
+};
