@@ -1,4 +1,4 @@
-import type { MapSpec } from '../object/index.ts';
+import { BPF_F_NO_COMMON_LRU, type MapSpec } from '../object/index.ts';
 import { align8 } from './align.ts';
 import { createElements } from './elements.ts';
 import { EEXIST, EINVAL, ENOENT, ENOMEM } from './errno.ts';
@@ -9,6 +9,12 @@ import type { MapMemory } from './map-memory.ts';
 import { mapOperations } from './operations.ts';
 import { valueShape } from './percpu.ts';
 
+/** With lists of each CPU, all of them have as many elements. */
+function mostEntries({ flags = 0, maxEntries }: MapSpec, host: MapHost | undefined): number {
+  const cpus = host?.cpus ?? 1;
+  return (flags & BPF_F_NO_COMMON_LRU) === 0 ? maxEntries : Math.ceil(maxEntries / cpus) * cpus;
+}
+
 /**
  * A hash map that makes room by dropping what was not used for long (kernel/bpf/hashtab.c), also when memory is used up. Lookups of
  * programs count as use, as do updates; those of user space do not. The kernel may drop elements before the map is full, and for an
@@ -16,7 +22,8 @@ import { valueShape } from './percpu.ts';
  */
 export function createLruHashMap(memory: MapMemory, spec: MapSpec, handle: number, host?: MapHost): PerCpuMap {
   const { bytes } = memory;
-  const { keySize, valueSize, maxEntries } = spec;
+  const { keySize, valueSize } = spec;
+  const maxEntries = mostEntries(spec, host);
   const shape = valueShape(spec, host);
   const { perCpu, stride } = shape;
   const valueAt = KEY_AT + align8(keySize);

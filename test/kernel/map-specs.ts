@@ -99,7 +99,7 @@ function changed(random: Random, spec: MapSpec): MapSpec {
     case 0:
       return { ...spec, keySize: random.pick([0, 1, 2, 3, 4, 5, 8, 64, 255, 260, 261, 512, 0x7fff_ffff]) };
     case 1:
-      return { ...spec, valueSize: random.pick(type === 'stack_trace' ? STACK_SIZES : VALUE_SIZES) };
+      return { ...spec, valueSize: random.pick(valueSizesOf(type)) };
     case 2:
       return { ...spec, maxEntries: random.pick(entriesOf(type)) };
     case 3:
@@ -109,6 +109,12 @@ function changed(random: Random, spec: MapSpec): MapSpec {
     default:
       return { ...spec, flags: (flags ^ (1 << random.below(FLAG_BITS))) & ~BPF_F_STACK_BUILD_ID };
   }
+}
+
+/** LRU maps are so large that they get small values, or some that are refused. */
+function valueSizesOf(type: MapType): readonly number[] {
+  if (type === 'stack_trace') return STACK_SIZES;
+  return isLru(type) ? VALUE_SIZES.filter((size) => size <= 100 || size > 4_194_304) : VALUE_SIZES;
 }
 
 const STACK_SIZES = [0, 7, 8, 12, 1016, 1024, 4096];
