@@ -192,7 +192,7 @@ inEachPlace((load) => {
     ['passwd', 'wdx', -1, 0],
     ['passwd', 'password', -1, 5],
     ['anything', '', 0, 0],
-    ['x'.repeat(61) + 'abc', 'abc', 61, 0],
+    [`${'x'.repeat(61)}abc`, 'abc', 61, 0],
     ['x'.repeat(64), 'xxxxxxx', 0, 7],
   ])('substring: where %s has %s', (haystack, needle, found, prefix) => {
     const object = load('substring');
