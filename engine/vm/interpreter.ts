@@ -10,7 +10,7 @@ import { helperById } from './helpers.ts';
 import type { Kfunc } from './kfunc.ts';
 import { kfuncById } from './kfuncs.ts';
 import { KERNEL_BASE_HIGH } from './memory.ts';
-import { createThread, MAX_TAIL_CALLS, STACK_BYTES, type Thread } from './thread.ts';
+import { createThread, MAX_MAY_GOTO, MAX_TAIL_CALLS, STACK_BYTES, type Thread } from './thread.ts';
 
 /** `src` of a call of a kernel function. */
 const BPF_PSEUDO_KFUNC_CALL = 2;
@@ -226,6 +226,7 @@ function createCode(
     const code = codeOf(target);
     thread.tailCall = undefined;
     thread.tailCalls++;
+    thread.mayGoto[thread.depth] = MAX_MAY_GOTO;
     checks?.enter();
     code.enter(0n);
     const end = code.execute(0);
