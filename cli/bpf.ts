@@ -14,7 +14,6 @@ The eBPF machine by itself: the instructions of RFC 9669 in the notation of the 
 docs/ebpf.md describes it.
 
 Examples:
-  echo 'r0 = 42 \\n exit' | shrike bpf asm
   shrike bpf asm program.s | shrike bpf run 0102 --engine jit
   shrike bpf disasm object.o --section xdp
   shrike bpf verify object.o
@@ -42,8 +41,8 @@ and that are not zero are told behind the instruction. "shrike bpf asm" reads wh
 Exit codes: 0 fine, 2 no such section or program, or no eBPF.
 
 Examples:
-  echo b7 00 00 00 01 00 00 00 95 00 00 00 00 00 00 00 | shrike bpf disasm
   shrike bpf disasm object.o --section tp_btf/sys_exit
+  echo b7 00 00 00 01 00 00 00 95 00 00 00 00 00 00 00 | shrike bpf disasm
 `;
 
 const VERIFY_HELP = `

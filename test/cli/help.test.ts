@@ -25,7 +25,7 @@ const all = (command: Command): readonly Command[] => command.commands.flatMap((
 
 it('the help lists every command, the exit codes and examples', () => {
   const help = helpOf();
-  for (const name of ['run', 'check', 'explain', 'test', 'alerts', 'scenarios'])
+  for (const name of ['run', 'check', 'explain', 'test', 'alerts', 'scenarios', 'bpf'])
     expect(help).toMatch(new RegExp(`^  ${name} `, 'm'));
   expect(help).toContain(
     'Exit codes: 0 fine, 1 findings (errors in policies, failed tests), 2 wrong usage or input, 3 ',
@@ -33,7 +33,9 @@ it('the help lists every command, the exit codes and examples', () => {
   expect(help).toContain('Examples:\n  shrike run ');
 });
 
-describe.each(['run', 'check', 'explain', 'test', 'alerts', 'scenarios run'])('shrike %s', (name) => {
+const BPF = ['bpf asm', 'bpf disasm', 'bpf verify', 'bpf run', 'bpf inspect'];
+
+describe.each(['run', 'check', 'explain', 'test', 'alerts', 'scenarios run', ...BPF])('shrike %s', (name) => {
   const help = helpOf(...name.split(' '));
 
   it('has help with examples that use options it has', () => {
