@@ -9,15 +9,19 @@ import { I64, VOID, WASM } from './wasm.ts';
 const FIRST = KERNEL_BASE + BigInt(GUARD_BYTES);
 const FRAME_BYTES = 512;
 
-const LOADS: Readonly<Record<number, number>> = {
-  113: WASM.i64_load8_u,
-  105: WASM.i64_load16_u,
-  97: WASM.i64_load32_u,
-  121: WASM.i64_load,
-  145: WASM.i64_load8_s,
-  137: WASM.i64_load16_s,
-  129: WASM.i64_load32_s,
-};
+const LOADS: ReadonlyMap<number, number> = new Map([
+  [0x71, WASM.i64_load8_u],
+  [0x69, WASM.i64_load16_u],
+  [0x61, WASM.i64_load32_u],
+  [0x79, WASM.i64_load],
+  [0x91, WASM.i64_load8_s],
+  [0x89, WASM.i64_load16_s],
+  [0x81, WASM.i64_load32_s],
+  [0xd3, WASM.i64_load8_u],
+  [0xcb, WASM.i64_load16_u],
+  [0xc3, WASM.i64_load32_u],
+  [0xdb, WASM.i64_load],
+]);
 const STORES: Readonly<Record<number, number>> = {
   1: WASM.i64_store8,
   2: WASM.i64_store16,
@@ -90,7 +94,7 @@ function pushIsOutside(code: Code, at: number, register: number): void {
 /** Emits a load; one of `probeReads` reads 0 where nothing is allocated. Other CPUs would see load_acquire in order; this machine has one. */
 export function emitLoad(code: Code, at: number): void {
   const { writer, program } = code;
-  const load = LOADS[program.opcode[at]!]!;
+  const load = LOADS.get(program.opcode[at]!)!;
   const register = source(code, at);
   if (code.probeReads?.has(at)) {
     pushIsOutside(code, at, register);

@@ -14,17 +14,17 @@ import {
 import { I32, I64, WASM } from './wasm.ts';
 
 /** Operations whose result is one instruction's, by the high half of the opcode (RFC 9669, section 4.1). Shift counts wrap in both machines. */
-const PLAIN: Readonly<Record<number, readonly [wide: number, word: number]>> = {
-  0: [WASM.i64_add, WASM.i32_add],
-  16: [WASM.i64_sub, WASM.i32_sub],
-  32: [WASM.i64_mul, WASM.i32_mul],
-  64: [WASM.i64_or, WASM.i32_or],
-  80: [WASM.i64_and, WASM.i32_and],
-  96: [WASM.i64_shl, WASM.i32_shl],
-  112: [WASM.i64_shr_u, WASM.i32_shr_u],
-  160: [WASM.i64_xor, WASM.i32_xor],
-  192: [WASM.i64_shr_s, WASM.i32_shr_s],
-};
+const PLAIN: ReadonlyMap<number, readonly [wide: number, word: number]> = new Map([
+  [0x00, [WASM.i64_add, WASM.i32_add]],
+  [0x10, [WASM.i64_sub, WASM.i32_sub]],
+  [0x20, [WASM.i64_mul, WASM.i32_mul]],
+  [0x40, [WASM.i64_or, WASM.i32_or]],
+  [0x50, [WASM.i64_and, WASM.i32_and]],
+  [0x60, [WASM.i64_shl, WASM.i32_shl]],
+  [0x70, [WASM.i64_shr_u, WASM.i32_shr_u]],
+  [0xa0, [WASM.i64_xor, WASM.i32_xor]],
+  [0xc0, [WASM.i64_shr_s, WASM.i32_shr_s]],
+]);
 const [DIV, NEG, MOD, MOV, SWAP] = [0x30, 0x80, 0x90, 0xb0, 0xd0] as const;
 
 /** Emits an instruction of class ALU or ALU64. */
@@ -42,7 +42,7 @@ export function emitArithmetic(code: Code, at: number): void {
 }
 
 function plain(code: Code, at: number, is64: boolean, operation: number): void {
-  const [wide, word] = PLAIN[operation]!;
+  const [wide, word] = PLAIN.get(operation)!;
   const dst = destination(code, at);
   if (is64) {
     pushRegister(code, dst);

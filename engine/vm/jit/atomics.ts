@@ -7,12 +7,12 @@ const [ADD, OR, AND, XOR, XCHG, CMPXCHG] = [0x00, 0x40, 0x50, 0xa0, 0xe0, 0xf0] 
 const FETCH = 1;
 const WORD = 0xc3;
 
-const COMBINE: Readonly<Record<number, number>> = {
-  [ADD]: WASM.i64_add,
-  [OR]: WASM.i64_or,
-  [AND]: WASM.i64_and,
-  [XOR]: WASM.i64_xor,
-};
+const COMBINE: ReadonlyMap<number, number> = new Map([
+  [ADD, WASM.i64_add],
+  [OR, WASM.i64_or],
+  [AND, WASM.i64_and],
+  [XOR, WASM.i64_xor],
+]);
 
 /** Emits an atomic operation (RFC 9669, section 5.3); the machine runs one program at a time, so it is plain. */
 export function emitAtomic(code: Code, at: number): void {
@@ -53,7 +53,7 @@ export function emitAtomic(code: Code, at: number): void {
     default:
       writer.get(wide);
       pushRegister(code, src);
-      writer.byte(COMBINE[operation]!);
+      writer.byte(COMBINE.get(operation)!);
   }
   writer.access(is64 ? WASM.i64_store : WASM.i64_store32, 0);
   if ((imm & FETCH) === 0) return;

@@ -3,18 +3,18 @@ import { constantOf, destination, pushRegister, pushSource, pushSourceWord, push
 import { WASM } from './wasm.ts';
 
 /** Comparisons by the high half of the opcode (RFC 9669, section 4.3), and what holds where they don't. */
-const COMPARE: Readonly<Record<number, readonly [wide: number, opposite: number]>> = {
-  16: [WASM.i64_eq, WASM.i64_ne],
-  32: [WASM.i64_gt_u, WASM.i64_le_u],
-  48: [WASM.i64_ge_u, WASM.i64_lt_u],
-  80: [WASM.i64_ne, WASM.i64_eq],
-  96: [WASM.i64_gt_s, WASM.i64_le_s],
-  112: [WASM.i64_ge_s, WASM.i64_lt_s],
-  160: [WASM.i64_lt_u, WASM.i64_ge_u],
-  176: [WASM.i64_le_u, WASM.i64_gt_u],
-  192: [WASM.i64_lt_s, WASM.i64_ge_s],
-  208: [WASM.i64_le_s, WASM.i64_gt_s],
-};
+const COMPARE: ReadonlyMap<number, readonly [wide: number, opposite: number]> = new Map([
+  [0x10, [WASM.i64_eq, WASM.i64_ne]],
+  [0x20, [WASM.i64_gt_u, WASM.i64_le_u]],
+  [0x30, [WASM.i64_ge_u, WASM.i64_lt_u]],
+  [0x50, [WASM.i64_ne, WASM.i64_eq]],
+  [0x60, [WASM.i64_gt_s, WASM.i64_le_s]],
+  [0x70, [WASM.i64_ge_s, WASM.i64_lt_s]],
+  [0xa0, [WASM.i64_lt_u, WASM.i64_ge_u]],
+  [0xb0, [WASM.i64_le_u, WASM.i64_gt_u]],
+  [0xc0, [WASM.i64_lt_s, WASM.i64_ge_s]],
+  [0xd0, [WASM.i64_le_s, WASM.i64_gt_s]],
+]);
 const [JSET, MAY_GOTO] = [0x40, 0xe5] as const;
 
 /** Puts on the stack whether a jump is taken, or with `negated` whether it is not. */
@@ -30,7 +30,7 @@ function compare(code: Code, at: number, opcode: number, negated: boolean): void
   const dst = destination(code, at);
   if (is64) pushRegister(code, dst);
   else pushWord(code, dst);
-  const [same, opposite] = COMPARE[opcode & 0xf0] ?? [];
+  const [same, opposite] = COMPARE.get(opcode & 0xf0) ?? [];
   if ((same === WASM.i64_eq || same === WASM.i64_ne) && constantOf(code, at) === 0) {
     writer.byte(is64 ? WASM.i64_eqz : WASM.i32_eqz);
     if ((same === WASM.i64_ne) !== negated) writer.byte(WASM.i32_eqz);

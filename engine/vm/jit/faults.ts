@@ -5,12 +5,14 @@ import { accessBytes } from './access.ts';
 
 const [CALL, LDDW, LOAD_ACQUIRE] = [0x85, 0x18, 0x100] as const;
 
-/** Register and verb of the access that an instruction makes. */
-function accessOf({ opcode, dst, src, imm }: DecodedProgram, at: number): { base: number; verb: 'reads' | 'writes' } {
-  const isOrdered = (opcode[at]! & 7) === 3 && (opcode[at]! & 0xe0) === 0xc0 && imm[at] === LOAD_ACQUIRE;
-  return (opcode[at]! & 7) === 1 || isOrdered
-    ? { base: src[at]! >> 1, verb: 'reads' }
-    : { base: dst[at]! >> 1, verb: 'writes' };
+/** What an instruction does with memory: `reads 8 bytes at r1 +16`. */
+function accessText({ opcode, dst, src, offset, imm }: DecodedProgram, at: number): string {
+  const op = opcode[at]!;
+  const isOrdered = (op & 7) === 3 && (op & 0xe0) === 0xc0 && imm[at] === LOAD_ACQUIRE;
+  const reads = (op & 7) === 1 || isOrdered;
+  const distance = offset[at]!;
+  const place = `r${(reads ? src[at]! : dst[at]!) >> 1} ${distance < 0 ? '' : '+'}${distance}`;
+  return `${reads ? 'reads' : 'writes'} ${accessBytes(op)} bytes at ${place}`;
 }
 
 /** What the interpreter says of the same instruction where it can't go on. */
@@ -21,10 +23,8 @@ export function faultAt(program: DecodedProgram, at: number, address: bigint): F
     return at >= program.opcode.length - 1
       ? new Fault(at, 'the program runs or jumps out of its instructions')
       : new Fault(at, 'there is no instruction of this machine');
-  const { base, verb } = accessOf(program, at);
-  const distance = program.offset[at]!;
-  const operand = `r${base} ${distance < 0 ? '' : '+'}${distance} = 0x${BigInt.asUintN(64, address).toString(16)}`;
-  return new Fault(at, `${verb} ${accessBytes(opcode)} bytes at ${operand}, where there is no memory`);
+  const place = `${accessText(program, at)} = 0x${BigInt.asUintN(64, address).toString(16)}`;
+  return new Fault(at, `${place}, where there is no memory`);
 }
 
 /** The end of the budget: `count` instructions begin at a slot, of which `left` could still be executed. */
@@ -35,8 +35,5 @@ export function exhaustedAt({ opcode }: DecodedProgram, start: number, left: num
 }
 
 /** A trap of compiled code: only programs that the verifier should not have accepted, as others check first. */
-export function trapAt(program: DecodedProgram, at: number): Fault {
-  const { base, verb } = accessOf(program, at);
-  const bytes = accessBytes(program.opcode[at]!);
-  return new Fault(at, `${verb} ${bytes} bytes at r${base} ${program.offset[at]}, beyond the machine's memory`);
-}
+export const trapAt = (program: DecodedProgram, at: number): Fault =>
+  new Fault(at, `${accessText(program, at)}, beyond the machine's memory`);
