@@ -1,5 +1,6 @@
 import { BPF_F_NO_PREALLOC, type MapSpec } from '../object/index.ts';
 import { align8 } from './align.ts';
+import { copyBytes } from './copy.ts';
 import { createElements } from './elements.ts';
 import { E2BIG, EEXIST, EINVAL, ENOENT, ENOMEM } from './errno.ts';
 import { createHashTable, KEY_AT } from './hash-table.ts';
@@ -28,7 +29,7 @@ export function createHashMap(memory: MapMemory, spec: MapSpec, handle: number, 
   let count = 0;
 
   const put = (element: number, keyOffset: number, keyHash: number): number => {
-    bytes.copyWithin(element + KEY_AT, keyOffset, keyOffset + keySize);
+    copyBytes(memory, element + KEY_AT, keyOffset, keySize);
     table.link(element, keyHash);
     return element + valueAt;
   };

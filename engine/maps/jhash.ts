@@ -31,9 +31,9 @@ export function jhash(view: DataView, offset: number, length: number, seed: numb
     b = (b + a) | 0;
   }
   if (left === 0) return c >>> 0;
-  a = (a + word(view, at, left)) | 0;
-  b = (b + word(view, at + 4, left - 4)) | 0;
-  c = (c + word(view, at + 8, left - 8)) | 0;
+  if (left > 8) c = (c + (left === 12 ? view.getInt32(at + 8, true) : rest(view, at + 8, left - 8))) | 0;
+  if (left > 4) b = (b + (left >= 8 ? view.getInt32(at + 4, true) : rest(view, at + 4, left - 4))) | 0;
+  a = (a + (left >= 4 ? view.getInt32(at, true) : rest(view, at, left))) | 0;
   c = ((c ^ b) - rotate(b, 14)) | 0;
   a = ((a ^ c) - rotate(c, 11)) | 0;
   b = ((b ^ a) - rotate(a, 25)) | 0;
@@ -44,10 +44,9 @@ export function jhash(view: DataView, offset: number, length: number, seed: numb
   return c >>> 0;
 }
 
-/** The next up to 4 of `left` bytes as a number; 0 where there are none left. */
-function word(view: DataView, at: number, left: number): number {
-  if (left >= 4) return view.getInt32(at, true);
+/** The last 1 to 3 bytes as a number. */
+function rest(view: DataView, at: number, length: number): number {
   let value = 0;
-  for (let i = left - 1; i >= 0; i--) value = (value << 8) | view.getUint8(at + i);
+  for (let i = length - 1; i >= 0; i--) value = (value << 8) | view.getUint8(at + i);
   return value;
 }

@@ -1,5 +1,6 @@
 import type { MapSpec } from '../object/index.ts';
 import { align8 } from './align.ts';
+import { copyBytes } from './copy.ts';
 import { createElements } from './elements.ts';
 import { EBADF, EEXIST, EINVAL, ENOENT, ENOMEM, ENOTSUPP } from './errno.ts';
 import { BPF_ANY, BPF_EXIST, BPF_NOEXIST, type LocalStorageMap, type MapHost } from './map.ts';
@@ -54,7 +55,7 @@ export function createLocalStorage(memory: MapMemory, spec: MapSpec, handle: num
       if (element !== undefined) return element + VALUE_AT;
       const value = create ? place(owner, BPF_NOEXIST) : 0;
       if (value <= 0) return 0;
-      if (valueOffset !== 0) bytes.copyWithin(value, valueOffset, valueOffset + valueSize);
+      if (valueOffset !== 0) copyBytes(memory, value, valueOffset, valueSize);
       return value;
     },
     deleteStorage,

@@ -1,5 +1,6 @@
 import type { MapSpec } from '../object/index.ts';
 import { align8 } from './align.ts';
+import { copyBytes } from './copy.ts';
 import { createElements } from './elements.ts';
 import { EEXIST, EINVAL, ENOENT, ENOMEM, ENOSPC } from './errno.ts';
 import { BPF_ANY, BPF_EXIST, BPF_NOEXIST, type BpfMap, type MapHost } from './map.ts';
@@ -27,7 +28,8 @@ export function createLpmTrie(memory: MapMemory, spec: MapSpec, handle: number, 
   const size = valueAt + align8(valueSize);
   /** Every second key may need an intermediate node, and an update has its new node before it gives back the old. */
   const elements = createElements(memory, { size, valueAt, valueSize, stride: size }, 2 * maxEntries + 1);
-  const mostBits = 8 * (keySize - PREFIX_BYTES);
+  const dataSize = keySize - PREFIX_BYTES;
+  const mostBits = 8 * dataSize;
   /** A place like a child's, for the root. */
   const root = memory.allocate(8);
   let count = 0;
@@ -43,10 +45,16 @@ export function createLpmTrie(memory: MapMemory, spec: MapSpec, handle: number, 
   /** How many leading bits a node and a key have in common, at most as many as the shorter of both has. */
   const commonBits = (node: number, key: number): number => {
     const most = Math.min(bitsOf(node + KEY_AT), bitsOf(key));
-    for (let at = 0; at < most; at += 8) {
-      const i = PREFIX_BYTES + (at >>> 3);
-      const different = view.getUint8(node + KEY_AT + i) ^ view.getUint8(key + i);
-      if (different !== 0) return Math.min(most, at + Math.clz32(different) - 24);
+    const data = key + PREFIX_BYTES;
+    const own = node + KEY_AT + PREFIX_BYTES;
+    let at = 0;
+    for (; at + 4 <= dataSize && 8 * at < most; at += 4) {
+      const different = view.getInt32(own + at) ^ view.getInt32(data + at);
+      if (different !== 0) return Math.min(most, 8 * at + Math.clz32(different));
+    }
+    for (; 8 * at < most; at++) {
+      const different = view.getUint8(own + at) ^ view.getUint8(data + at);
+      if (different !== 0) return Math.min(most, 8 * at + Math.clz32(different) - 24);
     }
     return most;
   };
@@ -85,7 +93,7 @@ export function createLpmTrie(memory: MapMemory, spec: MapSpec, handle: number, 
     const node = elements.take();
     if (node === 0) return 0;
     bytes.fill(0, node, node + KEY_AT);
-    bytes.copyWithin(node + KEY_AT, key, key + keySize);
+    copyBytes(memory, node + KEY_AT, key, keySize);
     return node;
   };
 

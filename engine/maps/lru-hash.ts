@@ -1,5 +1,6 @@
 import { BPF_F_NO_COMMON_LRU, type MapSpec } from '../object/index.ts';
 import { align8 } from './align.ts';
+import { copyBytes } from './copy.ts';
 import { createElements } from './elements.ts';
 import { EEXIST, EINVAL, ENOENT, ENOMEM } from './errno.ts';
 import { createHashTable, KEY_AT } from './hash-table.ts';
@@ -39,7 +40,7 @@ export function createLruHashMap(memory: MapMemory, spec: MapSpec, handle: numbe
     return element === 0 ? 0 : element + valueAt;
   };
   const put = (element: number, keyOffset: number, keyHash: number): void => {
-    bytes.copyWithin(element + KEY_AT, keyOffset, keyOffset + keySize);
+    copyBytes(memory, element + KEY_AT, keyOffset, keySize);
     table.link(element, keyHash);
     lru.add(element + nodeAt);
   };

@@ -1,5 +1,6 @@
 import { BPF_F_INNER_MAP, type MapSpec } from '../object/index.ts';
 import { align8 } from './align.ts';
+import { copyBytes } from './copy.ts';
 import { createElements } from './elements.ts';
 import { E2BIG, EBADF, EEXIST, EINVAL, ENOENT, ENOMEM, ENOTSUPP } from './errno.ts';
 import { createHashTable, KEY_AT } from './hash-table.ts';
@@ -42,7 +43,7 @@ export function createArrayOfMaps(memory: MapMemory, spec: MapSpec, handle: numb
 
 /** A hash map of maps (kernel/bpf/hashtab.c, map_in_map.c); file descriptors and ids are handles of maps. */
 export function createHashOfMaps(memory: MapMemory, spec: MapSpec, handle: number, host?: MapHost): MapOfMaps {
-  const { bytes, view } = memory;
+  const { view } = memory;
   const { keySize, maxEntries } = spec;
   const valueAt = KEY_AT + align8(keySize);
   const shape = { size: valueAt + 8, valueAt, valueSize: 0, stride: 8 };
@@ -70,7 +71,7 @@ export function createHashOfMaps(memory: MapMemory, spec: MapSpec, handle: numbe
     const element = elements.take();
     if (element === 0) return -ENOMEM;
     count++;
-    bytes.copyWithin(element + KEY_AT, keyOffset, keyOffset + keySize);
+    copyBytes(memory, element + KEY_AT, keyOffset, keySize);
     table.link(element, hash);
     return element;
   };

@@ -1,4 +1,5 @@
 import type { MapSpec } from '../object/index.ts';
+import { copyBytes } from './copy.ts';
 import { ENOENT } from './errno.ts';
 import type { PerCpuMap } from './map.ts';
 import type { MapMemory } from './map-memory.ts';
@@ -48,7 +49,7 @@ export function mapOperations(memory: MapMemory, spec: MapSpec, shape: ValueShap
     updateAt: (keyOffset, valueOffset, flags) => {
       const at = place(keyOffset, flags);
       if (at < 0) return at;
-      bytes.copyWithin(at + current(), valueOffset, valueOffset + valueSize);
+      copyBytes(memory, at + current(), valueOffset, valueSize);
       return 0;
     },
     ...userOperations(memory, spec, userBytes, {

@@ -1,4 +1,5 @@
 import type { MapSpec } from '../object/index.ts';
+import { copyBytes } from './copy.ts';
 import { E2BIG, EINVAL, ENOENT } from './errno.ts';
 import { BPF_ANY, BPF_EXIST, type KeylessMap } from './map.ts';
 import type { MapMemory } from './map-memory.ts';
@@ -38,7 +39,7 @@ export function createQueueStack(memory: MapMemory, spec: MapSpec, handle: numbe
       bytes.fill(0, valueOffset, valueOffset + valueSize);
       return place;
     }
-    bytes.copyWithin(valueOffset, place, place + valueSize);
+    copyBytes(memory, valueOffset, place, valueSize);
     return 0;
   };
 
@@ -51,7 +52,7 @@ export function createQueueStack(memory: MapMemory, spec: MapSpec, handle: numbe
     pushAt: (valueOffset, flags) => {
       const place = pushPlace(flags);
       if (place < 0) return place;
-      bytes.copyWithin(place, valueOffset, valueOffset + valueSize);
+      copyBytes(memory, place, valueOffset, valueSize);
       return 0;
     },
     popAt: (valueOffset) => give(popPlace(), valueOffset),
