@@ -14,7 +14,8 @@ import {
   W64,
   type Width,
 } from './range.ts';
-import { constant, fromParts, isConstant, LOADED, type Scalar, UNKNOWN, zeroExtend } from './scalar.ts';
+import { constant, fromParts, isConstant, LOADED, type Scalar, smallScalar, UNKNOWN, zeroExtend } from './scalar.ts';
+import { calculateSmall } from './small.ts';
 import {
   TNUM_UNKNOWN,
   type Tnum,
@@ -109,6 +110,10 @@ const lowParts = (s: Scalar): Parts => ({ bits: tnumLow(s.bits, 32), range: s.lo
 
 /** What is known of `a operation b` (RFC 9669, section 4.1). */
 export function calculate(operation: Operator, width: 32 | 64, a: Scalar, b: Scalar): Scalar {
+  if (a.small && b.small) {
+    const found = calculateSmall(operation, width, a.small, b.small);
+    if (found) return smallScalar(found);
+  }
   if (isConstant(a) && isConstant(b)) return constant(evaluate(operation, width, a.bits.value, b.bits.value));
   const transfer = TRANSFERS[operation];
   if (width === 32) {
@@ -141,6 +146,7 @@ export const bytesOf = (a: Scalar, from: number, size: number): Scalar =>
 
 /** Bounds in which a number lies that is added to an address, or undefined where a bound exceeds `limit`. */
 export function offsetBounds(s: Scalar, limit: bigint): { min: number; max: number } | undefined {
+  if (s.small) return s.small.max > Number(limit) ? undefined : s.small;
   if (s.wide.smin < -limit || s.wide.smax > limit) return undefined;
   return { min: Number(s.wide.smin), max: Number(s.wide.smax) };
 }

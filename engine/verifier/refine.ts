@@ -1,5 +1,6 @@
 import { max, min, type Range, W32, W64, type Width } from './range.ts';
-import { constant, deduce, isConstant, type Scalar, scalarContains } from './scalar.ts';
+import { constant, deduce, isConstant, type Scalar, scalarContains, smallScalar } from './scalar.ts';
+import { refineSmall, type Small } from './small.ts';
 import { type Tnum, tnum, tnumIntersect, U32_MAX, U64_MAX } from './tnum.ts';
 
 /** Conditions of RFC 9669, section 4.3, and `jclear`, which is not `jset`. */
@@ -53,6 +54,10 @@ export function refine(
   taken: boolean,
 ): Refined | undefined {
   const holding = taken ? condition : OPPOSITE[condition];
+  if (dst.small && src.small) {
+    const found = refineSmall(holding, dst.small, src.small);
+    return found && [refined(dst, found[0]), refined(src, found[1])];
+  }
   if (isConstant(dst) && isConstant(src)) {
     return holds(holding, width, dst.bits.value, src.bits.value) ? [dst, src] : undefined;
   }
@@ -80,6 +85,9 @@ export function refine(
       return swap(greater('jsge', width, src, dst));
   }
 }
+
+/** The scalar with what was learnt, itself where that is nothing. */
+const refined = (s: Scalar, small: Small): Scalar => (small === s.small ? s : smallScalar(small, s.id));
 
 const swap = (refined: Refined | undefined): Refined | undefined => refined && [refined[1], refined[0]];
 

@@ -1,4 +1,5 @@
 import { deduceRange, max, min, type Range, rangeContains, W32, W64 } from './range.ts';
+import { deduceSmall, type Small, smallBits, smallContains, smallRange } from './small.ts';
 import {
   TNUM_UNKNOWN,
   type Tnum,
@@ -20,21 +21,64 @@ export interface Scalar {
   readonly low: Range;
   /** Copies of one value share an id, so that a test of one teaches about all; 0 is none. */
   readonly id: number;
+  /** The same as integers, where it is a number of 31 bits for certain. */
+  readonly small: Small | undefined;
 }
+
+/** A number of 31 bits: 64-bit numbers are made of it only where they are asked for. */
+class SmallScalar implements Scalar {
+  readonly kind = 'scalar';
+  readonly small: Small;
+  readonly id: number;
+  #bits: Tnum | undefined;
+  #range: Range | undefined;
+
+  constructor(small: Small, id: number) {
+    this.small = small;
+    this.id = id;
+  }
+
+  get bits(): Tnum {
+    this.#bits ??= smallBits(this.small);
+    return this.#bits;
+  }
+
+  get wide(): Range {
+    this.#range ??= smallRange(this.small);
+    return this.#range;
+  }
+
+  get low(): Range {
+    return this.wide;
+  }
+}
+
+/** A scalar of 31 bits. */
+export const smallScalar = (small: Small, id = 0): Scalar =>
+  small.mask === 0 ? (SMALL[small.value] ?? new SmallScalar(small, 0)) : new SmallScalar(small, id);
 
 const HIGH = U64_MAX ^ U32_MAX;
 const S32_MAX = 0x7fff_ffffn;
 
-const scalar = (bits: Tnum, wide: Range, low: Range, id: number): Scalar => ({ kind: 'scalar', bits, wide, low, id });
+const scalar = (bits: Tnum, wide: Range, low: Range, id: number): Scalar => ({
+  kind: 'scalar',
+  bits,
+  wide,
+  low,
+  id,
+  small: undefined,
+});
 
 /** Anything. */
 export const UNKNOWN: Scalar = scalar(TNUM_UNKNOWN, W64.full, W32.full, 0);
 
+const exactly = (value: number): Small => ({ value, mask: 0, min: value, max: value });
+
 function newConstant(value: bigint): Scalar {
   const u = BigInt.asUintN(64, value);
   const s = BigInt.asIntN(64, value);
+  if (u <= S32_MAX) return new SmallScalar(exactly(Number(u)), 0);
   const wide = { umin: u, umax: u, smin: s, smax: s };
-  if (u <= W32.smax) return scalar(tnum(u, 0n), wide, wide, 0);
   const u32 = u & U32_MAX;
   const s32 = BigInt.asIntN(32, u);
   return scalar(tnum(u, 0n), wide, { umin: u32, umax: u32, smin: s32, smax: s32 }, 0);
@@ -46,11 +90,11 @@ const SMALL: readonly Scalar[] = Array.from({ length: 256 }, (_, n) => newConsta
 export const constant = (value: bigint): Scalar =>
   value >= 0n && value < 256n ? SMALL[Number(value)]! : newConstant(value);
 
-export const isConstant = (s: Scalar): boolean => s.bits.mask === 0n;
+export const isConstant = (s: Scalar): boolean => (s.small ? s.small.mask === 0 : s.bits.mask === 0n);
 
 /** Joins what bits and bounds say of each other; undefined where no number fits all of them. */
 export function deduce(bits: Tnum, wide: Range, low: Range, id = 0): Scalar | undefined {
-  if (wide.umax <= S32_MAX || (bits.value | bits.mask) <= S32_MAX) return deduceSmall(bits, wide, low, id);
+  if (wide.umax <= S32_MAX || (bits.value | bits.mask) <= S32_MAX) return deduceLow(bits, wide, low, id);
   let known = bits;
   let w = wide;
   let l = low;
@@ -77,30 +121,17 @@ export function deduce(bits: Tnum, wide: Range, low: Range, id = 0): Scalar | un
   return scalar(known, w, l, id);
 }
 
-/** `deduce` for numbers that fit 31 bits, where every reading is the same and JavaScript's integers do. */
-function deduceSmall(bits: Tnum, wide: Range, low: Range, id: number): Scalar | undefined {
+/** `deduce` for numbers that fit 31 bits. */
+function deduceLow(bits: Tnum, wide: Range, low: Range, id: number): Scalar | undefined {
   if (wide.smax < 0n || low.smax < 0n || wide.umin > S32_MAX || low.umin > S32_MAX) return undefined;
   if ((bits.value | low.umin) > S32_MAX) return undefined;
-  let value = Number(bits.value);
-  let mask = Number(bits.mask & S32_MAX);
-  let least = Math.max(value, small(wide.umin), small(wide.smin), small(low.umin), small(low.smin));
-  let most = Math.min(value | mask, small(wide.umax), small(wide.smax), small(low.umax), small(low.smax));
-  for (let round = 0; round < 2; round++) {
-    if (least > most) return undefined;
-    const common = (1 << (32 - Math.clz32(least ^ most))) - 1;
-    const [prefix, unknown] = [least & ~common, mask & common];
-    if (((prefix ^ value) & ~mask & ~common) !== 0) return undefined;
-    value = (value | prefix) & ~unknown;
-    if (unknown === mask) break;
-    mask = unknown;
-    least = Math.max(least, value);
-    most = Math.min(most, value | mask);
-  }
-  if (least > most) return undefined;
-  if (mask === 0) return least <= value && value <= most ? constant(BigInt(value)) : undefined;
-  const [umin, umax] = [BigInt(least), BigInt(most)];
-  const range = { umin, umax, smin: umin, smax: umax };
-  return scalar(tnum(BigInt(value), BigInt(mask)), range, range, id);
+  const found = deduceSmall(
+    Number(bits.value),
+    Number(bits.mask & S32_MAX),
+    Math.max(small(wide.umin), small(wide.smin), small(low.umin), small(low.smin)),
+    Math.min(small(wide.umax), small(wide.smax), small(low.umax), small(low.smax)),
+  );
+  return found && smallScalar(found, id);
 }
 
 /** A bound cut to what 31 bits hold. */
@@ -171,6 +202,7 @@ export const LOADED_SIGNED: Readonly<Record<number, Scalar>> = {
 
 /** The low 32 bits, the high half becomes 0: what every 32-bit operation does to its result. */
 export function zeroExtend32(s: Scalar): Scalar {
+  if (s.small) return s;
   if (s.wide.umax <= U32_MAX) return s;
   return fromParts(tnumLow(s.bits, 32), { ...W64.full, umin: s.low.umin, umax: s.low.umax }, s.low);
 }
@@ -178,6 +210,7 @@ export function zeroExtend32(s: Scalar): Scalar {
 /** The low 8 or 16 bits (or 32 or 64). */
 export function zeroExtend(s: Scalar, width: number): Scalar {
   if (width === 64) return s;
+  if (s.small && s.small.max < 2 ** width) return s;
   if (width === 32) return zeroExtend32(s);
   const umax = (1n << BigInt(width)) - 1n;
   return s.wide.umax <= umax ? s : fromParts(tnumLow(s.bits, width), { ...W64.full, umax }, W32.full);
@@ -185,6 +218,7 @@ export function zeroExtend(s: Scalar, width: number): Scalar {
 
 /** Sign-extends the low 8, 16 or 32 bits to 64. */
 export function signExtend(s: Scalar, width: number): Scalar {
+  if (s.small && s.small.max < 2 ** (width - 1)) return s;
   const bits = tnumSignExtend(s.bits, width);
   if (bits.mask === 0n) return constant(bits.value);
   const smax = (1n << BigInt(width - 1)) - 1n;
@@ -194,11 +228,14 @@ export function signExtend(s: Scalar, width: number): Scalar {
   return fromParts(bits, { ...W64.full, ...bounds }, W32.full);
 }
 
-export const withId = (s: Scalar, id: number): Scalar => (s.id === id ? s : scalar(s.bits, s.wide, s.low, id));
+export const withId = (s: Scalar, id: number): Scalar =>
+  s.id === id ? s : s.small ? smallScalar(s.small, id) : scalar(s.bits, s.wide, s.low, id);
 
 /** Whether each number that `b` allows is allowed by `a`. */
 export function scalarContains(a: Scalar, b: Scalar): boolean {
   if (a === b) return true;
+  if (a.small) return b.small !== undefined && smallContains(a.small, b.small);
+  if (a === UNKNOWN) return true;
   if (a.bits.mask === 0n) return b.bits.mask === 0n && a.bits.value === b.bits.value;
   return rangeContains(a.wide, b.wide) && tnumContains(a.bits, b.bits) && rangeContains(a.low, b.low);
 }
