@@ -20,10 +20,17 @@ export const corpusNames: readonly string[] = readdirSync(FOLDER)
   .map((file) => basename(file, '.c'))
   .sort();
 
+const compiled = new Map<string, CorpusObject>();
+
 /** One C program of test/objects, compiled and read. */
 export function corpusObject(name: string, options: CompileOptions = {}): CorpusObject {
+  const key = JSON.stringify([name, options]);
+  const known = compiled.get(key);
+  if (known) return known;
   const bytes = compileC(join(FOLDER, `${name}.c`), options);
-  return { name, bytes, object: readElf(bytes, `${name}.o`) };
+  const made: CorpusObject = { name, bytes, object: readElf(bytes, `${name}.o`) };
+  compiled.set(key, made);
+  return made;
 }
 
 /** All of them, compiled on the way. */
