@@ -26,24 +26,50 @@ export function createMachines(): Machines {
   };
 }
 
-function bytes(random: Random, length: number): Uint8Array {
+/** Immediates of a program: numbers next to them are where a bound that is wrong by one shows. */
+const immediates = (instructions: readonly Instruction[]): readonly number[] => [
+  ...new Set(instructions.filter(({ opcode }) => opcode !== CALL && opcode !== LDDW).map(({ imm }) => imm)),
+];
+
+function bytes(random: Random, length: number, near: readonly number[]): Uint8Array {
   const all = new Uint8Array(length);
   const view = new DataView(all.buffer);
-  for (let at = 0; at + 8 <= length; at += 8) view.setBigUint64(at, random.number64(), true);
+  for (let at = 0; at + 8 <= length; at += 8) {
+    const number = random.chance(0.4) ? BigInt(random.pick(near) + random.between(-1, 1)) : random.number64();
+    view.setBigUint64(at, number, true);
+  }
   return all;
 }
 
 const key = (n: number): Uint8Array => new Uint8Array(Uint32Array.of(n).buffer);
 
-function anInput(random: Random, { contextBytes }: Profile): Input {
+function anInput(random: Random, { contextBytes }: Profile, near: readonly number[]): Input {
   const entries = Array.from({ length: 8 }, (_, n) => n).filter(() => random.chance(0.4));
   return {
-    context: bytes(random, contextBytes),
-    packet: bytes(random, random.pick([64, 72, 120])),
-    cell: bytes(random, CELL_BYTES),
-    list: Array.from({ length: MAPS.list.maxEntries }, () => bytes(random, MAPS.list.valueSize)),
-    table: entries.slice(0, MAPS.table.maxEntries).map((n) => [key(n), bytes(random, MAPS.table.valueSize)] as const),
+    context: bytes(random, contextBytes, near),
+    packet: bytes(random, random.pick([64, 72, 120]), near),
+    cell: bytes(random, CELL_BYTES, near),
+    list: Array.from({ length: MAPS.list.maxEntries }, () => bytes(random, MAPS.list.valueSize, near)),
+    table: entries
+      .slice(0, MAPS.table.maxEntries)
+      .map((n) => [key(n), bytes(random, MAPS.table.valueSize, near)] as const),
   };
+}
+
+/** Moves one access, or one constant that something is compared with or masked by, a little. */
+function nudge(instructions: readonly Instruction[], random: Random): readonly Instruction[] {
+  const places = [...instructions.keys()].filter((at) => {
+    const { opcode } = instructions[at]!;
+    return instructions[at - 1]?.opcode !== LDDW && (isAccess(opcode) || isBound(opcode));
+  });
+  if (places.length === 0) return instructions;
+  const at = random.pick(places);
+  const it = instructions[at]!;
+  return instructions.map((instruction, n) => {
+    if (n !== at) return instruction;
+    if (isAccess(it.opcode)) return { ...it, offset: it.offset + random.pick([-8, -4, -1, 1, 2, 4, 8, 16]) };
+    return { ...it, imm: (it.imm + random.pick([-1, 1, 8])) | 0 };
+  });
 }
 
 /** The program of one number, and what it is run on; the same for the same seed. */
@@ -53,19 +79,27 @@ export interface Case {
   readonly inputs: readonly Input[];
 }
 
+const CALL = 0x85;
+/** Loads and stores other than wide constants. */
+const isAccess = (opcode: number): boolean => (opcode & 7) <= 3 && opcode !== LDDW;
+/** Comparisons with a constant, and masks. */
+const isBound = (opcode: number): boolean => {
+  const isJump = (opcode & 7) === 5 || (opcode & 7) === 6;
+  return (opcode & 8) === 0 && (isJump ? ![0x00, 0x80, 0x90].includes(opcode & 0xf0) : (opcode & 0xf4) === 0x54);
+};
 const INPUTS = 2;
-/** How many of ten programs are changed after they were made, and how many of ten of the others have slips. */
-const [MUTATED, SLIPPED] = [0.3, 0.2];
+/** Shares of the programs that are changed after they were made, of the others whose bounds are moved, and of those with slips. */
+const [MUTATED, NUDGED, SLIPPED] = [0.25, 0.35, 0.2];
 
 export function aCase(seed: number, profile: Profile): Case {
   const random = createRandom(seed);
   const { items } = generate(random, profile, random.chance(SLIPPED) ? 0.02 : 0);
   const program = { name: 'generated', hook: 'raw_tp/sys_enter' as const, ...assemble(items) };
   let instructions: readonly Instruction[] = relocate(program, (name) => HANDLES[name as MapName], BTF);
-  if (random.chance(MUTATED)) {
-    for (let changes = random.between(1, 2); changes > 0; changes--) instructions = mutate(instructions, random);
-  }
-  return { profile, instructions, inputs: Array.from({ length: INPUTS }, () => anInput(random, profile)) };
+  if (random.chance(MUTATED)) instructions = mutate(instructions, random);
+  else if (random.chance(NUDGED)) instructions = nudge(instructions, random);
+  const near = immediates(instructions);
+  return { profile, instructions, inputs: Array.from({ length: INPUTS }, () => anInput(random, profile, near)) };
 }
 
 export const accepted = ({ checked }: Machines, { instructions, profile }: Case): Verified | undefined => {
