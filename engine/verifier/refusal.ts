@@ -22,8 +22,7 @@ export function refusal(
   state?: State,
   start?: State,
 ): VerifierError {
-  const texts = textsOf(instructions, context);
-  const text = (slot: number): string => texts.get(slot) ?? '(no instruction)';
+  const text = (slot: number): string => textAt(instructions, context, slot);
   const trace = session && state && start ? traceTo(session, start, state, at, PATH_STEPS) : [];
   const registers = state ? showState(state) : '';
   const line = nearestLine(context.lines ?? [], at);
@@ -45,13 +44,14 @@ export function refusal(
   });
 }
 
-const textsOf = (instructions: readonly Instruction[], context: VerifierContext): ReadonlyMap<number, string> =>
-  new Map(
-    disassemble(instructions, {
-      helper: (id) => context.helper(id)?.name,
-      map: (handle) => context.map(handle)?.name,
-    }).map(({ at, text }) => [at, text]),
-  );
+/** The disassembly of the instruction at a slot. */
+const textAt = (instructions: readonly Instruction[], context: VerifierContext, at: number): string => {
+  const [line] = disassemble(instructions.slice(at, at + 2), {
+    helper: (id) => context.helper(id)?.name,
+    map: (handle) => context.map(handle)?.name,
+  });
+  return line?.text ?? '(no instruction)';
+};
 
 function nearestLine(lines: readonly LineInfo[], at: number): LineInfo | undefined {
   let nearest: LineInfo | undefined;

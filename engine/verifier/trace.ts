@@ -14,6 +14,9 @@ export interface TraceLine {
   readonly changes: string;
 }
 
+/** Longer ways are not gone again: what their instructions did isn't noted. */
+const MOST_AGAIN = 200_000;
+
 /**
  * Goes the way to a state once more, now noting what each instruction does: the last `limit` before `at`, oldest first.
  * Exploring itself keeps only where the way jumped.
@@ -22,6 +25,7 @@ export function traceTo(session: Session, start: State, end: State, at: number, 
   const jumps = jumpsOf(end.history);
   let slot = session.flow.functions[start.frames[0]!.function]!;
   const total = countSteps(session, jumps, slot, at);
+  const again = total <= MOST_AGAIN;
   const state = copyState(start);
   const lines: TraceLine[] = [];
   let next = 0;
@@ -34,9 +38,9 @@ export function traceTo(session: Session, start: State, end: State, at: number, 
     }
     const jump = jumps[next]?.from === slot && !jumps[next]!.frames ? jumps[next++] : undefined;
     const noted = total - done <= limit;
-    const before = noted ? snapshot(state) : undefined;
-    follow(session, state, step, jump);
-    if (before) lines.push({ at: slot, changes: changes(before, state) });
+    const before = noted && again ? snapshot(state) : undefined;
+    if (again) follow(session, state, step, jump);
+    if (noted) lines.push({ at: slot, changes: before ? changes(before, state) : '' });
     slot = jump ? jump.to : step.next;
   }
   return lines;
