@@ -1,11 +1,14 @@
 import { calculate, isOperator, negate, swapBytes } from './arithmetic.ts';
 import { MAX_OFFSET } from './bounds.ts';
 import { Rejection } from './error.ts';
+import { extendSign, isOpaque } from './linux.ts';
 import { isConstant, type Scalar, signExtend, UNKNOWN, withId, zeroExtend32 } from './scalar.ts';
 import { read, type Session } from './session.ts';
 import { current, type State } from './state.ts';
 import type { Step } from './step.ts';
 import { describeTarget, type Pointer, type Value, ZERO } from './value.ts';
+
+const isLinux = ({ context }: Session): boolean => context.profile !== 'isa';
 
 /** An arithmetic instruction. @throws Rejection */
 export function arithmetic(session: Session, state: State, step: Step): void {
@@ -15,7 +18,7 @@ export function arithmetic(session: Session, state: State, step: Step): void {
       registers[step.dst] = moved(session, state, step);
       return;
     case 'movsx':
-      registers[step.dst] = extended(read(state, step.src), step);
+      registers[step.dst] = extended(session, read(state, step.src), step);
       return;
     case 'neg': {
       const value = read(state, step.dst);
@@ -27,7 +30,9 @@ export function arithmetic(session: Session, state: State, step: Step): void {
     case 'bswap': {
       const value = read(state, step.dst);
       const scalar = value.kind === 'scalar' ? value : UNKNOWN;
-      registers[step.dst] = swapBytes(step.operation, step.width === 8 ? 16 : step.width, scalar);
+      registers[step.dst] = isLinux(session)
+        ? UNKNOWN
+        : swapBytes(step.operation, step.width === 8 ? 16 : step.width, scalar);
       return;
     }
     default: {
@@ -51,20 +56,10 @@ function moved(session: Session, state: State, step: Step): Value {
 }
 
 /** `offset` of the instruction is the number of bits that are extended. */
-function extended(value: Value, step: Step): Value {
+function extended(session: Session, value: Value, step: Step): Value {
+  if (isLinux(session) && value.kind === 'scalar') return extendSign(value, step.offset, step.width === 64 ? 64 : 32);
   const wide = signExtend(value.kind === 'scalar' ? value : UNKNOWN, step.offset);
   return step.width === 32 ? zeroExtend32(wide) : wide;
-}
-
-/**
- * Whether Linux does not follow an operation: quotients, remainders, and shifts by what isn't one number within the width
- * (is_safe_to_compute_dst_reg_range of kernel/bpf/verifier.c). A program that needs their range would not load there.
- */
-function isOpaque(operation: string, width: 32 | 64, by: Scalar): boolean {
-  if (/div|mod/.test(operation)) return true;
-  if (!/sh$/.test(operation)) return false;
-  const { umin, umax } = width === 64 ? by.wide : by.low;
-  return umin !== umax || umax >= BigInt(width);
 }
 
 function combined(session: Session, step: Step, dst: Value, src: Value): Value {
@@ -72,9 +67,7 @@ function combined(session: Session, step: Step, dst: Value, src: Value): Value {
   const width = step.width === 64 ? 64 : 32;
   if (!isOperator(operation)) throw new Rejection(`${operation} is not supported`);
   if (dst.kind === 'scalar' && src.kind === 'scalar') {
-    return session.context.profile !== 'isa' && isOpaque(operation, width, src)
-      ? UNKNOWN
-      : calculate(operation, width, dst, src);
+    return isLinux(session) && isOpaque(operation, width, src) ? UNKNOWN : calculate(operation, width, dst, src);
   }
   if (width === 32) {
     if (operation === 'sub') return UNKNOWN;
@@ -102,7 +95,7 @@ function displaced(session: Session, register: number, p: Pointer, operation: 'a
   if (p.target.kind === 'packet_end' || p.target.kind === 'code') {
     throw new Rejection(`arithmetic on ${describeTarget(p.target)}; it can only be compared or passed on`);
   }
-  const linux = session.context.profile !== 'isa';
+  const linux = isLinux(session);
   if (linux && operation === 'sub' && p.target.kind === 'stack') {
     throw new Rejection(
       `r${register} points into the stack, from which Linux subtracts nothing; add a negative number`,

@@ -3,6 +3,7 @@ import { contextAsMemory, loadContext, storeContext } from './context-memory.ts'
 import { Rejection } from './error.ts';
 import { frozenNumber } from './frozen.ts';
 import { checkStruct, loadMember } from './kernel-memory.ts';
+import { isUnread } from './linux.ts';
 import { checkPacket } from './packet.ts';
 import { LOADED, LOADED_SIGNED, signExtend } from './scalar.ts';
 import { noteLoad, read, type Session } from './session.ts';
@@ -119,6 +120,7 @@ function loaded(session: Session, state: State, step: Step, p: Pointer): Value {
   if (span.min !== span.max || slotIndex(span.min) !== slotIndex(span.min + size - 1)) return unknown;
   const { stack } = state.frames[target.frame]!;
   checkWholePointer(session, stack, span.min, size);
+  if (session.context.profile !== 'isa' && isUnread(stack[slotIndex(span.min)]!, span.min & 7, size)) return unknown;
   const value = readStack(stack, span.min, size);
   if (!signed) return value;
   return value.kind === 'scalar' ? signExtend(value, step.width) : unknown;

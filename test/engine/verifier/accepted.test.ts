@@ -252,21 +252,6 @@ const ROWS: readonly Row[] = [
     ],
   },
   {
-    name: 'a part of a constant on the stack',
-    items: [
-      loadMapValue(R6, 'config', 0),
-      lddw(R1, 0x0a00_0000_0009n),
-      stx('dw', R10, -8, R1),
-      ldx('w', R2, R10, -8),
-      ldx('h', R3, R10, -4),
-      sub(R3, 0x0a00 - 10),
-      add(R2, R3),
-      add(R6, R2),
-      ldx('dw', R3, R6, 0),
-      ...end,
-    ],
-  },
-  {
     name: 'the stack at a masked offset',
     items: [
       st('dw', R10, -16, 0),

@@ -1,12 +1,17 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   add,
   and,
+  assemble,
   atomicAdd,
   div,
+  jgt,
+  label,
   ldx,
+  le,
   loadMapValue,
   mov,
+  movsx,
   R0,
   R1,
   R2,
@@ -17,7 +22,10 @@ import {
   stx,
   sub,
 } from '../../../engine/isa/index.ts';
-import { end, found, noLowerBound, type Refusal, refusalOf } from './programs.ts';
+import { relocate } from '../../../engine/object/index.ts';
+import { createLinuxMap, tryLoad } from '../../../sensors/linux/index.ts';
+import { kernelSkip } from '../../support/kernel.ts';
+import { BTF, end, found, MAPS, noLowerBound, type Refusal, refusalOf } from './programs.ts';
 
 /** What is safe, and what Linux refuses all the same: kernel 6.18 refuses each of these programs too. */
 const ROWS: readonly Refusal[] = [
@@ -51,6 +59,42 @@ const ROWS: readonly Refusal[] = [
       ...end,
     ],
     message: `test: slot 13: r0 += r1: ${noLowerBound('r0')}`,
+  },
+  {
+    name: 'a byte swap as an offset',
+    items: [...found('cells'), ldx('b', R1, R0, 0), le(R1, 16), add(R0, R1), ldx('b', R2, R0, 0), ...end],
+    message: `test: slot 11: r0 += r1: ${noLowerBound('r0')}`,
+  },
+  {
+    name: 'a sign extension of which the low bits are needed',
+    items: [
+      ...found('cells'),
+      ldx('b', R1, R0, 0),
+      and(R1, 0x40),
+      add(R1, R1),
+      movsx('b', R1, R1),
+      jgt(R1, 40, 'out'),
+      add(R0, R1),
+      ldx('dw', R2, R0, 32),
+      label('out'),
+      ...end,
+    ],
+    message:
+      'test: slot 15: r2 = *(u64 *)(r0 +32): reads 8 bytes at offsets 32 to 72 of a value of map cells, which has 64 bytes',
+  },
+  {
+    name: 'the high half of a constant on the stack',
+    items: [
+      ...found('cells'),
+      mov(R1, -1),
+      stx('dw', R10, -8, R1),
+      ldx('w', R1, R10, -4),
+      add(R0, R1),
+      ldx('b', R2, R0, 1),
+      ...end,
+    ],
+    message:
+      'test: slot 13: r2 = *(u8 *)(r0 +1): the offset that was added to r0 has no bound; mask it or compare it with a constant first',
   },
   {
     name: 'half of a pointer on the stack',
@@ -90,5 +134,17 @@ const ROWS: readonly Refusal[] = [
 describe('refused because Linux does: with the whole text', () => {
   test.each(ROWS)('$name', ({ items, hook, message }) => {
     expect(refusalOf(items, hook).message).toBe(message);
+  });
+});
+
+describe.skipIf(kernelSkip())('the running kernel', () => {
+  test.each(ROWS)('refuses $name', ({ items }) => {
+    const maps = new Map(MAPS.map((spec) => [spec.name, createLinuxMap(spec)]));
+    onTestFinished(() => {
+      for (const map of maps.values()) map.close();
+    });
+    const program = { name: 'test', hook: 'raw_tp/sys_enter' as const, ...assemble(items) };
+    const instructions = relocate(program, (name) => maps.get(name)?.fd, BTF);
+    expect(tryLoad({ name: 'test', programType: 'raw_tracepoint', instructions })).toBeLessThan(0);
   });
 });
