@@ -15,6 +15,7 @@ import {
   xdpContext,
 } from './contexts.ts';
 import type { ContextLayout, Hook, HookArgument } from './hooks.ts';
+import { maybeNull } from './maybe-null.ts';
 import { type ParsedSection, parseSection, SectionError } from './sections.ts';
 import { knownArguments } from './signatures.ts';
 
@@ -155,7 +156,10 @@ function traced(parsed: ParsedSection, btf: Btf, section: string): Traced {
     throw new SectionError(
       `section "${section}": ${name} takes ${list.length} arguments; programs can be attached where there are at most ${MAX_SLOTS}`,
     );
-  return { arguments: list, returns: found.returns === 0 ? 'void' : argumentsOf(btf, 'ret', found.returns) };
+  const checked = isTracepoint
+    ? list.map((argument, slot) => nullable(argument, maybeNull(parsed.target ?? '', slot)))
+    : list;
+  return { arguments: checked, returns: found.returns === 0 ? 'void' : argumentsOf(btf, 'ret', found.returns) };
 }
 
 function missing({ btf: wanted, target = '' }: ParsedSection, btf: Btf, section: string): string {
@@ -181,11 +185,12 @@ function rawArguments({ target }: ParsedSection, btf: Btf): HookArgument[] {
   return slots.map(({ name }) => ({ name, type: 'scalar' }));
 }
 
+const nullable = (argument: HookArgument, may: boolean): HookArgument =>
+  may && argument.type !== 'scalar' ? { ...argument, type: { ...argument.type, nullable: true } } : argument;
+
 /** The first argument of an iterator is about the iteration, the others are null when it is over. */
 const iterated = (list: readonly HookArgument[]): HookArgument[] =>
-  list.map((argument, index) =>
-    index === 0 || argument.type === 'scalar' ? argument : { ...argument, type: { ...argument.type, nullable: true } },
-  );
+  list.map((argument, index) => nullable(argument, index > 0));
 
 /**
  * The hook that a section names, with what programs get and may return there.

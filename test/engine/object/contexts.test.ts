@@ -198,21 +198,28 @@ describe.skipIf(kernelReason)(`hooks against the kernel${kernelReason ? `: ${ker
     },
   );
 
-  it.each(['tp_btf/sched_process_exec', 'tp_btf/signal_generate', 'iter/task', 'iter/task_file'])(
-    'let programs of %s follow the pointers that the kernel lets them follow, null ones after a check',
-    (section) => {
-      const live = kernelBtf();
-      const at = hookOfSection(section, live);
-      const different = at.arguments.flatMap((_, slot) =>
-        [false, true]
-          .filter((checked) => {
-            const follow = [ldx('b', R0, R2, 0), mov(R0, 0), label('out'), exit()];
-            const items = [ldx('dw', R2, R1, slot * 8), mov(R0, 0), ...(checked ? [jeq(R2, 0, 'out')] : []), ...follow];
-            return weAccept(items, at, live) !== kernelAccepts(items, section, at);
-          })
-          .map((checked) => `argument ${slot}, ${checked ? 'checked' : 'unchecked'}`),
-      );
-      expect(different).toEqual([]);
-    },
-  );
+  it.each([
+    'tp_btf/sched_process_exec',
+    'tp_btf/signal_generate',
+    'tp_btf/sched_pi_setprio',
+    'tp_btf/sched_swap_numa',
+    'tp_btf/mm_page_alloc',
+    'tp_btf/kfree_skb',
+    'tp_btf/tcp_send_reset',
+    'iter/task',
+    'iter/task_file',
+  ])('let programs of %s follow the pointers that the kernel lets them follow, null ones after a check', (section) => {
+    const live = kernelBtf();
+    const at = hookOfSection(section, live);
+    const different = at.arguments.flatMap((_, slot) =>
+      [false, true]
+        .filter((checked) => {
+          const follow = [ldx('b', R0, R2, 0), mov(R0, 0), label('out'), exit()];
+          const items = [ldx('dw', R2, R1, slot * 8), mov(R0, 0), ...(checked ? [jeq(R2, 0, 'out')] : []), ...follow];
+          return weAccept(items, at, live) !== kernelAccepts(items, section, at);
+        })
+        .map((checked) => `argument ${slot}, ${checked ? 'checked' : 'unchecked'}`),
+    );
+    expect(different).toEqual([]);
+  });
 });
