@@ -9,6 +9,7 @@ import {
   opcodeOf,
 } from '../isa/index.ts';
 import type { ProgramType } from '../object/index.ts';
+import { helperFor } from '../vm/index.ts';
 import type { VerifierContext } from './context.ts';
 import { Rejection } from './error.ts';
 import { kfuncOf } from './kernel-functions.ts';
@@ -65,7 +66,10 @@ function checkInstruction(instructions: readonly Instruction[], at: number, cont
   if (row.opcode === LDDW) checkWide(instructions, row, at);
   if (context.profile !== 'isa') checkOperand(instruction, row, at);
   return decodeStep(instructions, at, {
-    helper: context.helper,
+    helper: (id) => {
+      const helper = context.helper(id);
+      return helper && helperFor(helper, context.hook.programType);
+    },
     kfunc: (id) => kfuncOf(id, context),
   })!;
 }

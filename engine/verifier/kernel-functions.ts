@@ -1,4 +1,4 @@
-import { type Helper, kfuncByName } from '../vm/index.ts';
+import { type Helper, helperNameOf, kfuncByName } from '../vm/index.ts';
 import type { VerifierContext } from './context.ts';
 import { Rejection } from './error.ts';
 import { hasSince, isGplCompatible } from './level.ts';
@@ -17,9 +17,14 @@ function kfuncName(id: number, { btf }: VerifierContext): string | undefined {
 
 /** What a call by id calls; only where it is reached, since loaders leave calls of what a kernel doesn't have in dead code. @throws Rejection */
 export function calledBy({ kind, imm, helper }: Step, context: VerifierContext): Helper {
-  if (!helper) throw new Rejection(kind === 'kfunc' ? missingKfunc(imm, context) : `there is no helper number ${imm}`);
+  if (!helper) throw new Rejection(kind === 'kfunc' ? missingKfunc(imm, context) : missingHelper(imm));
   checkAllowed(helper, context);
   return helper;
+}
+
+function missingHelper(id: number): string {
+  const name = helperNameOf(id);
+  return name === undefined ? `there is no helper number ${id}` : `${name} is a helper of Linux that is not supported`;
 }
 
 function missingKfunc(id: number, context: VerifierContext): string {

@@ -266,7 +266,7 @@ export function createChecks(environment: VmEnvironment, thread: Thread, options
         return;
       }
       case 'context':
-        if (registers[n] !== thread.context)
+        if (registers[n] !== thread.context && !helper.otherArguments)
           throw new Fault(at, `${helper.name} gets r${n} = ${hex(registers[n]!)}, which is not the context`);
         return;
       case 'record':

@@ -1,5 +1,5 @@
 import type { ProgramType } from '../object/index.ts';
-import type { ArgumentType, Helper } from './helper.ts';
+import type { Helper } from './helper.ts';
 import { cgroupHelpers } from './helpers-cgroup.ts';
 import { controlHelpers } from './helpers-control.ts';
 import { currentHelpers } from './helpers-current.ts';
@@ -38,9 +38,11 @@ export const helperByName = (name: string): Helper | undefined => byName.get(nam
 /** The helper that a call's imm names. */
 export const helperById = (id: number): Helper | undefined => byId.get(id);
 
-/** What a helper takes in programs of a type. */
-export const argumentsOf = (helper: Helper, type: ProgramType): readonly ArgumentType[] =>
-  helper.otherArguments?.programTypes.includes(type) ? helper.otherArguments.arguments : helper.arguments;
+/** A helper as programs of a type know it: with what it takes there. */
+export const helperFor = (helper: Helper, type: ProgramType): Helper =>
+  helper.otherArguments?.programTypes.includes(type)
+    ? { ...helper, arguments: helper.otherArguments.arguments }
+    : helper;
 
 /** Whether programs of a type, on an attach type and hook where those are known, may call a helper. */
 export function mayCall(

@@ -5,7 +5,7 @@ export * from './fault.ts';
 export * from './helper.ts';
 export { HelperError } from './helper-arguments.ts';
 export { helperNameOf } from './helper-names.ts';
-export { argumentsOf, HELPERS, helperById, helperByName, mayCall } from './helpers.ts';
+export { HELPERS, helperById, helperByName, helperFor, mayCall } from './helpers.ts';
 export * from './interpreter.ts';
 export { createJit, type Jit, type JitOptions } from './jit/jit.ts';
 export * from './kfunc.ts';

@@ -6,6 +6,7 @@ import type { VmEnvironment } from './environment.ts';
 import { Fault } from './fault.ts';
 import type { Helper, Machine } from './helper.ts';
 import { HelperError } from './helper-arguments.ts';
+import { helperNameOf } from './helper-names.ts';
 import { helperById } from './helpers.ts';
 import type { Kfunc } from './kfunc.ts';
 import { kfuncById } from './kfuncs.ts';
@@ -205,7 +206,7 @@ function createCode(
   };
 
   const callHelper = (at: number, helper: Helper | Kfunc | undefined, id: number): void => {
-    if (!helper) throw new Fault(at, `calls helper ${id}, which this machine does not have`);
+    if (!helper) throw new Fault(at, `calls ${helperNameOf(id) ?? `helper ${id}`}, which this machine does not have`);
     try {
       if (checks === undefined) R[0] = helper.run(environment, registers, machine);
       else {

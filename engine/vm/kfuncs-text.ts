@@ -1,6 +1,6 @@
 import { E2BIG, EFAULT, EINVAL, ENOENT, ERANGE } from '../maps/index.ts';
 import type { VmEnvironment } from './environment.ts';
-import { argument, bytesArgument, size, u32 } from './helper-arguments.ts';
+import { argument, bytesArgument, i32, size, u32 } from './helper-arguments.ts';
 import { type Kfunc, kfunc } from './kfunc.ts';
 import { USER_END } from './user-space.ts';
 
@@ -96,9 +96,12 @@ export const textKfuncs: readonly Kfunc[] = [
     const index = text(1).indexOf(byte(registers));
     return index < 0 ? text(1).length : index;
   }),
-  string(24, 'strrchr', 2, (text, registers) =>
-    byte(registers) === 0 ? text(1).length : found(text(1).lastIndexOf(byte(registers))),
-  ),
+  string(24, 'strrchr', 2, (text, registers) => {
+    // Unlike its relatives it takes the character as an int.
+    const wanted = i32(registers, 2);
+    if (wanted === 0) return text(1).length;
+    return wanted < -128 || wanted > 127 ? -ENOENT : found(text(1).lastIndexOf(wanted & 0xff));
+  }),
   string(25, 'strnlen', 2, (text, registers) => text(1, u32(registers, 2)).length),
   string(26, 'strlen', 1, (text) => text(1).length),
   string(27, 'strspn', 2, (text) => span(text(1), text(2), true)),

@@ -50,6 +50,12 @@ const [OUT, RESULT, SIZE, FLAGS] = [64, 72, 80, 88];
 
 const helper = (name: string): Item => call(helperByName(`bpf_${name}`)!.id);
 
+/** Calls the kernel function at a place of the list that `both` is given. */
+const kfunc = (n: number): Item => ({
+  kind: 'instruction',
+  slots: [{ opcode: 0x85, dst: 0, src: 2, offset: 0, imm: n }],
+});
+
 /** Puts r0 and the program's end behind a call. */
 const finish: readonly Item[] = [stx('dw', R6, RESULT, R0), mov(R0, 0), exit()];
 
@@ -379,10 +385,6 @@ describe.skipIf(skip)("helpers give what the running kernel's give", () => {
   it('a number iterator counts from start to end', () => {
     const iterator = [mov(R1, R10), add(R1, -8)];
     const kfuncs = ['bpf_iter_num_new', 'bpf_iter_num_next', 'bpf_iter_num_destroy'];
-    const kfunc = (n: number): Item => ({
-      kind: 'instruction',
-      slots: [{ opcode: 0x85, dst: 0, src: 2, offset: 0, imm: n }],
-    });
     const items: Item[] = [
       loadMapValue(R6, 'io', 0),
       ...iterator,
@@ -419,6 +421,56 @@ describe.skipIf(skip)("helpers give what the running kernel's give", () => {
     ] as const) {
       const given = input(new Uint8Array(0), start >>> 0, end >>> 0);
       expect({ start, end, bytes: ours(given) }).toEqual({ start, end, bytes: linux(given) });
+    }
+  });
+
+  const STRINGS = [
+    '',
+    'a',
+    'b',
+    'abc',
+    'abcabc',
+    'shrike',
+    '/etc/passwd',
+    'passwd',
+    '  x',
+    'x=y=z',
+    '=',
+    'x'.repeat(20),
+    '\xe9',
+  ];
+  it.each([
+    ['bpf_strcmp', 2],
+    ['bpf_strchr', 1],
+    ['bpf_strchrnul', 1],
+    ['bpf_strnchr', 1],
+    ['bpf_strrchr', 1],
+    ['bpf_strlen', 0],
+    ['bpf_strnlen', 0],
+    ['bpf_strspn', 2],
+    ['bpf_strcspn', 2],
+    ['bpf_strstr', 2],
+    ['bpf_strnstr', 2],
+  ] as const)('%s', (name, kind) => {
+    if (btfIdOf('func', name) === undefined) return;
+    const second = kind === 2 ? [mov(R2, R6), add(R2, 32)] : [ldx('dw', R2, R6, SIZE)];
+    const third = name === 'bpf_strnchr' ? ldx('w', R3, R6, FLAGS) : ldx('dw', R3, R6, SIZE);
+    const { linux, ours } = both(
+      [loadMapValue(R6, 'io', 0), mov(R1, R6), ...second, third, kfunc(0), ...finish],
+      [],
+      [name],
+    );
+    const random = createRandom(seed(name));
+    for (let i = 0; i < count(5_000); i++) {
+      const [text, other] = [random.pick(STRINGS), random.pick(STRINGS)];
+      const character = random.pick([0, 0x61, 0x63, 0x78, 0x3d, 0xe9, 0x161]);
+      const given = input(
+        bytesOf(text),
+        kind === 1 && name !== 'bpf_strnchr' ? character : random.below(12),
+        character,
+      );
+      given.set(bytesOf(other), 32);
+      expect({ text, other, bytes: ours(given) }).toEqual({ text, other, bytes: linux(given) });
     }
   });
 });
