@@ -17,12 +17,14 @@ import { count, seed } from '../../support/counts.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 import { instances } from './instances.ts';
 
+const [MC, OBJDUMP, OBJCOPY] = ['llvm-mc-19', 'llvm-objdump-19', 'llvm-objcopy-19'];
+
 /** The bytes of .text that llvm-mc makes of a text. */
 function llvmBytes(text: string): Uint8Array {
   const object = llvmObject(text);
-  const headers = execFileSync('llvm-objdump-19', ['-h', object], { encoding: 'utf8' });
+  const headers = execFileSync(OBJDUMP, ['-h', object], { encoding: 'utf8' });
   const size = Number.parseInt(/ \.text\s+([0-9a-f]+)/.exec(headers)?.[1] ?? '', 16);
-  const section = execFileSync('llvm-objcopy-19', ['-O', 'binary', '--only-section=.text', object, '-']);
+  const section = execFileSync(OBJCOPY, ['-O', 'binary', '--only-section=.text', object, '-']);
   expect(section.length).toBe(size);
   return new Uint8Array(section);
 }
@@ -30,8 +32,8 @@ function llvmBytes(text: string): Uint8Array {
 function llvmObject(text: string): string {
   const object = join(temporaryFolder(), 'program.o');
   const args = ['-triple', 'bpf', '-mcpu=v4', '-filetype=obj', '-', '-o', object];
-  const { status, stderr } = spawnSync('llvm-mc-19', args, { input: text, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`llvm-mc-19: ${stderr}`);
+  const { status, stderr } = spawnSync(MC, args, { input: text, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${MC}: ${stderr}`);
   return object;
 }
 
@@ -40,7 +42,7 @@ function llvmListing(bytes: Uint8Array, ...options: readonly string[]): string {
   const path = join(temporaryFolder(), 'bytes.s');
   writeFileSync(path, `program:\n${[...bytes].map((byte) => `.byte ${byte}`).join('\n')}\n`);
   const object = llvmObject(`.include "${path}"\n`);
-  return execFileSync('llvm-objdump-19', ['-d', '--mcpu=v4', ...options, object], {
+  return execFileSync(OBJDUMP, ['-d', '--mcpu=v4', ...options, object], {
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
   });
