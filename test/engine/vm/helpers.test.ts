@@ -1,43 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createMap, EAGAIN, EFAULT, EINVAL, ENOENT, ERANGE, isRingBuffer } from '../../../engine/maps/index.ts';
-import {
-  HELPERS,
-  HelperError,
-  helperById,
-  helperByName,
-  helperNameOf,
-  Memory,
-  type VmEnvironment,
-} from '../../../engine/vm/index.ts';
+import { HELPERS, HelperError, helperById, helperByName, helperNameOf, Memory } from '../../../engine/vm/index.ts';
 import { testEnvironment } from '../../support/environment.ts';
+import { bytesAt, call, put, textAt } from './call-helper.ts';
 
 const HEADER = '/usr/include/linux/bpf.h';
-
-/** Calls a helper with r1, r2, ...; the result as a signed number. */
-function call(environment: VmEnvironment, name: string, ...args: readonly (bigint | number)[]): bigint {
-  const registers = new BigUint64Array(11);
-  for (const [i, value] of args.entries()) registers[i + 1] = BigInt.asUintN(64, BigInt(value));
-  const helper = helperByName(name);
-  if (!helper) throw new Error(`no helper ${name}`);
-  registers[0] = helper.run(environment, registers, { call: () => 0n, tailCall: () => {}, context: 0n });
-  return BigInt.asIntN(64, registers[0]);
-}
-
-/** Puts bytes, or text without a NUL, in memory; returns the address. */
-function put(memory: Memory, content: string | readonly number[]): bigint {
-  const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : Uint8Array.from(content);
-  const offset = memory.allocate(bytes.length);
-  memory.bytes.set(bytes, offset);
-  return memory.address(offset);
-}
-
-const bytesAt = (memory: Memory, address: bigint, length: number): Uint8Array => {
-  const offset = memory.offset(address, length) as number;
-  return memory.bytes.slice(offset, offset + length);
-};
-const textAt = (memory: Memory, address: bigint, length: number): string =>
-  new TextDecoder().decode(bytesAt(memory, address, length));
 
 describe('the table', () => {
   it('has ids and names of include/uapi/linux/bpf.h', () => {
