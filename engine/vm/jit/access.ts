@@ -1,6 +1,6 @@
 import { GUARD_BYTES, KERNEL_BASE } from '../memory.ts';
 import { emitSwap16, emitSwap32 } from './arithmetic.ts';
-import type { Code } from './code.ts';
+import type { Code, Leave } from './code.ts';
 import { LIMIT } from './control-block.ts';
 import { destination, pushRegister, pushSource, pushWord, setRegister, source } from './operands.ts';
 import { I64, VOID, WASM } from './wasm.ts';
@@ -136,11 +136,8 @@ export function emitStore(code: Code, at: number): void {
   code.writer.access(STORES[accessBytes(code.program.opcode[at]!)]!, offset);
 }
 
-/**
- * Emits an access to the packet (RFC 9669, section 5.5): big endian, and beyond the packet's end the function ends with 0.
- * @param leave emits the function's end
- */
-export function emitPacketLoad(code: Code, at: number, leave: () => void): void {
+/** Emits an access to the packet (RFC 9669, section 5.5): big endian, and beyond the packet's end the function ends with 0. */
+export function emitPacketLoad(code: Code, at: number, leave: Leave): void {
   const { writer, program, word2 } = code;
   const opcode = program.opcode[at]!;
   const bytes = accessBytes(opcode);
@@ -160,7 +157,7 @@ export function emitPacketLoad(code: Code, at: number, leave: () => void): void 
   writer.byte(VOID);
   writer.i64(0);
   setRegister(code, 0);
-  leave();
+  leave(1);
   writer.byte(WASM.end);
   writer.get(word2);
   writer.access(bytes === 1 ? WASM.i64_load8_u : bytes === 2 ? WASM.i64_load16_u : WASM.i64_load32_u, 0);

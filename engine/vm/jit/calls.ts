@@ -1,5 +1,5 @@
 import { STACK_BYTES } from '../thread.ts';
-import type { Code } from './code.ts';
+import type { Code, Leave } from './code.ts';
 import { REGISTER_FILE } from './control-block.ts';
 import { emitArrayLookup, emitChange, emitCommit, emitLookup, emitProbeRead, emitReserve } from './inline.ts';
 import { destination, pushRegister, setRegister, source } from './operands.ts';
@@ -10,16 +10,13 @@ import { VOID, WASM } from './wasm.ts';
 const LOCAL = 1;
 const ARGUMENTS = [1, 2, 3, 4, 5] as const;
 
-/**
- * Emits a call.
- * @param leave emits the function's end, for where a tail call took its place
- */
-export function emitCall(code: Code, at: number, leave: () => void): void {
+/** Emits a call; where a tail call took the function's place, it ends. */
+export function emitCall(code: Code, at: number, leave: Leave): void {
   if (source(code, at) === LOCAL) callLocal(code, at);
   else callPlanned(code, at, leave, code.plan.at(at));
 }
 
-function callPlanned(code: Code, at: number, leave: () => void, plan: CallPlan): void {
+function callPlanned(code: Code, at: number, leave: Leave, plan: CallPlan): void {
   const first = code.imports.host;
   switch (plan.kind) {
     case 'host':
@@ -44,13 +41,13 @@ function callPlanned(code: Code, at: number, leave: () => void, plan: CallPlan):
       emitCommit(code, plan);
       break;
     case 'probe':
-      emitProbeRead(code, plan, () => callHost(code, at, leave, first + plan.index));
+      emitProbeRead(code, plan, () => callHost(code, at, (nested) => leave(nested + 1), first + plan.index));
       break;
   }
 }
 
 /** Emits a call of the helper whose number a register has. */
-export function emitIndirectCall(code: Code, at: number, leave: () => void): void {
+export function emitIndirectCall(code: Code, at: number, leave: Leave): void {
   callHost(code, at, leave, code.imports.indirect, destination(code, at));
 }
 
@@ -80,7 +77,7 @@ function callLocal(code: Code, at: number): void {
 }
 
 /** @param number register that the host function takes as third argument */
-function callHost(code: Code, at: number, leave: () => void, index: number, number?: number): void {
+function callHost(code: Code, at: number, leave: Leave, index: number, number?: number): void {
   const { writer } = code;
   for (const register of ARGUMENTS) {
     writer.i32(0);
@@ -97,7 +94,7 @@ function callHost(code: Code, at: number, leave: () => void, index: number, numb
   setRegister(code, 0);
   writer.byte(WASM.if);
   writer.byte(VOID);
-  leave();
+  leave(1);
   writer.byte(WASM.end);
 }
 

@@ -16,6 +16,9 @@ export interface Imports {
   readonly indirect: number;
 }
 
+/** Emits the function's end; `nested` counts the structured blocks that the instruction opened around it. */
+export type Leave = (nested: number) => void;
+
 /** What the code of one function is emitted with. */
 export interface Code {
   readonly writer: Writer;

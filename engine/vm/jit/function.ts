@@ -1,153 +1,47 @@
-import { type DecodedProgram, LOAD_POINTER, REGISTERS } from '../decoded.ts';
+import { LOAD_POINTER } from '../decoded.ts';
 import { MAX_MAY_GOTO } from '../thread.ts';
 import { emitLoad, emitPacketLoad, emitPointerLoad, emitStore } from './access.ts';
 import { emitArithmetic, emitWideConstant } from './arithmetic.ts';
 import { emitAtomic } from './atomics.ts';
+import { emitBatch } from './batch.ts';
 import { emitCall, emitFault, emitIndirectCall } from './calls.ts';
-import type { Code, Imports } from './code.ts';
+import type { Code, Leave } from './code.ts';
 import { emitCondition } from './conditions.ts';
 import { FUEL, REGISTER_FILE } from './control-block.ts';
+import { codeOf, declareLocals, emitEntry, type FunctionKind, registersOf, type Unit } from './frame.ts';
 import { functionGraph, type Graph, isConditional, isJump } from './graph.ts';
 import { type Layout, layOut } from './layout.ts';
-import { pushRegister, setRegister } from './operands.ts';
-import type { Plan } from './plan.ts';
-import { I32, I64, VOID, WASM, type Writer } from './wasm.ts';
+import { pushRegister } from './operands.ts';
+import { VOID, WASM } from './wasm.ts';
 
 const [CALL, CALLX, EXIT, LDDW, MAY_GOTO] = [0x85, 0x8d, 0x95, 0x18, 0xe5] as const;
 const [LOAD_ACQUIRE, STORE_RELEASE] = [0x100, 0x110] as const;
-/** r1 to r5 and the frame pointer of a function; the halves of r1 of the main one. */
-const [FUNCTION_PARAMETERS, MAIN_PARAMETERS] = [6, 2] as const;
-
-/** What the functions of one module have in common. */
-export interface Unit {
-  readonly writer: Writer;
-  readonly program: DecodedProgram;
-  readonly probeReads: ReadonlySet<number> | undefined;
-  readonly imports: Imports;
-  readonly plan: Plan;
-  readonly checked: boolean;
-  readonly maxInstructions: number | undefined;
-  /** Offset in memory of the lowest byte of the stack and of the byte above it. */
-  readonly stackBottom: number;
-  readonly stackTop: number;
-  functionAt(slot: number): number;
-  /** Told where the code of an instruction begins. */
-  place(slot: number, position: number): void;
-}
 
 /** Emits the body of the function that begins at a slot: locals and code (WebAssembly core specification, section 5.5.13). */
-export function emitFunction(unit: Unit, entry: number, isMain: boolean): void {
+export function emitFunction(unit: Unit, entry: number, kind: FunctionKind): void {
   const { writer, program } = unit;
   const graph = functionGraph(program, entry);
   const layout = layOut(graph);
   const used = registersOf(program, graph);
-  const code = codeOf(unit, used, isMain);
+  const code = codeOf(unit, used, kind);
   const body = writer.open();
-  declareLocals(code, isMain);
-  if (isMain) enterMain(unit, code, used.mask);
-  else enter(code, used.mask);
-  if (graph.end.some((end) => program.opcode[end - 1] === MAY_GOTO)) {
-    writer.i32(MAX_MAY_GOTO);
-    writer.set(code.rounds);
-  }
-  emitBlocks(unit, code, graph, layout, isMain);
-  writer.byte(WASM.unreachable);
+  declareLocals(code, kind);
+  const run = (): void => {
+    emitEntry(unit, code, used, kind);
+    if (graph.end.some((end) => program.opcode[end - 1] === MAY_GOTO)) {
+      writer.i32(MAX_MAY_GOTO);
+      writer.set(code.rounds);
+    }
+    emitBlocks(unit, code, graph, layout, kind);
+    writer.byte(WASM.unreachable);
+  };
+  if (kind === 'batch') emitBatch(code, run);
+  else run();
   writer.byte(WASM.end);
   writer.close(body);
 }
 
-/** Registers that a function names, and whether it writes the frame pointer, which only programs do that no verifier has seen. */
-function registersOf(program: DecodedProgram, graph: Graph): { mask: number; writesFrame: boolean } {
-  const { opcode, dst, src, imm } = program;
-  let mask = 1;
-  let writesFrame = false;
-  for (const [block, start] of graph.start.entries()) {
-    for (let at = start; at < graph.end[block]!; at++) {
-      const op = opcode[at]!;
-      if (op === CALL || op === CALLX) mask |= 0b11_1111;
-      const to = dst[at]! >> 1;
-      const from = src[at]! >> 1;
-      mask |= 1 << to;
-      if (from < REGISTERS) mask |= 1 << from;
-      const group = op & 7;
-      if (to === 10 && (group === 1 || group === 4 || group === 7 || op === LDDW)) writesFrame = true;
-      const fetches = group === 3 && (op === 0xc3 || op === 0xdb) && (imm[at]! & 1) !== 0 && imm[at]! < LOAD_ACQUIRE;
-      if ((fetches && from === 10) || (to === 10 && group === 3 && imm[at] === LOAD_ACQUIRE)) writesFrame = true;
-      if (op === LDDW) at++;
-    }
-  }
-  return { mask, writesFrame };
-}
-
-function codeOf(unit: Unit, { mask, writesFrame }: { mask: number; writesFrame: boolean }, isMain: boolean): Code {
-  const registers: number[] = [];
-  let local = isMain ? MAIN_PARAMETERS : FUNCTION_PARAMETERS;
-  for (let register = 0; register < REGISTERS; register++) {
-    if (!isMain && register >= 1 && register <= 5) registers.push(register - 1);
-    else if (((mask >> register) & 1) === 0 || (register === 10 && !writesFrame)) registers.push(-1);
-    else registers.push(local++);
-  }
-  return {
-    writer: unit.writer,
-    program: unit.program,
-    probeReads: unit.probeReads,
-    imports: unit.imports,
-    plan: unit.plan,
-    checked: unit.checked,
-    registers,
-    stackTop: isMain ? unit.stackTop : undefined,
-    framePointer: FUNCTION_PARAMETERS - 1,
-    stackBottom: unit.stackBottom,
-    wide: local,
-    word: local + 1,
-    word2: local + 2,
-    label: local + 3,
-    rounds: local + 4,
-    functionAt: unit.functionAt,
-  };
-}
-
-function declareLocals({ writer, wide }: Code, isMain: boolean): void {
-  writer.unsigned(2);
-  writer.unsigned(wide + 1 - (isMain ? MAIN_PARAMETERS : FUNCTION_PARAMETERS));
-  writer.byte(I64);
-  writer.unsigned(4);
-  writer.byte(I32);
-}
-
-function enter(code: Code, mask: number): void {
-  if (((mask >> 10) & 1) === 0 || code.registers[10] === -1) return;
-  pushRegister({ ...code, registers: code.registers.with(10, -1) }, 10);
-  setRegister(code, 10);
-}
-
-function enterMain(unit: Unit, code: Code, mask: number): void {
-  const { writer } = code;
-  if (unit.maxInstructions !== undefined) {
-    writer.i32(0);
-    writer.byte(WASM.i64_const);
-    writer.wide(BigInt(unit.maxInstructions));
-    writer.access(WASM.i64_store, FUEL);
-  }
-  if ((mask & 0b10) !== 0) {
-    writer.get(1);
-    writer.byte(WASM.i64_extend_i32_u);
-    writer.i64(32);
-    writer.byte(WASM.i64_shl);
-    writer.get(0);
-    writer.byte(WASM.i64_extend_i32_u);
-    writer.byte(WASM.i64_or);
-    setRegister(code, 1);
-  }
-  if ((mask & 0b100) !== 0) {
-    writer.i32(0);
-    writer.access(WASM.i64_load, REGISTER_FILE + 8 * 2);
-    setRegister(code, 2);
-  }
-  enter(code, mask);
-}
-
-function emitBlocks(unit: Unit, code: Code, graph: Graph, layout: Layout, isMain: boolean): void {
+function emitBlocks(unit: Unit, code: Code, graph: Graph, layout: Layout, kind: FunctionKind): void {
   const { writer } = code;
   const { order, position, scopes, table } = layout;
   /** By position: how many scopes were open around the one whose end, or as a loop whose start, it is. */
@@ -156,14 +50,19 @@ function emitBlocks(unit: Unit, code: Code, graph: Graph, layout: Layout, isMain
   const open: number[] = [];
   let opened = 0;
 
-  const leave = (): void => {
-    if (isMain) {
+  const leave: Leave = (nested) => {
+    if (kind === 'batch') {
+      writer.byte(WASM.br);
+      writer.unsigned(open.length + nested);
+      return;
+    }
+    if (kind === 'main') {
       writer.i32(0);
       pushRegister(code, 0);
       writer.access(WASM.i64_store, REGISTER_FILE);
     }
     pushRegister(code, 0);
-    if (isMain) writer.byte(WASM.i32_wrap_i64);
+    if (kind === 'main') writer.byte(WASM.i32_wrap_i64);
     writer.byte(WASM.return);
   };
   /** Chooses where the branch table goes on, if the jump from a position to another goes through it. */
@@ -253,7 +152,7 @@ function burn({ writer, program, imports }: Unit, start: number, end: number): v
 }
 
 /** Emits a block but for the jump at its end, whose slot it returns; undefined where it ends without. */
-function emitStraight(unit: Unit, code: Code, start: number, end: number, leave: () => void): number | undefined {
+function emitStraight(unit: Unit, code: Code, start: number, end: number, leave: Leave): number | undefined {
   const { program } = unit;
   for (let at = start; at < end; at++) {
     const opcode = program.opcode[at]!;
@@ -267,17 +166,17 @@ function emitStraight(unit: Unit, code: Code, start: number, end: number, leave:
   return undefined;
 }
 
-function emitInstruction(code: Code, at: number, opcode: number, leave: () => void): void {
+function emitInstruction(code: Code, at: number, opcode: number, leave: Leave): void {
   if (opcode === 0) emitFault(code, at);
   else if (opcode === LOAD_POINTER) emitPointerLoad(code, at);
-  else if (opcode === EXIT) leave();
+  else if (opcode === EXIT) leave(0);
   else if (opcode === CALL) emitCall(code, at, leave);
   else if (opcode === CALLX) emitIndirectCall(code, at, leave);
   else EMIT[opcode & 7]?.(code, at, leave);
 }
 
 /** By class of the opcode (RFC 9669, section 3.1): ld, ldx, st, stx, alu, alu64. */
-const EMIT: Readonly<Record<number, (code: Code, at: number, leave: () => void) => void>> = {
+const EMIT: Readonly<Record<number, (code: Code, at: number, leave: Leave) => void>> = {
   0: emitPacketLoad,
   1: emitLoad,
   2: emitStore,

@@ -7,6 +7,7 @@ import { KERNEL_BASE_HIGH } from '../memory.ts';
 import { FRAMES, STACK_BYTES } from '../thread.ts';
 import { FUEL, REGISTER_FILE } from './control-block.ts';
 import { trapAt } from './faults.ts';
+import type { FunctionKind } from './frame.ts';
 import { type FunctionExport, hostImports, type Run, setLimit } from './host.ts';
 import { compileModule } from './module.ts';
 import { planCalls } from './plan.ts';
@@ -71,12 +72,12 @@ export function createJit(program: ExecutableProgram, environment: VmEnvironment
   const maxInstructions = options.maxInstructions ?? (checked ? DEFAULT_INSTRUCTIONS : undefined);
   const stack = memory.allocate(FRAMES * STACK_BYTES);
 
-  const instantiate = (wanted: ExecutableProgram, isMain: boolean): Instance => {
+  const instantiate = (wanted: ExecutableProgram, kind: FunctionKind): Instance => {
     const decoded = decodeProgram(wanted, environment);
     const inlines = (id: number): boolean => !checked && run.helperOf(id) === helperById(id);
     const plan = planCalls(decoded, environment, inlines);
     const { probeReads } = wanted;
-    const module = compileModule(decoded, { probeReads, checked, maxInstructions, plan, stack, isMain });
+    const module = compileModule(decoded, { probeReads, checked, maxInstructions, plan, stack, kind });
     const faultOf = (error: unknown): unknown => {
       if (!(error instanceof WebAssembly.RuntimeError)) return error;
       const [, position] = /wasm-function\[\d+\]:0x([0-9a-f]+)/.exec(error.stack ?? '') ?? [];
@@ -116,7 +117,7 @@ export function createJit(program: ExecutableProgram, environment: VmEnvironment
     follower: (wanted) => {
       let follower = followers.get(wanted);
       if (!follower) {
-        follower = instantiate(wanted, false).functionAt(0)!;
+        follower = instantiate(wanted, 'function').functionAt(0)!;
         followers.set(wanted, follower);
       }
       return follower;
@@ -125,14 +126,15 @@ export function createJit(program: ExecutableProgram, environment: VmEnvironment
 
   let instance: Instance;
   try {
-    instance = instantiate(program, true);
+    instance = instantiate(program, 'main');
   } catch (error) {
     memory.free(stack, FRAMES * STACK_BYTES);
     throw error;
   }
   const main = instance.exports.main as (low: number, high: number) => number;
-  const batch = instance.exports.batch as (first: number, stride: number, count: number, results: number) => number;
-  const { isPure, faultOf, size } = instance;
+  const { isPure, size } = instance;
+  /** Made when it is wanted first. */
+  let batch: Instance | undefined;
   /** Why the program can't run now. */
   let refusal: string | undefined;
   /** What a run around this one, of another program on the same memory, may still execute. */
@@ -153,9 +155,9 @@ export function createJit(program: ExecutableProgram, environment: VmEnvironment
     if (maxInstructions !== undefined) view.setBigInt64(FUEL, outerFuel, true);
     if (refusal === RUNNING) refusal = undefined;
   };
-  const failed = (error: unknown): unknown => {
+  const failed = (error: unknown, failing: Instance): unknown => {
     end();
-    return faultOf(error);
+    return failing.faultOf(error);
   };
 
   return {
@@ -167,7 +169,7 @@ export function createJit(program: ExecutableProgram, environment: VmEnvironment
       try {
         main(low, high);
       } catch (error) {
-        throw failed(error);
+        throw failed(error, instance);
       } finally {
         run.registers[2] = 0n;
       }
@@ -180,18 +182,20 @@ export function createJit(program: ExecutableProgram, environment: VmEnvironment
       try {
         result = main(contextOffset, KERNEL_BASE_HIGH);
       } catch (error) {
-        throw failed(error);
+        throw failed(error, instance);
       }
       end();
       return result;
     },
     runBatch(firstContextOffset, stride, count, results = 0) {
+      batch ??= instantiate(program, 'batch');
       begin(firstContextOffset, KERNEL_BASE_HIGH);
+      const runAll = batch.exports.batch as (...words: readonly number[]) => number;
       let passed: number;
       try {
-        passed = batch(firstContextOffset, stride, count, results);
+        passed = runAll(firstContextOffset, stride, count, results);
       } catch (error) {
-        throw failed(error);
+        throw failed(error, batch);
       }
       end();
       return passed;

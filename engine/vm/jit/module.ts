@@ -1,11 +1,10 @@
 import { codeSlot, type DecodedProgram, REGISTERS } from '../decoded.ts';
-import { KERNEL_BASE_HIGH } from '../memory.ts';
 import { FRAMES, STACK_BYTES } from '../thread.ts';
 import type { Imports } from './code.ts';
-import { REGISTER_FILE } from './control-block.ts';
-import { emitFunction, type Unit } from './function.ts';
+import type { FunctionKind, Unit } from './frame.ts';
+import { emitFunction } from './function.ts';
 import type { HostCall, Plan } from './plan.ts';
-import { createWriter, I32, I64, KIND, SECTION, VOID, WASM, type Writer } from './wasm.ts';
+import { createWriter, I32, I64, KIND, SECTION, type Writer } from './wasm.ts';
 
 export interface ModuleOptions {
   readonly probeReads: ReadonlySet<number> | undefined;
@@ -15,7 +14,7 @@ export interface ModuleOptions {
   /** Offset in memory of the lowest byte of the stack. */
   readonly stack: number;
   /** Whether the program begins a run, or goes on in the place of another's function. */
-  readonly isMain: boolean;
+  readonly kind: FunctionKind;
 }
 
 /** A program as a WebAssembly module, and where each instruction went. */
@@ -57,17 +56,21 @@ const HOST_TYPES: Readonly<Record<HostCall['kind'], number>> = {
   delete: TYPE.offset,
 };
 
+const ENTRY_TYPES = { main: TYPE.words, batch: TYPE.batch, function: TYPE.function } as const;
+
 const MAGIC = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00] as const;
 const BYTES_PER_SLOT = 24;
 
 /**
- * Compiles a program. The module exports `main` (the halves of r1; gives the low half of r0) and `batch`, and each function that
- * begins at slot n and may be called from outside as its number.
+ * Compiles a program. The module exports `main` or `batch`, and each function that begins at slot n and may be called from outside
+ * as its number.
  */
 export function compileModule(program: DecodedProgram, options: ModuleOptions): CompiledModule {
   const { plan } = options;
   const { calls } = plan;
-  const firstFunction = FIXED_IMPORTS.length + calls.length + (options.isMain ? 2 : 0);
+  const entry = FIXED_IMPORTS.length + calls.length;
+  const isEntered = options.kind !== 'function';
+  const firstFunction = entry + (isEntered ? 1 : 0);
   const slots: number[] = [];
   const indices = new Map<number, number>();
   const functionAt = (slot: number): number => {
@@ -80,7 +83,7 @@ export function compileModule(program: DecodedProgram, options: ModuleOptions): 
     return index;
   };
   const exported = callbackSlots(program);
-  if (!options.isMain) exported.unshift(0);
+  if (!isEntered) exported.unshift(0);
   for (const slot of exported) functionAt(slot);
 
   const writer = createWriter(1024 + program.opcode.length * BYTES_PER_SLOT);
@@ -102,21 +105,13 @@ export function compileModule(program: DecodedProgram, options: ModuleOptions): 
       positions.push(position);
     },
   };
-  if (options.isMain) {
-    emitFunction(unit, 0, true);
-    emitBatch(writer, firstFunction - 2);
-  }
-  for (let n = 0; n < slots.length; n++) emitFunction(unit, slots[n]!, false);
+  if (isEntered) emitFunction(unit, 0, options.kind);
+  for (let n = 0; n < slots.length; n++) emitFunction(unit, slots[n]!, 'function');
 
-  const types = options.isMain ? [TYPE.words, TYPE.batch] : [];
-  const exports: [string, number][] = options.isMain
-    ? [
-        ['main', firstFunction - 2],
-        ['batch', firstFunction - 1],
-      ]
-    : [];
+  const types = [...(isEntered ? [ENTRY_TYPES[options.kind]] : []), ...slots.map(() => TYPE.function)];
+  const exports: [string, number][] = isEntered ? [[options.kind, entry]] : [];
   for (const slot of exported) exports.push([String(slot), functionAt(slot)]);
-  const { bytes, codeAt } = assembleModule(writer, calls, [...types, ...slots.map(() => TYPE.function)], exports);
+  const { bytes, codeAt } = assembleModule(writer, calls, types, exports);
   return {
     bytes,
     callsHost: options.checked || calls.length > 0 || needsHost(program) || (options.probeReads?.size ?? 0) > 0,
@@ -143,62 +138,6 @@ function callbackSlots({ opcode, src, constants }: DecodedProgram): number[] {
   }
   slots.delete(0);
   return [...slots];
-}
-
-/** Runs the main function for contexts in a row: first offset, stride, count, where each r0 goes or 0; gives how many r0 were not 0. */
-function emitBatch(writer: Writer, main: number): void {
-  const [context, stride, count, results, passed] = [0, 1, 2, 3, 4];
-  const body = writer.open();
-  writer.unsigned(1);
-  writer.unsigned(1);
-  writer.byte(I32);
-  writer.byte(WASM.block);
-  writer.byte(VOID);
-  writer.byte(WASM.loop);
-  writer.byte(VOID);
-  writer.get(count);
-  writer.byte(WASM.i32_eqz);
-  writer.byte(WASM.br_if);
-  writer.unsigned(1);
-  writer.get(context);
-  writer.i32(KERNEL_BASE_HIGH);
-  writer.byte(WASM.call);
-  writer.unsigned(main);
-  writer.byte(WASM.drop);
-  writer.get(passed);
-  writer.i32(0);
-  writer.access(WASM.i64_load, REGISTER_FILE);
-  writer.byte(WASM.i64_eqz);
-  writer.byte(WASM.i32_eqz);
-  writer.byte(WASM.i32_add);
-  writer.set(passed);
-  writer.get(results);
-  writer.byte(WASM.if);
-  writer.byte(VOID);
-  writer.get(results);
-  writer.i32(0);
-  writer.access(WASM.i64_load, REGISTER_FILE);
-  writer.access(WASM.i64_store, 0);
-  writer.get(results);
-  writer.i32(8);
-  writer.byte(WASM.i32_add);
-  writer.set(results);
-  writer.byte(WASM.end);
-  writer.get(context);
-  writer.get(stride);
-  writer.byte(WASM.i32_add);
-  writer.set(context);
-  writer.get(count);
-  writer.i32(1);
-  writer.byte(WASM.i32_sub);
-  writer.set(count);
-  writer.byte(WASM.br);
-  writer.unsigned(0);
-  writer.byte(WASM.end);
-  writer.byte(WASM.end);
-  writer.get(passed);
-  writer.byte(WASM.end);
-  writer.close(body);
 }
 
 /** Puts the sections around the bodies (section 5.5); `codeAt` is where the first body begins. */

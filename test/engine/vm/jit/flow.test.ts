@@ -23,7 +23,7 @@ import {
   sub,
   xor,
 } from '../../../../engine/isa/index.ts';
-import { createJit } from '../../../../engine/vm/index.ts';
+import { createJit, type Jit, KERNEL_BASE } from '../../../../engine/vm/index.ts';
 import { runBoth } from '../../../support/both-machines.ts';
 import { count, seed } from '../../../support/counts.ts';
 import { testEnvironment } from '../../../support/environment.ts';
@@ -211,6 +211,43 @@ describe('programs whose jumps go anywhere', () => {
     );
     expect(Math.min(ends.exits, ends.faults, ends.budgets)).toBeGreaterThan(0);
   });
+});
+
+test('a batch of them is as many runs, registers and branch tables as at first', () => {
+  const programs = fc
+    .integer({ min: 2, max: 30 })
+    .chain((size) => fc.array(anywhere(size), { minLength: size, maxLength: size }));
+  let compared = 0;
+  fc.assert(
+    fc.property(programs, (body) => {
+      const outcome = (run: (jit: Jit, context: number, results: number, view: DataView) => void): unknown => {
+        const environment = testEnvironment();
+        const { memory } = environment;
+        const context = memory.allocate(64);
+        const results = memory.allocate(24);
+        memory.bytes.fill(3, context, context + 64);
+        const jit = createJit({ instructions: [...body, slot(0x95)] }, environment, { maxInstructions: 300 });
+        try {
+          run(jit, context, results, memory.view);
+        } catch (error) {
+          return String(error);
+        }
+        compared++;
+        return memory.bytes.slice(context, results + 24);
+      };
+      const batch = outcome((jit, context, results) => jit.runBatch(context, 0, 3, results));
+      const single = outcome((jit, context, results) => {
+        for (let n = 0; n < 3; n++) jit.runBatch(context, 0, 1, results + 8 * n);
+      });
+      expect(batch).toEqual(single);
+      const whole = outcome((jit, context, results, view) => {
+        for (let n = 0; n < 3; n++) view.setBigUint64(results + 8 * n, jit.run(KERNEL_BASE | BigInt(context)), true);
+      });
+      expect(batch).toEqual(whole);
+    }),
+    { numRuns: count(2000), seed: seed('batches') },
+  );
+  expect(compared).toBeGreaterThan(0);
 });
 
 test('a module is of a size in proportion to the program', () => {
