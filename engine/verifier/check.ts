@@ -7,6 +7,7 @@ import {
   OPCODES,
   type Opcode,
   opcodeOf,
+  reservedField,
 } from '../isa/index.ts';
 import type { ProgramType } from '../object/index.ts';
 import { helperFor } from '../vm/index.ts';
@@ -18,8 +19,6 @@ import { decodeStep, type Step } from './step.ts';
 
 /** BPF_COMPLEXITY_LIMIT_INSNS of include/linux/bpf.h. */
 export const MAX_SLOTS = 1_000_000;
-
-const FIELDS = new Map(OPCODES.map((row) => [row, fieldsOf(row)]));
 
 /** MAX_USED_MAPS of include/linux/bpf_verifier.h. */
 const MAX_MAPS = 64;
@@ -110,13 +109,11 @@ function refusedHere(row: Opcode, { profile, hook, level }: VerifierContext): st
 }
 
 function checkFields(instruction: Instruction, row: Opcode, at: number): ReadonlySet<string> {
-  const fields = FIELDS.get(row)!;
-  for (const field of ['dst', 'src', 'offset', 'imm'] as const) {
-    if (instruction[field] !== 0 && !fields.has(field) && row.fixed[field] === undefined) {
-      throw new Rejection(`the field ${field} is reserved here and must be 0, it is ${instruction[field]}`, at);
-    }
+  const reserved = reservedField(row, instruction);
+  if (reserved) {
+    throw new Rejection(`the field ${reserved.field} is reserved here and must be 0, it is ${reserved.value}`, at);
   }
-  return fields;
+  return fieldsOf(row);
 }
 
 function checkRegisters({ dst, src }: Instruction, row: Opcode, fields: ReadonlySet<string>, at: number): void {
