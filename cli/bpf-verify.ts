@@ -8,7 +8,7 @@ import {
   RelocationError,
   relocateProgram,
 } from '../engine/object/index.ts';
-import { type VerifierContext, VerifierError, verify } from '../engine/verifier/index.ts';
+import { refusalText, type VerifierContext, VerifierError, verify } from '../engine/verifier/index.ts';
 import { helperById } from '../engine/vm/index.ts';
 import { plainProgram } from './bpf-code.ts';
 import { kernelTypes, memoryHook, noTypes, sectionHook, typeHook } from './bpf-hook.ts';
@@ -111,19 +111,13 @@ const verdictOf = (subject: () => Subject): Verdict => {
   }
 };
 
-const printRefusal = ({ reason, at, instruction, line, registers, path, log }: VerifierError, output: Output): void => {
+const printRefusal = (error: VerifierError, output: Output): void => {
   const { paint } = output;
-  output.line(`  ${paint.red(`slot ${at}: ${instruction}: ${reason}`)}`);
-  if (line) {
-    const place = line.file === undefined ? '' : `${line.file}:${line.line ?? 0}:${line.column ?? 0}: `;
-    output.line(`  from       ${place}${line.text.trim()}`);
-  }
-  if (registers === '') return;
-  output.line(`  registers  ${registers}`);
-  output.line(`  path       ${path.join(' ')}`);
-  output.line('  the way there, with what each instruction changed:');
-  const steps = log.split('\n').slice(0, path.length);
-  for (const step of steps) output.line(paint.dim(`    ${step}`));
+  const { summary, details, way } = refusalText(error);
+  output.line(`  ${paint.red(summary)}`);
+  for (const detail of details) output.line(`  ${detail}`);
+  if (way.length > 0) output.line('  the way there, with what each instruction changed:');
+  for (const step of way) output.line(paint.dim(`    ${step}`));
 };
 
 const print = (name: string, section: string, verdict: Verdict, output: Output): void => {

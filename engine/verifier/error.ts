@@ -30,6 +30,32 @@ export interface VerifierErrorDetails {
   readonly log: string;
 }
 
+/** Where a line is from and what it says: `exec.c:12:5: pid = 0;`, or the text alone where a rule compiler wrote it. */
+const sourceOf = ({ file, line, column, text }: LineInfo): string => {
+  if (file === undefined) return text.trim();
+  return `${file}:${line ?? 0}${column === undefined ? '' : `:${column}`}: ${text.trim()}`;
+};
+
+/** A refusal as people read it. */
+export interface RefusalText {
+  /** Slot, instruction and reason. */
+  readonly summary: string;
+  /** Where it comes from, and the state before it, a line each. */
+  readonly details: readonly string[];
+  /** The instructions on the way to it with what each changed, a line each. */
+  readonly way: readonly string[];
+}
+
+/** Says all that is known of a refusal, without the program's name. */
+export function refusalText({ at, instruction, reason, line, registers, path, log }: VerifierError): RefusalText {
+  const explored = registers === '' ? [] : [`registers  ${registers}`, `path       ${path.join(' ')}`];
+  return {
+    summary: `slot ${at}: ${instruction}: ${reason}`,
+    details: [...(line ? [`from       ${sourceOf(line)}`] : []), ...explored],
+    way: registers === '' ? [] : log.split('\n').slice(0, path.length),
+  };
+}
+
 /** A program that may not run. The message is one line; everything else is in its members. */
 export class VerifierError extends Error {
   readonly program: string;
@@ -43,7 +69,7 @@ export class VerifierError extends Error {
 
   constructor(details: VerifierErrorDetails) {
     const { program, at, instruction, reason, line } = details;
-    super(`${program}: slot ${at}: ${instruction}: ${reason}${line ? ` (from: ${line.text})` : ''}`);
+    super(`${program}: slot ${at}: ${instruction}: ${reason}${line ? ` (from: ${sourceOf(line)})` : ''}`);
     this.name = 'VerifierError';
     this.program = program;
     this.reason = reason;
