@@ -23,6 +23,8 @@ export class BpfError extends Error {
   readonly call: Command | 'mmap';
   /** Its name: `EINVAL`. */
   readonly errno: string;
+  /** The line of the log that says why; empty where there is none. */
+  readonly reason: string;
   /** The verifier's log, whole; empty where there was none. */
   readonly log: string;
 
@@ -37,6 +39,7 @@ export class BpfError extends Error {
     this.name = 'BpfError';
     this.call = call;
     this.errno = name;
+    this.reason = reason;
     this.log = log;
   }
 }

@@ -3,10 +3,18 @@ import { createMap, isRingBuffer } from '../../../engine/maps/index.ts';
 import type { Btf } from '../../../engine/object/index.ts';
 import { type Verified, VerifierError, verify } from '../../../engine/verifier/index.ts';
 import { createInterpreter, createJit, Fault, helperById, Memory } from '../../../engine/vm/index.ts';
-import { BpfError, createLinuxMap, kernelBtf, openRingBuffer, testRun, tryLoad } from '../../../sensors/linux/index.ts';
+import {
+  BpfError,
+  createLinuxMap,
+  kernelBtf,
+  openRingBuffer,
+  type TestRunOptions,
+  testRun,
+  tryLoad,
+} from '../../../sensors/linux/index.ts';
 import { testEnvironment } from '../../support/environment.ts';
 import type { MapName } from './knowledge.ts';
-import { MAPS, type Profile } from './profiles.ts';
+import { MAPS, type PacketContext, type Profile } from './profiles.ts';
 
 /** What a program meets: its context, its packet, and what the maps hold. */
 export interface Input {
@@ -71,6 +79,39 @@ function contents(maps: UserMaps, keys: Iterable<Uint8Array>): Pick<Outcome, 'ce
   };
 }
 
+/** What BPF_PROG_TEST_RUN takes for a profile. */
+function runOptions({ packet, contextBytes }: Profile, { context, packet: data }: Input): TestRunOptions {
+  if (!packet) return { contextIn: context };
+  const { given } = packet;
+  return {
+    dataIn: data,
+    repeat: 1,
+    ...(given.length > 0 && { contextIn: members(contextBytes, given, context), contextOutSize: contextBytes }),
+  };
+}
+
+/** A context with those members only. */
+function members(size: number, given: PacketContext['given'], context: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(size);
+  for (const [at, length] of given) bytes.set(context.subarray(at, at + length), at);
+  return bytes;
+}
+
+function ourContext({ packet, contextBytes }: Profile, { context, packet: data }: Input, packetAt: number): Uint8Array {
+  if (!packet) return context;
+  const bytes = members(contextBytes, packet.given, context);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(packet.data, packetAt, true);
+  view.setUint32(packet.end, packetAt + data.length, true);
+  if (packet.length !== undefined) view.setUint32(packet.length, data.length, true);
+  for (const [at, value] of packet.fixed) view.setUint32(at, value, true);
+  return bytes;
+}
+
+/** What a context says after a run. */
+const contextAfter = ({ packet }: Profile, bytes: Uint8Array): string =>
+  packet ? packet.given.map(([at, length]) => hex(bytes.subarray(at, at + length))).join(' ') : hex(bytes);
+
 export interface LinuxSide extends Side {
   /** File descriptors of the maps, which the programs carry on both sides. */
   readonly handles: Readonly<Record<MapName, number>>;
@@ -94,11 +135,11 @@ export function createLinuxSide(): LinuxSide {
         programType: hook.programType,
         ...(hook.sleepable && { sleepable: true }),
       }),
-    run(program, { packet }, input) {
+    run(program, profile, input) {
       fill(maps, maps.table.keys(), input);
       let ran: ReturnType<typeof testRun>;
       try {
-        ran = testRun(program as number, packet ? { dataIn: input.packet, repeat: 1 } : { contextIn: input.context });
+        ran = testRun(program as number, runOptions(profile, input));
       } catch (error) {
         if (!(error instanceof BpfError)) throw error;
         return { result: error.errno, context: '', packet: '', cell: '', list: '', table: '', ring: '' };
@@ -107,7 +148,7 @@ export function createLinuxSide(): LinuxSide {
       ring.consume((record) => void records.push(hex(record)));
       return {
         result: `${ran.returnValue}`,
-        context: hex(ran.contextOut),
+        context: contextAfter(profile, ran.contextOut),
         packet: hex(ran.dataOut),
         ...contents(maps, maps.table.keys()),
         ring: records.join(' '),
@@ -148,7 +189,8 @@ export function createOurSide(
   } = {},
 ): OurSide {
   const memory = new Memory(MEMORY_BYTES);
-  if (padding > 0) memory.allocate(padding);
+  /** Contexts and packets lie before the maps in the one, behind them in the other. */
+  const early = padding > 0 ? memory.allocate(padding) : 0;
   const maps = Object.fromEntries(NAMES.map((name) => [name, createMap(memory, MAPS[name], handles[name])])) as Record<
     MapName,
     ReturnType<typeof createMap>
@@ -158,7 +200,7 @@ export function createOurSide(
   if (!isRingBuffer(ring)) throw new Error('the ring buffer is none');
   const { layout } = ring;
   if (layout?.kind === 'ringbuf') memory.bytes.fill(garbage, layout.data, layout.data + layout.mask + 1);
-  const room = memory.allocate(4096);
+  const room = early > 0 ? early : memory.allocate(4096);
   let packet = { offset: 0, length: 0 };
   let executed = 0;
   const environment = testEnvironment({ memory, packet: () => packet }, Object.values(maps));
@@ -179,11 +221,11 @@ export function createOurSide(
     },
     run(program, profile, input) {
       fill(maps, maps.table.keys(), input);
-      memory.bytes.set(input.context, room);
       packet = { offset: room + 1024, length: input.packet.length };
+      memory.bytes.set(ourContext(profile, input, packet.offset), room);
       memory.bytes.set(input.packet, packet.offset);
       const { context } = profile.hook;
-      const writable = context?.kind === 'memory' && context.writable;
+      const writable = context?.kind === 'memory' ? context.writable : profile.packet?.given.length !== 0;
       const machine =
         engine === 'jit'
           ? createJit(program as Verified, environment)
@@ -205,7 +247,7 @@ export function createOurSide(
       ring.consume((record) => void records.push(hex(record)));
       return {
         result,
-        context: profile.packet ? '' : hex(memory.bytes.subarray(room, room + input.context.length)),
+        context: contextAfter(profile, memory.bytes.subarray(room, room + profile.contextBytes)),
         packet: profile.packet ? hex(memory.bytes.subarray(packet.offset, packet.offset + packet.length)) : '',
         ...contents(maps, maps.table.keys()),
         ring: records.join(' '),

@@ -30,6 +30,29 @@ export function splice(
 
 const OPCODE_NUMBERS = [...new Set(OPCODES.map(({ opcode }) => opcode))];
 
+/** The fields that say something in an instruction of this class; the others are reserved. */
+function fieldsOf({ opcode }: Instruction): ReadonlySet<'src' | 'offset' | 'imm'> {
+  const klass = opcode & 7;
+  const byRegister = (opcode & 8) !== 0;
+  if (klass === 0) return new Set(['imm']);
+  if (klass === 1) return new Set(['src', 'offset']);
+  if (klass === 2) return new Set(['offset', 'imm']);
+  if (klass === 3) return new Set(['src', 'offset']);
+  const operand = byRegister ? 'src' : 'imm';
+  if (klass === 4 || klass === 7) return new Set([operand]);
+  if (opcode === 0x95) return new Set();
+  return opcode === 0x85 ? new Set(['imm']) : new Set([operand, 'offset']);
+}
+
+const isStackStore = ({ opcode, dst }: Instruction): boolean =>
+  ((opcode & 7) === 2 || (opcode & 7) === 3) && dst === 10;
+
+/** Where to change something; seldom a store to the stack, since privileged programs may read there what was never written. */
+function place(program: readonly Instruction[], random: Random): number {
+  const at = random.below(program.length);
+  return isStackStore(program[at]!) && random.chance(0.85) ? place(program, random) : at;
+}
+
 /** Helpers that may be called by accident: they reach maps only, and give the same in both kernels. */
 const HARMLESS = [1, 2, 3, 87, 88, 89, 130, 131, 132, 133, 0, 9999];
 
@@ -45,23 +68,25 @@ export function mutate(program: readonly Instruction[], random: Random): Instruc
 }
 
 function change(program: readonly Instruction[], random: Random): Instruction[] {
-  const at = random.below(program.length);
+  const at = place(program, random);
   const it = program[at]!;
   const isSecond = at > 0 && program[at - 1]!.opcode === LDDW;
   const slots = it.opcode === LDDW ? 2 : 1;
   const put = (changed: Partial<Instruction>): Instruction[] => program.with(at, { ...it, ...changed });
   if (isSecond) return put({ imm: random.number32() });
   const register = (): number => random.below(random.chance(0.95) ? 11 : 16);
+  const used = fieldsOf(it);
+  const weight = (field: 'src' | 'offset' | 'imm', full: number): number => (used.has(field) ? 10 * full : full);
   switch (
     random.weighted([
-      [4, 'delete'],
-      [3, 'dst'],
-      [3, 'src'],
-      [4, 'offset'],
-      [4, 'imm'],
-      [5, 'opcode'],
-      [1, 'swap'],
-      [1, 'copy'],
+      [40, 'delete'],
+      [30, 'dst'],
+      [weight('src', 3), 'src'],
+      [weight('offset', 4), 'offset'],
+      [weight('imm', 4), 'imm'],
+      [50, 'opcode'],
+      [10, 'swap'],
+      [10, 'copy'],
     ] as const)
   ) {
     case 'delete':

@@ -1,5 +1,6 @@
 import type { Item, Register } from '../../../engine/isa/index.ts';
 import * as isa from '../../../engine/isa/index.ts';
+import type { Random } from '../random.ts';
 import {
   ANY_NUMBER,
   type Known,
@@ -14,7 +15,6 @@ import {
   stepOf,
 } from './knowledge.ts';
 import type { Profile } from './profiles.ts';
-import type { Random } from '../random.ts';
 
 const { R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10 } = isa;
 export const REGISTERS: readonly Register[] = [R0, R1, R2, R3, R4, R5, R6, R7, R8, R9];

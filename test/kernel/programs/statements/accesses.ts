@@ -60,7 +60,7 @@ export const access = (w: Writer, place: Place, base: Register): boolean => {
   const initialised = !mine || w.state.written.subarray(Math.max(0, at), end).every((byte) => byte === 1);
   if (!exact) w.features.add('variable offset');
   if (use === 'load' || use === 'signed') {
-    if (!initialised && !w.slips()) return false;
+    if (!initialised && !(w.slips() && w.slips())) return false;
     const dst = w.free(place, base === R10 ? [] : [base]) ?? w.free(place);
     if (!dst) return false;
     const spilled = mine && exact && size === 'dw' && use === 'load' ? w.state.spills.get(at) : undefined;
@@ -73,7 +73,7 @@ export const access = (w: Writer, place: Place, base: Register): boolean => {
     return true;
   }
   if (use === 'atomic') {
-    if (!initialised && !w.slips()) return false;
+    if (!initialised && !(w.slips() && w.slips())) return false;
     const src = w.aNumber(place, true);
     if (!src || src === base) return false;
     w.features.add('atomic');

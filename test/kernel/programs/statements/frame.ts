@@ -6,7 +6,7 @@ import { ATOMICS, BYTES, SIZES } from './accesses.ts';
 import { ARITHMETIC, DIVISION } from './arithmetic.ts';
 import { initialise } from './control.ts';
 
-const { R0, R1, R2, R3, R6, R7, R8, R9, R10 } = isa;
+const { R0, R1, R2, R3, R4, R6, R7, R8, R9, R10 } = isa;
 
 /** Any instruction with any registers. */
 export const wild = (w: Writer): boolean => {
@@ -34,7 +34,14 @@ export const prologue = (w: Writer): void => {
     w.set(R7, pointerTo({ of: 'packet', size: 0, id: w.nextId() }));
     w.set(R8, { kind: 'packet end' });
   }
-  for (const r of [R0, R2, R3, R9]) {
+  if (w.profile.packet) w.emit(isa.loadMapValue(R4, 'cell', 0));
+  for (const [index, r] of [R0, R2, R3, R9].entries()) {
+    if (w.profile.packet && w.random.chance(0.8)) {
+      const size = w.random.pick(SIZES);
+      w.emit(isa.ldx(size, r, R4, 8 * index));
+      w.set(r, size === 'dw' ? ANY_NUMBER : number(2 ** (8 * BYTES[size]) - 1));
+      continue;
+    }
     const field = w.random.pick(w.profile.context);
     w.emit(isa.ldx(field.size, r, R6, field.offset));
     w.set(r, field.size === 'dw' ? ANY_NUMBER : number(2 ** (8 * BYTES[field.size]) - 1));

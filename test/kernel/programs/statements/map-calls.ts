@@ -27,7 +27,7 @@ export const key = (w: Writer, place: Place, map: MapName): number | undefined =
     const r = w.random.pick(list);
     w.emit(isa.and(r, map === 'table' ? 7 : 3), isa.stx('w', R10, at - STACK_BYTES, r));
     w.set(r, number(map === 'table' ? 7 : 3));
-  } else w.emit(isa.st('w', R10, at - STACK_BYTES, w.random.below(map === 'table' ? 8 : 5)));
+  } else w.emit(isa.st('w', R10, at - STACK_BYTES, map === 'table' || w.random.chance(0.1) ? w.random.below(8) : 4));
   w.overwrite(at, at + 4, true);
   return at - STACK_BYTES;
 };
@@ -101,7 +101,7 @@ export const change = (w: Writer, place: Place): boolean => {
   } else {
     const from = STACK_BYTES - 64;
     const size = MAPS[map].valueSize;
-    if (!w.state.written.subarray(from, from + size).every((byte) => byte === 1) && !w.slips()) return false;
+    if (!w.state.written.subarray(from, from + size).every((byte) => byte === 1)) return false;
     if ([...w.state.spills].some(([slot, k]) => slot < from + size && slot + 8 > from && k.kind !== 'number'))
       return false;
     w.emit(isa.loadMap(R1, map));

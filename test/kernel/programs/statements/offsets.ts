@@ -63,11 +63,12 @@ export const variable = (w: Writer, place: Place): boolean => {
   const index = w.aNumber(place, true);
   if (!index || index === base || what.kind !== 'pointer') return false;
   const to = w.free(place, [index, base]);
-  if (!to) return false;
+  if (!to || (place.held && what.region.of === 'packet')) return false;
   const { region } = what;
   const onStack = ofStack(region);
   const step = onStack ? w.random.pick([1, 4, 8]) : w.random.pick([1, 1, 8]);
-  const room = region.size - (what.high - what.low);
+  const isPacket = region.of === 'packet';
+  const room = isPacket ? 64 : region.size - (what.high - what.low);
   if (room < 8) return false;
   const limit = w.slips() ? room + 8 : Math.min(room - 8, w.random.pick([3, 7, 15, 31, 63, 40]));
   const before = copyState(w.state);
@@ -83,16 +84,14 @@ export const variable = (w: Writer, place: Place): boolean => {
   const lowest = region.of === 'stack' ? STACK_BYTES - w.frameBytes : 0;
   const start = w.random.between(lowest, Math.max(lowest, region.size - max - (what.high - what.low) - 8)) & -8;
   const moved = start - what.low;
-  const packet = region.of === 'packet';
-  if (!packet && w.random.chance(w.slip)) {
+  if (!isPacket && w.random.chance(w.slip)) {
     if (moved + max !== 0) w.emit(isa.add(to, moved + max));
     w.emit(isa.sub(to, index));
   } else {
-    if (moved !== 0 && !packet) w.emit(isa.add(to, moved));
+    if (moved !== 0 && !isPacket) w.emit(isa.add(to, moved));
     w.emit(isa.add(to, index));
   }
-  if (packet) {
-    if (place.held) return false;
+  if (isPacket) {
     w.set(to, pointerTo({ ...region, id: w.nextId(), size: 0 }, what.low));
     checkPacket(w, place, to);
   } else {

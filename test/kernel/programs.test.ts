@@ -1,0 +1,33 @@
+import { describe, expect, test } from 'vitest';
+import { count, seed, suiteSize } from '../support/counts.ts';
+import { kernelSkip } from '../support/kernel.ts';
+import { examine, openSides } from './programs/examine.ts';
+import { createTally } from './programs/tally.ts';
+
+const PROGRAMS = count(24_000);
+/** Milliseconds that one program may take on a slow machine. */
+const PATIENCE = 60;
+
+describe.skipIf(kernelSkip())('generated programs, beside the running kernel', () => {
+  test(
+    'are accepted by both or by neither, and give the same results',
+    () => {
+      const sides = openSides();
+      const tally = createTally();
+      const first = seed('kernel programs');
+      try {
+        for (let n = 0; n < PROGRAMS; n++) tally.add(examine(sides, (first + n * 0x9e3779b1) | 0));
+      } finally {
+        sides.close();
+      }
+      if (suiteSize !== 'quick') console.log(tally.table());
+      expect(tally.failures.slice(0, 3).join('\n\n')).toBe('');
+      expect(tally.kernelAccepts).toBeGreaterThanOrEqual(PROGRAMS / 4);
+      expect(tally.kernelRefuses).toBeGreaterThanOrEqual(PROGRAMS / 4);
+      expect(tally.bothAccept / tally.kernelAccepts).toBeGreaterThanOrEqual(0.97);
+      expect(tally.telling / tally.bothAccept).toBeGreaterThanOrEqual(1 / 3);
+      expect(tally.placed / tally.bothAccept).toBeLessThan(0.02);
+    },
+    20_000 + PROGRAMS * PATIENCE,
+  );
+});
