@@ -22,7 +22,7 @@ function parts(type: BtfType): readonly number[] {
 }
 
 /** All types that a type refers to. */
-function references(type: BtfType): readonly number[] {
+export function references(type: BtfType): readonly number[] {
   switch (type.kind) {
     case 'pointer':
     case 'func':

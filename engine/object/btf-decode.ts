@@ -1,5 +1,5 @@
 import type { BtfLinkage, BtfMember, BtfType } from './btf.ts';
-import { BTF_INT_SIGNED, KIND } from './btf-kinds.ts';
+import { BTF_INT_ENCODING, KIND } from './btf-kinds.ts';
 
 /** Kinds that only qualify or name another type. */
 export const MODIFIERS: Readonly<Record<number, 'typedef' | 'volatile' | 'const' | 'restrict' | 'type_tag'>> = {
@@ -32,11 +32,13 @@ function members({ word, string }: BtfWords, at: number, count: number, bitField
   });
 }
 
-function int(name: string, size: number, encoding: number): BtfType {
-  const signed = ((encoding >>> 24) & BTF_INT_SIGNED) !== 0;
-  const bits = { offset: (encoding >>> 16) & 0xff, size: encoding & 0xff };
+function int(name: string, size: number, word: number): BtfType {
+  const flags = word >>> 24;
+  const signed = (flags & BTF_INT_ENCODING.signed) !== 0;
+  const bits = { offset: (word >>> 16) & 0xff, size: word & 0xff };
+  const encoding = flags & BTF_INT_ENCODING.bool ? 'bool' : flags & BTF_INT_ENCODING.char ? 'char' : undefined;
   const whole = bits.offset === 0 && bits.size === size * 8;
-  return whole ? { kind: 'int', name, size, signed } : { kind: 'int', name, size, signed, bits };
+  return { kind: 'int', name, size, signed, ...(encoding && { encoding }), ...(!whole && { bits }) };
 }
 
 /** The type whose words begin at `at`. @throws BtfError for names that lie outside the strings */

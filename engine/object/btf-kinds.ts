@@ -42,8 +42,8 @@ export const KIND_NAMES: readonly (BtfKind | undefined)[] = (() => {
   return names;
 })();
 
-/** BTF_INT_SIGNED in an int's encoding. */
-export const BTF_INT_SIGNED = 1;
+/** BTF_INT_* in an int's encoding. */
+export const BTF_INT_ENCODING = { signed: 1, char: 2, bool: 4 } as const;
 
 /** Thrown for BTF that can't be read or built. */
 export class BtfError extends Error {

@@ -1,5 +1,6 @@
-import type { BtfLinkage } from './btf.ts';
-import { BTF_HEADER_BYTES, BTF_INT_SIGNED, BTF_MAGIC, BtfError, KIND } from './btf-kinds.ts';
+import type { BtfLinkage, BtfMember, BtfType } from './btf.ts';
+import { encodeBtf } from './btf-encode.ts';
+import { BtfError } from './btf-kinds.ts';
 
 /** A member to write: `offset` in bytes, or in bits where `bits` gives a bit field's width. An anonymous member has the name ''. */
 export interface BtfMemberSpec {
@@ -47,147 +48,65 @@ export interface BtfBuilder {
   bytes(): Uint8Array;
 }
 
-interface Composite {
-  readonly kind: 'struct' | 'union';
-  readonly name: string;
-  body?: { readonly size: number; readonly members: readonly BtfMemberSpec[] };
-}
-
-/** Bit 31 of info: bit fields in a struct, a forward union, signed values in an enum. */
-const KIND_FLAG = 0x8000_0000;
-const MAX_MEMBERS = 0xffff;
-const LINKAGE: Readonly<Record<BtfLinkage, number>> = { static: 0, global: 1, extern: 2 };
+const toMember = ({ name, type, offset, bits }: BtfMemberSpec): BtfMember =>
+  bits === undefined ? { name, type, offset } : { name, type, offset: offset >>> 3, bits: { offset, size: bits } };
 
 /** An empty BTF builder. */
 export function createBtfBuilder(): BtfBuilder {
-  const types: (readonly number[] | Composite)[] = [];
-  const references: { readonly from: number; readonly to: number }[] = [];
-  const strings: Uint8Array[] = [new Uint8Array(1)];
-  const stringOffsets = new Map<string, number>([['', 0]]);
-  let stringBytes = 1;
+  const types: BtfType[] = [];
   let indexType = 0;
 
-  const string = (text: string): number => {
-    const known = stringOffsets.get(text);
-    if (known !== undefined) return known;
-    if (text.includes('\0')) throw new BtfError(`a BTF name can't contain a NUL byte: ${JSON.stringify(text)}`);
-    const bytes = new TextEncoder().encode(`${text}\0`);
-    const offset = stringBytes;
-    strings.push(bytes);
-    stringOffsets.set(text, offset);
-    stringBytes += bytes.length;
-    return offset;
-  };
-
-  const info = (name: string, kind: number, vlen: number, flag: boolean): number => {
-    if (vlen > MAX_MEMBERS) throw new BtfError(`"${name}" has ${vlen} members; BTF has room for ${MAX_MEMBERS}`);
-    return ((kind << 24) | vlen | (flag ? KIND_FLAG : 0)) >>> 0;
-  };
-  const addFlagged = (
+  const composite = (
+    kind: 'struct' | 'union',
     name: string,
-    kind: number,
-    vlen: number,
-    sizeOrType: number,
-    flag: boolean,
-    words: readonly number[],
-  ): number => types.push([string(name), info(name, kind, vlen, flag), sizeOrType, ...words]);
-  const add = (name: string, kind: number, vlen: number, sizeOrType: number, ...words: number[]): number =>
-    addFlagged(name, kind, vlen, sizeOrType, false, words);
-
-  /** Notes that the type about to be added refers to `to`. */
-  const refer = (to: number): number => {
-    references.push({ from: types.length + 1, to });
-    return to;
-  };
-
-  const composite = (kind: 'struct' | 'union', name: string, body?: Composite['body']): number => {
-    if (body) for (const member of body.members) refer(member.type);
-    return types.push(body ? { kind, name, body } : { kind, name });
-  };
-
-  const encodeComposite = ({ kind, name, body }: Composite): number[] => {
-    if (!body) return [string(name), info(name, KIND.forward, 0, kind === 'union'), 0];
-    const { members, size } = body;
-    const bitFields = members.some((member) => member.bits !== undefined);
-    const words = members.flatMap((member) => [
-      string(member.name),
-      member.type,
-      member.bits === undefined ? member.offset * 8 : (member.bits << 24) | member.offset,
-    ]);
-    return [string(name), info(name, KIND[kind], members.length, bitFields), size, ...words];
-  };
+    size: number,
+    members: readonly BtfMemberSpec[],
+  ): BtfType => ({ kind, name, size, members: members.map(toMember) });
+  const enumeration = (name: string, size: number, values: readonly (readonly [string, bigint])[]): number =>
+    types.push({
+      kind: 'enum',
+      name,
+      size,
+      signed: values.some(([, value]) => value < 0n),
+      values: values.map(([value, n]) => ({ name: value, value: n })),
+    });
 
   return {
-    int: (name, size, signed = false) =>
-      add(name, KIND.int, 0, size, ((signed ? BTF_INT_SIGNED : 0) << 24) | (size * 8)),
-    pointer: (target) => add('', KIND.pointer, 0, refer(target)),
+    int: (name, size, signed = false) => types.push({ kind: 'int', name, size, signed }),
+    pointer: (target) => types.push({ kind: 'pointer', target }),
     array: (element, length) => {
-      if (indexType === 0) indexType = add('__ARRAY_SIZE_TYPE__', KIND.int, 0, 4, 32);
-      return add('', KIND.array, 0, 0, refer(element), indexType, length);
+      if (indexType === 0) indexType = types.push({ kind: 'int', name: '__ARRAY_SIZE_TYPE__', size: 4, signed: false });
+      return types.push({ kind: 'array', element, index: indexType, length });
     },
-    declare: (kind, name) => composite(kind, name),
+    declare: (of, name) => types.push({ kind: 'forward', name, of }),
     define: (id, size, members) => {
       const type = types[id - 1];
-      if (!type || !('kind' in type)) throw new BtfError(`type ${id} was not declared as a struct or union`);
-      if (type.body) throw new BtfError(`${type.kind} ${type.name} is defined twice`);
-      for (const member of members) references.push({ from: id, to: member.type });
-      type.body = { size, members };
+      if (type?.kind === 'struct' || type?.kind === 'union')
+        throw new BtfError(`${type.kind} ${type.name} is defined twice`);
+      if (type?.kind !== 'forward') throw new BtfError(`type ${id} was not declared as a struct or union`);
+      types[id - 1] = composite(type.of, type.name, size, members);
     },
-    struct: (name, size, members) => composite('struct', name, { size, members }),
-    union: (name, size, members) => composite('union', name, { size, members }),
-    enum: (name, size, values) => {
-      const entries = Object.entries(values);
-      const words = entries.flatMap(([value, n]) => [string(value), n >>> 0]);
-      const signed = entries.some(([, n]) => n < 0);
-      return addFlagged(name, KIND.enum, entries.length, size, signed, words);
-    },
-    enum64: (name, values) => {
-      const entries = Object.entries(values);
-      const words = entries.flatMap(([value, n]) => [
-        string(value),
-        Number(BigInt.asUintN(32, n)),
-        Number(BigInt.asUintN(32, n >> 32n)),
-      ]);
-      const signed = entries.some(([, n]) => n < 0n);
-      return addFlagged(name, KIND.enum64, entries.length, 8, signed, words);
-    },
-    forward: (kind, name) => composite(kind, name),
-    typedef: (name, target) => add(name, KIND.typedef, 0, refer(target)),
-    const: (target) => add('', KIND.const, 0, refer(target)),
-    volatile: (target) => add('', KIND.volatile, 0, refer(target)),
-    restrict: (target) => add('', KIND.restrict, 0, refer(target)),
-    typeTag: (tag, target) => add(tag, KIND.type_tag, 0, refer(target)),
-    funcProto: (returns, parameters) => {
-      refer(returns);
-      const words = parameters.flatMap(({ name, type }) => [string(name), refer(type)]);
-      return add('', KIND.func_proto, parameters.length, returns, ...words);
-    },
-    func: (name, proto, linkage = 'static') => add(name, KIND.func, LINKAGE[linkage], refer(proto)),
-    float: (name, size) => add(name, KIND.float, 0, size),
-    variable: (name, type, linkage = 'static') => add(name, KIND.var, 0, refer(type), LINKAGE[linkage]),
-    dataSection: (name, size, variables) => {
-      const words = variables.flatMap((variable) => [refer(variable.type), variable.offset, variable.size]);
-      return add(name, KIND.datasec, variables.length, size, ...words);
-    },
-    declarationTag: (tag, target, component = -1) => add(tag, KIND.decl_tag, 0, refer(target), component >>> 0),
-    bytes: () => {
-      for (const { from, to } of references)
-        if (!Number.isInteger(to) || to < 0 || to > types.length)
-          throw new BtfError(`type ${from} refers to type ${to}, but the last is ${types.length}`);
-      const words = types.flatMap((type) => ('kind' in type ? encodeComposite(type) : type));
-      const section = new Uint8Array(BTF_HEADER_BYTES + words.length * 4 + stringBytes);
-      const view = new DataView(section.buffer);
-      view.setUint16(0, BTF_MAGIC, true);
-      view.setUint8(2, 1);
-      const header = [BTF_HEADER_BYTES, 0, words.length * 4, words.length * 4, stringBytes];
-      for (const [i, word] of header.entries()) view.setUint32(4 + i * 4, word, true);
-      for (const [i, word] of words.entries()) view.setUint32(BTF_HEADER_BYTES + i * 4, word, true);
-      let at = BTF_HEADER_BYTES + words.length * 4;
-      for (const bytes of strings) {
-        section.set(bytes, at);
-        at += bytes.length;
-      }
-      return section;
-    },
+    struct: (name, size, members) => types.push(composite('struct', name, size, members)),
+    union: (name, size, members) => types.push(composite('union', name, size, members)),
+    enum: (name, size, values) =>
+      enumeration(
+        name,
+        size,
+        Object.entries(values).map(([value, n]) => [value, BigInt(n)]),
+      ),
+    enum64: (name, values) => enumeration(name, 8, Object.entries(values)),
+    forward: (of, name) => types.push({ kind: 'forward', name, of }),
+    typedef: (name, target) => types.push({ kind: 'typedef', name, target }),
+    const: (target) => types.push({ kind: 'const', name: '', target }),
+    volatile: (target) => types.push({ kind: 'volatile', name: '', target }),
+    restrict: (target) => types.push({ kind: 'restrict', name: '', target }),
+    typeTag: (name, target) => types.push({ kind: 'type_tag', name, target }),
+    funcProto: (returns, parameters) => types.push({ kind: 'func_proto', returns, parameters }),
+    func: (name, target, linkage = 'static') => types.push({ kind: 'func', name, target, linkage }),
+    float: (name, size) => types.push({ kind: 'float', name, size }),
+    variable: (name, target, linkage = 'static') => types.push({ kind: 'var', name, target, linkage }),
+    dataSection: (name, size, variables) => types.push({ kind: 'datasec', name, size, variables }),
+    declarationTag: (name, target, component = -1) => types.push({ kind: 'decl_tag', name, target, component }),
+    bytes: () => encodeBtf(types),
   };
 }

@@ -19,6 +19,8 @@ export type BtfType =
       readonly name: string;
       readonly size: number;
       readonly signed: boolean;
+      /** What it is for people who read it, where the compiler says so. */
+      readonly encoding?: 'char' | 'bool';
       /** Where compilers of old put a bit field's place, or a width below the size's: its first bit and width. */
       readonly bits?: { readonly offset: number; readonly size: number };
     }

@@ -1,6 +1,7 @@
 export { nearest } from '../text/index.ts';
 export * from './btf.ts';
 export { checkBtf } from './btf-check.ts';
+export { encodeBtf } from './btf-encode.ts';
 export { BtfError, type BtfKind } from './btf-kinds.ts';
 export { parseBtf } from './btf-reader.ts';
 export { type BtfBuilder, createBtfBuilder } from './btf-writer.ts';

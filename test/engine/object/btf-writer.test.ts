@@ -1,5 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { type BtfBuilder, BtfError, createBtfBuilder, parseBtf } from '../../../engine/object/index.ts';
+import {
+  type Btf,
+  type BtfBuilder,
+  BtfError,
+  type BtfType,
+  createBtfBuilder,
+  encodeBtf,
+  parseBtf,
+} from '../../../engine/object/index.ts';
+import { loadBtf } from '../../../sensors/linux/index.ts';
+import { clangSkip } from '../../support/clang.ts';
+import { kernelSkip } from '../../support/kernel.ts';
+import { corpus } from '../../support/objects.ts';
+import { GCC_BTF } from './gcc-btf.ts';
 
 const built = (make: (builder: BtfBuilder) => number) => {
   const builder = createBtfBuilder();
@@ -109,6 +122,56 @@ describe('BTF builder', () => {
     expect(() => builder.define(1, 4, [])).toThrow(new BtfError('type 1 was not declared as a struct or union'));
     const s = builder.struct('s', 0, []);
     expect(() => builder.define(s, 4, [])).toThrow(new BtfError('struct s is defined twice'));
-    expect(() => builder.int('a\0b', 4)).toThrow(new BtfError('a BTF name can\'t contain a NUL byte: "a\\u0000b"'));
+    const named = createBtfBuilder();
+    named.int('a\0b', 4);
+    expect(() => named.bytes()).toThrow(new BtfError('a BTF name can\'t contain a NUL byte: "a\\u0000b"'));
+  });
+
+  it('refuses values of an enum that do not fit', () => {
+    const builder = createBtfBuilder();
+    builder.enum('e', 4, { A: 1, B: 2 ** 40 });
+    expect(() => builder.bytes()).toThrow(new BtfError('B of enum "e" is 1099511627776, which needs 64 bits'));
+  });
+});
+
+const allTypes = (btf: Btf): BtfType[] => Array.from({ length: btf.count }, (_, i) => btf.type(i + 1));
+
+describe('an encoder of BTF', () => {
+  it('writes back what gcc wrote', () => {
+    const types = allTypes(parseBtf(GCC_BTF));
+    expect(allTypes(parseBtf(encodeBtf(types)))).toEqual(types);
+  });
+
+  const noClang = clangSkip();
+  it.skipIf(noClang)(`writes back what clang writes${noClang ? `: ${noClang}` : ''}`, () => {
+    for (const { object } of corpus()) {
+      if (!object.btf) throw new Error('compiled without BTF');
+      const types = allTypes(object.btf);
+      expect(allTypes(parseBtf(encodeBtf(types)))).toEqual(types);
+    }
+  });
+
+  const noKernel = kernelSkip();
+  it.skipIf(noKernel)(`writes every kind so that the kernel takes it${noKernel ? `: ${noKernel}` : ''}`, () => {
+    const b = createBtfBuilder();
+    const int = b.int('int', 4, true);
+    const u64 = b.int('u64', 8);
+    const list = b.declare('struct', 'list');
+    b.define(list, 24, [
+      { name: 'next', type: b.pointer(list), offset: 0 },
+      { name: 'few', type: int, offset: 64, bits: 3 },
+      { name: 'more', type: int, offset: 67, bits: 29 },
+      { name: '', type: b.union('', 8, [{ name: 'wide', type: u64, offset: 0 }]), offset: 16 },
+    ]);
+    b.array(b.const(b.volatile(b.typedef('number', int))), 4);
+    b.pointer(b.restrict(b.pointer(b.typeTag('user', int))));
+    b.enum('signs', 4, { LESS: -1, MORE: 1 });
+    b.enum64('wide', { HUGE: 1n << 40n });
+    b.forward('union', 'elsewhere');
+    b.float('double', 8);
+    const func = b.func('f', b.funcProto(int, [{ name: 'n', type: int }]), 'global');
+    b.declarationTag('tag', func, 0);
+    b.dataSection('.bss', 4, [{ type: b.variable('v', int, 'global'), offset: 0, size: 4 }]);
+    loadBtf(b.bytes()).close();
   });
 });
