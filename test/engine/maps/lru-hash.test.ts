@@ -76,10 +76,13 @@ describe.each(['lru_hash', 'lru_percpu_hash'] as const)('%s', (type) => {
 
 it('drops an entry where the machine has no memory for another', () => {
   const { map, memory, keys } = create({ maxEntries: 1_000_000 });
-  for (let key = 0; key < 100_000; key++) expect(map.update(u32(key), u64(BigInt(key)))).toBe(0);
+  const results = new Set<number>();
+  for (let key = 0; key < 50_000; key++) results.add(map.update(u32(key), u64(BigInt(key))));
+  expect([...results]).toEqual([0]);
   expect(memory.used).toBeLessThanOrEqual(memory.capacity);
   expect(keys().length).toBeGreaterThan(1000);
-  expect(keys().at(-1)).toBe(99_999);
+  expect(keys().length).toBeLessThan(50_000);
+  expect(keys().at(-1)).toBe(49_999);
 });
 
 it('rounds its entries up to a multiple of the CPUs where each has lists of its own', () => {

@@ -103,7 +103,8 @@ describe("a map's memory", () => {
       while (map.update(key(written), bytes) === 0) written++;
       expect(written).toBeGreaterThan(100);
       expect(map.update(key(written), bytes)).toBe(-ENOMEM);
-      for (let n = 0; n < written; n++) expect(map.lookup(key(n))).toEqual(type === 'hash_of_maps' ? u32(0) : bytes);
+      const isThere = (n: number): boolean => Buffer.from(map.lookup(key(n)) ?? []).equals(bytes);
+      expect(Array.from({ length: written }, (_, n) => n).filter((n) => !isThere(n))).toEqual([]);
       expect(map.delete(key(0))).toBe(0);
       expect(map.update(key(written), bytes)).toBe(0);
     },
