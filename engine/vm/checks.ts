@@ -1,7 +1,7 @@
-import { BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE, type Instruction, LDDW } from '../isa/index.ts';
+import { LDDW } from '../isa/index.ts';
 import type { BpfMap } from '../maps/index.ts';
 import { BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG } from '../object/index.ts';
-import { codeSlot } from './decoded.ts';
+import { codeSlot, type ExecutableProgram } from './decoded.ts';
 import { dynptrAt } from './dynptr.ts';
 import type { VmEnvironment } from './environment.ts';
 import { Fault } from './fault.ts';
@@ -23,8 +23,8 @@ export interface Checks {
   begin(contextLength: bigint | undefined): void;
   /** A function began: its stack is not initialised. */
   enter(): void;
-  /** A program whose maps may be used from now on. */
-  program(instructions: readonly Instruction[]): void;
+  /** A program whose maps and variables may be used from now on. */
+  program(program: ExecutableProgram): void;
   /** `operand` says in a message where the address came from. @throws Fault */
   access(at: number, offset: number, length: number, verb: 'reads' | 'writes', operand: string): void;
   /** What a helper will touch, before it runs. @throws Fault */
@@ -63,6 +63,8 @@ export function createChecks(environment: VmEnvironment, thread: Thread, options
   const lent = new Map<number, { readonly bytes: number; readonly helper: string; readonly readOnly?: boolean }>();
   /** What helpers lend to their callbacks, with the depth of the function that called. */
   let lending: { readonly offset: number; readonly bytes: number; readonly depth: number }[] = [];
+  /** Kernel variables that the programs name, read only: bytes by offset. */
+  const variables = new Map<number, number>();
   /** Taken and not yet given back, by address. */
   const references = new Map<bigint, Reference>();
   const written = new Uint8Array(8 * STACK_BYTES);
@@ -155,6 +157,8 @@ export function createChecks(environment: VmEnvironment, thread: Thread, options
         throw new Fault(at, `writes ${count(length)} at ${operand}, in what ${helper} returned, which is read only`);
       return;
     }
+    for (const [start, bytes] of variables)
+      if (verb === 'reads' && offset >= start && offset + length <= start + bytes) return;
     for (const region of lending)
       if (offset >= region.offset && offset + length <= region.offset + region.bytes) return;
     const packet = environment.packet?.();
@@ -323,12 +327,16 @@ export function createChecks(environment: VmEnvironment, thread: Thread, options
     enter: () => {
       written.fill(0, thread.depth * STACK_BYTES, (thread.depth + 1) * STACK_BYTES);
     },
-    program: (instructions) => {
+    program: ({ instructions, maps: byIndex }) => {
       for (let at = 0; at < instructions.length; at++) {
         const { opcode, src, imm } = instructions[at]!;
         if (opcode !== LDDW) continue;
-        const map = src === BPF_PSEUDO_MAP_FD || src === BPF_PSEUDO_MAP_VALUE ? environment.map(imm) : undefined;
+        const handle = { 1: imm, 2: imm, 5: byIndex?.[imm], 6: byIndex?.[imm] }[src];
+        const map = handle === undefined ? undefined : environment.map(handle);
         if (map) maps.set(map.handle, map);
+        const variable = src === 3 ? environment.variable?.(imm) : undefined;
+        const offset = variable && memory.offset(variable.address, variable.bytes);
+        if (offset !== undefined) variables.set(offset, variable!.bytes);
         at++;
       }
     },

@@ -111,9 +111,9 @@ function wideConstant(program: ExecutableProgram, at: number, environment: VmEnv
       return valueAddress(at, mapOf(at, imm, environment), second.imm, environment);
     case 3: {
       // BPF_PSEUDO_BTF_ID
-      const address = environment.variable?.(imm);
-      if (address === undefined) throw new Error(`instruction ${at}: this kernel has no variable with BTF id ${imm}`);
-      return address;
+      const variable = environment.variable?.(imm);
+      if (!variable) throw new Error(`instruction ${at}: this kernel has no variable with BTF id ${imm}`);
+      return variable.address;
     }
     case 4: {
       // BPF_PSEUDO_FUNC

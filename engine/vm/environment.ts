@@ -30,8 +30,8 @@ export interface VmEnvironment {
   trace(text: string): void;
   /** A loaded program by the handle that a prog array has; without it tail calls find nothing. */
   program?(handle: number): ExecutableProgram | undefined;
-  /** Address of the kernel's variable with a BTF id. */
-  variable?(id: number): bigint | undefined;
+  /** The kernel's variable with a BTF id, of each CPU or of all; without it there are none. */
+  variable?(id: number): { readonly address: bigint; readonly bytes: number } | undefined;
   /** A kernel function by the BTF id that a call carries; left out, ids are those of KFUNCS. */
   kfunc?(id: number): Kfunc | undefined;
   /** Where the packet lies that the hook runs on: offset in memory, bytes, and how many of them come before the network header (0). */

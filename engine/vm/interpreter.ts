@@ -67,7 +67,7 @@ export function createInterpreter(
     if (known) return known;
     const code = createCode(wanted, environment, options, thread, codeOf);
     programs.set(wanted, code);
-    thread.checks?.program(wanted.instructions);
+    thread.checks?.program(wanted);
     return code;
   };
   let main: Code;

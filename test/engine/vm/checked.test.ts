@@ -211,6 +211,25 @@ describe('a checked run faults on', () => {
     );
   });
 
+  test('stores to kernel variables, which may be read', () => {
+    const memory = new Memory(1 << 20);
+    const at = memory.allocate(8);
+    const variable = () => ({ address: memory.address(at), bytes: 4 });
+    const load = [
+      { opcode: 0x18, dst: 1, src: 3, offset: 0, imm: 0 },
+      { opcode: 0, dst: 0, src: 0, offset: 0, imm: 0 },
+    ];
+    const run = (item: Item) =>
+      createInterpreter(
+        { instructions: [...load, ...assemble([item, exit()]).instructions] },
+        testEnvironment({ memory, variable }),
+        { checked: true },
+      ).run(0n);
+    expect(run(ldx('w', R0, R1, 0))).toBe(0n);
+    expect(() => run(ldx('dw', R0, R1, 0))).toThrow('which is not allocated to this program');
+    expect(() => run(st('w', R1, 0, 1))).toThrow('which is not allocated to this program');
+  });
+
   test('kernel memory, unless it may be read', () => {
     const memory = new Memory(1 << 20);
     const at = memory.allocate(8);

@@ -142,7 +142,7 @@ describe('run', () => {
     expect(createInterpreter({ instructions: wide(6, 8), maps: indexed }, withMap).run(0n)).toBe(
       environment.memory.address(map.valueOffset! + 8),
     );
-    const variable = (id: number) => BigInt(id) + 0xffff_ffff_8000_0000n;
+    const variable = (id: number) => ({ address: BigInt(id) + 0xffff_ffff_8000_0000n, bytes: 4 });
     expect(createInterpreter({ instructions: wide(3, 0) }, { ...withMap, variable }).run(0n)).toBe(
       0xffff_ffff_8000_0007n,
     );
