@@ -1,8 +1,8 @@
 import { BPF_F_NO_PREALLOC, type MapSpec } from '../object/index.ts';
 import { align8 } from './align.ts';
-import { copyBytes } from './copy.ts';
 import { createElements } from './elements.ts';
 import { E2BIG, EEXIST, EINVAL, ENOENT, ENOMEM } from './errno.ts';
+import { hashEntries } from './hash-entries.ts';
 import { createHashTable, KEY_AT } from './hash-table.ts';
 import { BPF_ANY, BPF_EXIST, BPF_NOEXIST, type MapHost, type PerCpuMap } from './map.ts';
 import type { MapMemory } from './map-memory.ts';
@@ -28,11 +28,8 @@ export function createHashMap(memory: MapMemory, spec: MapSpec, handle: number, 
   let spare = 0;
   let count = 0;
 
-  const put = (element: number, keyOffset: number, keyHash: number): number => {
-    copyBytes(memory, element + KEY_AT, keyOffset, keySize);
-    table.link(element, keyHash);
-    return element + valueAt;
-  };
+  const { findAt, nextAt, eachAt, put } = hashEntries(memory, table, keySize, valueAt, shape.current);
+
   /** The element in `old`'s place: with preallocation the one that the last update left over, else the next free one. */
   const replace = (old: number, keyOffset: number, keyHash: number): number => {
     const element = (keepsSpare && spare) || elements.take();
@@ -42,10 +39,6 @@ export function createHashMap(memory: MapMemory, spec: MapSpec, handle: number, 
     if (keepsSpare) spare = old;
     else elements.give(old);
     return place;
-  };
-  const findAt = (keyOffset: number): number => {
-    const element = find(keyOffset, hash(keyOffset));
-    return element === 0 ? 0 : element + valueAt;
   };
 
   const operations = mapOperations(memory, spec, shape, {
@@ -74,10 +67,7 @@ export function createHashMap(memory: MapMemory, spec: MapSpec, handle: number, 
       count--;
       return 0;
     },
-    nextAt: (keyOffset) => {
-      const next = table.next(keyOffset === 0 ? 0 : find(keyOffset, hash(keyOffset)));
-      return next === 0 ? -ENOENT : next + KEY_AT;
-    },
+    nextAt,
     takes: true,
   });
 
@@ -85,14 +75,7 @@ export function createHashMap(memory: MapMemory, spec: MapSpec, handle: number, 
     spec,
     handle,
     ...operations,
-    eachAt(visit) {
-      let visited = 0;
-      table.each((element) => {
-        visited++;
-        return visit(element + KEY_AT, element + valueAt + shape.current());
-      });
-      return visited;
-    },
+    eachAt,
     contains: elements.contains,
     valueOffset: undefined,
     layout: undefined,

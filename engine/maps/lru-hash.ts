@@ -1,8 +1,8 @@
 import { BPF_F_NO_COMMON_LRU, type MapSpec } from '../object/index.ts';
 import { align8 } from './align.ts';
-import { copyBytes } from './copy.ts';
 import { createElements } from './elements.ts';
 import { EEXIST, EINVAL, ENOENT, ENOMEM } from './errno.ts';
+import { hashEntries } from './hash-entries.ts';
 import { createHashTable, KEY_AT } from './hash-table.ts';
 import { createLru, LRU_NODE } from './lru.ts';
 import { BPF_ANY, BPF_EXIST, BPF_NOEXIST, type MapHost, type PerCpuMap } from './map.ts';
@@ -35,14 +35,12 @@ export function createLruHashMap(memory: MapMemory, spec: MapSpec, handle: numbe
   const { find, hash } = table;
   let count = 0;
 
-  const findAt = (keyOffset: number): number => {
-    const element = find(keyOffset, hash(keyOffset));
-    return element === 0 ? 0 : element + valueAt;
-  };
-  const put = (element: number, keyOffset: number, keyHash: number): void => {
-    copyBytes(memory, element + KEY_AT, keyOffset, keySize);
-    table.link(element, keyHash);
+  const { findAt, nextAt, eachAt, put } = hashEntries(memory, table, keySize, valueAt, shape.current);
+
+  /** Takes an element in under a key. */
+  const add = (element: number, keyOffset: number, keyHash: number): number => {
     lru.add(element + nodeAt);
+    return put(element, keyOffset, keyHash);
   };
   const drop = (element: number): void => {
     table.unlink(element);
@@ -75,7 +73,7 @@ export function createLruHashMap(memory: MapMemory, spec: MapSpec, handle: numbe
         const fresh = perCpu ? 0 : elements.take();
         if (fresh !== 0) {
           drop(element);
-          put(fresh, keyOffset, keyHash);
+          add(fresh, keyOffset, keyHash);
           elements.give(element);
           element = fresh;
         }
@@ -87,8 +85,7 @@ export function createLruHashMap(memory: MapMemory, spec: MapSpec, handle: numbe
       if (element === 0) return -ENOMEM;
       count++;
       if (perCpu) bytes.fill(0, element + valueAt, element + nodeAt);
-      put(element, keyOffset, keyHash);
-      return element + valueAt;
+      return add(element, keyOffset, keyHash);
     },
     deleteAt: (keyOffset) => {
       const element = find(keyOffset, hash(keyOffset));
@@ -98,10 +95,7 @@ export function createLruHashMap(memory: MapMemory, spec: MapSpec, handle: numbe
       count--;
       return 0;
     },
-    nextAt: (keyOffset) => {
-      const next = table.next(keyOffset === 0 ? 0 : find(keyOffset, hash(keyOffset)));
-      return next === 0 ? -ENOENT : next + KEY_AT;
-    },
+    nextAt,
     takes: true,
   });
 
@@ -109,14 +103,7 @@ export function createLruHashMap(memory: MapMemory, spec: MapSpec, handle: numbe
     spec,
     handle,
     ...operations,
-    eachAt(visit) {
-      let visited = 0;
-      table.each((element) => {
-        visited++;
-        return visit(element + KEY_AT, element + valueAt + shape.current());
-      });
-      return visited;
-    },
+    eachAt,
     contains: elements.contains,
     valueOffset: undefined,
     layout: undefined,

@@ -1,8 +1,8 @@
 import { BPF_F_INNER_MAP, type MapSpec } from '../object/index.ts';
 import { align8 } from './align.ts';
-import { copyBytes } from './copy.ts';
 import { createElements } from './elements.ts';
 import { E2BIG, EBADF, EEXIST, EINVAL, ENOENT, ENOMEM, ENOTSUPP } from './errno.ts';
+import { hashEntries } from './hash-entries.ts';
 import { createHashTable, KEY_AT } from './hash-table.ts';
 import { BPF_ANY, BPF_EXIST, BPF_NOEXIST, type MapHost, type MapOfMaps } from './map.ts';
 import type { MapMemory } from './map-memory.ts';
@@ -50,30 +50,28 @@ export function createHashOfMaps(memory: MapMemory, spec: MapSpec, handle: numbe
   const elements = createElements(memory, shape, maxEntries);
   const table = createHashTable(memory, keySize, maxEntries);
   let count = 0;
-  const find = (keyOffset: number): number => table.find(keyOffset, table.hash(keyOffset));
+  const { findAt, nextAt, put } = hashEntries(memory, table, keySize, valueAt, () => 0);
 
   const deleteAt = (keyOffset: number): number => {
-    const element = find(keyOffset);
+    const element = table.find(keyOffset, table.hash(keyOffset));
     if (element === 0) return -ENOENT;
     table.unlink(element);
     elements.give(element);
     count--;
     return 0;
   };
-  /** The element of the key, made where there is none and the flags allow it; or a negative errno. */
+  /** Offset of the key's value, made where there is none and the flags allow it; or a negative errno. */
   const place = (keyOffset: number, flags: number): number => {
     if (flags !== BPF_ANY && flags !== BPF_NOEXIST && flags !== BPF_EXIST) return -EINVAL;
     const hash = table.hash(keyOffset);
     const old = table.find(keyOffset, hash);
-    if (old !== 0) return flags === BPF_NOEXIST ? -EEXIST : old;
+    if (old !== 0) return flags === BPF_NOEXIST ? -EEXIST : old + valueAt;
     if (flags === BPF_EXIST) return -ENOENT;
     if (count === maxEntries) return -E2BIG;
     const element = elements.take();
     if (element === 0) return -ENOMEM;
     count++;
-    copyBytes(memory, element + KEY_AT, keyOffset, keySize);
-    table.link(element, hash);
-    return element;
+    return put(element, keyOffset, hash);
   };
 
   return {
@@ -83,31 +81,25 @@ export function createHashOfMaps(memory: MapMemory, spec: MapSpec, handle: numbe
     updateAt: () => -ENOTSUPP,
     deleteAt,
     ...userOperations(memory, spec, 4, {
-      read: (key) => {
-        const element = find(key);
-        return element === 0 ? -ENOENT : element + valueAt;
-      },
+      read: (key) => findAt(key) || -ENOENT,
       write: (key, value, flags) => {
         const inner = innerMap(spec, host, new DataView(value.buffer, value.byteOffset, 4).getUint32(0, true));
         if (inner < 0) return inner;
-        const element = place(key, flags);
-        if (element < 0) return element;
-        view.setUint32(element + valueAt, inner, true);
+        const at = place(key, flags);
+        if (at < 0) return at;
+        view.setUint32(at, inner, true);
         return 0;
       },
       remove: deleteAt,
-      next: (key) => {
-        const next = table.next(key === 0 ? 0 : find(key));
-        return next === 0 ? -ENOENT : next + KEY_AT;
-      },
+      next: nextAt,
     }),
     contains: () => false,
     valueOffset: undefined,
     layout: undefined,
     close: memory.close,
     mapAt: (keyOffset) => {
-      const element = find(keyOffset);
-      return element === 0 ? undefined : view.getUint32(element + valueAt, true);
+      const value = findAt(keyOffset);
+      return value === 0 ? undefined : view.getUint32(value, true);
     },
   };
 }
