@@ -80,6 +80,12 @@ function indexTypes(types: DataView): Uint32Array {
   return starts;
 }
 
+/** Byte of a BTF section at which each type begins, by its id; that of void means nothing. @throws BtfError */
+export function typePlaces(bytes: Uint8Array): Uint32Array {
+  const { types } = readHeader(bytes);
+  return indexTypes(types).map((start) => types.byteOffset - bytes.byteOffset + start);
+}
+
 /**
  * Reads a BTF section, such as the kernel's in /sys/kernel/btf/vmlinux. Types are only indexed; each is decoded when it is asked
  * for. Bit offsets are those of a little-endian machine.

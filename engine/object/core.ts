@@ -63,16 +63,17 @@ function bitFieldLoad(start: number, bits: number, typeSize: number): { readonly
   return { byte, size };
 }
 
+const plain = (value: number | bigint, checked = true): FieldValue => ({
+  value: BigInt(value),
+  checked,
+  size: 0,
+  typeId: 0,
+});
+
 function fieldValue({ btf, accessors, bitOffset }: CoreSpec, what: CoreKind): FieldValue {
   const last = accessors.at(-1);
   if (!last) throw new BtfError('a CO-RE access without a step');
   const owner = btf.type(last.typeId);
-  const plain = (value: number | bigint, checked = true): FieldValue => ({
-    value: BigInt(value),
-    checked,
-    size: 0,
-    typeId: 0,
-  });
   if (last.name === undefined) {
     if (what === 'field_byte_offset')
       return { ...plain(Math.floor(bitOffset / 8)), size: elementSize(btf, last.typeId), typeId: last.typeId };
@@ -191,12 +192,6 @@ function enumValue({ btf, accessors: [accessor] }: CoreSpec): bigint {
 
 /** What the relocation comes to in one BTF. */
 function valueIn(spec: CoreSpec, what: CoreKind): FieldValue {
-  const plain = (value: bigint | number, checked = true): FieldValue => ({
-    value: BigInt(value),
-    checked,
-    size: 0,
-    typeId: 0,
-  });
   switch (what) {
     case 'field_exists':
     case 'enumval_exists':

@@ -111,11 +111,12 @@ export function readFunctions(contents: ElfContents, section: ElfSection): ElfFu
   });
 }
 
-/** A function that is hidden is called by others only, so it is verified where it is called, as a static one. */
-export const linkageOf = ({ binding, visibility }: ElfSymbol): FunctionInfo['linkage'] =>
-  binding === BINDING.local || visibility === VISIBILITY.hidden || visibility === VISIBILITY.internal
-    ? 'static'
-    : 'global';
+/** Whether a function is visible to others, but said to be called by its own object only. */
+export const isHidden = ({ binding, visibility }: ElfSymbol): boolean =>
+  binding !== BINDING.local && (visibility === VISIBILITY.hidden || visibility === VISIBILITY.internal);
+
+const linkageOf = (symbol: ElfSymbol): FunctionInfo['linkage'] =>
+  symbol.binding === BINDING.local || isHidden(symbol) ? 'static' : 'global';
 
 interface Parts {
   readonly relocations: ElfRelocation[];

@@ -152,7 +152,7 @@ export interface ElfObject {
   readonly programs: readonly ProgramSpec<string>[];
   /** The object's own BTF, which CO-RE relocations, maps and functions refer to; undefined where it was built without. */
   readonly btf: Btf | undefined;
-  /** The same as it lies in the file, for BPF_BTF_LOAD. */
+  /** The same as it lies in the file, but for hidden functions, which are static here too. */
   readonly btfBytes: Uint8Array | undefined;
   /** Its global variables, static ones included, by map and place. */
   readonly variables: readonly GlobalVariable[];

@@ -2,16 +2,25 @@ import { BPF_PSEUDO_CALL, BPF_PSEUDO_FUNC, BPF_PSEUDO_KFUNC_CALL, type Instructi
 import { checkBtf } from './btf-check.ts';
 import { readBtfExtension } from './btf-ext.ts';
 import { BtfError } from './btf-kinds.ts';
-import { parseBtf } from './btf-reader.ts';
-import { ElfError, type ElfFile, parseElf } from './elf.ts';
+import { parseBtf, typePlaces } from './btf-reader.ts';
+import { ElfError, type ElfFile, parseElf, SYMBOL_TYPE } from './elf.ts';
 import { readDataMaps, readGlobalVariables } from './elf-data.ts';
 import { kconfigMap, readExterns } from './elf-externs.ts';
-import { codeSections, type ElfContents, type ElfFunction, readFunctions, TEXT_SECTION } from './elf-functions.ts';
+import {
+  codeSections,
+  type ElfContents,
+  type ElfFunction,
+  isHidden,
+  readFunctions,
+  TEXT_SECTION,
+} from './elf-functions.ts';
 import { readMaps } from './elf-maps.ts';
 import type { ElfObject, FunctionInfo, LineInfo, ProgramSpec, Relocation } from './object.ts';
 
 /** Slots of all programs together; each program has its own copy of the functions it calls. */
 const MAX_SLOTS = 8_000_000;
+/** BTF_FUNC_STATIC, in the low half of a function's info. */
+const STATIC = 0;
 
 /**
  * Reads an ELF64 object for eBPF as clang writes it: programs with the functions they call, maps and variables, BTF and what refers to it.
@@ -29,7 +38,8 @@ export function readElf(bytes: Uint8Array, name = 'object'): ElfObject {
 
 function read(file: ElfFile): ElfObject {
   const btfSection = file.section('.BTF');
-  const btf = btfSection && parseBtf(btfSection.data);
+  const btfBytes = btfSection && withHiddenStatic(file, btfSection.data);
+  const btf = btfBytes && parseBtf(btfBytes);
   if (btf) checkBtf(btf);
   const extensionSection = file.section('.BTF.ext');
   const extension = btf && extensionSection && readBtfExtension(file, extensionSection.data, btf);
@@ -43,10 +53,26 @@ function read(file: ElfFile): ElfObject {
     maps: [...maps.maps, ...readDataMaps(file, btf), ...(kconfig ? [kconfig] : [])],
     programs: readPrograms(contents),
     btf,
-    btfBytes: btfSection?.data.slice(),
+    btfBytes,
     variables: readGlobalVariables(file),
     kconfig: externs.kconfig,
   };
+}
+
+/** The BTF section with hidden functions as static ones, so that the kernel verifies them where they are called, as libbpf has it. */
+function withHiddenStatic(file: ElfFile, section: Uint8Array): Uint8Array {
+  const bytes = section.slice();
+  const hidden = file.symbols.filter((symbol) => symbol.type === SYMBOL_TYPE.func && isHidden(symbol));
+  if (hidden.length === 0) return bytes;
+  const btf = parseBtf(section);
+  const places = typePlaces(section);
+  const view = new DataView(bytes.buffer);
+  for (const { name } of hidden) {
+    const id = btf.find('func', name);
+    const place = id === undefined ? undefined : places[id];
+    if (place !== undefined) view.setUint16(place + 4, STATIC, true);
+  }
+  return bytes;
 }
 
 function readLicense(file: ElfFile): string {

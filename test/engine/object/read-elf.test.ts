@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type ElfObject, type ProgramSpec, readElf } from '../../../engine/object/index.ts';
+import { type ElfObject, type ProgramSpec, parseBtf, readElf } from '../../../engine/object/index.ts';
 import { clangSkip, compileC } from '../../support/clang.ts';
 import { corpus } from '../../support/objects.ts';
 import { type ListedFunction, listFunctions } from './llvm.ts';
@@ -144,16 +144,18 @@ describe.skipIf(skip)(`programs of an ELF object${skip ? `: ${skip}` : ''}`, () 
   });
 
   it('have hidden functions verified where they are called', () => {
-    const { functions } = programNamed(
-      read(
-        '__hidden __noinline int f(int n) { asm volatile(""); return n; } SEC("xdp") int p(void *c) { return f(1); }',
-      ),
-      'p',
+    const object = read(
+      '__hidden __noinline int f(int n) { asm volatile(""); return n; } SEC("xdp") int p(void *c) { return f(1); }',
     );
+    const { functions } = programNamed(object, 'p');
     expect(functions?.map(({ name, linkage }) => [name, linkage])).toEqual([
       ['p', 'global'],
       ['f', 'static'],
     ]);
+    const { btf, btfBytes } = object;
+    expect(btf?.type(btf.find('func', 'f') ?? 0)).toMatchObject({ linkage: 'static' });
+    expect(btf?.type(btf.find('func', 'p') ?? 0)).toMatchObject({ linkage: 'global' });
+    expect(btfBytes && parseBtf(btfBytes).type(btf?.find('func', 'f') ?? 0)).toMatchObject({ linkage: 'static' });
   });
 
   it('refer to variables by section and offset, static ones too', () => {
