@@ -43,19 +43,41 @@ const readFile = (path: string): Uint8Array => {
   }
 };
 
+/** Characters of what is wrong that a message shows. */
+const SHOWN = 20;
+
+/** The value of a hexadecimal digit by its character code, -1 for every other character. */
+const DIGITS = Int8Array.from({ length: 128 }, (_, code) =>
+  '0123456789abcdef'.indexOf(String.fromCharCode(code).toLowerCase()),
+);
+const digitAt = (text: string, at: number): number => DIGITS[text.charCodeAt(at)] ?? -1;
+
 /** Bytes in hexadecimal with blanks between them, or none at all. @throws CliError naming the byte */
 export const hexBytes = (text: string, what: string): Uint8Array => {
-  const words = text.split(/\s+/).filter(Boolean);
-  const pairs = words.flatMap((word) => word.replace(/^0x/i, '').match(/.{1,2}/g) ?? []);
-  const wrong = pairs.findIndex((pair) => !/^[0-9a-f]{2}$/i.test(pair));
-  if (wrong !== -1) {
-    throw new CliError(
-      `${what}: byte ${wrong} is '${pairs[wrong]}'; expected two hexadecimal digits a byte, as in "b7 00 00 00"`,
-      EXIT.usage,
-    );
+  const bytes = new Uint8Array(text.length / 2 + 1);
+  let length = 0;
+  for (let at = 0; at < text.length; ) {
+    if (isBlank(text.charCodeAt(at))) {
+      at++;
+      continue;
+    }
+    if (text.startsWith('0x', at)) at += 2;
+    const [high, low] = [digitAt(text, at), digitAt(text, at + 1)];
+    if (high === -1 || low === -1) {
+      const [word = ''] = /^\S*/.exec(text.slice(at, at + SHOWN)) ?? [];
+      throw new CliError(
+        `${what}: byte ${length} is '${word}'; expected two hexadecimal digits a byte, as in "b7 00 00 00"`,
+        EXIT.usage,
+      );
+    }
+    bytes[length++] = high * 16 + low;
+    at += 2;
   }
-  return Uint8Array.from(pairs, (pair) => Number.parseInt(pair, 16));
+  return bytes.slice(0, length);
 };
+
+/** Blank, tab, line feed, carriage return. */
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d;
 
 const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46];
 
@@ -64,7 +86,9 @@ export const contentOf = ({ name, bytes }: Input): Content => {
   if (ELF_MAGIC.every((byte, at) => bytes[at] === byte)) return { kind: 'elf', bytes };
   const text = textOf(bytes);
   if (text === undefined) return { kind: 'code', bytes };
-  if (/^\s*(?:(?:0x)?[0-9a-f]{2}\s*)+$/i.test(text)) return { kind: 'code', bytes: hexBytes(text, name) };
+  if (/^[\s0-9a-fx]*$/i.test(text) && /^\s*(?:0x)?[0-9a-f]{2}/i.test(text)) {
+    return { kind: 'code', bytes: hexBytes(text, name) };
+  }
   return { kind: 'text', text };
 };
 

@@ -59,7 +59,7 @@ export function readStatements(text: string, column: number, hinted: boolean): r
 const MAX_LISTED = 8;
 
 function misreadingIssue({ token, index, expected, words }: Misreading, tokens: readonly Token[]): Issue {
-  const found = token.kind === 'end' ? token.text : `'${token.text}'`;
+  const found = token.kind === 'end' ? token.text : quoted(token);
   const near =
     token.kind === 'word'
       ? nearest(
@@ -78,7 +78,7 @@ function misreadingIssue({ token, index, expected, words }: Misreading, tokens: 
   }
   const listed = [...expected].sort((one, other) => rank(one) - rank(other)).slice(0, MAX_LISTED);
   const more = expected.length > listed.length ? ` (or ${expected.length - listed.length} more)` : '';
-  const after = ` after '${tokens[index - 1]!.text}'`;
+  const after = ` after ${quoted(tokens[index - 1]!)}`;
   return {
     column: token.column,
     message: `expected ${joined(listed)}${more}${after}, found ${found}${hint}`,
@@ -89,6 +89,14 @@ function misreadingIssue({ token, index, expected, words }: Misreading, tokens: 
 
 /** What stands for anything comes first, then the shortest. */
 const rank = (expected: string): number => (expected.startsWith("'") ? expected.length : 0);
+
+/** Characters of a word that messages show. */
+const SHOWN = 40;
+
+/** A token for a message. */
+const quoted = ({ text }: Token): string => `'${shortened(text)}'`;
+
+const shortened = (text: string): string => (text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text);
 
 const joined = (names: readonly string[]): string =>
   names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
@@ -101,10 +109,10 @@ function statementOf({ row, captures }: Reading): Statement | Issue {
     const { slot, at, value } = capture;
     const before = seen.get(slot);
     if (before && before.value !== value) {
-      const shown = `'${before.at.text}'`;
+      const shown = quoted(before.at);
       return {
         column: at.column,
-        message: `expected ${shown} again, found '${at.text}'; both are one field of the instruction`,
+        message: `expected ${shown} again, found ${quoted(at)}; both are one field of the instruction`,
         expected: [shown],
       };
     }
@@ -129,14 +137,15 @@ type Fields = Record<'dst' | 'src' | 'offset' | 'imm' | 'next', number>;
 
 function put(fields: Fields, row: Opcode, { slot, at, value }: Capture): Issue | undefined {
   if (typeof value === 'number') {
-    if (value > 10) return { column: at.column, message: `there is no register ${at.text}; they are r0 to r10` };
+    if (value > 10)
+      return { column: at.column, message: `there is no register ${shortened(at.text)}; they are r0 to r10` };
     fields[slot.endsWith('dst') ? 'dst' : 'src'] = value;
     return undefined;
   }
   const number = BigInt(value);
   const misfit = (room: string, remedy = ''): Issue => ({
     column: at.column,
-    message: `${number} does not fit ${room}${remedy}`,
+    message: `${shortened(`${number}`)} does not fit ${room}${remedy}`,
     expected: [room],
   });
   if (slot === 'offset' || slot === 'near') {

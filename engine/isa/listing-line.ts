@@ -1,6 +1,8 @@
 /** A line of a listing, split into what it shows; columns count from 1. */
 export type ListingLine = {
   readonly labels: readonly { readonly name: string; readonly column: number }[];
+  /** llvm-objdump's heading of a section. */
+  readonly section?: string;
   /** The bytes of one slot, or of two. */
   readonly bytes?: Uint8Array | undefined;
 } & (
@@ -17,11 +19,11 @@ export type ListingLine = {
 /** What listings have beside instructions: headings of llvm-objdump and what the kernel's verifier says between them. */
 const SKIPPED: readonly RegExp[] = [
   /^\S.*:\s+file format \S+$/,
-  /^Disassembly of section .*:$/,
   /^\d+: (?:R\d|frame\d+:|safe$|\(safe\))/,
   /^(?:from \d+ to \d+|func#\d+ @\d+|Live regs before insn:|SCC |\([\d,]+\) (?:frame|live stack) |processed \d+ insns|mark_precise:|last_idx|regs=|parent |returning from callee:|to caller at |caller:|callee:|arg#\d+ |Func#\d+|Validating |verification time|stack depth|max_states_per_insn|propagating |frame\d+:|R\d+(?:_\w+)?=)/,
 ];
 
+const SECTION = /^Disassembly of section (.*):$/;
 const SYMBOL = /^(?:[0-9a-f]+ )?<([^>]+)>:$/;
 /** bpftool's heading of a function, `int handle(struct pt_regs * ctx):`. */
 const FUNCTION = /^(?:[\w*]+\s+)+\**(\w+)\([^()]*\):$/;
@@ -38,6 +40,8 @@ export function readLine(source: string): ListingLine {
   let at = line.length - line.trimStart().length;
   const whole = line.slice(at);
   if (SKIPPED.some((pattern) => pattern.test(whole))) return { labels: [] };
+  const section = SECTION.exec(whole)?.[1];
+  if (section !== undefined) return { labels: [], section };
   const heading = SYMBOL.exec(whole)?.[1] ?? FUNCTION.exec(whole)?.[1];
   if (heading !== undefined) return { labels: [{ name: heading, column: at + 1 }] };
   const labels: { name: string; column: number }[] = [];

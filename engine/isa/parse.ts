@@ -66,6 +66,11 @@ export function parseAssembly(text: string, options: ParseOptions = {}): ParsedA
       } else labels.set(name, next);
     }
     const last = places.at(-1);
+    if (read.section !== undefined && last) {
+      const message = `a second section, ${read.section}, begins here; read one at a time (llvm-objdump -d -j ${read.section})`;
+      issues.push({ line, column: 1, message });
+      break;
+    }
     if (read.text === undefined) {
       if (read.bytes && last) last.bytes ??= read.bytes;
       continue;

@@ -63,6 +63,12 @@ it.each(ownVectors().filter(({ name }) => !name.startsWith('callx')))(
 
 describe('what can not run ends with exit code 2 and says why', () => {
   it.each<[string, string | Uint8Array, string | undefined, string]>([
+    [
+      'more instructions than a program may have',
+      'b7 00 00 00 01 00 00 00 '.repeat(1_000_001),
+      undefined,
+      'the verifier refuses the program: slot 0: r0 = 1: the program has 1000001 slots, at most 1000000 are allowed',
+    ],
     ['nothing', '', undefined, "standard input is empty; expected the program's bytes in hexadecimal"],
     [
       'text',

@@ -289,6 +289,12 @@ describe('mistakes', () => {
     ],
     ['r1 = map[evens]', "1:10: there is no map 'evens'; did you mean 'events'?"],
     [
+      'Disassembly of section xdp:\n0: exit\n\nDisassembly of section tc:\n0: exut\n',
+      '4:1: a second section, tc, begins here; read one at a time (llvm-objdump -d -j tc)',
+    ],
+    [`goto ${'x'.repeat(100)} y`, `1:107: expected the end of the line after '${'x'.repeat(40)}...', found 'y'`],
+    [`r1 += 1${'0'.repeat(100)}`, `1:7: 1${'0'.repeat(39)}... does not fit signed 32 bits`],
+    [
       'r1 = ☃',
       "1:6: expected a number, a register (r0 to r10), '(', '-', '*', 'map', 'le16' or 'le32' (or 21 more) after '=', found '☃'",
     ],
