@@ -66,7 +66,12 @@ const mountTree = (machine: Machine, files: HostFiles): void => {
  */
 export const createSimHost = (options: SimHostOptions = {}): SimHost => {
   const hostname = options.hostname ?? 'sim';
-  const machine = createMachine(options.seed ?? 1, options.bootTime ?? DEFAULT_BOOT, options.memory ?? DEFAULT_MEMORY);
+  const machine = createMachine(
+    options.seed ?? 1,
+    options.bootTime ?? DEFAULT_BOOT,
+    options.memory ?? DEFAULT_MEMORY,
+    options.engine ?? 'tiered',
+  );
   const processes = new Processes(machine);
   const calls = new SystemCalls(machine, processes);
   const { clock, memory } = machine;

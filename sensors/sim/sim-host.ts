@@ -1,5 +1,6 @@
 import type { FeatureLevel, HookName } from '../../engine/object/index.ts';
 import type { Kernel } from '../kernel.ts';
+import type { Engine } from './kernel/engine.ts';
 
 /** What a simulated host is made from; everything has a default, and the same options give the same run, byte for byte. */
 export interface SimHostOptions {
@@ -12,6 +13,8 @@ export interface SimHostOptions {
   readonly bootTime?: Date;
   /** Kernel memory in bytes; default 256 MiB. */
   readonly memory?: number;
+  /** What runs programs; default `tiered`. Results are the same. */
+  readonly engine?: Engine;
 }
 
 /** A process that exists before anything happens. */

@@ -14,13 +14,11 @@ export class HookPoint {
   refused = false;
   readonly #memory: Memory;
   readonly #context: number;
-  readonly #address: bigint;
 
   constructor(memory: Memory, name: HookName) {
     this.name = name;
     this.#memory = memory;
     this.#context = memory.allocate(HOOKS[name].arguments.length * 8);
-    this.#address = memory.address(this.#context);
   }
 
   /** Whether there is anything to run. */
@@ -44,7 +42,7 @@ export class HookPoint {
   run(): number {
     for (const link of this.links) {
       link.program.runs++;
-      const result = Number(BigInt.asIntN(32, link.program.interpreter.run(this.#address)));
+      const result = link.program.runner.run(this.#context);
       if (result < 0 && !this.ignoresReturn) {
         this.refused = true;
         return result;

@@ -3,6 +3,7 @@ import { Memory } from '../../../engine/vm/index.ts';
 import { Clock, createRandom } from '../clock.ts';
 import { S_IFREG } from '../uapi.ts';
 import { Cgroups } from './cgroups.ts';
+import type { Engine } from './engine.ts';
 import { createEnvironment } from './environment.ts';
 import { FileSystem } from './file-system.ts';
 import { createHooks, type Hooks } from './hooks.ts';
@@ -53,7 +54,7 @@ const namespaceFiles = (files: FileSystem): ReadonlyMap<string, Path> =>
   );
 
 /** @param seed of everything random; @param memoryBytes of the kernel */
-export const createMachine = (seed: number, bootTime: Date, memoryBytes: number): Machine => {
+export const createMachine = (seed: number, bootTime: Date, memoryBytes: number, engine: Engine): Machine => {
   const memory = new Memory(memoryBytes);
   const permissions = new Permissions();
   const hooks = createHooks(memory);
@@ -80,6 +81,6 @@ export const createMachine = (seed: number, bootTime: Date, memoryBytes: number)
   const procFiles = files.newSuperBlock('proc', undefined, 0o555);
   return Object.assign(state, {
     proc: new Proc(memory, procFiles, tasks, namespaceFiles(files), () => state.current),
-    programs: new Programs(createEnvironment(state), hooks, state.maps),
+    programs: new Programs(createEnvironment(state), hooks, state.maps, engine),
   });
 };

@@ -1,14 +1,15 @@
 import { type BpfMap, createMap, isRingBuffer } from '../../../engine/maps/index.ts';
 import { HOOKS, type HookName, type MapSpec, type ProgramSpec, relocate } from '../../../engine/object/index.ts';
 import { type Verified, verify } from '../../../engine/verifier/index.ts';
-import { createInterpreter, helperById, type Interpreter, type VmEnvironment } from '../../../engine/vm/index.ts';
+import { helperById, type VmEnvironment } from '../../../engine/vm/index.ts';
 import type { KernelMap, KernelRingBuffer, Link, LoadedProgram, ProgramStats } from '../../kernel.ts';
+import { createRunner, type Engine, type Runner } from './engine.ts';
 import type { Hooks } from './hooks.ts';
 import { KERNEL_BTF } from './layout.ts';
 
 /** A verified program of the simulated kernel. */
 export interface SimProgram extends LoadedProgram {
-  readonly interpreter: Interpreter;
+  readonly runner: Runner;
   /** How often it ran. */
   runs: number;
 }
@@ -35,13 +36,15 @@ export class Programs {
   readonly #environment: VmEnvironment;
   readonly #hooks: Hooks;
   readonly #maps: Map<number, BpfMap>;
+  readonly #engine: Engine;
   readonly #programs = new Set<SimProgram>();
 
   /** @param maps by handle, as the environment finds them. */
-  constructor(environment: VmEnvironment, hooks: Hooks, maps: Map<number, BpfMap>) {
+  constructor(environment: VmEnvironment, hooks: Hooks, maps: Map<number, BpfMap>, engine: Engine) {
     this.#environment = environment;
     this.#hooks = hooks;
     this.#maps = maps;
+    this.#engine = engine;
   }
 
   createMap(spec: MapSpec): KernelMap {
@@ -67,7 +70,7 @@ export class Programs {
       name: spec.name,
       hook: spec.hook,
       explored: verified.explored,
-      interpreter: createInterpreter(verified, this.#environment),
+      runner: createRunner(verified, this.#environment, this.#engine),
       runs: 0,
     };
     this.#programs.add(program);
