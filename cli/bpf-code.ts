@@ -17,7 +17,7 @@ import { createDiagnosticPrinter } from './diagnostics.ts';
 import { CliError, EXIT } from './exit.ts';
 import { count } from './paint.ts';
 
-const HELPER_IDS: ReadonlyMap<string, number> = new Map(Object.values(HELPERS).map(({ name, id }) => [name, id]));
+const HELPER_IDS: ReadonlyMap<string, number> = new Map(HELPERS.map(({ name, id }) => [name, id]));
 
 /** Assembles a text. @throws CliError with every mistake under its line */
 export const assembled = (text: string, name: string, colour = false): ParsedAssembly => {

@@ -15,6 +15,7 @@ import {
 import { clangSkip } from '../../support/clang.ts';
 import { count, seed } from '../../support/counts.ts';
 import { temporaryFolder } from '../../support/folder.ts';
+import { corpusNames, corpusObject } from '../../support/objects.ts';
 import { instances } from './instances.ts';
 
 const [MC, OBJDUMP, OBJCOPY] = ['llvm-mc-19', 'llvm-objdump-19', 'llvm-objcopy-19'];
@@ -150,5 +151,18 @@ describe.skipIf(clangSkip())('LLVM 19', () => {
     expect(() => parseAssembly(llvmListing(encode([{ opcode, dst: 0, src: 6, offset: 0, imm: 12 }])))).toThrow(
       "'r0 = *(u8 *)skb[r6]' is 50 60 00 00 00 00 00 00, but the listing says 50 60 00 00 0c 00 00 00",
     );
+  });
+
+  test.each(corpusNames)("its listing of clang's objects reads back: %s", (name) => {
+    const path = join(temporaryFolder(), 'object.o');
+    writeFileSync(path, corpusObject(name).bytes);
+    const listing = execFileSync(OBJDUMP, ['-d', '--mcpu=v4', path], { encoding: 'utf8' });
+    const sections = listing.split(/^(?=Disassembly of section)/m).slice(1);
+    expect(sections.length).toBeGreaterThan(0);
+    for (const section of sections) {
+      const column = [...section.matchAll(/^ *\d+:\t((?:[0-9a-f]{2}[ \t])+)/gm)].map(([, bytes = '']) => bytes);
+      const bytes = Buffer.from(column.join('').replaceAll(/\s/g, ''), 'hex');
+      expect(hex(encode(parseAssembly(section).instructions))).toEqual(hex(new Uint8Array(bytes)));
+    }
   });
 });
