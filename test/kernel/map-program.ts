@@ -99,7 +99,8 @@ export function createMapProgram(memory: Memory, map: BpfMap, cpu: (current: num
   };
 }
 
-const wide = (dst: isa.Register, kind: number, fd: number): Item => {
+/** A wide instruction that refers to a map by its descriptor, of a kind BPF_PSEUDO_MAP_*. */
+export const wide = (dst: isa.Register, kind: number, fd: number): Item => {
   const item = isa.lddw(dst, fd);
   if (item.kind !== 'instruction') throw new Error('a wide instruction is one');
   const [first, second] = item.slots as readonly [Instruction, Instruction];
