@@ -17,8 +17,8 @@ import {
 import { readMaps } from './elf-maps.ts';
 import type { ElfObject, FunctionInfo, LineInfo, ProgramSpec, Relocation } from './object.ts';
 
-/** Slots of all programs together; each program has its own copy of the functions it calls. */
-const MAX_SLOTS = 8_000_000;
+/** Instructions, source lines and references of all programs together; each program has its own copy of the functions it calls. */
+const MAX_PARTS = 4_000_000;
 /** BTF_FUNC_STATIC, in the low half of a function's info. */
 const STATIC = 0;
 
@@ -89,14 +89,14 @@ function readPrograms(contents: ElfContents): ProgramSpec<string>[] {
   const callable = new Map((text ? readFunctions(contents, text) : []).map((one) => [one.start, one] as const));
   const programs: ProgramSpec<string>[] = [];
   const names = new Set<string>();
-  let slots = 0;
+  let parts = 0;
   for (const section of sections) {
     if (section === text) continue;
     for (const main of readFunctions(contents, section)) {
       if (names.has(main.name)) throw contents.file.error(`section ${section.name}`, `a second program "${main.name}"`);
       names.add(main.name);
-      const program = link(contents, main, callable, MAX_SLOTS - slots);
-      slots += program.instructions.length;
+      const program = link(contents, main, callable, MAX_PARTS - parts);
+      parts += program.instructions.length + program.lines.length + program.relocations.length;
       programs.push(program);
     }
   }
@@ -112,13 +112,15 @@ function link(
 ): ProgramSpec<string> {
   const placed = new Map<ElfFunction, number>();
   let length = 0;
+  let parts = 0;
   const place = (one: ElfFunction): { readonly one: ElfFunction; next: number } => {
     placed.set(one, length);
     length += one.instructions.length;
-    if (length > room)
+    parts += one.instructions.length + one.lines.length + one.references.length;
+    if (parts > room)
       throw file.error(
         `program "${main.name}"`,
-        `all programs with the functions they call have over ${MAX_SLOTS} instructions`,
+        `all programs with the functions they call have over ${MAX_PARTS} instructions, lines and references; call fewer functions from each`,
       );
     return { one, next: 0 };
   };

@@ -1,23 +1,16 @@
-import type { HookArgument } from './hooks.ts';
+import { HOOKS, type HookArgument } from './hooks.ts';
 
 /**
- * Arguments of hooks by section, for a kernel whose BTF has no functions, such as the simulated one: include/trace/events/*.h and
+ * Arguments of hooks beside those of HOOKS by section, for a kernel whose BTF has no functions, such as the simulated one: include/trace/events/*.h and
  * include/linux/lsm_hook_defs.h. A name behind a struct is a pointer to it.
  */
 const SIGNATURES: Readonly<Record<string, string>> = {
   'tp_btf/sys_enter': 'struct pt_regs regs, id',
-  'tp_btf/sys_exit': 'struct pt_regs regs, ret',
-  'tp_btf/sched_process_exec': 'struct task_struct p, old_pid, struct linux_binprm bprm',
-  'tp_btf/sched_process_fork': 'struct task_struct parent, struct task_struct child',
-  'tp_btf/sched_process_exit': 'struct task_struct p',
   'tp_btf/sched_switch': 'preempt, struct task_struct prev, struct task_struct next, prev_state',
   'tp_btf/sched_wakeup': 'struct task_struct p',
   'tp_btf/signal_generate': 'sig, struct kernel_siginfo info, struct task_struct task, group, result',
   'tp_btf/task_newtask': 'struct task_struct task, clone_flags',
   'tp_btf/task_rename': 'struct task_struct task, comm',
-  'lsm/file_open': 'struct file file',
-  'lsm/bprm_check_security': 'struct linux_binprm bprm',
-  'lsm/socket_connect': 'struct socket sock, struct sockaddr address, addrlen',
   'lsm/socket_bind': 'struct socket sock, struct sockaddr address, addrlen',
   'lsm/socket_create': 'family, type, protocol, kern',
   'lsm/task_kill': 'struct task_struct p, struct kernel_siginfo info, sig, struct cred cred',
@@ -36,8 +29,10 @@ const SIGNATURES: Readonly<Record<string, string>> = {
   'fentry/tcp_v4_connect': 'struct sock sk, uaddr, addr_len',
 };
 
-/** The arguments of a well-known hook; undefined for any other. A `?` behind a struct's name is a pointer that may be null. */
+/** The arguments of a well-known hook, without what the hook returns; undefined for any other. A `?` behind a struct is a pointer that may be null. */
 export function knownArguments(section: string): readonly HookArgument[] | undefined {
+  const hook = Object.entries(HOOKS).find(([name]) => name === section)?.[1];
+  if (hook) return hook.programType === 'lsm' ? hook.arguments.slice(0, -1) : hook.arguments;
   const text = Object.hasOwn(SIGNATURES, section) ? SIGNATURES[section] : undefined;
   return text?.split(', ').map((part): HookArgument => {
     const [, struct, nullable, name = part] = /^struct (\w+)(\??) (\w+)$/.exec(part) ?? [];

@@ -241,7 +241,7 @@ describe.skipIf(skip)(`objects that can't be loaded${skip ? `: ${skip}` : ''}`, 
       'section .relxdp, entry 0: it refers to "n" in section mine, which is not loaded; variables belong in .data, .rodata or .bss',
     ],
     [
-      'two programs of one name in two sections can not be, but maps of old can',
+      'maps as they were written before BTF',
       'struct { u32 type, key_size; } m SEC("maps"); SEC("xdp") int p(void *c) { return 0; }',
       'section maps: maps of struct bpf_map_def are no longer read; write for example struct { __uint(type, BPF_MAP_TYPE_HASH); ... } name SEC(".maps");',
     ],
@@ -253,5 +253,18 @@ describe.skipIf(skip)(`objects that can't be loaded${skip ? `: ${skip}` : ''}`, 
     expect(message('struct { __uint(type, 1); } m SEC(".maps");', ['-g0'])).toBe(
       'ElfError: a.o: section .maps: maps are defined by BTF, but there is none; compile with -g',
     );
+  });
+
+  it('programs that together are larger than memory should be', () => {
+    const programs = Array.from({ length: 100 }, (_, i) => `SEC("xdp") int p${i}(void *c) { return f(${i}); }`);
+    const bytes = compileC(
+      `${PRELUDE} __noinline int f(int n) { asm volatile(".rept 60000\\nr1 += 1\\n.endr"); return n; } ${programs.join('\n')}`,
+      { flags: ['-w'] },
+    );
+    const start = performance.now();
+    expect(() => readElf(bytes, 'a.o')).toThrow(
+      'a.o: program "p66": all programs with the functions they call have over 4000000 instructions, lines and references; call fewer functions from each',
+    );
+    expect(performance.now() - start).toBeLessThan(1000);
   });
 });
