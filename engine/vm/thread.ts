@@ -50,6 +50,7 @@ export function createThread(memory: Memory, gap: number): Thread {
   const top = stack + bytes;
   const saved = new Int32Array(FRAMES * SAVED_WORDS);
   const returnTo = new Int32Array(FRAMES);
+  const pointers = Array.from({ length: FRAMES }, (_, depth) => memory.address(top - depth * stride));
   const mayGoto = new Int32Array(FRAMES).fill(MAX_MAY_GOTO);
   const thread: Thread = {
     depth: 0,
@@ -59,7 +60,7 @@ export function createThread(memory: Memory, gap: number): Thread {
     tailCall: undefined,
     returnTo,
     mayGoto,
-    framePointer: () => memory.address(top - thread.depth * stride),
+    framePointer: () => pointers[thread.depth]!,
     frameAt: (depth) => top - depth * stride - STACK_BYTES,
     enter: (r, R, at, to) => {
       if (thread.depth === FRAMES - 1) throw new Fault(at, `calls more than ${FRAMES} functions deep`);
