@@ -259,6 +259,8 @@ function randomValue(
     return descriptor(random.pick(type === 'prog_array' ? [...programs.keys(), -1] : NO_DESCRIPTORS));
   if (bytes === 4 && type.endsWith('_of_maps'))
     return descriptor(random.pick([...pool.keys(), ...pool.keys(), ...NO_DESCRIPTORS]));
+  /** A bloom filter's bits collide only where there are many values. */
+  if (type === 'bloom_filter') return new Uint8Array(bytes).fill(random.below(256));
   const few = random.pick([1, 2, 3, 0xff]);
   return Uint8Array.from({ length: bytes }, (_, i) => (few + i * random.pick([0, 1])) & 0xff);
 }
