@@ -87,7 +87,7 @@ function readPrograms(contents: ElfContents): ProgramSpec<string>[] {
   const sections = codeSections(contents.file);
   const text = sections.find(({ name }) => name === TEXT_SECTION);
   const callable = new Map((text ? readFunctions(contents, text) : []).map((one) => [one.start, one] as const));
-  const programs: ProgramSpec<string>[] = [];
+  const plans: Plan[] = [];
   const names = new Set<string>();
   let parts = 0;
   for (const section of sections) {
@@ -95,21 +95,30 @@ function readPrograms(contents: ElfContents): ProgramSpec<string>[] {
     for (const main of readFunctions(contents, section)) {
       if (names.has(main.name)) throw contents.file.error(`section ${section.name}`, `a second program "${main.name}"`);
       names.add(main.name);
-      const program = link(contents, main, callable, MAX_PARTS - parts);
-      parts += program.instructions.length + program.lines.length + program.relocations.length;
-      programs.push(program);
+      const plan = planProgram(contents, main, callable);
+      parts += plan.parts;
+      if (parts > MAX_PARTS)
+        throw contents.file.error(
+          `program "${main.name}"`,
+          `all programs with the functions they call have over ${MAX_PARTS} instructions, lines and references; call fewer functions from each`,
+        );
+      plans.push(plan);
     }
   }
-  return programs;
+  return plans.map(link);
 }
 
-/** A program with every function it calls behind it, in the order in which libbpf appends them: a function's own callees follow it at once. */
-function link(
-  { file }: ElfContents,
-  main: ElfFunction,
-  callable: ReadonlyMap<number, ElfFunction>,
-  room: number,
-): ProgramSpec<string> {
+/** Which functions a program consists of, and at which slot each begins. */
+interface Plan {
+  readonly main: ElfFunction;
+  readonly placed: ReadonlyMap<ElfFunction, number>;
+  /** The function that a reference leads to. */
+  readonly callee: (one: ElfFunction, slot: number, start: number) => ElfFunction;
+  readonly parts: number;
+}
+
+/** Every function that a program calls, in the order in which libbpf appends them: a function's own callees follow it at once. */
+function planProgram({ file }: ElfContents, main: ElfFunction, callable: ReadonlyMap<number, ElfFunction>): Plan {
   const placed = new Map<ElfFunction, number>();
   let length = 0;
   let parts = 0;
@@ -117,32 +126,31 @@ function link(
     placed.set(one, length);
     length += one.instructions.length;
     parts += one.instructions.length + one.lines.length + one.references.length;
-    if (parts > room)
-      throw file.error(
-        `program "${main.name}"`,
-        `all programs with the functions they call have over ${MAX_PARTS} instructions, lines and references; call fewer functions from each`,
-      );
     return { one, next: 0 };
   };
-  const calleeOf = (one: ElfFunction, slot: number, start: number): ElfFunction => {
-    const callee = callable.get(start);
-    if (!callee)
+  const callee: Plan['callee'] = (one, slot, start) => {
+    const found = callable.get(start);
+    if (!found)
       throw file.error(
         `section ${one.section.name}, function "${one.name}", instruction ${slot}`,
         `no function begins at byte ${start} of .text`,
       );
-    return callee;
+    return found;
   };
   const path = [place(main)];
   for (let top = path.at(-1); top; top = path.at(-1)) {
     const [slot, reference] = top.one.references[top.next++] ?? [];
     if (slot === undefined || reference === undefined) path.pop();
     else if (reference.kind === 'function') {
-      const callee = calleeOf(top.one, slot, reference.start);
-      if (!placed.has(callee)) path.push(place(callee));
+      const found = callee(top.one, slot, reference.start);
+      if (!placed.has(found)) path.push(place(found));
     }
   }
+  return { main, placed, callee, parts };
+}
 
+/** A program with every function it calls behind it, its references counted from its own first slot. */
+function link({ main, placed, callee }: Plan): ProgramSpec<string> {
   const instructions: Instruction[] = [];
   const relocations: Relocation[] = [];
   const lines: LineInfo[] = [];
@@ -161,7 +169,7 @@ function link(
         continue;
       }
       const second = instructions[at + 1];
-      const target = placed.get(calleeOf(one, slot, reference.start)) as number;
+      const target = placed.get(callee(one, slot, reference.start)) as number;
       const isCall = instruction.src === BPF_PSEUDO_CALL;
       instructions[at] = { ...instruction, src: isCall ? BPF_PSEUDO_CALL : BPF_PSEUDO_FUNC, imm: target - at - 1 };
       if (!isCall && second) instructions[at + 1] = { ...second, imm: 0 };
