@@ -16,6 +16,7 @@ export interface Outcome {
 
 interface Machine {
   run(contextAddress: bigint, contextLength?: bigint): bigint;
+  close(): void;
 }
 
 const helper = (id: number, run: Helper['run']): Helper => ({
@@ -49,13 +50,21 @@ const MACHINES: Readonly<Record<string, (program: ExecutableProgram, environment
 
 export const MACHINE_NAMES = Object.keys(MACHINES);
 
+/** Shared by all runs: what they allocate, they give back. */
+const environment = testEnvironment();
+
 /** Runs a program with r1 at the memory and r2 its length, both 0 where there is none. */
 export function runOn(machine: string, instructions: readonly Instruction[], memory: Uint8Array): Outcome {
-  const environment = testEnvironment();
+  const { memory: all } = environment;
   const made = MACHINES[machine]!({ instructions }, environment);
-  if (memory.length === 0) return { r0: made.run(0n, 0n), memory };
-  const offset = environment.memory.allocate(memory.length);
-  environment.memory.bytes.set(memory, offset);
-  const r0 = made.run(environment.memory.address(offset), BigInt(memory.length));
-  return { r0, memory: environment.memory.bytes.slice(offset, offset + memory.length) };
+  const length = memory.length;
+  const offset = length === 0 ? 0 : all.allocate(length);
+  try {
+    all.bytes.set(memory, offset);
+    const r0 = length === 0 ? made.run(0n, 0n) : made.run(all.address(offset), BigInt(length));
+    return { r0, memory: all.bytes.slice(offset, offset + length) };
+  } finally {
+    if (length > 0) all.free(offset, length);
+    made.close();
+  }
 }
