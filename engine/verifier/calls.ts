@@ -77,7 +77,11 @@ function advance(session: Session, state: State, step: Step, iterator: number): 
 function checkTailCall(session: Session, state: State): void {
   const [kept] = state.references;
   if (kept) throw new Rejection(kept.leak);
-  session.tailCalls.add(current(state).function);
+  const { function: index } = current(state);
+  if (index !== 0 && !session.context.objectBtf) {
+    throw new Rejection('a tail call in a function other than the main one needs BTF, from which its result is known');
+  }
+  session.tailCalls.add(index);
 }
 
 function resultOf(session: Session, state: State, step: Step, helper: Helper, facts: CallFacts): Value {

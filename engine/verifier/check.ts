@@ -94,7 +94,8 @@ function checkOpcode(instruction: Instruction, context: VerifierContext, at: num
 /** Why a form of RFC 9669 or of Linux can't be used in this profile, program type or kernel. */
 function refusedHere(row: Opcode, { profile, hook, level }: VerifierContext): string | undefined {
   const since = instructionSince(row);
-  if (!hasSince(level, since)) return `${row.operation} exists from Linux ${since} on; the program is for ${level}`;
+  if (!hasSince(level, since))
+    return `${row.operation === 'ja32' ? 'gotol' : row.operation} exists from Linux ${since} on; the program is for ${level}`;
   if (row.group === 'packet' && !READ_PACKETS.includes(hook.programType)) {
     return 'packet access is for socket filters and traffic control programs only';
   }

@@ -66,7 +66,7 @@ function checkStackBounds(
   const { function: index, stack } = state.frames[frame]!;
   if (access === 'write') {
     const iterator = iteratorAt(stack, span.min, span.max - span.min + size);
-    if (iterator) throw new Rejection(`overwrites the bpf_iter_${iterator.name} iterator at ${framePlace(span)}`);
+    if (iterator) throw new Rejection(`overwrites the ${iterator.name} iterator at ${framePlace(span)}`);
   }
   session.depths[index] = Math.max(session.depths[index]!, -span.min);
 }
@@ -74,6 +74,12 @@ function checkStackBounds(
 function checkInitialised(state: State, frame: number, span: Span, size: number): void {
   const missing = uninitialisedAt(state.frames[frame]!.stack, span.min, span.max - span.min + size);
   if (missing !== undefined) {
+    const iterator = iteratorAt(state.frames[frame]!.stack, missing, 1);
+    if (iterator) {
+      throw new Rejection(
+        `reads the stack at ${framePlace({ min: missing, max: missing })}, where the ${iterator.name} iterator lies`,
+      );
+    }
     throw new Rejection(`reads the stack at ${framePlace({ min: missing, max: missing })}, which was never written`);
   }
 }

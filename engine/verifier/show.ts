@@ -27,7 +27,7 @@ function showTarget({ target, orNull }: Pointer): string {
     case 'stack':
       return target.frame === 0 ? 'fp' : `fp[${target.frame}]`;
     case 'map':
-      return `map(${target.spec.name})`;
+      return `map${or}(${target.spec.name})`;
     case 'map_value':
       return `map_value${or}(${target.spec.name})`;
     case 'struct':
@@ -55,7 +55,7 @@ export function showValue(value: Value): string {
     case 'scalar':
       return showScalar(value);
     case 'iterator':
-      return `iter_${value.name}(${value.active ? 'active' : 'drained'})`;
+      return `${value.name}(${value.active ? 'active' : 'drained'})`;
     case 'pointer': {
       const offset = value.offset === 0 ? '' : value.offset < 0 ? `${value.offset}` : `+${value.offset}`;
       const variable =

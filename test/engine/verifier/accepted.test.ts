@@ -542,7 +542,7 @@ test('loads through kernel pointers are marked, others are not', () => {
   expect([...probeReads]).toEqual([1, 4]);
 });
 
-test('stack depth is that of the deepest chain of calls, in units of 32 bytes', () => {
+test('stack depth is that of the deepest chain of calls, in units of 16 bytes', () => {
   const one = verifyItems([st('b', R10, -33, 0), ...end]);
   expect(one.stackDepth).toBe(33);
   const two = verifyItems([
@@ -554,5 +554,5 @@ test('stack depth is that of the deepest chain of calls, in units of 32 bytes', 
     mov(R0, 0),
     exit(),
   ]);
-  expect(two.stackDepth).toBe(32 + 64);
+  expect(two.stackDepth).toBe(16 + 48);
 });
