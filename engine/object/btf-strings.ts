@@ -2,6 +2,9 @@ import { BtfError } from './btf-kinds.ts';
 
 /** KSYM_NAME_LEN and the longest path or source line that is worth showing; longer texts are cut. */
 const MAX_TEXT_BYTES = 4096;
+/** Below that a decoder costs more than it saves. */
+const SHORT_BYTES = 32;
+const decoder = new TextDecoder();
 
 /** The string section of a BTF, NUL-terminated texts one after the other. */
 export interface BtfStrings {
@@ -21,15 +24,12 @@ export function createStrings(bytes: Uint8Array): BtfStrings {
 
   const decode = (offset: number): string => {
     const limit = Math.min(offset + MAX_TEXT_BYTES, bytes.length);
+    let end = offset;
+    let ascii = true;
+    for (; end < limit && bytes[end] !== 0; end++) if ((bytes[end] as number) > 0x7f) ascii = false;
+    if (!ascii || end - offset > SHORT_BYTES) return decoder.decode(bytes.subarray(offset, end));
     let text = '';
-    for (let at = offset; at < limit && bytes[at] !== 0; at++) {
-      const byte = bytes[at] as number;
-      if (byte > 0x7f) {
-        const end = bytes.subarray(offset, limit).indexOf(0);
-        return new TextDecoder().decode(bytes.subarray(offset, end < 0 ? limit : offset + end));
-      }
-      text += String.fromCharCode(byte);
-    }
+    for (let at = offset; at < end; at++) text += String.fromCharCode(bytes[at] as number);
     return text;
   };
 
