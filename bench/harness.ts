@@ -44,6 +44,17 @@ export const nanoseconds = (work: () => void): number => {
   return Number(process.hrtime.bigint() - start);
 };
 
+/**
+ * Nanoseconds that `work` takes of a processor, on a machine that does other things too: the time that went by, or what all threads
+ * of this process used together where that is less.
+ */
+export const busyNanoseconds = (work: () => void): number => {
+  const before = process.cpuUsage();
+  const elapsed = nanoseconds(work);
+  const { user, system } = process.cpuUsage(before);
+  return Math.min(elapsed, (user + system) * 1000);
+};
+
 /** Numbers for people and files: four significant digits. */
 const rounded = (value: number): number => Number(value.toPrecision(4));
 
