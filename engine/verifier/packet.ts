@@ -10,8 +10,8 @@ import { describeTarget, type Pointer, type Target, type Value } from './value.t
 /** MAX_PACKET_OFF of kernel/bpf/verifier.c: what is further from a packet's start isn't compared with its end. */
 const MAX_PACKET_OFFSET = 0xffff;
 
-/** Program types that may write to a packet directly (may_access_direct_pkt_data of kernel/bpf/verifier.c). */
-const WRITERS: readonly ProgramType[] = ['sched_cls', 'xdp'];
+/** Program types that may write to a packet directly, or to a socket option's value, which is known as one (may_access_direct_pkt_data of kernel/bpf/verifier.c). */
+const WRITERS: readonly ProgramType[] = ['sched_cls', 'xdp', 'cgroup_sockopt'];
 
 /** Helpers that take memory inside a packet (pkt_access of struct bpf_func_proto). */
 const TAKERS: ReadonlySet<string> = new Set([

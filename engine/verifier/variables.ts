@@ -7,10 +7,12 @@ import { pointer, type Value } from './value.ts';
 /** Where the kernel keeps what each CPU has. */
 const PER_CPU = '.data..percpu';
 
-/** The address of a kernel variable by its BTF id (check_pseudo_btf_id of kernel/bpf/verifier.c). @throws Rejection */
+/** The address of a kernel variable, or of a function, of which nothing can be read, by its BTF id (check_pseudo_btf_id of kernel/bpf/verifier.c). @throws Rejection */
 export function variable({ context: { btf } }: Session, step: Step): Value {
   const id = step.imm;
   const type = id > 0 && id <= btf.count ? btf.type(id) : undefined;
+  if (type?.kind === 'func')
+    return pointer({ kind: 'memory', size: 0, writable: false, what: `the kernel function ${type.name}` });
   if (type?.kind !== 'var') throw new Rejection(`the kernel's BTF has no variable with the id ${id}`);
   const content = btf.resolve(type.target);
   const size = content === 0 ? 0 : btf.size(content);

@@ -4,9 +4,11 @@ import {
   type MapType,
   parseSection,
   relocateProgram,
+  withKconfig,
 } from '../../engine/object/index.ts';
 import { btfIdOf, kernelBtf, type LoadedBtf, loadBtf } from './btf.ts';
 import { BpfError } from './error.ts';
+import { kernelConfig } from './kconfig.ts';
 import { createLinuxMap, type LinuxMap } from './map.ts';
 import { loadableBtf, stringOffsets } from './object-btf.ts';
 import { type LinuxProgram, type LinuxProgramSpec, loadLinuxProgram } from './program.ts';
@@ -108,10 +110,11 @@ function programSpec(
 }
 
 /**
- * Loads an object into the running kernel as libbpf does: BTF, maps, variables, programs fitted to the kernel's BTF, then the slots of
+ * Loads an object into the running kernel as libbpf does: BTF, maps, variables, what it asks of the kernel's configuration, programs fitted to the kernel's BTF, then the slots of
  * prog arrays. @throws BpfError RelocationError SectionError
  */
-export function loadElfLinux(object: ElfObject, options: LoadOptions = {}): LinuxObject {
+export function loadElfLinux(elf: ElfObject, options: LoadOptions = {}): LinuxObject {
+  const object = elf.kconfig.length > 0 ? withKconfig(elf, kernelConfig()) : elf;
   const maps = new Map<string, LinuxMap>();
   const programs = new Map<string, LinuxProgram>();
   const btf = object.btfBytes && loadBtf(loadableBtf(object.btfBytes));

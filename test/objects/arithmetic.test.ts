@@ -1,7 +1,15 @@
+import { spawnSync } from 'node:child_process';
+import { release } from 'node:os';
 import { expect, it } from 'vitest';
+import { kernelBtf } from '../../sensors/linux/index.ts';
 import { index } from '../support/loaded-object.ts';
 import { pack, text, unpack } from '../support/pack.ts';
 import { inEachPlace } from '../support/places.ts';
+
+const runningHz = (): number =>
+  Number(
+    spawnSync('zgrep', ['-h', '^CONFIG_HZ=', '/proc/config.gz'], { encoding: 'utf8' }).stdout.trim().split('=')[1],
+  );
 
 inEachPlace((load) => {
   it.each([
@@ -181,6 +189,35 @@ inEachPlace((load) => {
     const run = object.run('long_loop', { context: pack('c256 x8', path) });
     expect(run.result).toBe(found);
     expect(unpack('x256 u32 u32', run.context)).toEqual([found, steps]);
+    object.close();
+  });
+
+  it('kernel_config: what is asked of the configuration is filled in at load', () => {
+    const object = load('kernel_config');
+    const run = object.run('kernel_config', { context: new Uint8Array(24) });
+    const isSimulated = object.place === 'simulated machine';
+    const [major = 0, minor = 0, patch = 0] = release().split(/[.-]/).map(Number);
+    const version = isSimulated ? 0x06_0c_22 : (major << 16) | (minor << 8) | Math.min(patch, 255);
+    const hz = isSimulated ? 250 : runningHz();
+    expect(unpack('u32 u32 u32 u32 u32 u32', run.context)).toEqual([version, hz, 1, 0, 0, 0]);
+    expect(run.result).toBe(Math.floor(1000 / hz));
+    object.close();
+  });
+
+  it.each([
+    ['/var/www/html/index.php', 'www', 5],
+    ['/var/www/html/index.php', 'index.php', 14],
+    ['/var/www/html/index.php', 'indexer', -2],
+    ['aaaab', 'aab', 2],
+    ['aaaa', 'aaaaa', -2],
+    ['', 'a', -2],
+    ['anything', '', 0],
+  ])('search: where %s has %s', (haystack, needle, found) => {
+    const object = load('search');
+    const run = object.run('search', { context: pack('c64 c16 x8', haystack, needle) });
+    const byKernel = object.place === 'running kernel' && kernelBtf().find('func', 'bpf_strstr') !== undefined;
+    expect(unpack('x80 s32 u32', run.context)).toEqual([found, Number(byKernel)]);
+    expect(run.result).toBe(0);
     object.close();
   });
 

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { type BpfMap, createMap } from '../../engine/maps/index.ts';
-import type { ElfObject } from '../../engine/object/index.ts';
+import { type ElfObject, withKconfig } from '../../engine/object/index.ts';
 import { Memory } from '../../engine/vm/index.ts';
-import { BpfError, kernelBtf, type LinuxObject, loadElfLinux } from '../../sensors/linux/index.ts';
+import { BpfError, kernelBtf, kernelConfig, type LinuxObject, loadElfLinux } from '../../sensors/linux/index.ts';
 import { clangSkip } from '../support/clang.ts';
 import { kernelSkip } from '../support/kernel.ts';
 import { corpusNames, corpusObject } from '../support/objects.ts';
@@ -58,7 +58,7 @@ describe.skipIf(skip)(`objects in the running kernel${skip ? ` (skipped: ${skip}
   afterAll(() => console.log(table(rows)));
 
   it.for(corpusNames)('%s is verified by ours and loaded by the kernel from the same bytes', (name, context) => {
-    const { object } = corpusObject(name);
+    const object = withKconfig(corpusObject(name).object, kernelConfig());
     const maps = mapsOf(object);
     const loaded = load(object);
     for (const program of object.programs) {

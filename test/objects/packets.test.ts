@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { index, type LoadedObject } from '../support/loaded-object.ts';
-import { pack, unpack } from '../support/pack.ts';
-import { address4, ethernet, FLAGS, ICMP, ipv4, ipv6, TCP, tcp, UDP, udp } from '../support/packets.ts';
+import { pack, text, unpack } from '../support/pack.ts';
+import { address4, ethernet, FLAGS, ICMP, ipv4, ipv6, joined, TCP, tcp, UDP, udp } from '../support/packets.ts';
 import { inEachPlace } from '../support/places.ts';
 
 const [IP, IP6, ARP] = [0x0800, 0x86dd, 0x0806];
@@ -94,6 +94,34 @@ inEachPlace((load) => {
     expect(flow(ICMP, 0)).toEqual([1n, 76n]);
     expect(object.keys('flows')).toHaveLength(4);
     expect(object.number('malformed')).toBe(2n);
+    object.close();
+  });
+
+  it('dns_filter: queries by name, everything else is cut off', () => {
+    const object = load('dns_filter');
+    const label = (text: string) => pack(`u8 c${text.length}`, text.length, text);
+    const name = (text: string) => joined(...text.split('.').map(label), Uint8Array.of(0));
+    const query = (text: string, flags = 0x0100, questions = 1) =>
+      joined(pack('be16 be16 be16 be16 be16 be16', 7, flags, questions, 0, 0, 0), name(text), pack('be16 be16', 1, 1));
+    const run = (packet: Uint8Array) => object.run('dns_filter', { packet }).result;
+    const ask = (text: string, flags?: number, questions?: number) =>
+      run(ethernet(IP, ipv4({ protocol: UDP }, udp(53, query(text, flags, questions)))));
+    expect(ask('example.org')).toBe(64);
+    expect(ask('example.org')).toBe(64);
+    expect(ask('a.b.c.d.e')).toBe(64);
+    expect(run(ethernet(IP, ipv4({ protocol: UDP, options: 8 }, udp(53, query('with.options')))))).toBe(64);
+    // An answer, no question, another port, TCP, IPv6, and a packet that ends in the header
+    expect([ask('example.org', 0x8180), ask('example.org', 0x0100, 0)]).toEqual([0, 0]);
+    expect(run(ethernet(IP, ipv4({ protocol: UDP }, udp(5353, query('example.org')))))).toBe(0);
+    expect(run(ethernet(IP, ipv4({ protocol: TCP }, tcp(53, FLAGS.ack))))).toBe(0);
+    expect(run(ethernet(IP6, ipv6(UDP, udp(53, query('example.org')))))).toBe(0);
+    expect(run(ethernet(IP, ipv4({ protocol: UDP }, udp(53, query('example.org').subarray(0, 11)))))).toBe(0);
+    const counts = object.keys('queries').map((key) => [text(key), unpack('u32', object.lookup('queries', key)!)[0]]);
+    expect(counts.sort()).toEqual([
+      ['.a.b.c.d.e', 1],
+      ['.example.org', 2],
+      ['.with.options', 1],
+    ]);
     object.close();
   });
 

@@ -69,6 +69,38 @@ inSimulation((load) => {
     object.close();
   });
 
+  it('sockopt_guard: no marks, no large buffers, the rest as it is', () => {
+    const object = load('sockopt_guard', { most_buffer: 4096 });
+    const set = (level: number, name: number, value: Uint8Array) => {
+      const context = pack('x24 s32 s32 s32 s32', level, name, value.length, 0);
+      const run = object.run('sockopt_guard', { context, packet: value });
+      return [run.result, ...unpack('x32 s32', run.context), ...(value.length >= 4 ? unpack('u32', run.packet) : [])];
+    };
+    const [SOL_SOCKET, SOL_TCP, SO_RCVBUF, SO_MARK] = [1, 6, 8, 36];
+    expect(set(SOL_SOCKET, SO_RCVBUF, index(1000))).toEqual([ALLOW, 4, 1000]);
+    expect(set(SOL_SOCKET, SO_RCVBUF, index(100_000))).toEqual([ALLOW, 4, 4096]);
+    expect(set(SOL_SOCKET, SO_RCVBUF, Uint8Array.of(1, 2))[0]).toBe(DENY);
+    expect(set(SOL_SOCKET, SO_MARK, index(0))).toEqual([DENY, 4, 0]);
+    expect(set(SOL_TCP, 1, index(1))).toEqual([ALLOW, 0, 1]);
+    expect([object.number('refused'), object.number('lowered')]).toEqual([2n, 1n]);
+    object.close();
+  });
+
+  it('user_ports: each user has a map of ports', () => {
+    const object = load('user_ports');
+    object.update('web', pack('u16', 80), Uint8Array.of(1));
+    object.update('mail', pack('u16', 25), Uint8Array.of(1));
+    const bind = (uid: number, port: number) => {
+      object.surroundings.uid = uid;
+      const context = pack('u32 u32 x16 be16 x2 u32 u32 u32 x32', 2, 0, port, 2, 1, 6);
+      return object.run('user_ports', { context }).result;
+    };
+    expect([bind(33, 80), bind(33, 25), bind(33, 8080)]).toEqual([ALLOW, DENY, DENY]);
+    expect([bind(8, 80), bind(8, 25)]).toEqual([DENY, ALLOW]);
+    expect([bind(1000, 80), bind(1000, 0), bind(1000, 1024)]).toEqual([DENY, ALLOW, ALLOW]);
+    object.close();
+  });
+
   it.each([
     // kind, major, minor, access, allowed
     ['c', 1, 3, 'rw', 1],

@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
+import { isPerfEventArray } from '../../engine/maps/index.ts';
 import { index, type LoadedObject } from '../support/loaded-object.ts';
+import { testKernelBtf } from '../support/objects.ts';
 import { pack, unpack } from '../support/pack.ts';
 import { inEachPlace, inSimulation } from '../support/places.ts';
 
@@ -159,6 +161,58 @@ inSimulation((load) => {
     const frames = (id: number) => unpack('u64 u64 u64', object.lookup('stacks', index(id))!.subarray(0, 24));
     expect(frames(Number(twice!.key[1]))).toEqual([1n, 2n, 0n]);
     expect(frames(Number(twice!.key[2]))).toEqual([10n, 20n, 30n]);
+    object.close();
+  });
+
+  it('search: uses the kernel function where the kernel has it', () => {
+    const object = load('search', {}, {}, testKernelBtf('STRING_KFUNCS'));
+    const search = (haystack: string, needle: string) => {
+      const run = object.run('search', { context: pack('c64 c16 x8', haystack, needle) });
+      return unpack('x80 s32 u32', run.context);
+    };
+    expect(search('/var/www/html', 'html')).toEqual([9, 1]);
+    expect(search('/var/www/html', 'htmls')).toEqual([-2, 1]);
+    object.close();
+  });
+
+  it('perf_output: events of some directories, in the buffer of the CPU', () => {
+    const object = load('perf_output');
+    const path = 0x7f00_0000_0000n;
+    const open = (text: string) => {
+      object.surroundings.user.set(path, new TextEncoder().encode(`${text}\0`));
+      object.run('perf_output', { context: pack('x8 s64 s64 u64 s64 s64', 257, -100, path, 0o100, 0) });
+    };
+    const events = object.maps.get('events')!;
+    if (!isPerfEventArray(events)) throw new Error('events is no perf event array');
+    open('/etc/passwd');
+    expect(object.number('failed')).toBe(1n);
+    events.open(0);
+    for (const text of ['/etc/shadow', '/usr/bin/ls', '/root/.bashrc', '/etcetera']) open(text);
+    const records: unknown[] = [];
+    events.consume((record, slot) => records.push([slot, ...unpack('u32 u32 c64', record)]));
+    expect(records).toEqual([
+      [0, 100, 0o100, '/etc/shadow'],
+      [0, 100, 0o100, '/root/.bashrc'],
+    ]);
+    expect(object.number('failed')).toBe(1n);
+    object.close();
+  });
+
+  it('cgroup_storage: counts execs of each cgroup, and reports once', () => {
+    const object = load('cgroup_storage', { limit: 2 });
+    const { structs } = object;
+    const inCgroup = (id: number, level: number) => {
+      const dfl_cgrp = structs.make('cgroup', { level, kn: structs.make('kernfs_node', { id }) });
+      const cgroups = structs.make('css_set', { dfl_cgrp });
+      return structs.make('task_struct', { cgroups });
+    };
+    const [web, mail] = [inCgroup(4711, 2), inCgroup(4712, 3)];
+    for (const task of [web, mail, web, web, mail])
+      object.run('cgroup_storage', { context: pack('u64 u64 u64', task, 0, 0) });
+    expect(object.records('reports').map((record) => unpack('u64 u32 u32', record))).toEqual([
+      [4711n, 2, 2],
+      [4712n, 2, 3],
+    ]);
     object.close();
   });
 

@@ -23,11 +23,11 @@ export function loadKernel(object: ElfObject): LoadedObject {
   return {
     place: 'running kernel',
     run(name, { context, packet }: RunInput = {}) {
-      const { returnValue, contextOut } = testRun(loaded.programs.get(name)!.fd, {
+      const { returnValue, contextOut, dataOut } = testRun(loaded.programs.get(name)!.fd, {
         ...(context && { contextIn: context }),
         ...(packet && { dataIn: packet, ...(!/^xdp/.test(sectionOf(name)) && { contextOutSize: SKB_BYTES }) }),
       });
-      return { result: returnValue | 0, context: contextOut };
+      return { result: returnValue | 0, context: contextOut, packet: dataOut };
     },
     lookup: (map, key) => found(mapOf(map).lookup(key)),
     lookupPerCpu(name, key) {

@@ -2,15 +2,16 @@
 export interface RunInput {
   /** What r1 points to, where it is plain bytes: registers, arguments, a syscall program's request. */
   readonly context?: Uint8Array;
-  /** A packet, with its Ethernet header where the program's type sees one; a run of such a program has no `context`. */
+  /** A packet with its Ethernet header, of a run without `context`; or the value of a socket option, of a run with one. */
   readonly packet?: Uint8Array;
 }
 
 export interface RunOutput {
   /** r0 as a signed number of 32 bits. */
   readonly result: number;
-  /** The context afterwards. */
+  /** Context and packet afterwards; without a header that the program's type doesn't see. */
   readonly context: Uint8Array;
+  readonly packet: Uint8Array;
 }
 
 /** An object's programs and maps where they were loaded; the simulated machine and the running kernel have the same. */

@@ -38,13 +38,20 @@ export function* corpus(options: CompileOptions = {}): Generator<CorpusObject> {
   for (const name of corpusNames) yield corpusObject(name, options);
 }
 
-let kernel: Btf | undefined;
+const kernels = new Map<string, Btf>();
 
-/** BTF of a kernel that exists in tests only: test/objects/kernel/types.c, where everything lies elsewhere than programs think. */
-export function testKernelBtf(): Btf {
-  kernel ??= readElf(compileC(join(FOLDER, 'kernel/types.c')), 'types.o').btf;
-  if (!kernel) throw new Error('test/objects/kernel/types.c was compiled without BTF');
-  return kernel;
+/**
+ * BTF of a kernel that exists in tests only: test/objects/kernel/types.c, where everything lies elsewhere than programs think.
+ * @param switches what is defined when it is compiled: `STRING_KFUNCS`
+ */
+export function testKernelBtf(...switches: readonly string[]): Btf {
+  const flags = switches.map((name) => `-D${name}`);
+  const known = kernels.get(flags.join());
+  if (known) return known;
+  const { btf } = readElf(compileC(join(FOLDER, 'kernel/types.c'), { flags }), 'types.o');
+  if (!btf) throw new Error('test/objects/kernel/types.c was compiled without BTF');
+  kernels.set(flags.join(), btf);
+  return btf;
 }
 
 /** Finds a global variable by its name. @throws Error where there is none */

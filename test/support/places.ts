@@ -1,11 +1,11 @@
 import { describe } from 'vitest';
-import type { ElfObject } from '../../engine/object/index.ts';
+import type { Btf, ElfObject } from '../../engine/object/index.ts';
 import type { VmEnvironment } from '../../engine/vm/index.ts';
 import { clangSkip } from './clang.ts';
 import { kernelSkip } from './kernel.ts';
 import { loadKernel } from './kernel-object.ts';
 import type { LoadedObject } from './loaded-object.ts';
-import { corpusObject, withVariables } from './objects.ts';
+import { corpusObject, testKernelBtf, withVariables } from './objects.ts';
 import { loadSimulated, type SimulatedObject } from './simulated-object.ts';
 
 /** Loads a program of test/objects with values for its variables, for one test. */
@@ -43,6 +43,7 @@ export type LoadSimulated = (
   name: string,
   variables?: Readonly<Record<string, number | bigint>>,
   environment?: Partial<VmEnvironment>,
+  btf?: Btf,
 ) => SimulatedObject;
 
 /** Runs the same tests in the simulated machine, by interpreter and JIT. */
@@ -50,8 +51,8 @@ export function inSimulation(tests: (load: LoadSimulated) => void): void {
   const reason = clangSkip();
   for (const engine of ['interpreter', 'jit'] as const)
     describe.skipIf(reason)(`${engine}${reason ? ` (skipped: ${reason})` : ''}`, () => {
-      tests((name, variables = {}, environment = {}) =>
-        loadSimulated(withVariables(corpusObject(name).object, variables), { engine, environment }),
+      tests((name, variables = {}, environment = {}, btf = testKernelBtf()) =>
+        loadSimulated(withVariables(corpusObject(name).object, variables), { engine, environment, btf }),
       );
     });
 }

@@ -1,5 +1,12 @@
 import { type BpfMap, createMap, isPerCpuMap, isRingBuffer, type MapHost } from '../../engine/maps/index.ts';
-import { type Btf, type ElfObject, type Hook, hookOfSection, relocateProgram } from '../../engine/object/index.ts';
+import {
+  type Btf,
+  type ElfObject,
+  type Hook,
+  hookOfSection,
+  relocateProgram,
+  withKconfig,
+} from '../../engine/object/index.ts';
 import { type Verified, verify } from '../../engine/verifier/index.ts';
 import {
   createInterpreter,
@@ -20,9 +27,17 @@ const MEMORY_BYTES = 16 * 1024 * 1024;
 const FIRST_PROGRAM = 1000;
 /** Where struct xdp_md and struct __sk_buff say where the packet is (include/uapi/linux/bpf.h). */
 const PACKET_FIELDS = { xdp: [0, 4], other: [76, 80] } as const;
-const [SKB_LENGTH, SKB_PROTOCOL] = [0, 16];
+const [SKB_LENGTH, SKB_PROTOCOL, SOCKOPT_VALUE] = [0, 16, 8];
 const ETHERNET_BYTES = 14;
 const PAGE_BYTES = 4096;
+/** Where functions of the kernel seem to lie. */
+const KERNEL_TEXT = 0xffff_ffff_8100_0000n;
+/** The configuration of the kernel that exists in tests only. */
+export const TEST_CONFIG = {
+  LINUX_KERNEL_VERSION: (6 << 16) | (12 << 8) | 34,
+  CONFIG_HZ: '250',
+  CONFIG_BPF_SYSCALL: 'y',
+} as const;
 /** sizeof(struct __sk_buff), the largest context. */
 const CONTEXT_BYTES = 192;
 
@@ -88,7 +103,8 @@ export function verifyProgram(
 }
 
 /** Loads an object into a machine of its own: maps, verified programs, what is current around them. @throws VerifierError */
-export function loadSimulated(object: ElfObject, options: SimulationOptions = {}): SimulatedObject {
+export function loadSimulated(elf: ElfObject, options: SimulationOptions = {}): SimulatedObject {
+  const object = withKconfig(elf, TEST_CONFIG);
   const btf = options.btf ?? testKernelBtf();
   const memory = new Memory(MEMORY_BYTES);
   const structs = kernelStructs(memory, btf);
@@ -127,6 +143,7 @@ export function loadSimulated(object: ElfObject, options: SimulationOptions = {}
     packet: () => packet,
     sysctl: surroundings.sysctl,
     kfunc: (id) => kfuncNamed(btf, id),
+    variable: (id) => ({ address: KERNEL_TEXT + 16n * BigInt(id), bytes: 0 }),
     ...options.environment,
   });
 
@@ -182,7 +199,12 @@ export function loadSimulated(object: ElfObject, options: SimulationOptions = {}
       if (input.context) memory.bytes.set(input.context, at);
       if (input.packet) packet = placePacket(memory, hook, input.packet, at);
       const result = Number(BigInt.asIntN(32, runner.run(memory.address(at), BigInt(size))));
-      return { result, context: memory.bytes.slice(at, at + size) };
+      const { offset, length } = packet ?? { offset: 0, length: 0 };
+      return {
+        result,
+        context: memory.bytes.slice(at, at + size),
+        packet: memory.bytes.slice(offset, offset + length),
+      };
     },
     lookup: (map, key) => mapOf(map).lookup(key),
     lookupPerCpu(name, key) {
@@ -213,17 +235,24 @@ function kfuncNamed(btf: Btf, id: number): Kfunc | undefined {
   return 'name' in type ? kfuncByName(type.name) : undefined;
 }
 
-/** Puts a packet into memory and says in the context where it is; programs of cgroups don't see the Ethernet header. */
+/** Puts a packet into memory and says in the context where it is; programs of cgroups and sockets don't see the Ethernet header. */
 function placePacket(memory: Memory, { programType }: Hook, frame: Uint8Array, at: number) {
-  const bytes = programType === 'cgroup_skb' ? frame.subarray(ETHERNET_BYTES) : frame;
+  const isWhole = programType === 'xdp' || programType === 'sched_cls' || programType === 'cgroup_sockopt';
+  const bytes = isWhole ? frame : frame.subarray(ETHERNET_BYTES);
   const offset = memory.allocate(bytes.length);
   memory.bytes.set(bytes, offset);
-  const [data, end] = programType === 'xdp' ? PACKET_FIELDS.xdp : PACKET_FIELDS.other;
-  memory.view.setUint32(at + data, offset, true);
-  memory.view.setUint32(at + end, offset + bytes.length, true);
-  if (programType !== 'xdp') {
-    memory.view.setUint32(at + SKB_LENGTH, bytes.length, true);
-    memory.bytes.set(frame.subarray(ETHERNET_BYTES - 2, ETHERNET_BYTES), at + SKB_PROTOCOL);
+  const [start, end] = [memory.address(offset), memory.address(offset + bytes.length)];
+  if (programType === 'cgroup_sockopt') {
+    memory.view.setBigUint64(at + SOCKOPT_VALUE, start, true);
+    memory.view.setBigUint64(at + SOCKOPT_VALUE + 8, end, true);
+  } else {
+    const [startAt, endAt] = programType === 'xdp' ? PACKET_FIELDS.xdp : PACKET_FIELDS.other;
+    memory.view.setUint32(at + startAt, Number(BigInt.asUintN(32, start)), true);
+    memory.view.setUint32(at + endAt, Number(BigInt.asUintN(32, end)), true);
+    if (programType !== 'xdp') {
+      memory.view.setUint32(at + SKB_LENGTH, bytes.length, true);
+      memory.bytes.set(frame.subarray(ETHERNET_BYTES - 2, ETHERNET_BYTES), at + SKB_PROTOCOL);
+    }
   }
   return { offset, length: bytes.length };
 }

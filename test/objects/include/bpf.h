@@ -18,6 +18,9 @@ typedef _Bool bool;
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
 #define WEAK __attribute__((weak))
+/* Functions and variables of the kernel, and what is known of its configuration. */
+#define KSYM __attribute__((section(".ksyms")))
+#define KCONFIG __attribute__((section(".kconfig")))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define LICENSE(text) char program_license[] SEC("license") = text
@@ -31,6 +34,7 @@ typedef _Bool bool;
 #define HASH 1
 #define ARRAY 2
 #define PROG_ARRAY 3
+#define PERF_EVENT_ARRAY 4
 #define PERCPU_HASH 5
 #define PERCPU_ARRAY 6
 #define STACK_TRACE 7
@@ -43,6 +47,7 @@ typedef _Bool bool;
 #define RINGBUF 27
 #define TASK_STORAGE 29
 #define BLOOM_FILTER 30
+#define CGRP_STORAGE 32
 
 /* Flags */
 #define BPF_ANY 0
@@ -64,6 +69,7 @@ HELPER(12, long, bpf_tail_call, void *ctx, void *map, u32 index);
 HELPER(14, u64, bpf_get_current_pid_tgid, void);
 HELPER(15, u64, bpf_get_current_uid_gid, void);
 HELPER(16, long, bpf_get_current_comm, void *buffer, u32 size);
+HELPER(25, long, bpf_perf_event_output, void *ctx, void *map, u64 flags, void *data, u64 size);
 HELPER(26, long, bpf_skb_load_bytes, const void *skb, u32 offset, void *to, u32 size);
 HELPER(27, long, bpf_get_stackid, void *ctx, void *map, u64 flags);
 HELPER(35, u64, bpf_get_current_task, void);
@@ -91,6 +97,7 @@ HELPER(164, long, bpf_for_each_map_elem, void *map, void *callback, void *ctx, u
 HELPER(165, long, bpf_snprintf, char *to, u32 size, const char *format, const u64 *data, u32 length);
 HELPER(181, long, bpf_loop, u32 iterations, void *callback, void *ctx, u64 flags);
 HELPER(182, long, bpf_strncmp, const char *text, u32 size, const char *other);
+HELPER(210, void *, bpf_cgrp_storage_get, void *map, void *cgroup, void *value, u64 flags);
 
 #define UPPER32(x) ((u32)((x) >> 32))
 

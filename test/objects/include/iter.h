@@ -2,8 +2,6 @@
 #pragma once
 #include "bpf.h"
 
-#define KSYM __attribute__((section(".ksyms")))
-
 struct bpf_iter_num {
   u64 opaque[1];
 } __attribute__((aligned(8)));

@@ -98,6 +98,19 @@ struct mm_struct {
   struct file *exe_file;
 };
 
+struct kernfs_node {
+  u64 id;
+};
+
+struct cgroup {
+  int level;
+  struct kernfs_node *kn;
+};
+
+struct css_set {
+  struct cgroup *dfl_cgrp;
+};
+
 struct task_struct {
   u32 flags;
   struct mm_struct *mm;
@@ -110,6 +123,7 @@ struct task_struct {
   const struct cred *real_cred;
   char comm[TASK_COMM_LEN];
   struct files_struct *files;
+  struct css_set *cgroups;
 };
 
 struct linux_binprm {

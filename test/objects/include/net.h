@@ -126,6 +126,16 @@ struct bpf_cgroup_dev_ctx {
   u32 minor;
 };
 
+struct bpf_sockopt {
+  u64 sk;
+  u64 optval;
+  u64 optval_end;
+  s32 level;
+  s32 optname;
+  s32 optlen;
+  s32 retval;
+};
+
 struct bpf_sysctl {
   u32 write;
   u32 file_pos;

@@ -109,6 +109,22 @@ struct mm_struct {
   };
 };
 
+struct kernfs_node {
+  atomic_t count;
+  u64 id;
+};
+
+struct cgroup {
+  unsigned long flags;
+  int level;
+  struct kernfs_node *kn;
+};
+
+struct css_set {
+  void *subsys[4];
+  struct cgroup *dfl_cgrp;
+};
+
 struct task_struct {
   u32 __state;
   u32 flags;
@@ -134,6 +150,7 @@ struct task_struct {
   const struct cred *cred;
   char comm[16];
   struct files_struct *files;
+  struct css_set *cgroups;
 };
 
 struct linux_binprm {
@@ -245,6 +262,10 @@ int bpf_iter_num_new(struct bpf_iter_num *it, int start, int end) { return it ? 
 int *bpf_iter_num_next(struct bpf_iter_num *it) { return (int *)it; }
 void bpf_iter_num_destroy(struct bpf_iter_num *it) { it->__opaque[0] = 0; }
 
+#ifdef STRING_KFUNCS
+int bpf_strstr(const char *s1__ign, const char *s2__ign) { return s1__ign == s2__ign; }
+#endif
+
 /* What nothing else refers to, so that the compiler keeps it. */
 struct everything {
   struct tracepoints tracepoints;
@@ -258,6 +279,9 @@ struct everything {
   struct fdtable fdtable;
   struct files_struct files_struct;
   struct mm_struct mm_struct;
+  struct kernfs_node kernfs_node;
+  struct cgroup cgroup;
+  struct css_set css_set;
   struct task_struct task_struct;
   struct linux_binprm linux_binprm;
   struct sockaddr sockaddr;
