@@ -1,14 +1,18 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type AsmOptions, asm } from '../../cli/bpf-asm.ts';
 import { disasm } from '../../cli/bpf-disasm.ts';
 import type { Input } from '../../cli/bpf-input.ts';
 import { inspect } from '../../cli/bpf-inspect.ts';
+import { runProgram } from '../../cli/bpf-run.ts';
 import { type VerifyOptions, verifyPrograms } from '../../cli/bpf-verify.ts';
+import { OPCODES } from '../../engine/isa/index.ts';
 import { clangSkip, compileC } from '../support/clang.ts';
 import { at, jsonLines, shrike } from '../support/cli.ts';
+import { count, seed } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { type Printed, printed } from '../support/output.ts';
 
@@ -370,6 +374,48 @@ it('inspect takes ELF objects only', () => {
     error:
       'program.s is no ELF object; compile one with "clang -target bpf -g -O2 -c", or see instructions with "shrike bpf disasm"',
   });
+});
+
+describe('whatever comes in, there is an answer', () => {
+  const commands: Readonly<Record<string, (bytes: Uint8Array) => Printed>> = {
+    asm: (bytes) => assemble(bytes),
+    'asm --classic socket': (bytes) => assemble(bytes, { classic: 'socket' }),
+    'asm --classic seccomp': (bytes) => assemble(bytes, { classic: 'seccomp' }),
+    disasm: (bytes) => show(bytes),
+    verify: (bytes) => check(bytes, { memory: 8 }),
+    'verify --type socket_filter': (bytes) => check(bytes, { type: 'socket_filter', btf: 'none' }),
+    inspect: (bytes) => printed((output) => inspect(input(bytes), {}, output)),
+    run: (bytes) => printed((output) => runProgram(input(bytes), '0011', { engine: 'interpreter' }, output)),
+  };
+  const slot = fc
+    .tuple(fc.constantFrom(...OPCODES), fc.uint8Array({ minLength: 7, maxLength: 7 }))
+    .map(([{ opcode }, rest]) => [
+      opcode,
+      rest[0]! % 11,
+      ...rest.subarray(1, 3).map((byte) => byte % 3),
+      ...rest.subarray(3),
+    ]);
+  const anything = fc.oneof(
+    fc.uint8Array({ maxLength: 80 }),
+    fc.array(slot, { maxLength: 10 }).map((slots) => Uint8Array.from([...slots.flat(), 0x95, 0, 0, 0, 0, 0, 0, 0])),
+    fc.uint8Array({ maxLength: 80 }).map((bytes) => Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, ...bytes)),
+    fc.string().map((text) => new TextEncoder().encode(text)),
+  );
+
+  it.each(Object.keys(commands))(
+    'bpf %s',
+    (name) => {
+      fc.assert(
+        fc.property(anything, (bytes) => {
+          const { code, error } = commands[name]!(bytes);
+          expect([0, 1, 2]).toContain(code);
+          if (code === 2) expect(error).not.toBe('');
+        }),
+        { numRuns: count(5000), seed: seed(`bpf ${name} of anything`) },
+      );
+    },
+    120_000,
+  );
 });
 
 describe('the command as it is built', () => {
