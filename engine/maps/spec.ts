@@ -216,7 +216,7 @@ const CHECKS = {
   perf_event_array: SLOT_ARRAY,
   cgroup_array: SLOT_ARRAY,
   array_of_maps: [...SLOT_ARRAY, hasInner],
-  hash_of_maps: [holdsDescriptors, hasFlags, ...HASH_MAP, hasInner],
+  hash_of_maps: [holdsDescriptors, hasFlags, hasKey, hasEntries, fitsElement, hasInner, fitsBuckets],
   queue: QUEUE,
   stack: QUEUE,
   bloom_filter: [fitsAllocation, hasFlags, hasNoKey, hasValue, hasEntries, hasHashes],
