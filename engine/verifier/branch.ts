@@ -1,4 +1,5 @@
 import { Rejection } from './error.ts';
+import { afterClear } from './linux.ts';
 import { learnPacket, packetLesson } from './packet.ts';
 import { isCondition, refine } from './refine.ts';
 import { isConstant, type Scalar } from './scalar.ts';
@@ -13,11 +14,11 @@ export interface Sides {
   readonly next: State | undefined;
 }
 
-/** A conditional jump: what the condition teaches goes into both states. @throws Rejection */
-export function branch(state: State, step: Step): Sides {
+/** A conditional jump: what the condition teaches goes into both states, as far as Linux learns it where `linux` says so. @throws Rejection */
+export function branch(state: State, step: Step, linux: boolean): Sides {
   const dst = read(state, step.dst);
   const src = step.register ? read(state, step.src) : step.constant;
-  if (dst.kind === 'scalar' && src.kind === 'scalar') return compareScalars(state, step, dst, src);
+  if (dst.kind === 'scalar' && src.kind === 'scalar') return compareScalars(state, step, dst, src, linux);
   if (dst.kind === 'pointer' && isZero(src) && step.width === 64) return compareWithNull(state, step, dst);
   const taken = copyState(state);
   const lesson = packetLesson(step, dst, src);
@@ -27,12 +28,13 @@ export function branch(state: State, step: Step): Sides {
 
 const isZero = (value: Value): boolean => value.kind === 'scalar' && isConstant(value) && value.bits.value === 0n;
 
-function compareScalars(state: State, step: Step, dst: Scalar, src: Scalar): Sides {
+function compareScalars(state: State, step: Step, dst: Scalar, src: Scalar, linux: boolean): Sides {
   const { operation } = step;
   if (!isCondition(operation)) throw new Rejection(`${operation} is not supported`);
   const width = step.width === 64 ? 64 : 32;
   const taken = refine(operation, width, dst, src, true);
-  const next = refine(operation, width, dst, src, false);
+  const exact = refine(operation, width, dst, src, false);
+  const next = exact && linux && operation === 'jset' ? afterClear(exact, [dst, src]) : exact;
   const other = taken && next ? copyState(state) : state;
   if (taken) learn(other, step, dst, src, taken);
   if (next) learn(state, step, dst, src, next);

@@ -98,6 +98,8 @@ function fieldAt(
 function loadField(session: Session, step: Step, field: ContextField, unknown: Scalar): Value {
   const { type } = field;
   if (type === 'scalar') return unknown;
+  if (step.operation === 'ldxs')
+    throw new Rejection(`${field.name} is a pointer, which has no sign to extend; load it without`);
   if (field.size !== POINTER_BYTES) session.pointerLoads.add(step.at);
   switch (type) {
     case 'packet':

@@ -103,7 +103,7 @@ export function explore(session: Session, start: State, before = 0): number {
         const step = flow.steps[at]!;
         state.age++;
         if (step.kind === 'branch') {
-          const { taken, next } = branch(state, step);
+          const { taken, next } = branch(state, step, session.context.profile !== 'isa');
           if (taken) jumped(taken, at, step.target);
           if (taken && next) {
             if (state.checkpoint) state.checkpoint.open++;

@@ -1,4 +1,6 @@
-import { constant, isConstant, type Scalar, signExtend, signedRange, zeroExtend32 } from './scalar.ts';
+import { W32, W64 } from './range.ts';
+import type { Refined } from './refine.ts';
+import { constant, deduce, isConstant, type Scalar, signExtend, signedRange, zeroExtend32 } from './scalar.ts';
 import type { Slot } from './stack.ts';
 
 /**
@@ -32,6 +34,18 @@ function extendWide(
   const half = 1n << (turn - 1n);
   return signedRange(-half, half - 1n);
 }
+
+/**
+ * What is left of both operands where `jset` is not taken: of the one that is compared with a constant the bits, no range; nothing new
+ * where neither is constant (regs_refine_cond_op).
+ */
+export function afterClear(refined: Refined, before: Refined): Refined {
+  const [dst, src] = refined;
+  if (isConstant(src)) return [bitsOnly(dst), src];
+  return isConstant(dst) ? [dst, bitsOnly(src)] : before;
+}
+
+const bitsOnly = (s: Scalar): Scalar => (isConstant(s) ? s : (deduce(s.bits, W64.full, W32.full, s.id) ?? s));
 
 /** Whether a load of `size` bytes from byte `from` of a slot finds nothing of the number that lies there (check_stack_read_fixed_off). */
 export function isUnread({ spill, size: spilled }: Slot, from: number, size: number): boolean {

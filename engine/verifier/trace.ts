@@ -76,7 +76,7 @@ function follow(session: Session, state: State, step: Step, jump: History | unde
     if (jump && fork?.to === jump.to) Object.assign(state, fork.state);
     return;
   }
-  const { taken, next } = branch(state, step);
+  const { taken, next } = branch(state, step, session.context.profile !== 'isa');
   const side = jump ? taken : next;
   if (side) Object.assign(state, side);
 }

@@ -6,8 +6,11 @@ import {
   atomicAdd,
   div,
   jgt,
+  jlt,
+  jset,
   label,
   ldx,
+  ldxsx,
   le,
   loadMapValue,
   mov,
@@ -22,10 +25,11 @@ import {
   stx,
   sub,
 } from '../../../engine/isa/index.ts';
-import { relocate } from '../../../engine/object/index.ts';
+import { hookOfSection, relocate } from '../../../engine/object/index.ts';
+import { verify } from '../../../engine/verifier/index.ts';
 import { createLinuxMap, tryLoad } from '../../../sensors/linux/index.ts';
 import { kernelSkip } from '../../support/kernel.ts';
-import { BTF, end, found, MAPS, noLowerBound, type Refusal, refusalOf } from './programs.ts';
+import { BTF, contextFor, end, found, MAPS, noLowerBound, type Refusal, refusalOf } from './programs.ts';
 
 /** What is safe, and what Linux refuses all the same: kernel 6.18 refuses each of these programs too. */
 const ROWS: readonly Refusal[] = [
@@ -83,6 +87,22 @@ const ROWS: readonly Refusal[] = [
       'test: slot 15: r2 = *(u64 *)(r0 +32): reads 8 bytes at offsets 32 to 72 of a value of map cells, which has 64 bytes',
   },
   {
+    name: 'a lower bound after a jset that is not taken',
+    items: [
+      ...found('cells'),
+      ldx('b', R1, R0, 0),
+      and(R1, 31),
+      jlt(R1, 9, 'out'),
+      jset(R1, 4, 'out'),
+      add(R0, R1),
+      ldx('b', R2, R0, -9),
+      label('out'),
+      ...end,
+    ],
+    message:
+      'test: slot 14: r2 = *(u8 *)(r0 -9): reads 1 byte at offsets -9 to 18 of a value of map cells, which has 64 bytes',
+  },
+  {
     name: 'the high half of a constant on the stack',
     items: [
       ...found('cells'),
@@ -137,6 +157,15 @@ describe('refused because Linux does: with the whole text', () => {
   });
 });
 
+const SIGNED_POINTER = assemble([ldxsx('w', R1, R1, 76), ...end]).instructions;
+
+test('a pointer of the context that is loaded with its sign', () => {
+  const context = { ...contextFor('raw_tp/sys_enter'), hook: hookOfSection('tc', BTF) };
+  expect(() => verify(SIGNED_POINTER, context)).toThrow(
+    'test: slot 0: r1 = *(s32 *)(r1 +76): data is a pointer, which has no sign to extend; load it without',
+  );
+});
+
 describe.skipIf(kernelSkip())('the running kernel', () => {
   test.each(ROWS)('refuses $name', ({ items }) => {
     const maps = new Map(MAPS.map((spec) => [spec.name, createLinuxMap(spec)]));
@@ -146,5 +175,9 @@ describe.skipIf(kernelSkip())('the running kernel', () => {
     const program = { name: 'test', hook: 'raw_tp/sys_enter' as const, ...assemble(items) };
     const instructions = relocate(program, (name) => maps.get(name)?.fd, BTF);
     expect(tryLoad({ name: 'test', programType: 'raw_tracepoint', instructions })).toBeLessThan(0);
+  });
+
+  test('refuses a pointer of the context that is loaded with its sign', () => {
+    expect(tryLoad({ name: 'test', programType: 'sched_cls', instructions: SIGNED_POINTER })).toBeLessThan(0);
   });
 });
