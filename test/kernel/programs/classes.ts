@@ -1,12 +1,15 @@
 import type { Instruction } from '../../../engine/isa/index.ts';
-import { BPF_PSEUDO_CALL, LDDW } from '../../../engine/isa/index.ts';
+import { BPF_PSEUDO_CALL, BPF_PSEUDO_MAP_VALUE, LDDW } from '../../../engine/isa/index.ts';
 import { splice } from './mutate.ts';
+import { CELL_BYTES } from './profiles.ts';
 
 /** A program that ours accepts and the kernel refuses, and what the kernel says of it. */
 export interface Refused {
   readonly instructions: readonly Instruction[];
   /** The line of the kernel's log that says why. */
   readonly message: string;
+  /** Whether our machine runs it on many more inputs, each access checked, without a fault. */
+  runsSafely(): boolean;
   /** Whether the kernel takes another program in its place. */
   loads(instructions: readonly Instruction[]): boolean;
 }
@@ -36,6 +39,18 @@ function withoutSelfComparisons(instructions: readonly Instruction[]): readonly 
   });
 }
 
+/** The program with addresses behind the end of a map's value moved to its start. */
+const withinValues = (instructions: readonly Instruction[]): readonly Instruction[] =>
+  instructions.map((it, at) => {
+    const first = at > 0 ? instructions[at - 1]! : undefined;
+    const isAddress = first?.opcode === LDDW && first.src === BPF_PSEUDO_MAP_VALUE;
+    return isAddress && it.imm >>> 0 >= CELL_BYTES ? { ...it, imm: 0 } : it;
+  });
+
+/** What the kernel says where it knows too little of an offset, or follows a way that no run takes. */
+const ABOUT_NUMBERS =
+  /unbounded m|is negative|outside of the allowed memory|invalid variable-offset|misaligned|out of bounds|invalid access to |invalid size of register fill|!read_ok|invalid mem access 'scalar'|invalid (read|write) (from|to) stack|is not allowed$/;
+
 export const REFUSAL_CLASSES: readonly RefusalClass[] = [
   {
     name: 'too complex',
@@ -43,11 +58,20 @@ export const REFUSAL_CLASSES: readonly RefusalClass[] = [
       /^BPF program is too large\. Processed \d+ insn|^The sequence of \d+ jumps is too complex/.test(message),
   },
   {
+    name: 'address that no path takes',
+    holds: ({ instructions, message, loads }) =>
+      /^direct value offset of|^invalid access to map value pointer/.test(message) && loads(withinValues(instructions)),
+  },
+  {
     name: 'register compared with itself',
     holds({ instructions, loads }) {
       const decided = withoutSelfComparisons(instructions);
       return decided.some((it, at) => it !== instructions[at]) && loads(reachable(decided));
     },
+  },
+  {
+    name: 'numbers known more closely',
+    holds: ({ message, runsSafely }) => ABOUT_NUMBERS.test(message) && runsSafely(),
   },
 ];
 

@@ -3,7 +3,7 @@ import { assemble, disassemble, type Instruction } from '../../../engine/isa/ind
 import { relocate } from '../../../engine/object/index.ts';
 import { type Verified, VerifierError } from '../../../engine/verifier/index.ts';
 import { BpfError, kernelBtf, loadLinuxProgram } from '../../../sensors/linux/index.ts';
-import { createRandom } from '../random.ts';
+import { createRandom, type Random } from '../random.ts';
 import { REFUSAL_CLASSES } from './classes.ts';
 import { generate } from './generate.ts';
 import { anInput } from './inputs.ts';
@@ -51,6 +51,7 @@ export interface Verdict {
 }
 
 const RUNS = 3;
+const MANY_RUNS = 200;
 const [MUTATED, SLIPPED] = [0.4, 0.4];
 const PARTS = ['result', 'context', 'packet', 'cell', 'list', 'table', 'ring'] as const satisfies (keyof Outcome)[];
 
@@ -88,7 +89,7 @@ export function examine(sides: Sides, seed: number): Verdict {
       return { ...common, group: verified.reason.replace(/-?\b(0x[0-9a-f]+|\d+)\b/g, 'N').replace(/\br\d+/g, 'rN') };
     }
     if (fd >= 0) return { ...common, ...compare(sides, profile, verified, fd, inputs, where) };
-    return { ...common, ...onlyOurs(sides, profile, verified, inputs, where) };
+    return { ...common, ...onlyOurs(sides, profile, verified, random, where) };
   } finally {
     if (fd >= 0) closeSync(fd);
   }
@@ -126,13 +127,19 @@ function onlyOurs(
   { linux, ours }: Sides,
   profile: Profile,
   verified: Verified,
-  inputs: readonly Input[],
+  random: Random,
   where: string,
 ): Pick<Verdict, 'failure' | 'group'> {
-  for (const input of inputs) {
-    const { result } = ours.run(verified, profile, input);
-    if (result.startsWith('fault')) return { failure: `${result}: ${where}\ninput ${showInput(input)}` };
-  }
+  const fault = (runs: number): string | undefined => {
+    for (let run = 0; run < runs; run++) {
+      const input = anInput(random, profile);
+      const { result } = ours.run(verified, profile, input);
+      if (result.startsWith('fault')) return `${result}: ${where}\ninput ${showInput(input)}`;
+    }
+    return undefined;
+  };
+  const failure = fault(RUNS);
+  if (failure !== undefined) return { failure };
   const { instructions } = verified;
   const refused = kernelRefusal(instructions, profile);
   const loads = (other: readonly Instruction[]): boolean => {
@@ -140,7 +147,14 @@ function onlyOurs(
     if (fd >= 0) closeSync(fd);
     return fd >= 0;
   };
-  const found = REFUSAL_CLASSES.find((each) => each.holds({ instructions, message: refused.message, loads }));
+  const found = REFUSAL_CLASSES.find((each) =>
+    each.holds({
+      instructions,
+      message: refused.message,
+      loads,
+      runsSafely: () => fault(MANY_RUNS) === undefined,
+    }),
+  );
   if (found) return { group: found.name };
   return { failure: `no documented class for what the kernel refuses: ${where}\n${refused.log.slice(-4000)}` };
 }

@@ -2,7 +2,7 @@ import type { Instruction } from '../../../engine/isa/index.ts';
 import { createMap, isRingBuffer } from '../../../engine/maps/index.ts';
 import type { Btf } from '../../../engine/object/index.ts';
 import { type Verified, VerifierError, verify } from '../../../engine/verifier/index.ts';
-import { createInterpreter, createJit, Fault, helperById, Memory } from '../../../engine/vm/index.ts';
+import { createInterpreter, createJit, Fault, helperById, KERNEL_BASE_HIGH, Memory } from '../../../engine/vm/index.ts';
 import {
   BpfError,
   createLinuxMap,
@@ -161,6 +161,25 @@ export function createLinuxSide(): LinuxSide {
   };
 }
 
+/** What is added to the low half of addresses, and the high half in place of the usual: as far from the usual ones as the kernel's. */
+const [SHIFT, OTHER_HIGH] = [0x9abc_dd38, 0xffff_c900 | 0];
+
+/** Gives a machine's memory other addresses; returns the low half of an offset's, and what sets the high half of them all. */
+function shiftAddresses(memory: Memory): { low(offset: number): number; setHigh(isOther: boolean): void } {
+  const offsetOf = memory.offsetOf.bind(memory);
+  let high = KERNEL_BASE_HIGH;
+  const low = (offset: number): number => (offset + SHIFT) >>> 0;
+  memory.address = (offset) => (BigInt.asUintN(32, BigInt(high)) << 32n) | BigInt(low(offset));
+  memory.offsetOf = (least, most, length) =>
+    most === high ? offsetOf((least - SHIFT) | 0, KERNEL_BASE_HIGH, length) : -1;
+  return {
+    low,
+    setHigh: (isOther) => {
+      high = isOther ? OTHER_HIGH : KERNEL_BASE_HIGH;
+    },
+  };
+}
+
 export interface OurSide extends Side {
   /** The program as the verifier accepts it, or why it does not. */
   verify(instructions: readonly Instruction[], profile: Profile): Verified | VerifierError;
@@ -171,8 +190,8 @@ export interface OurSide extends Side {
 const MEMORY_BYTES = 4 << 20;
 
 /**
- * Our verifier and machine, with maps of the same numbers. `padding` bytes move all that is allocated, so that what a program
- * makes of an address changes; `garbage` is what fresh records hold.
+ * Our verifier and machine, with maps of the same numbers. With `padding` everything lies elsewhere and has addresses of
+ * other bits, so that what a program makes of an address changes; `garbage` is what fresh records hold.
  */
 export function createOurSide(
   handles: LinuxSide['handles'],
@@ -189,6 +208,7 @@ export function createOurSide(
   } = {},
 ): OurSide {
   const memory = new Memory(MEMORY_BYTES);
+  const shifted = padding > 0 ? shiftAddresses(memory) : undefined;
   /** Contexts and packets lie before the maps in the one, behind them in the other. */
   const early = padding > 0 ? memory.allocate(padding) : 0;
   const maps = Object.fromEntries(NAMES.map((name) => [name, createMap(memory, MAPS[name], handles[name])])) as Record<
@@ -222,7 +242,8 @@ export function createOurSide(
     run(program, profile, input) {
       fill(maps, maps.table.keys(), input);
       packet = { offset: room + 1024, length: input.packet.length };
-      memory.bytes.set(ourContext(profile, input, packet.offset), room);
+      shifted?.setHigh(!profile.packet);
+      memory.bytes.set(ourContext(profile, input, shifted?.low(packet.offset) ?? packet.offset), room);
       memory.bytes.set(input.packet, packet.offset);
       const { context } = profile.hook;
       const writable = context?.kind === 'memory' ? context.writable : profile.packet?.given.length !== 0;

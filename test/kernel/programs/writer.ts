@@ -65,7 +65,7 @@ export interface Writer {
   constant(r: Register): void;
   /** A register with a number, made where there is none. */
   aNumber(place: Place, writable?: boolean): Register | undefined;
-  /** Forgets what lay in the bytes of the own stack; `certain` says that they are written for sure. */
+  /** Forgets what lay in the bytes of the own stack, where parts of pointers are not read; `certain` says that all are written. */
   overwrite(from: number, to: number, certain: boolean): void;
   /** Whether r0 to r5 may be lost. */
   callable(place: Place): boolean;
@@ -140,8 +140,13 @@ export function createWriter(random: Random, profile: Profile, slip: number, men
       return r;
     },
     overwrite: (from, to, certain) => {
-      for (let i = from; certain && i < to; i++) w.state.written[i] = 1;
-      for (const at of [...w.state.spills.keys()]) if (at < to && at + 8 > from) w.state.spills.delete(at);
+      const { written, spills } = w.state;
+      for (const [at, { kind }] of [...spills]) {
+        if (at >= to || at + 8 <= from) continue;
+        spills.delete(at);
+        if (kind !== 'number') written.fill(0, at, at + 8);
+      }
+      for (let i = from; certain && i < to; i++) written[i] = 1;
     },
     callable: (place) => [R0, R1, R2, R3, R4, R5].every((r) => isFree(place, r)),
     called: (result) => {
