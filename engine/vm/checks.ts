@@ -16,6 +16,8 @@ export interface CheckOptions {
   readonly uninitialised?: boolean;
   /** Whether the program may read further memory, given as offset and length in bytes. */
   readonly readable?: (offset: number, length: number) => boolean;
+  /** Whether it may read and write further memory, such as the value of a socket option. */
+  readonly writable?: (offset: number, length: number) => boolean;
 }
 
 /** Proves each access of a run against what is allocated to its program at that moment. */
@@ -163,7 +165,7 @@ export function createChecks(environment: VmEnvironment, thread: Thread, options
       if (offset >= region.offset && offset + length <= region.offset + region.bytes) return;
     const packet = environment.packet?.();
     if (packet && offset >= packet.offset && offset + length <= packet.offset + packet.length) return;
-    if (verb === 'reads' && options.readable?.(offset, length)) return;
+    if (options.writable?.(offset, length) || (verb === 'reads' && options.readable?.(offset, length))) return;
     throw fault(at, offset, length, verb, operand);
   };
 

@@ -207,7 +207,7 @@ export const traceHelpers: readonly Helper[] = [
   row(
     176,
     'get_branch_snapshot',
-    ['memory_out', 'size_or_zero', 'anything'],
+    ['memory_out', 'size_or_zero'],
     'scalar',
     'all',
     (_, registers) => (argument(registers, 3) === 0n ? -ENOENT : -EINVAL),

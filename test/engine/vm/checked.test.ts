@@ -240,6 +240,7 @@ describe('a checked run faults on', () => {
       }).run(memory.address(at));
     expect(() => run({})).toThrow('which is not allocated to this program');
     expect(run({ readable: (offset, length) => offset === at && length === 8 })).toBe(0n);
+    expect(run({ writable: (offset) => offset === at })).toBe(0n);
     expect(run({}, new Set([0]))).toBe(0n);
   });
 });
