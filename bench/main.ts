@@ -2,9 +2,15 @@ import { parseArgs } from 'node:util';
 import type { Measurement } from './harness.ts';
 import { replay } from './replay.ts';
 import { rules } from './rules.ts';
+import { verifier } from './verifier.ts';
 import { vm } from './vm.ts';
 
-const SUITES: Readonly<Record<string, (samples: number) => Promise<readonly Measurement[]>>> = { vm, rules, replay };
+const SUITES: Readonly<Record<string, (samples: number) => Promise<readonly Measurement[]>>> = {
+  vm,
+  verifier,
+  rules,
+  replay,
+};
 const DEFAULT_SAMPLES = 11;
 
 const HELP = `Usage: npm run bench -- [options] [suite...]
@@ -12,9 +18,10 @@ const HELP = `Usage: npm run bench -- [options] [suite...]
 Measures Shrike on this machine. Without suites all of them run.
 
 Suites:
-  vm       the machine: interpreter, JIT and the running kernel's JIT on the same programs; compiling
-  rules    the shipped policies: compiling, verifying, and what a call costs under them in the simulated kernel
-  replay   the recorded attack, played under the shipped policies
+  vm        the machine: interpreter, JIT and the running kernel's JIT on the same programs; compiling
+  verifier  compiled rules and the tests' C programs: what is explored, beside the running kernel's verifier, and how fast
+  rules     the shipped policies: compiling, verifying, and what a call costs under them in the simulated kernel
+  replay    the recorded attack, played under the shipped policies
 
 Options:
   --samples N  samples of each measurement (default ${DEFAULT_SAMPLES}); dear ones take at most 5
