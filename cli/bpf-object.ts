@@ -1,4 +1,5 @@
-import { ElfError, type ElfObject, nearest, readElf } from '../engine/object/index.ts';
+import { ElfError, type ElfObject, nearest, readElf, withKconfig } from '../engine/object/index.ts';
+import { kernelConfig } from '../sensors/index.ts';
 import { CliError, EXIT } from './exit.ts';
 
 type Program = ElfObject['programs'][number];
@@ -27,4 +28,15 @@ export const chosenPrograms = (object: ElfObject, wanted: string | undefined): r
     `${object.name} has no section or program "${wanted}"${near === undefined ? '' : `; did you mean "${near}"?`}; it has ${object.programs.map(({ hook, name }) => `${name} (${hook})`).join(', ')}`,
     EXIT.usage,
   );
+};
+
+/** The object with what it asks for of the running kernel's configuration, as far as that is known. @throws CliError */
+export const withRunningConfig = (object: ElfObject): ElfObject => {
+  if (object.kconfig.length === 0) return object;
+  try {
+    return withKconfig(object, kernelConfig());
+  } catch (error) {
+    if (error instanceof RangeError) throw new CliError(`${object.name}: ${error.message}`, EXIT.usage);
+    throw error;
+  }
 };

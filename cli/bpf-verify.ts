@@ -13,7 +13,7 @@ import { helperById } from '../engine/vm/index.ts';
 import { plainProgram } from './bpf-code.ts';
 import { kernelTypes, memoryHook, noTypes, sectionHook, typeHook } from './bpf-hook.ts';
 import { contentOf, type Input } from './bpf-input.ts';
-import { chosenPrograms, readObject } from './bpf-object.ts';
+import { chosenPrograms, readObject, withRunningConfig } from './bpf-object.ts';
 import { CliError, EXIT, type ExitCode } from './exit.ts';
 import type { Output } from './output.ts';
 import { count } from './paint.ts';
@@ -153,7 +153,8 @@ export const verifyPrograms = (input: Input, options: VerifyOptions, output: Out
         EXIT.usage,
       );
     }
-    const object = readObject(content.bytes, input.name);
+    const read = readObject(content.bytes, input.name);
+    const object = options.btf === undefined ? withRunningConfig(read) : read;
     const btf = kernelTypes(options.btf);
     for (const program of chosenPrograms(object, options.section)) {
       const verdict = verdictOf(() => objectSubject(object, program, btf, options));
