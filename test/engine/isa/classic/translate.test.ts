@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { memoryHook, noTypes } from '../../../../cli/bpf-hook.ts';
 import {
   ClassicError,
   type ClassicInstruction,
@@ -9,6 +10,7 @@ import {
   parseClassic,
   translateClassic,
 } from '../../../../engine/isa/index.ts';
+import { verify } from '../../../../engine/verifier/index.ts';
 import { runOn } from '../../../conformance/machines.ts';
 import { count, seed } from '../../../support/counts.ts';
 import { interpretClassic } from './interpret.ts';
@@ -91,6 +93,29 @@ describe('translated filters give what classic BPF gives', () => {
           expect(r0).toBe(BigInt(interpretClassic(program, packet, kind)));
         }),
         { numRuns: count(10_000), seed: seed(`classic ${kind} in the ${machine}`) },
+      );
+    },
+    120_000,
+  );
+
+  test.each<ClassicKind>(['socket', 'seccomp'])(
+    'and the verifier takes them: %s',
+    (kind) => {
+      const programs = kind === 'socket' ? filters(SOCKET) : filters(SECCOMP).map(withoutMod);
+      fc.assert(
+        fc.property(programs, fc.integer({ min: 0, max: 64 }), (program, length) => {
+          const size = kind === 'seccomp' ? 64 : length;
+          const { explored } = verify(translateClassic(program, kind), {
+            name: kind,
+            profile: 'isa',
+            hook: memoryHook(size),
+            btf: noTypes(),
+            map: () => undefined,
+            helper: () => undefined,
+          });
+          expect(explored).toBeGreaterThan(0);
+        }),
+        { numRuns: count(5000), seed: seed(`classic ${kind} in the verifier`) },
       );
     },
     120_000,
