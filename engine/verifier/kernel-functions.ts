@@ -41,7 +41,7 @@ export function checkAllowed(helper: Helper, { hook, level, license }: VerifierC
   }
   const attachTypes = helper.attachTypes?.[hook.programType];
   const attached = hook.attachType === undefined || (attachTypes?.includes(hook.attachType) ?? true);
-  const hooked = hook.name === undefined || (helper.hooks?.includes(hook.name) ?? true);
+  const hooked = hook.name === undefined || (helper.hooks?.test(hook.name) ?? true);
   if (!attached || !hooked) throw new Rejection(`${name} may not be called at ${hook.name ?? 'this hook'}`);
   if (!hasSince(level, helper.since)) {
     throw new Rejection(`${name} exists from Linux ${helper.since} on; the program is for ${level}`);

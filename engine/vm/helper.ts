@@ -124,8 +124,8 @@ export interface Helper {
   };
   /** enum bpf_attach_type's numbers that programs of a type must have, where not all of them may call. */
   readonly attachTypes?: Readonly<Partial<Record<ProgramType, readonly number[]>>>;
-  /** The only hooks there are for it, `lsm/bprm_creds_for_exec`. */
-  readonly hooks?: readonly string[];
+  /** Hooks by whose names alone it may be called, `fentry/vfs_truncate`. */
+  readonly hooks?: RegExp;
   /** Map types that the `map` argument may have (check_map_func_compatibility in kernel/bpf/verifier.c); all with keys where left out. */
   readonly mapTypes?: readonly MapType[];
   /** Only for programs whose license is compatible with the GPL (gpl_only of struct bpf_func_proto). */

@@ -2,12 +2,17 @@ import { EINVAL, ENAMETOOLONG, ENOENT } from '../maps/index.ts';
 import type { VmEnvironment } from './environment.ts';
 import type { Helper } from './helper.ts';
 import { argument, bytesArgument, i32, pointer, row, size, u32 } from './helper-arguments.ts';
+import { ATTACH, TRAMPOLINES } from './program-types.ts';
 
 /** _NSIG of x86-64: the greatest signal number. */
 const MAX_SIGNAL = 64n;
 /** Nanoseconds of a jiffy at HZ = 250, and INITIAL_JIFFIES: five minutes before the counter's low half wraps. */
 const [JIFFY_NS, INITIAL_JIFFIES] = [4_000_000n, 2n ** 32n - 300n * 250n];
 const TASK = { struct: 'task_struct' } as const;
+
+/** Where bpf_d_path can't deadlock (btf_allowlist_d_path of kernel/trace/bpf_trace.c). */
+const WITH_PATH =
+  /^(lsm|iter)|^(fentry|fexit|fmod_ret)(\.s)?\/(security_(file_permission|inode_getattr|file_open|path_truncate)|vfs_(truncate|fallocate|getattr)|dentry_open|filp_close)$/;
 
 const number = (
   id: number,
@@ -126,26 +131,18 @@ export const currentHelpers: readonly Helper[] = [
     },
   ),
   number(208, 'ktime_get_tai_ns', (environment) => environment.taiNs?.() ?? environment.bootNs()),
-  row(
-    159,
-    'bprm_opts_set',
-    [{ struct: 'linux_binprm' }, 'anything'],
-    'scalar',
-    ['lsm'],
-    (environment, registers) => {
-      const flags = u32(registers, 2);
-      if ((argument(registers, 2) & ~1n) !== 0n) return -EINVAL;
-      environment.setBprmOptions?.(argument(registers, 1), flags);
-      return 0;
-    },
-    { hooks: ['lsm/bprm_creds_for_exec'] },
-  ),
+  row(159, 'bprm_opts_set', [{ struct: 'linux_binprm' }, 'anything'], 'scalar', ['lsm'], (environment, registers) => {
+    const flags = u32(registers, 2);
+    if ((argument(registers, 2) & ~1n) !== 0n) return -EINVAL;
+    environment.setBprmOptions?.(argument(registers, 1), flags);
+    return 0;
+  }),
   row(
     147,
     'd_path',
     [{ struct: 'path' }, 'memory_out', 'size_or_zero'],
     'scalar',
-    ['tracing', 'lsm', 'syscall'],
+    ['tracing', 'lsm'],
     (environment, registers) => {
       const buffer = bytesArgument('bpf_d_path', environment, registers, 2, size('bpf_d_path', registers, 3));
       if (buffer.length === 0) return 0;
@@ -156,6 +153,6 @@ export const currentHelpers: readonly Helper[] = [
       buffer.set(text);
       return text.length;
     },
-    { boundedBySize: true },
+    { boundedBySize: true, attachTypes: { tracing: [...TRAMPOLINES, ATTACH.trace_iter] }, hooks: WITH_PATH },
   ),
 ];

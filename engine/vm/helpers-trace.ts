@@ -52,7 +52,7 @@ function contextWord(environment: VmEnvironment, registers: BigUint64Array, inde
 }
 
 const out = { memory: 8, access: 'out' } as const;
-const trampoline = { attachTypes: { tracing: TRAMPOLINES } } as const;
+const trampoline = { attachTypes: { tracing: TRAMPOLINES, lsm: [ATTACH.lsm_mac] } } as const;
 
 /** BPF_F_INDEX_MASK, and BPF_F_CTXLEN_MASK of programs on a packet. */
 const [INDEX, CONTEXT_LENGTH] = [0xffff_ffffn, 0xf_ffffn << 32n];
@@ -218,7 +218,7 @@ export const traceHelpers: readonly Helper[] = [
     'get_func_arg',
     ['context', 'anything', out],
     'scalar',
-    ['tracing'],
+    ['tracing', 'lsm'],
     (environment, registers) => {
       const { count = 0 } = environment.functionArguments?.() ?? {};
       const index = u32(registers, 2);
@@ -234,7 +234,7 @@ export const traceHelpers: readonly Helper[] = [
     'get_func_ret',
     ['context', out],
     'scalar',
-    ['tracing'],
+    ['tracing', 'lsm'],
     (environment, registers) => {
       const shape = environment.functionArguments?.();
       if (!shape?.hasResult) return -EOPNOTSUPP;
@@ -249,7 +249,7 @@ export const traceHelpers: readonly Helper[] = [
     'get_func_arg_cnt',
     ['context'],
     'scalar',
-    ['tracing'],
+    ['tracing', 'lsm'],
     (environment) => environment.functionArguments?.().count ?? 0,
     trampoline,
   ),

@@ -56,5 +56,5 @@ export function mayCall(
   if (helper.programTypes !== 'all' && !helper.programTypes.includes(programType)) return false;
   const attachTypes = helper.attachTypes?.[programType];
   if (attachTypes && attachType !== undefined && !attachTypes.includes(attachType)) return false;
-  return !helper.hooks || name === undefined || helper.hooks.includes(name);
+  return !helper.hooks || name === undefined || helper.hooks.test(name);
 }

@@ -79,7 +79,7 @@ function load({ programType, attachType, target, sleepable = false }: Kind, id: 
 
 /** Whether the kernel knows the helper for programs of that kind; whatever else stands against the call comes later in its verifier. */
 const kernelMayCall = (kind: Kind, id: number): boolean =>
-  !/cannot use helper|unknown func|invalid func/.test(logOf(kind, id));
+  !/cannot use helper|unknown func|invalid func|is not allowed in probe/.test(logOf(kind, id));
 
 /** bpf_get_stackid is free to all in perf_event programs, which have a variant of their own. */
 const isFreeOnlyThere = (kind: string, id: number): boolean =>

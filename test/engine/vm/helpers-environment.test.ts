@@ -26,12 +26,7 @@ const words = (memory: Memory, address: bigint, count: number): bigint[] => [
 ];
 
 describe('who may call', () => {
-  const may = (
-    name: string,
-    programType: Parameters<typeof mayCall>[1]['programType'],
-    attachType?: number,
-    hook?: string,
-  ) =>
+  const may = (name: string, programType: Parameters<typeof mayCall>[1]['programType'], attachType?: number) =>
     mayCall(helperByName(`bpf_${name}`)!, {
       programType,
       ...(attachType === undefined ? {} : { attachType }),
@@ -48,8 +43,16 @@ describe('who may call', () => {
     expect(may('get_func_arg', 'tracing', 23)).toBe(false);
     expect(may('bind', 'cgroup_sock_addr', 10)).toBe(true);
     expect(may('bind', 'cgroup_sock_addr', 14)).toBe(false);
-    expect(may('bprm_opts_set', 'lsm', 27, 'lsm/bprm_creds_for_exec')).toBe(true);
-    expect(may('bprm_opts_set', 'lsm', 27, 'lsm/file_open')).toBe(false);
+    expect(may('get_func_arg', 'lsm', 27)).toBe(true);
+    expect(may('get_func_arg', 'lsm', 43)).toBe(false);
+    expect(may('d_path', 'tracing', 24)).toBe(true);
+    expect(may('d_path', 'tracing', 23)).toBe(false);
+    expect(may('d_path', 'tracing', 24, 'fentry/vfs_truncate')).toBe(true);
+    expect(may('d_path', 'tracing', 24, 'fentry/vfs_read')).toBe(false);
+    expect(may('d_path', 'tracing', 28, 'iter/task')).toBe(true);
+    expect(may('d_path', 'lsm', 27, 'lsm.s/file_open')).toBe(true);
+    expect(may('bprm_opts_set', 'lsm', 27)).toBe(true);
+    expect(may('bprm_opts_set', 'tracing', 24)).toBe(false);
   });
 
   it('a helper may take something else in other types', () => {
