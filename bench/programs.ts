@@ -94,7 +94,7 @@ const users: MapSpec = {
 };
 
 const ROUNDS = 10_000;
-/** Goes round 512 words: sums them up, mixes them, and writes each back with the round's number added. */
+/** Goes round 512 words: makes a hash of them as Java does, and another, and writes each back with the round's number added. */
 const arithmeticAndMemory: readonly Item[] = [
   loadMapValue(R6, 'data', 0),
   mov(R0, 0),
@@ -107,6 +107,7 @@ const arithmeticAndMemory: readonly Item[] = [
   mov(R3, R6),
   add(R3, R2),
   ldx('dw', R4, R3, 4096 - 8),
+  mul(R0, 31),
   add(R0, R4),
   mov(R5, R4),
   rsh(R5, 3),

@@ -25,7 +25,7 @@ const PLAIN: ReadonlyMap<number, readonly [wide: number, word: number]> = new Ma
   [0xa0, [WASM.i64_xor, WASM.i32_xor]],
   [0xc0, [WASM.i64_shr_s, WASM.i32_shr_s]],
 ]);
-const [DIV, NEG, MOD, MOV, SWAP] = [0x30, 0x80, 0x90, 0xb0, 0xd0] as const;
+const [MUL, DIV, NEG, MOD, MOV, SWAP] = [0x20, 0x30, 0x80, 0x90, 0xb0, 0xd0] as const;
 
 /** Emits an instruction of class ALU or ALU64. */
 export function emitArithmetic(code: Code, at: number): void {
@@ -41,7 +41,32 @@ export function emitArithmetic(code: Code, at: number): void {
   else plain(code, at, is64, operation);
 }
 
+/**
+ * Multiplies by a power of two, or by its neighbour, without a multiplication, which would take longer.
+ * @returns false for other factors, for which nothing was emitted
+ */
+function shiftInstead(code: Code, at: number): boolean {
+  const { writer } = code;
+  const factor = constantOf(code, at) ?? 0;
+  const isPower = isPowerOfTwo(factor);
+  const isBelow = isPowerOfTwo(factor + 1);
+  if (!isPower && !isBelow && !isPowerOfTwo(factor - 1)) return false;
+  const dst = destination(code, at);
+  pushRegister(code, dst);
+  writer.i64(31 - Math.clz32(isBelow ? factor + 1 : factor));
+  writer.byte(WASM.i64_shl);
+  if (!isPower) {
+    pushRegister(code, dst);
+    writer.byte(isBelow ? WASM.i64_sub : WASM.i64_add);
+  }
+  setRegister(code, dst);
+  return true;
+}
+
+const isPowerOfTwo = (n: number): boolean => n > 1 && (n & (n - 1)) === 0;
+
 function plain(code: Code, at: number, is64: boolean, operation: number): void {
+  if (operation === MUL && is64 && shiftInstead(code, at)) return;
   const [wide, word] = PLAIN.get(operation)!;
   const dst = destination(code, at);
   if (is64) {

@@ -98,6 +98,8 @@ export const [I32, I64, VOID] = [0x7f, 0x7e, 0x40] as const;
 export const SECTION = { type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
 export const KIND = { function: 0, memory: 2 } as const;
 
+const encoder = new TextEncoder();
+
 /** The instruction, and the memories it copies to and from. */
 const MEMORY_COPY = [0xfc, 0x0a, 0, 0] as const;
 
@@ -182,7 +184,7 @@ export function createWriter(capacity: number): Writer {
       byte(Number(rest & 0x7fn));
     },
     name: (text) => {
-      const encoded = new TextEncoder().encode(text);
+      const encoded = encoder.encode(text);
       unsigned(encoded.length);
       for (const each of encoded) byte(each);
     },
