@@ -1,12 +1,25 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { count, seed, suiteSize } from '../support/counts.ts';
 import { kernelSkip } from '../support/kernel.ts';
+import { REFUSAL_CLASSES, STRICTER } from './programs/classes.ts';
 import { examine, openSides } from './programs/examine.ts';
 import { createTally } from './programs/tally.ts';
 
 const PROGRAMS = count(24_000);
 /** Milliseconds that one program may take on a slow machine. */
 const PATIENCE = 60;
+
+const document = readFileSync(fileURLToPath(new URL('../../docs/verifier-differences.md', import.meta.url)), 'utf8');
+
+test.each(REFUSAL_CLASSES.map(({ name }) => name))('docs/verifier-differences.md explains "%s"', (name) => {
+  expect(document).toContain(`\n### ${name}\n`);
+});
+
+test.each(STRICTER.map(({ name }) => name))('docs/verifier-differences.md has "%s" in its table', (name) => {
+  expect(document).toContain(`\n| ${name} |`);
+});
 
 describe.skipIf(kernelSkip())('generated programs, beside the running kernel', () => {
   test(
@@ -26,6 +39,7 @@ describe.skipIf(kernelSkip())('generated programs, beside the running kernel', (
       expect(tally.kernelRefuses).toBeGreaterThanOrEqual(PROGRAMS / 4);
       expect(tally.bothAccept / tally.kernelAccepts).toBeGreaterThanOrEqual(0.97);
       expect(tally.telling / tally.bothAccept).toBeGreaterThanOrEqual(1 / 3);
+      expect(tally.of('numbers known more closely')).toBeLessThanOrEqual(1 + PROGRAMS / 1000);
       expect(tally.placed / tally.bothAccept).toBeLessThan(0.02);
     },
     20_000 + PROGRAMS * PATIENCE,

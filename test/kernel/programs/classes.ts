@@ -75,6 +75,17 @@ export const REFUSAL_CLASSES: readonly RefusalClass[] = [
   },
 ];
 
+/** Why ours refuses what the kernel accepts; docs/verifier-differences.md has each in its table. */
+export const STRICTER: readonly { readonly name: string; readonly reason: RegExp }[] = [
+  { name: 'stack that was never written', reason: /which was never written$/ },
+  {
+    name: 'instruction that no path reaches',
+    reason:
+      /is reserved here and must be|has a reserved value|there is no register|is the frame pointer and read only|is not below the width|^division by the constant/,
+  },
+  { name: 'stack of nested calls', reason: /^the stacks of this chain of calls/ },
+];
+
 /** The program without the slots that no way leads to any more, which the kernel refuses. */
 function reachable(instructions: readonly Instruction[]): readonly Instruction[] {
   const seen = new Set<number>();

@@ -4,7 +4,7 @@ import { relocate } from '../../../engine/object/index.ts';
 import { type Verified, VerifierError } from '../../../engine/verifier/index.ts';
 import { BpfError, kernelBtf, loadLinuxProgram } from '../../../sensors/linux/index.ts';
 import { createRandom, type Random } from '../random.ts';
-import { REFUSAL_CLASSES } from './classes.ts';
+import { REFUSAL_CLASSES, STRICTER } from './classes.ts';
 import { generate } from './generate.ts';
 import { anInput } from './inputs.ts';
 import type { MapName } from './knowledge.ts';
@@ -63,6 +63,9 @@ const listing = (instructions: readonly Instruction[]): string =>
     .map(({ at, text }) => `${at}: ${text}`)
     .join('\n');
 
+const withoutNumbers = (reason: string): string =>
+  reason.replace(/-?\b(0x[0-9a-f]+|\d+)\b/g, 'N').replace(/\br\d+/g, 'rN');
+
 /** Makes the program of a seed, hands its bytes to both verifiers and, where both accept, runs it on both sides. */
 export function examine(sides: Sides, seed: number): Verdict {
   const random = createRandom(seed);
@@ -86,7 +89,8 @@ export function examine(sides: Sides, seed: number): Verdict {
   try {
     if (verified instanceof VerifierError) {
       if (fd < 0) return common;
-      return { ...common, group: verified.reason.replace(/-?\b(0x[0-9a-f]+|\d+)\b/g, 'N').replace(/\br\d+/g, 'rN') };
+      const found = STRICTER.find(({ reason }) => reason.test(verified.reason));
+      return { ...common, group: found?.name ?? `other: ${withoutNumbers(verified.reason)}` };
     }
     if (fd >= 0) return { ...common, ...compare(sides, profile, verified, fd, inputs, where) };
     return { ...common, ...onlyOurs(sides, profile, verified, random, where) };

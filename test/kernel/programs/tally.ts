@@ -15,6 +15,8 @@ export interface Tally {
   readonly telling: number;
   readonly placed: number;
   readonly failures: readonly string[];
+  /** Programs that only ours accepts, of a class of refusals. */
+  of(refusalClass: string): number;
   /** The table that is printed. */
   table(): string;
 }
@@ -27,7 +29,7 @@ export function createTally(): Tally {
   const failures: string[] = [];
   let [programs, telling, placed, executed] = [0, 0, 0, 0];
   const count = (map: Map<string, number>, key: string): void => void map.set(key, (map.get(key) ?? 0) + 1);
-  const of = (...keys: string[]): number => keys.reduce((sum, key) => sum + (kinds.get(key) ?? 0), 0);
+  const total = (...keys: string[]): number => keys.reduce((sum, key) => sum + (kinds.get(key) ?? 0), 0);
   const [BOTH, NEITHER, OURS, THEIRS] = ['both accept', 'both refuse', 'only ours accepts', 'only the kernel accepts'];
   const kindOf = ({ ours, kernel }: Verdict): string =>
     ours === kernel ? (ours === 'accepts' ? BOTH : NEITHER) : ours === 'accepts' ? OURS : THEIRS;
@@ -51,13 +53,13 @@ export function createTally(): Tally {
       return programs;
     },
     get bothAccept() {
-      return of(BOTH);
+      return total(BOTH);
     },
     get kernelAccepts() {
-      return of(BOTH, THEIRS);
+      return total(BOTH, THEIRS);
     },
     get kernelRefuses() {
-      return of(NEITHER, OURS);
+      return total(NEITHER, OURS);
     },
     get telling() {
       return telling;
@@ -66,15 +68,16 @@ export function createTally(): Tally {
       return placed;
     },
     failures,
+    of: (refusalClass) => groups.get(`${OURS}: ${refusalClass}`) ?? 0,
     table() {
       const rows = (map: ReadonlyMap<string, number>): string[] =>
         [...map].sort(([, a], [, b]) => b - a).map(([what, n]) => `${String(n).padStart(7)}  ${what}`);
-      const share = ((100 * of(BOTH)) / Math.max(1, of(BOTH, THEIRS))).toFixed(2);
+      const share = ((100 * total(BOTH)) / Math.max(1, total(BOTH, THEIRS))).toFixed(2);
       return [
-        `${programs} programs: the kernel accepts ${of(BOTH, THEIRS)}, ours accepts ${share} % of these; the kernel refuses ${of(NEITHER, OURS)}`,
+        `${programs} programs: the kernel accepts ${total(BOTH, THEIRS)}, ours accepts ${share} % of these; the kernel refuses ${total(NEITHER, OURS)}`,
         ...rows(kinds),
         ...[...byType].map(([type, map]) => `${type}: ${[...map].map(([kind, n]) => `${kind} ${n}`).join(', ')}`),
-        `both accept, ${Math.round(executed / Math.max(1, of(BOTH)))} instructions executed each; ${telling} use ${TELLING.join(', ')}:`,
+        `both accept, ${Math.round(executed / Math.max(1, total(BOTH)))} instructions executed each; ${telling} use ${TELLING.join(', ')}:`,
         ...rows(features),
         `differences, by class or by our reason; ${placed} programs make something of an address and are not compared:`,
         ...rows(groups),
