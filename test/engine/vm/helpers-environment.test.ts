@@ -26,7 +26,12 @@ const words = (memory: Memory, address: bigint, count: number): bigint[] => [
 ];
 
 describe('who may call', () => {
-  const may = (name: string, programType: Parameters<typeof mayCall>[1]['programType'], attachType?: number) =>
+  const may = (
+    name: string,
+    programType: Parameters<typeof mayCall>[1]['programType'],
+    attachType?: number,
+    hook?: string,
+  ) =>
     mayCall(helperByName(`bpf_${name}`)!, {
       programType,
       ...(attachType === undefined ? {} : { attachType }),
