@@ -4,7 +4,8 @@ import { encode, parseAssembly } from '../../engine/isa/index.ts';
 
 /**
  * A program with what it must give, from vectors/*.txt. A vector begins with `== name` and has members, each a line; indented lines
- * are the program in the kernel's notation, `times N:` before an instruction repeats it.
+ * are the program in the kernel's notation, `times N:` before an instruction repeats it. Results were computed from the definitions in
+ * RFC 9669 with integers of any length, apart from this project, and the running kernel confirms those it takes (kernel.test.ts).
  *
  *     source:        where the expected values come from: a section of RFC 9669, or the kernel
  *     memory:        bytes in hex that r1 points to, r2 being their number; none is r1 = r2 = 0
