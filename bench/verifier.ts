@@ -7,6 +7,9 @@ import { busyNanoseconds, type Measurement, median } from './harness.ts';
 const MOST_RATIO = 2;
 const MOST_NANOSECONDS = 1000;
 
+/** Rounds before the first that counts, until Node.js has compiled what it runs. */
+const WARM_UP = 5;
+
 const suite = 'verifier';
 const rounded = (value: number): number => Number(value.toPrecision(4));
 
@@ -31,11 +34,11 @@ const exploredOf = ({ name, instructions, context, processed }: CorpusProgram, c
 const speedOf = (name: string, programs: readonly CorpusProgram[], samples: number): Measurement => {
   const total = programs.reduce((sum, { instructions, context }) => sum + verify(instructions, context).explored, 0);
   const values: number[] = [];
-  for (let round = 0; round < samples; round++) {
+  for (let round = -WARM_UP; round < samples; round++) {
     const spent = busyNanoseconds(() => {
       for (const { instructions, context } of programs) verify(instructions, context);
     });
-    values.push(spent / total);
+    if (round >= 0) values.push(spent / total);
   }
   const middle = rounded(median(values));
   const target = { most: MOST_NANOSECONDS, of: 'median' } as const;

@@ -19,11 +19,13 @@ export interface Flow {
   successors(step: Step): readonly number[];
 }
 
+const NOWHERE: readonly number[] = [];
+
 /** Slots that control goes to after a step, inside its function. */
 function successors(step: Step): readonly number[] {
   switch (step.kind) {
     case 'exit':
-      return [];
+      return NOWHERE;
     case 'goto':
       return [step.target];
     case 'branch':
@@ -70,7 +72,8 @@ export function controlFlow(all: readonly (Step | undefined)[], lenient: boolean
   arrivals.forEach((count, at) => {
     if (count > 1) joins.add(at);
   });
-  return { steps, functions, functionOf, joins, successors };
+  const after = steps.map((step) => (step ? successors(step) : NOWHERE));
+  return { steps, functions, functionOf, joins, successors: ({ at }) => after[at]! };
 }
 
 /** Gives a function the slots that are reached from its start without a call. */

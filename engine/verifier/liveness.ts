@@ -3,6 +3,7 @@ import { type Aliases, ANY_STACK, NO_STACK, stackAliases } from './aliases.ts';
 import type { VerifierContext } from './context.ts';
 import { type Flow, namesFunction } from './flow.ts';
 import { foreignPointers } from './foreign.ts';
+import { isAny } from './functions.ts';
 import type { Step } from './step.ts';
 
 /** Bits of registers r0 to r9, and of stack slots: 32 in each of two words, slot 0 being the 8 bytes below r10. */
@@ -119,14 +120,22 @@ function after(step: Step, flow: Flow, table: Int32Array): Facts {
 
 function write(table: Int32Array, at: number, facts: Facts): boolean {
   const base = at * FIELDS;
-  const values = [facts.registers, facts.exact, facts.slots, facts.slotsHigh, facts.slotsExact, facts.slotsExactHigh];
-  let changed = false;
-  values.forEach((value, field) => {
-    if (table[base + field] === (value | 0)) return;
-    table[base + field] = value;
-    changed = true;
-  });
-  return changed;
+  const { registers, exact, slots, slotsHigh, slotsExact, slotsExactHigh } = facts;
+  const same =
+    table[base] === registers &&
+    table[base + 1] === exact &&
+    table[base + 2] === slots &&
+    table[base + 3] === slotsHigh &&
+    table[base + 4] === slotsExact &&
+    table[base + 5] === slotsExactHigh;
+  if (same) return false;
+  table[base] = registers;
+  table[base + 1] = exact;
+  table[base + 2] = slots;
+  table[base + 3] = slotsHigh;
+  table[base + 4] = slotsExact;
+  table[base + 5] = slotsExactHigh;
+  return true;
 }
 
 const use = (facts: Facts, register: number, exact: boolean): void => {
@@ -215,12 +224,16 @@ function transfer(step: Step, facts: Facts, { aliases, context, flow, table, rea
       return;
     }
     case 'exit':
-      use(facts, 0, true);
+      use(facts, 0, flow.functionOf[step.at] !== 0 || limitsResult(context));
       return;
     default:
       return;
   }
 }
+
+/** Whether the hook takes some results only. */
+const limitsResult = ({ profile, hook: { returns } }: VerifierContext): boolean =>
+  profile !== 'isa' && !isAny(returns.min, returns.max);
 
 /** Whether numbers of the caller's frame matter exactly to a function it calls, or come to where they do. */
 const needsExact = (facts: Facts, readers: Readers | undefined, callee: number): boolean =>

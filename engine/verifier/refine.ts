@@ -1,5 +1,14 @@
 import { max, min, type Range, W32, W64, type Width } from './range.ts';
-import { constant, deduce, isConstant, type Scalar, scalarContains, smallScalar } from './scalar.ts';
+import {
+  constant,
+  deduce,
+  fromLeast,
+  isConstant,
+  type Scalar,
+  scalarContains,
+  smallScalar,
+  UNKNOWN,
+} from './scalar.ts';
 import { refineSmall, type Small } from './small.ts';
 import { type Tnum, tnum, tnumIntersect, U32_MAX, U64_MAX } from './tnum.ts';
 
@@ -149,6 +158,7 @@ function greater(
     const umin = max(ra.umin, rb.umin + strict);
     const umax = min(rb.umax, ra.umax - strict);
     if (umin > ra.umax || umax < rb.umin) return undefined;
+    if (width === 64 && a === UNKNOWN && isConstant(b) && umin <= W64.smax) return [fromLeast(umin), b];
     return both(withRange(width, a, { ...ra, umin }), withRange(width, b, { ...rb, umax }));
   }
   const smin = max(ra.smin, rb.smin + strict);

@@ -177,6 +177,9 @@ function toLow(w: Range, l: Range): Range {
   return umin === l.umin && umax === l.umax && smin === l.smin && smax === l.smax ? l : { umin, umax, smin, smax };
 }
 
+/** Numbers of which only is known that they are `umin` or greater; `umin` isn't negative as a signed number. */
+export const fromLeast = (umin: bigint): Scalar => scalar(TNUM_UNKNOWN, { ...W64.full, umin }, W32.full, 0);
+
 /** Numbers from `umin` to `umax`. */
 export const unsignedRange = (umin: bigint, umax: bigint): Scalar =>
   fromParts(TNUM_UNKNOWN, { ...W64.full, umin, umax }, W32.full);
