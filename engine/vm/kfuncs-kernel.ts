@@ -6,16 +6,16 @@ import { type Kfunc, kfunc } from './kfunc.ts';
 
 const TASK = { struct: 'task_struct' } as const;
 const CGROUP = { struct: 'cgroup' } as const;
-/** Programs that may hold references to tasks and cgroups (generic_btf_ids of kernel/bpf/helpers.c). */
+/** Programs that may hold references to tasks and cgroups (generic_btf_ids of kernel/bpf/helpers.c; the cgroup types share what cgroup_skb has). */
 const GENERIC: Helper['programTypes'] = [
   'tracing',
   'tracepoint',
   'perf_event',
+  'lsm',
   'sched_cls',
   'xdp',
   'syscall',
-  'cgroup_skb',
-  'lsm',
+  ...(['cgroup_skb', 'cgroup_sock', 'cgroup_device', 'cgroup_sock_addr', 'cgroup_sysctl', 'cgroup_sockopt'] as const),
 ];
 
 /** Takes a reference to a struct; the simulation keeps what programs hold. */
