@@ -12,6 +12,8 @@ export interface Checkpoint {
   /** Rounds of loops that end by themselves on the way here, and which of them goes on here, 0 for none. */
   readonly rounds: number;
   readonly loop: number;
+  /** Loops that ways from here go round in: what this covers must be in the same ones, or nothing would show that they end. */
+  within: Set<number> | undefined;
   /** The one before it on the same path. */
   readonly before: Checkpoint | undefined;
   /** Paths from here that aren't explored to their end; a checkpoint covers nothing before they are. */
@@ -26,6 +28,7 @@ export function newCheckpoint(state: State, at: number, loop: number): Checkpoin
     at,
     rounds: state.rounds,
     loop,
+    within: undefined,
     frames: copyFrames(state.frames),
     references: state.references,
     before: state.checkpoint,
@@ -38,6 +41,30 @@ export function newCheckpoint(state: State, at: number, loop: number): Checkpoin
 /** Gives up a checkpoint that is compared too often in vain; its paths are still counted. */
 export function forget(checkpoint: Checkpoint): void {
   checkpoint.frames = [];
+}
+
+/** Notes that the way to here goes on in these loops, each back to the newest state in which it began a round. */
+export function goRound(newest: Checkpoint | undefined, loops: Iterable<number>): void {
+  for (const loop of loops) {
+    for (let each = newest; each && each.loop !== loop; each = each.before) {
+      each.within ??= new Set();
+      each.within.add(loop);
+    }
+  }
+}
+
+/** Whether a state is in all these loops. */
+export function isWithin({ frames }: State, loops: ReadonlySet<number>): boolean {
+  for (const loop of loops) {
+    const inside = frames.some(
+      ({ instance, calling, stack }) =>
+        -1 - instance === loop ||
+        calling?.id === loop ||
+        stack.some((slot) => slot?.spill?.kind === 'iterator' && slot.spill.id === loop),
+    );
+    if (!inside) return false;
+  }
+  return true;
 }
 
 /** Notes that one path from here has ended, and closes those checkpoints that have none left. */

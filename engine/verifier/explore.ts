@@ -1,7 +1,17 @@
 import { arithmetic } from './alu.ts';
 import { branch } from './branch.ts';
 import { callHelper, callRegister, isNext } from './calls.ts';
-import { type Checkpoint, covers, type Difference, endPath, forget, forgetDead, newCheckpoint } from './checkpoint.ts';
+import {
+  type Checkpoint,
+  covers,
+  type Difference,
+  endPath,
+  forget,
+  forgetDead,
+  goRound,
+  isWithin,
+  newCheckpoint,
+} from './checkpoint.ts';
 import { loadConstant } from './constants.ts';
 import type { VerifierContext } from './context.ts';
 import { Rejection } from './error.ts';
@@ -229,12 +239,14 @@ function isCovered({ live }: Session, here: Seen, state: State, at: number, loop
   for (let n = states.length - 1; n >= 0; n--) {
     const old = states[n]!;
     if (covers(old, state, at, live, likely)) {
-      if (old.open === 0 || (loop !== 0 && old.loop === loop)) {
+      const goesRound = old.open > 0 && loop !== 0 && old.loop === loop;
+      if (goesRound || (old.open === 0 && (!old.within || isWithin(state, old.within)))) {
+        goRound(state.checkpoint, goesRound ? [loop] : (old.within ?? []));
         old.hits++;
         here.hits++;
         return true;
       }
-      if (old.rounds === state.rounds && covers(state, old, at, live, likely)) {
+      if (old.open > 0 && old.rounds === state.rounds && covers(state, old, at, live, likely)) {
         throw new Rejection('an endless loop: the way leads back here and nothing has changed');
       }
     }
@@ -250,7 +262,7 @@ function isCovered({ live }: Session, here: Seen, state: State, at: number, loop
 function loopAt(session: Session, state: State, at: number): number {
   const step = session.flow.steps[at]!;
   const frame = current(state);
-  if (step.kind === 'may_goto') return frame.instance + 1;
+  if (step.kind === 'may_goto') return -1 - frame.instance;
   if (!step.helper?.callback) return iteratorIn(state, 1)?.id ?? 0;
   frame.calling ??= { id: session.nextId(), rounds: 0 };
   return frame.calling.id;
