@@ -59,4 +59,4 @@ function checkResult(session: Session, state: State): void {
 }
 
 /** Whether any number of 32 bits will do, and then whatever is in the register. */
-const isAny = (min: number, max: number): boolean => min <= -0x8000_0000 && max >= 0x7fff_ffff;
+export const isAny = (min: number, max: number): boolean => min <= -0x8000_0000 && max >= 0x7fff_ffff;
