@@ -8,6 +8,8 @@ import { ATTACH, TRAMPOLINES } from './program-types.ts';
 const MAX_SIGNAL = 64n;
 /** Nanoseconds of a jiffy at HZ = 250, and INITIAL_JIFFIES: five minutes before the counter's low half wraps. */
 const [JIFFY_NS, INITIAL_JIFFIES] = [4_000_000n, 2n ** 32n - 300n * 250n];
+/** The greatest number of a CPU (NR_CPUS of x86-64 kernels for large machines). */
+const MAX_CPU = 8191n;
 const TASK = { struct: 'task_struct' } as const;
 
 /** Where bpf_d_path can't deadlock (btf_allowlist_d_path of kernel/trace/bpf_trace.c). */
@@ -31,7 +33,10 @@ const signal = (id: number, name: string): Helper =>
 export const currentHelpers: readonly Helper[] = [
   number(5, 'ktime_get_ns', (environment) => environment.monotonicNs?.() ?? environment.bootNs()),
   number(7, 'get_prandom_u32', (environment) => BigInt(environment.random() >>> 0)),
-  number(8, 'get_smp_processor_id', (environment) => BigInt(environment.currentCpu?.() ?? 0)),
+  {
+    ...number(8, 'get_smp_processor_id', (environment) => BigInt(environment.currentCpu?.() ?? 0)),
+    range: { min: 0n, max: MAX_CPU },
+  },
   number(14, 'get_current_pid_tgid', (environment) => environment.currentPidTgid()),
   number(15, 'get_current_uid_gid', (environment) => environment.currentUidGid()),
   row(16, 'get_current_comm', ['memory_out', 'size'], 'scalar', 'all', (environment, registers) => {
@@ -153,6 +158,6 @@ export const currentHelpers: readonly Helper[] = [
       buffer.set(text);
       return text.length;
     },
-    { boundedBySize: true, attachTypes: { tracing: [...TRAMPOLINES, ATTACH.trace_iter] }, hooks: WITH_PATH },
+    { attachTypes: { tracing: [...TRAMPOLINES, ATTACH.trace_iter] }, hooks: WITH_PATH },
   ),
 ];

@@ -1,5 +1,5 @@
 export type { CheckOptions } from './checks.ts';
-export { codeAddress, codeSlot, type ExecutableProgram } from './decoded.ts';
+export { codeAddress, type ExecutableProgram } from './decoded.ts';
 export * from './environment.ts';
 export * from './fault.ts';
 export * from './helper.ts';

@@ -19,7 +19,14 @@ import {
   R10,
   st,
 } from '../../engine/isa/index.ts';
-import { BPF_F_RDONLY_PROG, createBtfBuilder, type MapSpec, type MapType } from '../../engine/object/index.ts';
+import {
+  BPF_F_NO_PREALLOC,
+  BPF_F_RDONLY_PROG,
+  createBtfBuilder,
+  MAP_TYPE_IDS,
+  type MapSpec,
+  type MapType,
+} from '../../engine/object/index.ts';
 import { type ArgumentType, HELPERS, type Helper, helperFor, mayCall } from '../../engine/vm/index.ts';
 import {
   BpfError,
@@ -55,6 +62,7 @@ const ATTACH: Partial<Record<LinuxProgramSpec['programType'], number>> = {
 };
 
 const SIZES: Partial<Record<MapType, readonly [key: number, value: number]>> = {
+  lpm_trie: [8, 8],
   queue: [0, 8],
   stack: [0, 8],
   bloom_filter: [0, 8],
@@ -89,7 +97,14 @@ function createMaps() {
       const type = name as MapType;
       const [keySize, valueSize] = SIZES[type] ?? [4, 8];
       const isStorage = type.endsWith('_storage');
-      const spec: MapSpec = { name, type, keySize, valueSize, maxEntries: isStorage ? 0 : 4, flags: isStorage ? 1 : 0 };
+      const spec: MapSpec = {
+        name,
+        type,
+        keySize,
+        valueSize,
+        maxEntries: isStorage ? 0 : 4,
+        flags: isStorage || type === 'lpm_trie' ? BPF_F_NO_PREALLOC : 0,
+      };
       if (!isStorage) return open(spec).fd;
       const builder = createBtfBuilder();
       const key = builder.int('int', 4, true);
@@ -102,7 +117,12 @@ function createMaps() {
 }
 
 /** What puts an argument of that type into a register; undefined where this test can't make one. */
-function argument(helper: Helper, type: ArgumentType, register: (typeof REGISTERS)[number]): Item[] | undefined {
+function argument(
+  helper: Helper,
+  type: ArgumentType,
+  register: (typeof REGISTERS)[number],
+  map: MapType = helper.mapTypes?.[0] ?? 'ringbuf',
+): Item[] | undefined {
   const buffer = [mov(register, R10), add(register, -STACK)];
   if (typeof type === 'object') {
     if ('memory' in type) return buffer;
@@ -110,9 +130,9 @@ function argument(helper: Helper, type: ArgumentType, register: (typeof REGISTER
   }
   switch (type) {
     case 'map':
-      return [loadMap(register, helper.mapTypes?.[0] ?? 'hash')];
+      return [loadMap(register, map)];
     case 'ringbuf':
-      return [loadMap(register, 'ringbuf')];
+      return [loadMap(register, map)];
     case 'map_key':
     case 'map_value':
     case 'map_value_out':
@@ -138,9 +158,9 @@ function argument(helper: Helper, type: ArgumentType, register: (typeof REGISTER
 }
 
 /** A program that does nothing but call a helper with what its signature asks for; `wrong` is the argument that gets a number, or `instead`. */
-function calling(helper: Helper, wrong?: number, instead?: Item[]): Item[] | undefined {
+function calling(helper: Helper, wrong?: number, instead?: Item[], map?: MapType): Item[] | undefined {
   const args = helper.arguments.map((type, n) =>
-    n === wrong ? (instead ?? [mov(REGISTERS[n]!, 0x5eed)]) : argument(helper, type, REGISTERS[n]!),
+    n === wrong ? (instead ?? [mov(REGISTERS[n]!, 0x5eed)]) : argument(helper, type, REGISTERS[n]!, map),
   );
   if (args.includes(undefined)) return undefined;
   const needsTask = helper.arguments.some((type) => typeof type === 'object' && 'struct' in type);
@@ -208,5 +228,20 @@ describe.skipIf(skip)('the running kernel takes calls as their signatures say', 
         expect(refusal(maps, programType, calling(helper, n)!)).toMatch(`R${n + 1} type=scalar`);
     for (let n = 1; n < helper.arguments.length; n++)
       expect(refusal(maps, programType, calling(helper, n, [])!)).toContain(`R${n + 1} !read_ok`);
+  });
+
+  const withMap = CALLS.filter(([, { arguments: types }]) =>
+    types.some((type) => type === 'map' || type === 'ringbuf'),
+  );
+  it.each(withMap)('%s: which maps it takes', (_, helper, programType) => {
+    const maps = createMaps();
+    const types = (Object.keys(MAP_TYPE_IDS) as MapType[]).filter((type) => !type.endsWith('_of_maps'));
+    const ours = types.filter((type) =>
+      helper.arguments.includes('ringbuf') ? type === 'ringbuf' : helper.mapTypes!.includes(type),
+    );
+    const kernels = types.filter(
+      (type) => refusal(maps, programType, calling(helper, undefined, undefined, type)!) === undefined,
+    );
+    expect(ours).toEqual(kernels);
   });
 });
