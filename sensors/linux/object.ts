@@ -54,11 +54,20 @@ function lineRecords(program: ElfObject['programs'][number], strings: ReadonlyMa
   return complete ? new Uint8Array(records.buffer) : new Uint8Array(0);
 }
 
+/** Creates a map with the types of its key and value; without them where the kernel wants others (a trie's key is to be a struct). */
+function createTyped(spec: MapSpec, btf: LoadedBtf | undefined): LinuxMap {
+  if (!btf || !spec.btf || spec.btf.key === 0 || !TYPED.has(spec.type)) return createLinuxMap(spec);
+  try {
+    return createLinuxMap(spec, { btf: { fd: btf.fd, ...spec.btf } });
+  } catch (error) {
+    if (error instanceof BpfError && error.call === 'BPF_MAP_CREATE') return createLinuxMap(spec);
+    throw error;
+  }
+}
+
 function createMaps(object: ElfObject, btf: LoadedBtf | undefined, maps: Map<string, LinuxMap>): void {
   for (const spec of object.maps) {
-    const types =
-      spec.btf && btf && TYPED.has(spec.type) && spec.btf.key !== 0 ? { fd: btf.fd, ...spec.btf } : undefined;
-    const map = createLinuxMap(spec, types && { btf: types });
+    const map = createTyped(spec, btf);
     maps.set(spec.name, map);
     if (/^\.(rodata|kconfig)/.test(spec.name)) freeze(map);
   }

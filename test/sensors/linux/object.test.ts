@@ -83,6 +83,20 @@ describe.skipIf(skip)(`loadElfLinux${skip ? ` (skipped: ${skip})` : ''}`, () => 
     expect(names(['optional'])).toEqual(['optional']);
   });
 
+  it('creates a map without types where the kernel wants others', () => {
+    const object = readElf(
+      compileC(`
+        struct { int (*type)[11]; int (*map_flags)[1]; int (*max_entries)[4]; unsigned long long *key; int *value; } trie
+          __attribute__((section(".maps"), used));
+      `),
+    );
+    const loaded = loadElfLinux(object);
+    const key = Uint8Array.of(8, 0, 0, 0, 10, 0, 0, 0);
+    expect(loaded.maps.get('trie')!.update(key, index(7))).toBe(0);
+    expect(loaded.maps.get('trie')!.lookup(Uint8Array.of(32, 0, 0, 0, 10, 1, 2, 3))).toEqual(Uint8Array.from(index(7)));
+    loaded.close();
+  });
+
   it('leaves nothing open where a program is refused', () => {
     kernelBtf();
     const object = readElf(
