@@ -255,11 +255,22 @@ export function atomic(session: Session, state: State, step: Step): void {
       throw new Rejection(`an atomic operation on the stack needs a constant offset, not ${framePlace(span)}`);
     }
     checkWholePointer(session, stack, span.min, size);
+    checkFetched(session, step, stack, span.min);
     checkInitialised(state, p.target.frame, span, size);
     scribbleStack(stack, span.min, span.max - span.min + size, false);
   }
   if (step.operation === 'lock_cmpxchg') registers[0] = LOADED[size]!;
-  else if (/fetch|xchg/.test(step.operation)) registers[step.src] = LOADED[size]!;
+  else if (isFetching(step)) registers[step.src] = LOADED[size]!;
+}
+
+const isFetching = ({ operation }: Step): boolean => /fetch|xchg/.test(operation);
+
+/** A pointer on the stack is loaded or stored, not exchanged: Linux would go on with it as a pointer. @throws Rejection */
+function checkFetched(session: Session, step: Step, stack: Stack, offset: number): void {
+  if (session.context.profile === 'isa' || !isFetching(step)) return;
+  if (stack[slotIndex(offset)]?.spill?.kind !== 'pointer') return;
+  const place = framePlace({ min: offset, max: offset });
+  throw new Rejection(`fetches the pointer that lies on the stack at ${place}; load it instead`);
 }
 
 /**

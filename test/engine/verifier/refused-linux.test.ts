@@ -4,6 +4,7 @@ import {
   and,
   assemble,
   atomicAdd,
+  atomicFetchAdd,
   div,
   jgt,
   jlt,
@@ -131,6 +132,19 @@ const ROWS: readonly Refusal[] = [
     name: 'an atomic operation on half a pointer',
     items: [loadMapValue(R6, 'config', 0), stx('dw', R10, -8, R6), mov(R1, 1), atomicAdd('w', R10, -8, R1), ...end],
     message: 'test: slot 4: lock *(u32 *)(r10 -8) += r1: reads 4 bytes of a pointer on the stack at r10-8; read all 8',
+  },
+  {
+    name: 'an atomic operation that fetches a pointer as a number',
+    items: [
+      loadMapValue(R6, 'config', 0),
+      stx('dw', R10, -8, R6),
+      mov(R1, 1),
+      atomicFetchAdd('dw', R10, -8, R1),
+      and(R1, 7),
+      ...end,
+    ],
+    message:
+      'test: slot 4: r1 = atomic64_fetch_add((u64 *)(r10 -8), r1): fetches the pointer that lies on the stack at r10-8; load it instead',
   },
   {
     name: 'an atomic operation on the stack at an offset that varies',
