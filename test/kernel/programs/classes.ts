@@ -1,5 +1,5 @@
 import type { Instruction } from '../../../engine/isa/index.ts';
-import { BPF_PSEUDO_CALL, BPF_PSEUDO_MAP_VALUE, LDDW } from '../../../engine/isa/index.ts';
+import { BPF_PSEUDO_CALL, BPF_PSEUDO_FUNC, BPF_PSEUDO_MAP_VALUE, LDDW } from '../../../engine/isa/index.ts';
 import { splice } from './mutate.ts';
 import { CELL_BYTES } from './profiles.ts';
 
@@ -63,6 +63,12 @@ export const REFUSAL_CLASSES: readonly RefusalClass[] = [
       /^direct value offset of|^invalid access to map value pointer/.test(message) && loads(withinValues(instructions)),
   },
   {
+    name: 'callback that is never called',
+    holds: ({ instructions, message }) =>
+      /^verifier bug: No program to jit/.test(message) &&
+      instructions.some(({ opcode, src }) => opcode === LDDW && src === BPF_PSEUDO_FUNC),
+  },
+  {
     name: 'register compared with itself',
     holds({ instructions, loads }) {
       const decided = withoutSelfComparisons(instructions);
@@ -118,3 +124,10 @@ function cut(instructions: readonly Instruction[], kept: ReadonlySet<number>): r
     if (!kept.has(slot)) shorter = splice(shorter, slot, 1, []);
   return shorter;
 }
+
+/** Whether Linux may have lost track of a number: one that is fetched from memory by an atomic operation. */
+export const fetches = (instructions: readonly Instruction[]): boolean =>
+  instructions.some(
+    ({ opcode, imm }, at) =>
+      (opcode === 0xdb || opcode === 0xc3) && (imm & 1) === 1 && instructions[at - 1]?.opcode !== LDDW,
+  );

@@ -3,6 +3,7 @@ import type { Random } from '../random.ts';
 import type { Profile } from './profiles.ts';
 import { context, movePointer, someAccess, value } from './statements/accesses.ts';
 import { alu, conditional } from './statements/arithmetic.ts';
+import { callBack } from './statements/callbacks.ts';
 import { callFunction, loop } from './statements/control.ts';
 import { epilogue, prologue, wild } from './statements/frame.ts';
 import { change, lookup, nullCheck, record } from './statements/map-calls.ts';
@@ -28,6 +29,7 @@ const menu: Menu = ({ profile, random, slip }, { depth }) => [
   [depth < 4 ? 5 : 0, conditional],
   [depth < 3 ? 2 : 0, loop],
   [depth < 3 ? 2 : 0, callFunction],
+  [depth < 3 ? 1 : 0, callBack],
   [profile.packet ? 5 : 0, packet],
   [random.chance(slip * 4) ? 3 : 0, wild],
 ];

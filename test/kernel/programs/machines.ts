@@ -1,12 +1,14 @@
-import type { Instruction } from '../../../engine/isa/index.ts';
+import { BPF_PSEUDO_CALL, BPF_PSEUDO_FUNC, type Instruction, LDDW } from '../../../engine/isa/index.ts';
 import { createMap, isRingBuffer } from '../../../engine/maps/index.ts';
-import type { Btf } from '../../../engine/object/index.ts';
+import { type Btf, createBtfBuilder } from '../../../engine/object/index.ts';
 import { type Verified, VerifierError, verify } from '../../../engine/verifier/index.ts';
 import { createInterpreter, createJit, Fault, helperById, KERNEL_BASE_HIGH, Memory } from '../../../engine/vm/index.ts';
 import {
   BpfError,
   createLinuxMap,
   kernelBtf,
+  type LinuxProgramSpec,
+  loadBtf,
   openRingBuffer,
   type TestRunOptions,
   testRun,
@@ -115,8 +117,29 @@ const contextAfter = ({ packet }: Profile, bytes: Uint8Array): string =>
 export interface LinuxSide extends Side {
   /** File descriptors of the maps, which the programs carry on both sides. */
   readonly handles: Readonly<Record<MapName, number>>;
+  specOf(instructions: readonly Instruction[], profile: Profile): LinuxProgramSpec;
   /** A file descriptor, or a negative errno. */
   load(instructions: readonly Instruction[], profile: Profile): number;
+}
+
+const isFunctionAddress = ({ opcode, src }: Instruction): boolean => opcode === LDDW && src === BPF_PSEUDO_FUNC;
+
+/** Where functions begin: at 0, and where calls and addresses lead. */
+function functionStarts(instructions: readonly Instruction[]): readonly number[] {
+  const starts = new Set([0]);
+  for (const [at, it] of instructions.entries()) {
+    const isCall = it.opcode === 0x85 && it.src === BPF_PSEUDO_CALL && instructions[at - 1]?.opcode !== LDDW;
+    if (isCall || isFunctionAddress(it)) starts.add(at + 1 + it.imm);
+  }
+  return [...starts].sort((a, b) => a - b);
+}
+
+/** BTF of a static function without parameters, which does for all. */
+function loadFunctionType(): { readonly fd: number; readonly type: number; close(): void } {
+  const builder = createBtfBuilder();
+  const int = builder.int('int', 4, true);
+  const type = builder.func('generated', builder.funcProto(int, []), 'static');
+  return { ...loadBtf(builder.bytes()), type };
 }
 
 /** The running kernel, with maps of its own. */
@@ -126,15 +149,22 @@ export function createLinuxSide(): LinuxSide {
     ReturnType<typeof createLinuxMap>
   >;
   const ring = openRingBuffer(maps.ring);
+  const { fd, type, close } = loadFunctionType();
+  /** Functions that are called back are known to Linux by BTF only. */
+  const specOf = (instructions: readonly Instruction[], { hook }: Profile): LinuxProgramSpec => {
+    const functions = functionStarts(instructions).map((at) => ({ at, type }));
+    return {
+      name: 'generated',
+      instructions,
+      programType: hook.programType,
+      ...(hook.sleepable && { sleepable: true }),
+      ...(instructions.some(isFunctionAddress) && { btf: { fd, functions } }),
+    };
+  };
   return {
     handles: Object.fromEntries(NAMES.map((name) => [name, maps[name].fd])) as Record<MapName, number>,
-    load: (instructions, { hook }) =>
-      tryLoad({
-        name: 'generated',
-        instructions,
-        programType: hook.programType,
-        ...(hook.sleepable && { sleepable: true }),
-      }),
+    specOf,
+    load: (instructions, profile) => tryLoad(specOf(instructions, profile)),
     run(program, profile, input) {
       fill(maps, maps.table.keys(), input);
       let ran: ReturnType<typeof testRun>;
@@ -156,6 +186,7 @@ export function createLinuxSide(): LinuxSide {
     },
     close() {
       ring.close();
+      close();
       for (const name of NAMES) maps[name].close();
     },
   };
@@ -187,7 +218,12 @@ export interface OurSide extends Side {
   readonly executed: number;
 }
 
+/** The result of a run that executes too many instructions to be waited for. */
+export const TOO_LONG = 'too long';
+
 const MEMORY_BYTES = 4 << 20;
+/** Bytes between a context and its packet. */
+const PACKET_ROOM = 1024;
 
 /**
  * Our verifier and machine, with maps of the same numbers. With `padding` everything lies elsewhere and has addresses of
@@ -241,9 +277,10 @@ export function createOurSide(
     },
     run(program, profile, input) {
       fill(maps, maps.table.keys(), input);
-      packet = { offset: room + 1024, length: input.packet.length };
+      const at = shifted ? room + PACKET_ROOM : room;
+      packet = { offset: shifted ? room : room + PACKET_ROOM, length: input.packet.length };
       shifted?.setHigh(!profile.packet);
-      memory.bytes.set(ourContext(profile, input, shifted?.low(packet.offset) ?? packet.offset), room);
+      memory.bytes.set(ourContext(profile, input, shifted?.low(packet.offset) ?? packet.offset), at);
       memory.bytes.set(input.packet, packet.offset);
       const { context } = profile.hook;
       const writable = context?.kind === 'memory' ? context.writable : profile.packet?.given.length !== 0;
@@ -256,10 +293,10 @@ export function createOurSide(
             });
       let result: string;
       try {
-        result = `${Number(BigInt.asUintN(32, machine.run(memory.address(room), BigInt(profile.contextBytes))))}`;
+        result = `${Number(BigInt.asUintN(32, machine.run(memory.address(at), BigInt(profile.contextBytes))))}`;
       } catch (error) {
         if (!(error instanceof Fault)) throw error;
-        result = `fault: ${error.message}`;
+        result = error.message.includes('was stopped after') ? TOO_LONG : `fault: ${error.message}`;
       } finally {
         executed = 'executed' in machine ? machine.executed : 0;
         machine.close();
@@ -268,7 +305,7 @@ export function createOurSide(
       ring.consume((record) => void records.push(hex(record)));
       return {
         result,
-        context: contextAfter(profile, memory.bytes.subarray(room, room + profile.contextBytes)),
+        context: contextAfter(profile, memory.bytes.subarray(at, at + profile.contextBytes)),
         packet: profile.packet ? hex(memory.bytes.subarray(packet.offset, packet.offset + packet.length)) : '',
         ...contents(maps, maps.table.keys()),
         ring: records.join(' '),

@@ -1,7 +1,8 @@
-import { type Instruction, LDDW, OPCODES } from '../../../engine/isa/index.ts';
+import { BPF_PSEUDO_FUNC, type Instruction, LDDW, OPCODES } from '../../../engine/isa/index.ts';
 import type { Random } from '../random.ts';
 
 const isJump = ({ opcode, src }: Instruction): 'offset' | 'imm' | undefined => {
+  if (opcode === LDDW) return src === BPF_PSEUDO_FUNC ? 'imm' : undefined;
   const klass = opcode & 7;
   const operation = opcode & 0xf0;
   if (klass === 6) return operation === 0 ? 'imm' : 'offset';
@@ -54,7 +55,7 @@ function place(program: readonly Instruction[], random: Random): number {
 }
 
 /** Helpers that may be called by accident: they reach maps only, and give the same in both kernels. */
-const HARMLESS = [1, 2, 3, 87, 88, 89, 130, 131, 132, 133, 0, 9999];
+const HARMLESS = [1, 2, 3, 87, 88, 89, 130, 131, 132, 133, 164, 181, 0, 9999];
 
 const isHarmless = ({ opcode, src, imm }: Instruction): boolean =>
   opcode !== 0x85 || src === 1 || (src === 0 && HARMLESS.includes(imm));

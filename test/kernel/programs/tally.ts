@@ -14,6 +14,8 @@ export interface Tally {
   /** Programs that both accept and that use what is in TELLING. */
   readonly telling: number;
   readonly placed: number;
+  /** Programs whose results differ by an error of Linux's. */
+  readonly lost: number;
   readonly failures: readonly string[];
   /** Programs that only ours accepts, of a class of refusals. */
   of(refusalClass: string): number;
@@ -27,7 +29,7 @@ export function createTally(): Tally {
   const groups = new Map<string, number>();
   const features = new Map<string, number>();
   const failures: string[] = [];
-  let [programs, telling, placed, executed] = [0, 0, 0, 0];
+  let [programs, telling, placed, lost, executed] = [0, 0, 0, 0, 0];
   const count = (map: Map<string, number>, key: string): void => void map.set(key, (map.get(key) ?? 0) + 1);
   const total = (...keys: string[]): number => keys.reduce((sum, key) => sum + (kinds.get(key) ?? 0), 0);
   const [BOTH, NEITHER, OURS, THEIRS] = ['both accept', 'both refuse', 'only ours accepts', 'only the kernel accepts'];
@@ -44,6 +46,7 @@ export function createTally(): Tally {
       if (verdict.group !== undefined) count(groups, `${kind}: ${verdict.group}`);
       if (verdict.failure !== undefined) failures.push(verdict.failure);
       if (verdict.placed) placed++;
+      if (verdict.lost) lost++;
       executed += verdict.executed ?? 0;
       if (kind !== BOTH) return;
       for (const feature of verdict.features) count(features, feature);
@@ -67,6 +70,9 @@ export function createTally(): Tally {
     get placed() {
       return placed;
     },
+    get lost() {
+      return lost;
+    },
     failures,
     of: (refusalClass) => groups.get(`${OURS}: ${refusalClass}`) ?? 0,
     table() {
@@ -79,7 +85,7 @@ export function createTally(): Tally {
         ...[...byType].map(([type, map]) => `${type}: ${[...map].map(([kind, n]) => `${kind} ${n}`).join(', ')}`),
         `both accept, ${Math.round(executed / Math.max(1, total(BOTH)))} instructions executed each; ${telling} use ${TELLING.join(', ')}:`,
         ...rows(features),
-        `differences, by class or by our reason; ${placed} programs make something of an address and are not compared:`,
+        `differences, by class or by our reason; ${placed} programs make something of an address, or run too long, and are not compared; in ${lost} Linux lost track of a fetched number:`,
         ...rows(groups),
       ].join('\n');
     },

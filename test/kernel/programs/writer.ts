@@ -20,7 +20,17 @@ const { R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10 } = isa;
 export const REGISTERS: readonly Register[] = [R0, R1, R2, R3, R4, R5, R6, R7, R8, R9];
 
 /** What makes a program more than arithmetic. */
-export type Feature = 'variable offset' | 'map' | 'spill' | 'loop' | 'call' | 'branch' | 'atomic' | 'record' | 'packet';
+export type Feature =
+  | 'variable offset'
+  | 'map'
+  | 'spill'
+  | 'loop'
+  | 'call'
+  | 'branch'
+  | 'atomic'
+  | 'record'
+  | 'packet'
+  | 'callback';
 
 /** What a block of statements must leave alone, and how deep it lies. */
 export interface Place {
@@ -29,7 +39,7 @@ export interface Place {
   readonly depth: number;
   readonly calls: number;
   readonly loops: number;
-  /** A reference is held, so that the program may not end. */
+  /** A reference is held, or the function is called back and returns 0 or 1 only: no early end. */
   readonly held: boolean;
 }
 
