@@ -65,9 +65,15 @@ export function pushAddress(code: Code, at: number, register: number): number {
     writer.byte(WASM.i32_wrap_i64);
     return 0;
   }
-  pushWord(code, register);
-  if (distance >= 0) return distance;
-  writer.i32(distance);
+  const sum = code.sums?.of(register);
+  if (sum?.register === -1) {
+    writer.i32(sum.base + distance);
+    return 0;
+  }
+  pushWord(code, sum?.register ?? register);
+  const rest = distance + (sum?.base ?? 0);
+  if (!sum && rest >= 0) return rest;
+  writer.i32(rest);
   writer.byte(WASM.i32_add);
   return 0;
 }

@@ -1,5 +1,6 @@
 import type { DecodedProgram } from '../decoded.ts';
 import type { Plan } from './plan.ts';
+import type { Sums } from './sums.ts';
 import type { Writer } from './wasm.ts';
 
 /** Indices of the functions that compiled code imports. */
@@ -28,6 +29,8 @@ export interface Code {
   readonly plan: Plan;
   /** Each access is checked, and each depth of calls: for programs that no verifier has seen. */
   readonly checked: boolean;
+  /** Undefined where each access is checked, which takes whole addresses. */
+  readonly sums: Sums | undefined;
   /** By register: its local, or -1 for a frame pointer that is known. */
   readonly registers: readonly number[];
   /** Offset in memory of the first byte above the stack of the main function; undefined in others, which have a local for it. */

@@ -5,6 +5,7 @@ import { FUEL, REGISTER_FILE } from './control-block.ts';
 import type { Graph } from './graph.ts';
 import { pushRegister, setRegister } from './operands.ts';
 import type { Plan } from './plan.ts';
+import { trackSums } from './sums.ts';
 import { I32, I64, WASM, type Writer } from './wasm.ts';
 
 const [CALL, CALLX, LDDW] = [0x85, 0x8d, 0x18] as const;
@@ -64,7 +65,7 @@ export function registersOf(program: DecodedProgram, graph: Graph): Used {
 }
 
 /** Numbers a function's locals. */
-export function codeOf(unit: Unit, { mask, writesFrame }: Used, kind: FunctionKind): Code {
+export function codeOf(unit: Unit, graph: Graph, { mask, writesFrame }: Used, kind: FunctionKind): Code {
   const registers: number[] = [];
   let local: number = PARAMETERS[kind];
   const isMain = kind !== 'function';
@@ -80,6 +81,7 @@ export function codeOf(unit: Unit, { mask, writesFrame }: Used, kind: FunctionKi
     imports: unit.imports,
     plan: unit.plan,
     checked: unit.checked,
+    sums: unit.checked ? undefined : trackSums(unit.program, graph, isMain && !writesFrame ? unit.stackTop : undefined),
     registers,
     stackTop: isMain ? unit.stackTop : undefined,
     framePointer: PARAMETERS.function - 1,

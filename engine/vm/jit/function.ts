@@ -23,7 +23,7 @@ export function emitFunction(unit: Unit, entry: number, kind: FunctionKind): voi
   const graph = functionGraph(program, entry);
   const layout = layOut(graph);
   const used = registersOf(program, graph);
-  const code = codeOf(unit, used, kind);
+  const code = codeOf(unit, graph, used, kind);
   const body = writer.open();
   declareLocals(code, kind);
   const run = (): void => {
@@ -49,6 +49,7 @@ function emitBlocks(unit: Unit, code: Code, graph: Graph, layout: Layout, kind: 
   const starts = new Int32Array(order.length + 1);
   const open: number[] = [];
   let opened = 0;
+  const entries = entriesOf(graph);
 
   const leave: Leave = (nested) => {
     if (kind === 'batch') {
@@ -99,6 +100,7 @@ function emitBlocks(unit: Unit, code: Code, graph: Graph, layout: Layout, kind: 
 
     const block = order[at]!;
     const [start, end] = [graph.start[block]!, graph.end[block]!];
+    if (entries[block] !== 1 || !leadsTo(graph, order[at - 1], block)) code.sums?.forget();
     if (unit.maxInstructions !== undefined) burn(unit, start, end);
     const last = emitStraight(unit, code, start, end, leave);
     const opcode = last === undefined ? 0 : unit.program.opcode[last]!;
@@ -115,6 +117,17 @@ function emitBlocks(unit: Unit, code: Code, graph: Graph, layout: Layout, kind: 
   }
   for (; open.length > 0; open.pop()) writer.byte(WASM.end);
 }
+
+/** By block: how many jumps and blocks lead there, the first one being entered from outside too. */
+function entriesOf({ taken, next }: Graph): Int32Array {
+  const entries = new Int32Array(taken.length);
+  entries[0] = 1;
+  for (const to of [...taken, ...next]) if (to !== -1) entries[to]!++;
+  return entries;
+}
+
+const leadsTo = ({ taken, next }: Graph, from: number | undefined, to: number): boolean =>
+  from !== undefined && (taken[from] === to || next[from] === to);
 
 /** Goes to the position that `label` stands for, the first at first. */
 function emitTable({ writer, label }: Code, table: readonly number[], depth: (position: number) => number): void {
@@ -159,9 +172,13 @@ function emitStraight(unit: Unit, code: Code, start: number, end: number, leave:
     unit.place(at, code.writer.size);
     if (opcode === LDDW) {
       emitWideConstant(code, at);
+      code.sums?.follow(at);
       at++;
     } else if (isJump(opcode) || isConditional(opcode)) return at;
-    else emitInstruction(code, at, opcode, leave);
+    else {
+      emitInstruction(code, at, opcode, leave);
+      code.sums?.follow(at);
+    }
   }
   return undefined;
 }
