@@ -33,6 +33,7 @@ import {
   R5,
   R6,
   R7,
+  R8,
   R10,
   rsh,
   st,
@@ -146,29 +147,41 @@ const primes: readonly Item[] = [
   exit(),
 ];
 
-const fnv: readonly Item[] = [
-  loadMapValue(R1, 'data', 0),
+/** Short work is done over and over in one run, or what the kernel's harness takes would hide a part of it. The sum begins with a 0 as above. */
+const TIMES = 30;
+const times = (work: readonly Item[]): readonly Item[] => [
+  loadMapValue(R6, 'data', 0),
+  mov(R7, 0),
+  ldx('dw', R8, R6, DATA_BYTES - 8),
+  label('again'),
+  ...work,
+  add(R8, R0),
+  add(R7, 1),
+  jlt(R7, TIMES, 'again'),
+  mov(R0, R8),
+  mov32(R0, R0),
+  exit(),
+];
+
+const fnv = times([
   lddw(R0, 0xcbf29ce484222325n),
   lddw(R3, 0x100000001b3n),
   mov(R2, 0),
   label('byte'),
-  mov(R4, R1),
+  mov(R4, R6),
   add(R4, R2),
   ldx('b', R5, R4, 0),
   xor(R0, R5),
   mul(R0, R3),
   add(R2, 1),
   jlt(R2, 64, 'byte'),
-  mov32(R0, R0),
-  exit(),
-];
+]);
 
-const prefix: readonly Item[] = [
-  loadMapValue(R1, 'data', 0),
+const prefix = times([
   mov(R0, 0),
   mov(R2, 0),
   label('byte'),
-  mov(R3, R1),
+  mov(R3, R6),
   add(R3, R2),
   ldx('b', R5, R3, PREFIX),
   jeq(R5, 0, 'match'),
@@ -179,8 +192,7 @@ const prefix: readonly Item[] = [
   label('match'),
   mov(R0, 1),
   label('end'),
-  exit(),
-];
+]);
 
 /** Number, uid and result, a path compared in words, and a mark made of what was seen: 48 instructions where the event passes. */
 const filter = (): readonly Item[] => {
@@ -243,8 +255,8 @@ const counters: readonly Item[] = [
 export const PROGRAMS: readonly BenchProgram[] = [
   { name: 'arithmetic and memory', maps: [data], items: arithmeticAndMemory },
   { name: 'primes below 300', maps: [data], items: primes },
-  { name: 'FNV of 64 bytes', maps: [data], items: fnv },
-  { name: 'prefix compare', maps: [data], items: prefix },
+  { name: `FNV of 64 bytes, ${TIMES} times`, maps: [data], items: fnv },
+  { name: `prefix compare, ${TIMES} times`, maps: [data], items: prefix },
   { name: 'event filter', maps: [data], items: filter() },
   { name: 'map counters', maps: [data, counts, users], items: counters },
 ];
