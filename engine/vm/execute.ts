@@ -6,7 +6,7 @@ import { codeSlot, LOAD_POINTER } from './decoded.ts';
 import { Fault } from './fault.ts';
 import type { Helper } from './helper.ts';
 import { HelperError } from './helper-arguments.ts';
-import { helperNameOf } from './helper-names.ts';
+import { describeHelper } from './helper-names.ts';
 import { KERNEL_BASE_HIGH } from './memory.ts';
 import { MAX_MAY_GOTO } from './thread.ts';
 
@@ -29,7 +29,7 @@ export function callFunction(code: Code, address: bigint, args: readonly bigint[
 
 function callHelper(code: Code, at: number, helper: Helper | undefined, id: number): void {
   const { R, registers, environment, machine, checks } = code;
-  if (!helper) throw new Fault(at, `calls ${helperNameOf(id) ?? `helper ${id}`}, which this machine does not have`);
+  if (!helper) throw new Fault(at, `calls ${describeHelper(id)}, which this machine does not have`);
   try {
     if (checks === undefined) R[0] = helper.run(environment, registers, machine);
     else {

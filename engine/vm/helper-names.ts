@@ -41,3 +41,6 @@ export const helperNameOf = (id: number): string | undefined => {
   const name = NAMES[id - 1];
   return name === undefined ? undefined : `bpf_${name}`;
 };
+
+/** A helper in a message: its name, or where it has none its number. */
+export const describeHelper = (id: number): string => helperNameOf(id) ?? `helper ${id}`;

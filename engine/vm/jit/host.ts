@@ -3,6 +3,7 @@ import type { VmEnvironment } from '../environment.ts';
 import { Fault } from '../fault.ts';
 import type { Helper, Machine } from '../helper.ts';
 import { HelperError } from '../helper-arguments.ts';
+import { describeHelper } from '../helper-names.ts';
 import { kfuncById } from '../kfuncs.ts';
 import { GUARD_BYTES } from '../memory.ts';
 import { FRAMES, MAX_TAIL_CALLS, STACK_BYTES } from '../thread.ts';
@@ -79,7 +80,7 @@ export function hostImports(
     indirect: (at: number, framePointer: number, wanted: bigint) => {
       const id = Number(BigInt.asUintN(64, wanted));
       const helper = run.helperOf(id);
-      if (!helper) throw new Fault(at, `calls helper ${id}, which this machine does not have`);
+      if (!helper) throw new Fault(at, `calls ${describeHelper(id)}, which this machine does not have`);
       return call(helper, at, framePointer);
     },
   };
@@ -92,7 +93,7 @@ function hostCall({ kind, id }: HostCall, { environment, helperOf }: Run, call: 
     const kfuncOf = environment.kfunc ? (id: number) => environment.kfunc?.(id) : kfuncById;
     const called = kind === 'kfunc' ? kfuncOf(id) : helperOf(id);
     if (called) return (at, framePointer) => call(called, at!, framePointer!);
-    const what = kind === 'kfunc' ? `kernel function ${id}` : `helper ${id}`;
+    const what = kind === 'kfunc' ? `kernel function ${id}` : describeHelper(id);
     return (at) => {
       throw new Fault(at!, `calls ${what}, which this machine does not have`);
     };

@@ -208,6 +208,12 @@ describe('a fault', () => {
     ],
     ['no exit', [mov(R0, 0)], 1, 'the program runs or jumps out of its instructions'],
     ['a helper that is not there', [call(4242), exit()], 0, 'calls helper 4242, which this machine does not have'],
+    [
+      'a helper that is not offered',
+      [call(107), exit()],
+      0,
+      'calls bpf_sk_storage_get, which this machine does not have',
+    ],
     ['recursion', [label('again'), callLocal('again'), exit()], 0, 'calls more than 8 functions deep'],
     ['a loop without end', [label('again'), ja('again')], 0, 'the run was stopped after 16000000 instructions'],
   ])('%s', (_, items, at, reason) => {
