@@ -256,7 +256,7 @@ describe.each([
     });
     const run = (items: readonly Item[]) => () => machine(items, { ...options, ...helpers(wrong, broken) }).run(0n);
     expect(run([mov(R0, 0), call(9), exit()])).toThrow(
-      new Fault(1, 'calls helper 9, which this machine does not have'),
+      new Fault(1, 'calls bpf_skb_store_bytes, which this machine does not have'),
     );
     expect(run([mov(R0, 0), call(1), exit()])).toThrow(new Fault(1, 'helper_1: r1 = 0x0 is not the handle of a map'));
     expect(run([call(2), exit()])).toThrow(new TypeError('a mistake'));
@@ -266,7 +266,7 @@ describe.each([
     );
     const byRegister = { instructions: [slot(0xb7, { dst: 3, imm: 9 }), slot(0x8d, { dst: 3 }), slot(0x95)] };
     expect(() => createJit(byRegister, testEnvironment(), { ...options, ...helpers() }).run(0n)).toThrow(
-      new Fault(1, 'calls helper 9, which this machine does not have'),
+      new Fault(1, 'calls bpf_skb_store_bytes, which this machine does not have'),
     );
   });
 
