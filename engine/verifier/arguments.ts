@@ -14,6 +14,7 @@ import { checkString } from './strings.ts';
 import { describeTarget, isNull, type Pointer, type Target } from './value.ts';
 
 export type MapTarget = Target & { kind: 'map' };
+export type PerCpuTarget = Target & { kind: 'per_cpu' };
 
 /** What the arguments of a call said that its result and its effects depend on. */
 export interface CallFacts {
@@ -26,8 +27,8 @@ export interface CallFacts {
   callback: number | undefined;
   /** The iterator that was advanced. */
   iterator: number;
-  /** Size in bytes of the variable that each CPU has. */
-  variable: number;
+  /** The variable that each CPU has. */
+  variable: PerCpuTarget | undefined;
 }
 
 /** Checks one argument of a helper or kernel function. @throws Rejection */
@@ -116,7 +117,7 @@ export function checkArgument(
       if (value.target.kind !== 'per_cpu') {
         throw new Rejection(`r${register} is ${describeTarget(value.target)}, it must be a variable that each CPU has`);
       }
-      facts.variable = value.target.size;
+      facts.variable = value.target;
       return;
     }
     default:
@@ -160,6 +161,11 @@ function objectArgument(
   if (type.nullable && isNull(value)) return;
   const p = type.nullable && value.kind === 'pointer' ? value : dereferenced(state, register);
   checkStructArgument(session, register, p, type.struct);
+  if (step.kind === 'kfunc' && p.target.kind === 'struct' && !p.target.trusted) {
+    throw new Rejection(
+      `r${register} may be stale; ${helper.name} takes an argument of the hook, a reference, or what the kernel keeps as long as those`,
+    );
+  }
   if (!type.releases) return;
   if (!state.references.some(({ id }) => id === p.id)) {
     throw new Rejection(

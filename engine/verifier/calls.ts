@@ -1,11 +1,12 @@
 import type { Helper } from '../vm/index.ts';
-import { type CallFacts, checkArgument } from './arguments.ts';
+import { type CallFacts, checkArgument, type PerCpuTarget } from './arguments.ts';
 import { callBack } from './callbacks.ts';
 import { Rejection } from './error.ts';
 import { drain } from './iterators.ts';
 import { calledBy, checkAllowed } from './kernel-functions.ts';
 import { forgetPackets } from './packet.ts';
 import { isConstant, signedRange, UNKNOWN } from './scalar.ts';
+import { checkSection } from './sections.ts';
 import { read, type Session } from './session.ts';
 import { copyState, current, release, type State } from './state.ts';
 import type { Step } from './step.ts';
@@ -32,12 +33,20 @@ export function callRegister(session: Session, state: State, step: Step): void {
 }
 
 function callFrom(session: Session, state: State, step: Step, helper: Helper): void {
-  const facts: CallFacts = { map: undefined, size: 0, released: 0, callback: undefined, iterator: 0, variable: 0 };
+  const facts: CallFacts = {
+    map: undefined,
+    size: 0,
+    released: 0,
+    callback: undefined,
+    iterator: 0,
+    variable: undefined,
+  };
   try {
     helper.arguments.forEach((_type, index) => {
       checkArgument(session, state, step, helper, index, facts);
     });
     if (helper.name === 'bpf_tail_call') checkTailCall(session, state);
+    checkSection(session, state, step, helper);
     callBack(session, state, step, helper, facts);
   } catch (error) {
     if (error instanceof Rejection) throw new Rejection(`${helper.name}: ${error.message}`, error.at);
@@ -46,10 +55,20 @@ function callFrom(session: Session, state: State, step: Step, helper: Helper): v
   if (facts.released !== 0) release(state, facts.released);
   const { registers } = current(state);
   const first = registers[1]!;
+  const cast = helper.name === 'bpf_rdonly_cast' ? castResult(session, registers[2]!) : undefined;
   if (helper.changesPacket) forgetPackets(state, UNKNOWN);
   for (let r = 1; r <= 5; r++) registers[r] = UNINITIALISED;
-  registers[0] = helper.returns === 'argument' ? first : resultOf(session, state, step, helper, facts);
+  registers[0] = cast ?? (helper.returns === 'argument' ? first : resultOf(session, state, step, helper, facts));
   if (isNext(helper)) advance(session, state, step, facts.iterator);
+}
+
+/** What bpf_rdonly_cast makes of an address: a pointer to the struct whose BTF id is given, of which nothing else is known. @throws Rejection */
+function castResult({ context: { btf } }: Session, value: Value): Value {
+  const id = value.kind === 'scalar' && isConstant(value) ? Number(value.bits.value) : 0;
+  const type = id > 0 && id <= btf.count ? btf.type(id) : undefined;
+  if (type?.kind !== 'struct')
+    throw new Rejection("bpf_rdonly_cast: r2 must be the id of a struct in the kernel's BTF");
+  return pointer({ kind: 'struct', struct: id, trusted: false });
 }
 
 export const isNext = ({ arguments: types }: Helper): boolean =>
@@ -111,7 +130,7 @@ function resultOf(session: Session, state: State, step: Step, helper: Helper, fa
       return memoryResult(session, `what ${helper.name} returned`, facts.size, true, true);
     case 'per_cpu':
     case 'per_cpu_or_null':
-      return memoryResult(session, `what ${helper.name} returned`, facts.variable, returns !== 'per_cpu', false);
+      return perCpuResult(session, helper, facts.variable!, returns !== 'per_cpu');
     default:
       throw new Rejection(`${helper.name}: what it returns is not supported`);
   }
@@ -120,6 +139,13 @@ function resultOf(session: Session, state: State, step: Step, helper: Helper, fa
 function memoryResult(session: Session, what: string, size: number, nullable: boolean, writable: boolean): Pointer {
   const target: Target = { kind: 'memory', size, writable, what };
   return pointer(target, 0, nullable, nullable ? session.nextId() : 0);
+}
+
+/** One CPU's place of a variable: a kernel struct, or bytes that can be read. */
+function perCpuResult(session: Session, { name }: Helper, { size, struct }: PerCpuTarget, nullable: boolean): Pointer {
+  const id = nullable ? session.nextId() : 0;
+  if (struct !== undefined) return pointer({ kind: 'struct', struct, trusted: false }, 0, nullable, id);
+  return pointer({ kind: 'memory', size, writable: false, what: `what ${name} returned` }, 0, nullable, id);
 }
 
 /** A value of the map, or where its values are maps one of those. */

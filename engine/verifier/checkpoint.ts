@@ -144,7 +144,10 @@ export function covers(
       }
     }
   }
-  return old.references.every((reference, n) => (ids.get(reference.id) ?? reference.id) === now.references[n]!.id);
+  return old.references.every(({ id, section }, n) => {
+    const other = now.references[n]!;
+    return section === other.section && (section !== undefined || (ids.get(id) ?? id) === other.id);
+  });
 }
 
 /** Whether the numbers in a frame matter exactly to the functions above it, or to itself when they have returned. */

@@ -250,7 +250,7 @@ function isCovered({ live }: Session, here: Seen, state: State, at: number, loop
         throw new Rejection('an endless loop: the way leads back here and nothing has changed');
       }
     }
-    if (++old.misses > MISSES_AT_FIRST + MISSES_PER_HIT * old.hits && loop === 0) {
+    if (++old.misses > MISSES_AT_FIRST + MISSES_PER_HIT * old.hits && (loop === 0 || old.loop !== loop)) {
       states.splice(n, 1);
       forget(old);
     }

@@ -1,10 +1,15 @@
 import { type Access, bytes, verb } from './bounds.ts';
 import { Rejection } from './error.ts';
+import { hasSince } from './level.ts';
 import { memberProblem } from './members.ts';
 import { isConstant, type Scalar } from './scalar.ts';
 import type { Session } from './session.ts';
 import type { Step } from './step.ts';
+import { trustAt } from './trust.ts';
 import { type Pointer, pointer, type Target, type Value } from './value.ts';
+
+/** Older kernels rely on fewer members, and on none that may be null. */
+const TRUST_SINCE = '6.12';
 
 /** A load through a typed kernel pointer: a pointer to another struct, or a number. @throws Rejection */
 export function loadMember(
@@ -18,7 +23,12 @@ export function loadMember(
   const size = step.width / 8;
   checkStruct(session, step.src, p, target, step.offset, size, 'read');
   const pointee = btf.pointee(target.struct, p.offset + step.offset, size);
-  return pointee === undefined ? unknown : pointer({ kind: 'struct', struct: pointee, trusted: false });
+  if (pointee === undefined) return unknown;
+  const kept = target.trusted && hasSince(session.context.level, TRUST_SINCE);
+  const trust = kept ? trustAt(btf, target.struct, p.offset + step.offset) : undefined;
+  const nullable = trust === 'nullable';
+  const found: Target = { kind: 'struct', struct: pointee, trusted: trust !== undefined };
+  return pointer(found, 0, nullable, nullable ? session.nextId() : 0);
 }
 
 /** Checks an access to a kernel struct. @throws Rejection */

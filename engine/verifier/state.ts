@@ -27,6 +27,8 @@ export interface Reference {
   readonly at: number;
   /** What the path that keeps it is told: `the ring buffer record reserved at slot 4 is neither ...`. */
   readonly leak: string;
+  /** The kernel function that began it, of what is a section of the program and no object. */
+  readonly section?: string;
 }
 
 /** The way to a state: where blocks of instructions began, newest first. */

@@ -24,7 +24,7 @@ export type Target =
   | { readonly kind: 'packet'; readonly from: 'data' | 'meta'; readonly range: number }
   | { readonly kind: 'packet_end' }
   /** A kernel variable of `size` bytes that each CPU has, before a helper says which CPU's. */
-  | { readonly kind: 'per_cpu'; readonly size: number; readonly what: string }
+  | { readonly kind: 'per_cpu'; readonly size: number; readonly struct: number | undefined; readonly what: string }
   /** A function of the program by its first slot, as helpers that call back take it. */
   | { readonly kind: 'code'; readonly at: number };
 

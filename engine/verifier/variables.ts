@@ -17,8 +17,10 @@ export function variable({ context: { btf } }: Session, step: Step): Value {
   const content = btf.resolve(type.target);
   const size = content === 0 ? 0 : btf.size(content);
   const what = `the kernel variable ${type.name}`;
-  if (isPerCpu(btf, id)) return pointer({ kind: 'per_cpu', size, what });
-  const { kind } = btf.type(content);
+  const kind = content === 0 ? undefined : btf.type(content).kind;
+  if (isPerCpu(btf, id)) {
+    return pointer({ kind: 'per_cpu', size, struct: kind === 'struct' ? content : undefined, what });
+  }
   if (kind === 'struct' || kind === 'union') return pointer({ kind: 'struct', struct: content, trusted: false });
   return pointer({ kind: 'memory', size, writable: false, what });
 }

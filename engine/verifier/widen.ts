@@ -4,6 +4,9 @@ import { bytesOnly, isNumbers, type Slot } from './stack.ts';
 import { copyFrames, type State } from './state.ts';
 import type { Value } from './value.ts';
 
+/** States that are remembered between two rounds of a loop, at most; further back no round is looked for. */
+const MOST_BETWEEN = 256;
+
 /** A register or stack slot of a frame: 100 a frame, registers from 0, slots from 10. */
 type Place = number;
 const FRAME = 100;
@@ -45,7 +48,8 @@ export function widen(state: State, at: number, loop: number, changing: Changing
 
 /** The newest state on the way here in which the same loop began a round at the slot. */
 function lastRound(state: State, at: number, loop: number): Checkpoint | undefined {
-  for (let each = state.checkpoint; each; each = each.before) {
+  let left = MOST_BETWEEN;
+  for (let each = state.checkpoint; each && left > 0; each = each.before, left--) {
     if (each.at === at && each.loop === loop) return each;
   }
   return undefined;

@@ -31,13 +31,14 @@ function createKernel(): { readonly btf: Btf; readonly ids: ReadonlyMap<string, 
   const task = build.declare('struct', 'task_struct');
   const file = build.struct('file', 8, [{ name: 'f_flags', type: int, offset: 0 }]);
   const parent = build.pointer(task);
-  build.define(task, 32, [
+  build.define(task, 40, [
     { name: 'pid', type: int, offset: 0 },
-    { name: 'tgid', type: int, offset: 32 },
-    { name: 'real_parent', type: parent, offset: 64 },
-    { name: 'comm', type: build.array(char, 16), offset: 128 },
+    { name: 'tgid', type: int, offset: 4 },
+    { name: 'real_parent', type: parent, offset: 8 },
+    { name: 'comm', type: build.array(char, 16), offset: 16 },
+    { name: 'last_wakee', type: parent, offset: 32 },
   ]);
-  build.struct('pt_regs', 168, [{ name: 'ax', type: long, offset: 640 }]);
+  build.struct('pt_regs', 168, [{ name: 'ax', type: long, offset: 80 }]);
   build.struct('linux_binprm', 8, [{ name: 'file', type: build.pointer(file), offset: 0 }]);
   const proto = build.funcProto(0, []);
   for (const name of [
@@ -45,7 +46,10 @@ function createKernel(): { readonly btf: Btf; readonly ids: ReadonlyMap<string, 
     'bpf_iter_num_next',
     'bpf_iter_num_destroy',
     'bpf_task_from_pid',
+    'bpf_task_acquire',
     'bpf_task_release',
+    'bpf_rcu_read_lock',
+    'bpf_rcu_read_unlock',
     'bpf_not_known_here',
   ]) {
     ids.set(name, build.func(name, proto));
