@@ -28,11 +28,12 @@ export function callFunction(code: Code, address: bigint, args: readonly bigint[
 }
 
 function callHelper(code: Code, at: number, helper: Helper | undefined, id: number): void {
-  const { R, registers, environment, machine, checks } = code;
+  const { R, r, registers, environment, machine, checks } = code;
   if (!helper) throw new Fault(at, `calls ${describeHelper(id)}, which this machine does not have`);
   try {
-    if (checks === undefined) R[0] = helper.run(environment, registers, machine);
-    else {
+    if (checks === undefined) {
+      if (!helper.fast?.(environment, r)) R[0] = helper.run(environment, registers, machine);
+    } else {
       checks.call(at, helper, registers);
       const args = registers.slice(0, 6);
       R[0] = helper.run(environment, registers, machine);

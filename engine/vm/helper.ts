@@ -137,6 +137,11 @@ export interface Helper {
   readonly callback?: Callback;
   /** The packet may move: pointers into it are void afterwards (bpf_helper_changes_pkt_data). */
   readonly changesPacket?: boolean;
+  /**
+   * The same as `run` without 64-bit numbers: r0 to r10 are halves, signed 32 bits each, low first; false, with nothing done, where
+   * only `run` can tell.
+   */
+  readonly fast?: (environment: VmEnvironment, halves: Int32Array) => boolean;
   /** `registers` are r0 to r10 as unsigned 64-bit values; the result goes to r0. */
   readonly run: (environment: VmEnvironment, registers: BigUint64Array, machine: Machine) => bigint;
 }

@@ -1,4 +1,5 @@
 import {
+  type BpfMap,
   type CgroupArray,
   E2BIG,
   EAGAIN,
@@ -8,8 +9,10 @@ import {
   type MapOfMaps,
   type PerCpuMap,
 } from '../maps/index.ts';
+import type { VmEnvironment } from './environment.ts';
 import type { Helper } from './helper.ts';
 import { argument, KEYED_MAPS, mapArgument, mapWith, pointer, row, u32 } from './helper-arguments.ts';
+import { KERNEL_BASE_HIGH } from './memory.ts';
 
 const keyless = (
   id: number,
@@ -30,6 +33,21 @@ const keyless = (
     { mapTypes },
   );
 
+/** The map in r1, where it is one whose values are no maps. */
+function plainMap(environment: VmEnvironment, halves: Int32Array): BpfMap | undefined {
+  const map = halves[3] === 0 ? environment.map(halves[2]! >>> 0) : undefined;
+  return map && 'mapAt' in map ? undefined : map;
+}
+
+/** Where `length` bytes that register n points to lie in memory, or -1. */
+const place = ({ memory }: VmEnvironment, halves: Int32Array, n: number, length: number): number =>
+  memory.offsetOf(halves[2 * n]!, halves[2 * n + 1]!, length);
+
+function setResult(halves: Int32Array, result: number): void {
+  halves[0] = result;
+  halves[1] = result >> 31;
+}
+
 /** Maps (kernel/bpf/helpers.c, kernel/bpf/bpf_iter.c). */
 export const mapHelpers: readonly Helper[] = [
   {
@@ -46,6 +64,15 @@ export const mapHelpers: readonly Helper[] = [
       const value = map.lookupAt(key);
       return value === 0 ? 0n : environment.memory.address(value);
     },
+    fast: (environment, halves) => {
+      const map = plainMap(environment, halves);
+      const key = map ? place(environment, halves, 2, map.spec.keySize) : -1;
+      if (!map || key === -1) return false;
+      const value = map.lookupAt(key);
+      halves[0] = value;
+      halves[1] = value === 0 ? 0 : KERNEL_BASE_HIGH;
+      return true;
+    },
   },
   {
     name: 'bpf_map_update_elem',
@@ -60,6 +87,15 @@ export const mapHelpers: readonly Helper[] = [
       const value = pointer('bpf_map_update_elem', environment, registers, 3, map.spec.valueSize);
       return BigInt(map.updateAt(key, value, Number(argument(registers, 4))));
     },
+    fast: (environment, halves) => {
+      const map = plainMap(environment, halves);
+      if (!map || halves[9] !== 0) return false;
+      const key = place(environment, halves, 2, map.spec.keySize);
+      const value = place(environment, halves, 3, map.spec.valueSize);
+      if (key === -1 || value === -1) return false;
+      setResult(halves, map.updateAt(key, value, halves[8]! >>> 0));
+      return true;
+    },
   },
   {
     name: 'bpf_map_delete_elem',
@@ -71,6 +107,13 @@ export const mapHelpers: readonly Helper[] = [
     run: (environment, registers) => {
       const map = mapArgument('bpf_map_delete_elem', environment, registers);
       return BigInt(map.deleteAt(pointer('bpf_map_delete_elem', environment, registers, 2, map.spec.keySize)));
+    },
+    fast: (environment, halves) => {
+      const map = plainMap(environment, halves);
+      const key = map ? place(environment, halves, 2, map.spec.keySize) : -1;
+      if (!map || key === -1) return false;
+      setResult(halves, map.deleteAt(key));
+      return true;
     },
   },
   row(
