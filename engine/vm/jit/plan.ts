@@ -1,5 +1,5 @@
 import type { ArrayLayout, RingBufferLayout } from '../../maps/index.ts';
-import { type DecodedProgram, REGISTERS } from '../decoded.ts';
+import { codeSlot, type DecodedProgram, REGISTERS } from '../decoded.ts';
 import type { VmEnvironment } from '../environment.ts';
 import { isConditional, isJump } from './graph.ts';
 
@@ -85,6 +85,11 @@ function eachCall(
     const isLocal = op === CALL && src[at]! >> 1 === LOCAL;
     if (op === CALL && !isLocal) hasCalls = true;
     if (isConditional(op) || isJump(op) || isLocal) isTarget[offset[at]!] = 1;
+    if (op === LDDW) {
+      const callback = codeSlot(constants[(src[at]! >> 1) - REGISTERS]!, opcode.length - 1);
+      if (callback !== undefined) isTarget[callback] = 1;
+      at++;
+    }
   }
   if (!hasCalls) return;
   const known = new Array<bigint | undefined>(REGISTERS).fill(undefined);
