@@ -2,7 +2,7 @@ import { LDDW } from '../isa/index.ts';
 import type { BpfMap } from '../maps/index.ts';
 import { BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG } from '../object/index.ts';
 import { codeSlot, type ExecutableProgram } from './decoded.ts';
-import { dynptrAt } from './dynptr.ts';
+import { type Dynptr, dynptrAt } from './dynptr.ts';
 import type { VmEnvironment } from './environment.ts';
 import { Fault } from './fault.ts';
 import type { ArgumentType, Helper } from './helper.ts';
@@ -214,11 +214,20 @@ export function createChecks(environment: VmEnvironment, thread: Thread, options
     else if (state === 'destroy') references.delete(registers[n]!);
   };
 
-  /** A record that a dynptr leads to, as the reference it is. */
-  const dynptrRecord = (address: bigint): bigint | undefined => {
+  /** What the dynptr at an address leads to. */
+  const dynptrOf = (address: bigint): Dynptr | undefined => {
     const at = memory.offset(address, DYNPTR_BYTES);
-    const dynptr = at === undefined ? undefined : dynptrAt(environment, at);
-    return dynptr && memory.address(dynptr.data);
+    return at === undefined ? undefined : dynptrAt(environment, at);
+  };
+
+  /** Ends the reference to a dynptr's record, and the slices of it. */
+  const releaseDynptr = (at: number, helper: Helper, registers: BigUint64Array, n: number): void => {
+    const dynptr = dynptrOf(registers[n]!);
+    if (!dynptr) return;
+    if (!references.delete(memory.address(dynptr.data)))
+      throw new Fault(at, `${helper.name} releases r${n} = ${hex(registers[n]!)}, which holds no record`);
+    for (const offset of lent.keys())
+      if (offset >= dynptr.data && offset <= dynptr.data + dynptr.size) lent.delete(offset);
   };
 
   const checkArgument = (
@@ -281,13 +290,10 @@ export function createChecks(environment: VmEnvironment, thread: Thread, options
       case 'dynptr':
         handed(at, helper, registers, n, DYNPTR_BYTES, 'reads');
         return;
-      case 'ringbuf_dynptr': {
+      case 'ringbuf_dynptr':
         handed(at, helper, registers, n, DYNPTR_BYTES, 'reads');
-        const record = dynptrRecord(registers[n]!);
-        if (record !== undefined && !references.delete(record))
-          throw new Fault(at, `${helper.name} releases r${n} = ${hex(registers[n]!)}, which holds no record`);
+        releaseDynptr(at, helper, registers, n);
         return;
-      }
       case 'dynptr_out':
       case 'ringbuf_dynptr_out':
         handed(at, helper, registers, n, DYNPTR_BYTES, 'writes');
@@ -356,8 +362,8 @@ export function createChecks(environment: VmEnvironment, thread: Thread, options
       lending = lending.filter(({ depth }) => depth < thread.depth);
       const { returns } = helper;
       const reserving = helper.arguments.indexOf('ringbuf_dynptr_out') + 1;
-      const record = reserving > 0 ? dynptrRecord(args[reserving]!) : undefined;
-      if (record !== undefined) references.set(record, { what: 'the ring buffer record reserved', at });
+      const record = reserving > 0 ? dynptrOf(args[reserving]!) : undefined;
+      if (record) references.set(memory.address(record.data), { what: 'the ring buffer record reserved', at });
       if (result === 0n) return;
       const offset = memory.offset(result, 0) ?? 0;
       const given = (bytes: number, readOnly = false) => lent.set(offset, { bytes, helper: helper.name, readOnly });

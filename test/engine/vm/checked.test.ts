@@ -73,6 +73,14 @@ const insert = [loadMap(R1, 'counts'), ...key, st('dw', R10, -24, 7), st('dw', R
 ]);
 const reserve = (bytes: number): Item[] => [loadMap(R1, 'events'), mov(R2, bytes), mov(R3, 0), call(131)];
 
+const dynptr = [mov(R1, R10), add(R1, -16)];
+const reserveDynptr = (bytes: number): Item[] => [
+  ...[loadMap(R1, 'events'), mov(R2, bytes), mov(R3, 0), mov(R4, R10), add(R4, -16)],
+  call(198),
+];
+const slice = (bytes: number): Item[] => [...dynptr, mov(R2, 0), mov(R3, bytes), call(203)];
+const submitDynptr: Item[] = [...dynptr, mov(R2, 0), call(199)];
+
 describe('a checked run allows', () => {
   test.each<[string, Item[], bigint]>([
     ['the context', [st('dw', R1, 8, 5), ldx('dw', R0, R1, 8), exit()], 5n],
@@ -94,6 +102,19 @@ describe('a checked run allows', () => {
         mov(R1, R0),
         mov(R2, 0),
         call(132),
+        mov(R0, R6),
+        exit(),
+      ],
+      6n,
+    ],
+    [
+      'a slice of a record behind a dynptr',
+      [
+        ...reserveDynptr(8),
+        ...slice(8),
+        st('dw', R0, 0, 6),
+        ldx('dw', R6, R0, 0),
+        ...submitDynptr,
         mov(R0, R6),
         exit(),
       ],
@@ -176,6 +197,16 @@ describe('a checked run faults on', () => {
       'a buffer that is too small',
       [mov(R1, R10), add(R1, -8), mov(R2, 16), call(16), exit()],
       `instruction 3: bpf_get_current_comm writes 16 bytes at r1 = 0x..., ${none} nearest is the stack of the main function (512 bytes): the access begins 504 behind its first`,
+    ],
+    [
+      'a record behind a dynptr that is kept',
+      [...reserveDynptr(8), mov(R0, 0), exit()],
+      'instruction 8: the program leaks the ring buffer record reserved at instruction 6',
+    ],
+    [
+      'a slice of a record that was submitted',
+      [...reserveDynptr(8), ...slice(8), mov(R6, R0), st('dw', R6, 0, 1), ...submitDynptr, st('dw', R6, 0, 1), exit()],
+      `instruction 18: writes 8 bytes at r6 +0 = 0x..., ${none} nearest is the context (16 bytes): the access begins 8272 before its first`,
     ],
     [
       "another program's map",
