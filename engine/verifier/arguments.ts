@@ -1,6 +1,7 @@
 import type { ArgumentType, Helper } from '../vm/index.ts';
 import { MAX_OFFSET } from './bounds.ts';
 import { checkUnmoved } from './context-memory.ts';
+import { checkDynptrMemory, dynptrArgument, endDynptr, makeDynptr } from './dynptrs.ts';
 import { Rejection } from './error.ts';
 import { iteratorArgument } from './iterators.ts';
 import { checkMapHelper } from './map-helpers.ts';
@@ -27,6 +28,8 @@ export interface CallFacts {
   callback: number | undefined;
   /** The iterator that was advanced. */
   iterator: number;
+  /** The dynptr that was read, written or sliced. */
+  dynptr: number | undefined;
   /** The variable that each CPU has. */
   variable: PerCpuTarget | undefined;
 }
@@ -120,16 +123,23 @@ export function checkArgument(
       facts.variable = value.target;
       return;
     }
+    case 'dynptr':
+      facts.dynptr = dynptrArgument(session, state, register);
+      return;
+    case 'dynptr_out':
+    case 'ringbuf_dynptr_out':
+      if (helper.name === 'bpf_dynptr_from_mem') checkDynptrMemory(state);
+      makeDynptr(session, state, step, register, type === 'ringbuf_dynptr_out');
+      return;
+    case 'ringbuf_dynptr':
+      endDynptr(session, state, register);
+      return;
     default:
       throw new Rejection(`${WORDS[type]} not supported`);
   }
 }
 
 const WORDS = {
-  dynptr: 'dynptrs are',
-  dynptr_out: 'dynptrs are',
-  ringbuf_dynptr: 'dynptrs are',
-  ringbuf_dynptr_out: 'dynptrs are',
   timer: 'timers are',
   spin_lock: 'spin locks are',
   kptr: 'kernel pointers in map values are',

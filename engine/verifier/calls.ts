@@ -39,6 +39,7 @@ function callFrom(session: Session, state: State, step: Step, helper: Helper): v
     released: 0,
     callback: undefined,
     iterator: 0,
+    dynptr: undefined,
     variable: undefined,
   };
   try {
@@ -127,7 +128,7 @@ function resultOf(session: Session, state: State, step: Step, helper: Helper, fa
       return pointer({ kind: 'record', size: facts.size }, 0, true, id);
     }
     case 'memory_or_null':
-      return memoryResult(session, `what ${helper.name} returned`, facts.size, true, true);
+      return memoryResult(session, `what ${helper.name} returned`, facts.size, true, true, facts.dynptr);
     case 'per_cpu':
     case 'per_cpu_or_null':
       return perCpuResult(session, helper, facts.variable!, returns !== 'per_cpu');
@@ -136,8 +137,15 @@ function resultOf(session: Session, state: State, step: Step, helper: Helper, fa
   }
 }
 
-function memoryResult(session: Session, what: string, size: number, nullable: boolean, writable: boolean): Pointer {
-  const target: Target = { kind: 'memory', size, writable, what };
+function memoryResult(
+  session: Session,
+  what: string,
+  size: number,
+  nullable: boolean,
+  writable: boolean,
+  owner?: number,
+): Pointer {
+  const target: Target = { kind: 'memory', size, writable, what, ...(owner !== undefined && { owner }) };
   return pointer(target, 0, nullable, nullable ? session.nextId() : 0);
 }
 

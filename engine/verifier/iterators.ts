@@ -31,6 +31,7 @@ export function iteratorArgument(
   const first = slotIndex(p.offset + bytes - 1);
   if (change === 'new') {
     session.depths[index] = Math.max(session.depths[index]!, -p.offset);
+    if (first < 0) throw new Rejection(`r${register} must point to ${bytes} bytes of stack`);
     for (let n = first; n <= last; n++) {
       if (stack[n]?.spill?.kind === 'iterator')
         throw new Rejection(`r${register} points to an iterator that is in use`);
@@ -56,7 +57,8 @@ type StackPointer = Pointer & { readonly target: { readonly kind: 'stack'; reado
 
 const isStackPointer = (p: Pointer): p is StackPointer => p.target.kind === 'stack';
 
-function stackPointer(state: State, register: number, name: string): StackPointer {
+/** A pointer to a constant place on the stack. @throws Rejection */
+export function stackPointer(state: State, register: number, name: string): StackPointer {
   const value = read(state, register);
   if (value.kind !== 'pointer' || !isStackPointer(value))
     throw new Rejection(`r${register} must point to a ${name} on the stack`);

@@ -66,7 +66,7 @@ function checkStackBounds(
   const { function: index, stack } = state.frames[frame]!;
   if (access === 'write') {
     const iterator = iteratorAt(stack, span.min, span.max - span.min + size);
-    if (iterator) throw new Rejection(`overwrites the ${iterator.name} iterator at ${framePlace(span)}`);
+    if (iterator) throw new Rejection(`overwrites the ${iterator.name} at ${framePlace(span)}`);
   }
   session.depths[index] = Math.max(session.depths[index]!, -span.min);
 }
@@ -77,7 +77,7 @@ function checkInitialised(state: State, frame: number, span: Span, size: number)
     const iterator = iteratorAt(state.frames[frame]!.stack, missing, 1);
     if (iterator) {
       throw new Rejection(
-        `reads the stack at ${framePlace({ min: missing, max: missing })}, where the ${iterator.name} iterator lies`,
+        `reads the stack at ${framePlace({ min: missing, max: missing })}, where the ${iterator.name} lies`,
       );
     }
     throw new Rejection(`reads the stack at ${framePlace({ min: missing, max: missing })}, which was never written`);

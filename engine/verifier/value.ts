@@ -19,7 +19,14 @@ export type Target =
   /** What bpf_ringbuf_reserve returned, of `size` bytes. */
   | { readonly kind: 'record'; readonly size: number }
   /** Plain bytes that lie in one piece; `what` names them in messages. */
-  | { readonly kind: 'memory'; readonly size: number; readonly writable: boolean; readonly what: string }
+  | {
+      readonly kind: 'memory';
+      readonly size: number;
+      readonly writable: boolean;
+      readonly what: string;
+      /** Id of the dynptr it is a part of. */
+      readonly owner?: number;
+    }
   /** A packet, or what lies before it (`meta`): `range` bytes from where offset is 0 are known to be there. */
   | { readonly kind: 'packet'; readonly from: 'data' | 'meta'; readonly range: number }
   | { readonly kind: 'packet_end' }
@@ -88,7 +95,13 @@ export function sameTarget(a: Target, b: Target): boolean {
     case 'record':
       return b.kind === 'record' && a.size === b.size;
     case 'memory':
-      return b.kind === 'memory' && a.size === b.size && a.writable === b.writable && a.what === b.what;
+      return (
+        b.kind === 'memory' &&
+        a.size === b.size &&
+        a.writable === b.writable &&
+        a.what === b.what &&
+        a.owner === b.owner
+      );
     case 'packet':
       return b.kind === 'packet' && a.from === b.from && a.range === b.range;
     case 'packet_end':
