@@ -12,6 +12,7 @@ import { codeOf, declareLocals, emitEntry, type FunctionKind, registersOf, type 
 import { functionGraph, type Graph, isConditional, isJump } from './graph.ts';
 import { type Layout, layOut } from './layout.ts';
 import { pushRegister } from './operands.ts';
+import { unroll } from './unroll.ts';
 import { VOID, WASM } from './wasm.ts';
 
 const [CALL, CALLX, EXIT, LDDW, MAY_GOTO] = [0x85, 0x8d, 0x95, 0x18, 0xe5] as const;
@@ -20,10 +21,11 @@ const [LOAD_ACQUIRE, STORE_RELEASE] = [0x100, 0x110] as const;
 /** Emits the body of the function that begins at a slot: locals and code (WebAssembly core specification, section 5.5.13). */
 export function emitFunction(unit: Unit, entry: number, kind: FunctionKind): void {
   const { writer, program } = unit;
-  const graph = functionGraph(program, entry);
+  const whole = functionGraph(program, entry);
+  const used = registersOf(program, whole);
+  const code = codeOf(unit, whole, used, kind);
+  const graph = unroll(program, whole);
   const layout = layOut(graph);
-  const used = registersOf(program, graph);
-  const code = codeOf(unit, graph, used, kind);
   const body = writer.open();
   declareLocals(code, kind);
   const run = (): void => {
