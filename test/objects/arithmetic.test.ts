@@ -1,15 +1,18 @@
-import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
+import { gunzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { kernelBtf } from '../../sensors/linux/index.ts';
 import { index } from '../support/loaded-object.ts';
 import { pack, text, unpack } from '../support/pack.ts';
 import { inEachPlace } from '../support/places.ts';
 
-const runningHz = (): number =>
-  Number(
-    spawnSync('zgrep', ['-h', '^CONFIG_HZ=', '/proc/config.gz'], { encoding: 'utf8' }).stdout.trim().split('=')[1],
-  );
+/** CONFIG_HZ of the running kernel. */
+function runningHz(): number {
+  const packed = '/proc/config.gz';
+  const text = existsSync(packed) ? gunzipSync(readFileSync(packed)) : readFileSync(`/boot/config-${release()}`);
+  return Number(/^CONFIG_HZ=(\d+)$/m.exec(text.toString())?.[1]);
+}
 
 inEachPlace((load) => {
   it.each([
