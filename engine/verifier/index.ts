@@ -1,3 +1,3 @@
 export type { VerifierContext } from './context.ts';
-export { type RefusalText, refusalText, VerifierError } from './error.ts';
+export { refusalText, VerifierError } from './error.ts';
 export { type Verified, verify } from './verify.ts';

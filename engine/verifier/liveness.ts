@@ -325,7 +325,7 @@ function useArguments(
 ): void {
   types.forEach((type, index) => {
     const register = index + 1;
-    use(facts, register, type !== 'anything');
+    use(facts, register, type !== 'anything' || step.helper?.callback !== undefined);
     const reads = typeof type === 'object' ? 'memory' in type && type.access === 'read' : READS.has(type);
     if (!reads) return;
     const alias = aliases.of(step.at, register);
