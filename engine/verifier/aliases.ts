@@ -43,9 +43,6 @@ export function stackAliases(flow: Flow): Aliases {
   };
 }
 
-const join = (a: number, b: number, top: number): number =>
-  a === b || b === NOT_REACHED ? a : a === NOT_REACHED ? b : top;
-
 /** @param spilled whether stack pointers are stored somewhere, so that a load of 8 bytes may bring one back */
 function analyse(flow: Flow, spilled: boolean): { table: Int32Array; spills: boolean } {
   const table = new Int32Array(flow.steps.length * COLUMNS).fill(NOT_REACHED);
@@ -69,11 +66,12 @@ function analyse(flow: Flow, spilled: boolean): { table: Int32Array; spills: boo
       let changed = false;
       for (let column = 0; column < COLUMNS; column++) {
         const before = table[next * COLUMNS + column]!;
-        const after = join(before, registers[column]!, column < REGISTERS ? ANY_STACK : NO_NUMBER);
-        if (after !== before) {
-          table[next * COLUMNS + column] = after;
-          changed = true;
-        }
+        const value = registers[column]!;
+        if (before === value || value === NOT_REACHED) continue;
+        const top = column < REGISTERS ? ANY_STACK : NO_NUMBER;
+        if (before === top) continue;
+        table[next * COLUMNS + column] = before === NOT_REACHED ? value : top;
+        changed = true;
       }
       if (changed) pending.push(next);
     }

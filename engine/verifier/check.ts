@@ -60,8 +60,7 @@ export function checkInstructions(
 function checkInstruction(instructions: readonly Instruction[], at: number, context: VerifierContext): Step {
   const instruction = instructions[at]!;
   const row = checkOpcode(instruction, context, at);
-  const fields = checkFields(instruction, row, at);
-  checkRegisters(instruction, row, fields, at);
+  checkFields(instruction, row, at);
   if (row.opcode === LDDW) checkWide(instructions, row, at);
   if (context.profile !== 'isa') checkOperand(instruction, row, at);
   return decodeStep(instructions, at, {
@@ -109,27 +108,36 @@ function refusedHere(row: Opcode, { profile, hook, level }: VerifierContext): st
   return undefined;
 }
 
-function checkFields(instruction: Instruction, row: Opcode, at: number): ReadonlySet<string> {
+/** Which fields of a row hold registers, and whether those are written to. */
+interface RowRegisters {
+  readonly fields: readonly ('dst' | 'src')[];
+  readonly writesDst: boolean;
+  readonly writesSrc: boolean;
+}
+
+function registersOf(row: Opcode): RowRegisters {
+  const used = fieldsOf(row);
+  const { class: cls, operation, fixed } = row;
+  return {
+    fields: (['dst', 'src'] as const).filter((name) => used.has(name) && fixed[name] === undefined),
+    writesDst: cls === 'alu' || cls === 'alu64' || cls === 'ldx' || cls === 'ld' || operation === 'load_acquire',
+    writesSrc: cls === 'stx' && /fetch|xchg/.test(operation) && !operation.endsWith('cmpxchg'),
+  };
+}
+
+const REGISTERS: ReadonlyMap<Opcode, RowRegisters> = new Map(OPCODES.map((row) => [row, registersOf(row)]));
+
+function checkFields(instruction: Instruction, row: Opcode, at: number): void {
   const reserved = reservedField(row, instruction);
   if (reserved) {
     throw new Rejection(`the field ${reserved.field} is reserved here and must be 0, it is ${reserved.value}`, at);
   }
-  return fieldsOf(row);
-}
-
-function checkRegisters({ dst, src }: Instruction, row: Opcode, fields: ReadonlySet<string>, at: number): void {
-  for (const [field, register] of [
-    ['dst', dst],
-    ['src', src],
-  ] as const) {
-    if (fields.has(field) && row.fixed[field] === undefined && (register < 0 || register > 10)) {
-      throw new Rejection(`there is no register r${register}; they are r0 to r10`, at);
-    }
+  const { fields, writesDst, writesSrc } = REGISTERS.get(row)!;
+  for (const field of fields) {
+    const register = instruction[field];
+    if (register < 0 || register > 10) throw new Rejection(`there is no register r${register}; they are r0 to r10`, at);
   }
-  const writesDst = row.class === 'alu' || row.class === 'alu64' || row.class === 'ldx' || row.class === 'ld';
-  const loads = row.operation === 'load_acquire';
-  const writesSrc = row.class === 'stx' && /fetch|xchg/.test(row.operation) && !row.operation.endsWith('cmpxchg');
-  if (((writesDst || loads) && dst === 10) || (writesSrc && src === 10)) {
+  if ((writesDst && instruction.dst === 10) || (writesSrc && instruction.src === 10)) {
     throw new Rejection('r10 is the frame pointer and read only; copy it to another register', at);
   }
 }
@@ -145,10 +153,13 @@ function checkWide(instructions: readonly Instruction[], row: Opcode, at: number
   }
 }
 
+const DIVISIONS: ReadonlySet<string> = new Set(['div', 'mod', 'sdiv', 'smod']);
+const SHIFTS: ReadonlySet<string> = new Set(['lsh', 'rsh', 'arsh']);
+
 function checkOperand({ imm }: Instruction, row: Opcode, at: number): void {
   if (row.source !== 'imm' || (row.class !== 'alu' && row.class !== 'alu64')) return;
-  if (/div|mod/.test(row.operation) && imm === 0) throw new Rejection('division by the constant 0', at);
-  if (/sh$/.test(row.operation) && (imm < 0 || imm >= row.width)) {
+  if (DIVISIONS.has(row.operation) && imm === 0) throw new Rejection('division by the constant 0', at);
+  if (SHIFTS.has(row.operation) && (imm < 0 || imm >= row.width)) {
     throw new Rejection(`a shift by ${imm} is not below the width of ${row.width} bits`, at);
   }
 }

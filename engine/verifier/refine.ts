@@ -1,14 +1,5 @@
 import { max, min, type Range, W32, W64, type Width } from './range.ts';
-import {
-  constant,
-  deduce,
-  fromLeast,
-  isConstant,
-  type Scalar,
-  scalarContains,
-  smallScalar,
-  UNKNOWN,
-} from './scalar.ts';
+import { atLeast, constant, deduce, isConstant, type Scalar, scalarContains, smallScalar } from './scalar.ts';
 import { refineSmall, type Small } from './small.ts';
 import { type Tnum, tnum, tnumIntersect, U32_MAX, U64_MAX } from './tnum.ts';
 
@@ -109,6 +100,10 @@ const both = (a: Scalar | undefined, b: Scalar | undefined): Refined | undefined
 
 function equal(width: 32 | 64, a: Scalar, b: Scalar): Refined | undefined {
   if (width === 64 && isConstant(b)) return scalarContains(a, b) ? [b, b] : undefined;
+  if (isConstant(b) && a.wide.umax <= U32_MAX) {
+    const exact = constant(b.bits.value & U32_MAX);
+    return scalarContains(a, exact) ? [exact, b] : undefined;
+  }
   const [ra, rb] = [rangeOf(width, a), rangeOf(width, b)];
   const range: Range = {
     umin: max(ra.umin, rb.umin),
@@ -134,7 +129,8 @@ function unequal(width: 32 | 64, a: Scalar, b: Scalar): Refined | undefined {
 function without(w: Width, s: Scalar, other: Range): Scalar | undefined {
   if (other.umin !== other.umax) return s;
   const r = rangeOf(w.bits, s);
-  const [u, v] = [other.umin, other.smin];
+  const { umin: u, smin: v } = other;
+  if (r.umin !== u && r.umax !== u && r.smin !== v && r.smax !== v) return s;
   const range: Range = {
     umin: r.umin === u ? u + 1n : r.umin,
     umax: r.umax === u ? u - 1n : r.umax,
@@ -158,7 +154,10 @@ function greater(
     const umin = max(ra.umin, rb.umin + strict);
     const umax = min(rb.umax, ra.umax - strict);
     if (umin > ra.umax || umax < rb.umin) return undefined;
-    if (width === 64 && a === UNKNOWN && isConstant(b) && umin <= W64.smax) return [fromLeast(umin), b];
+    if (isConstant(b)) {
+      const raised = atLeast(a, width, umin);
+      if (raised) return [raised, b];
+    }
     return both(withRange(width, a, { ...ra, umin }), withRange(width, b, { ...rb, umax }));
   }
   const smin = max(ra.smin, rb.smin + strict);

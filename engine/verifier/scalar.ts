@@ -177,9 +177,6 @@ function toLow(w: Range, l: Range): Range {
   return umin === l.umin && umax === l.umax && smin === l.smin && smax === l.smax ? l : { umin, umax, smin, smax };
 }
 
-/** Numbers of which only is known that they are `umin` or greater; `umin` isn't negative as a signed number. */
-export const fromLeast = (umin: bigint): Scalar => scalar(TNUM_UNKNOWN, { ...W64.full, umin }, W32.full, 0);
-
 /** Numbers from `umin` to `umax`. */
 export const unsignedRange = (umin: bigint, umax: bigint): Scalar =>
   fromParts(TNUM_UNKNOWN, { ...W64.full, umin, umax }, W32.full);
@@ -195,6 +192,23 @@ export const LOADED: Readonly<Record<number, Scalar>> = {
   4: unsignedRange(0n, U32_MAX),
   8: UNKNOWN,
 };
+
+const WORD = LOADED[4]!;
+
+/**
+ * A number of which nothing is known but its size of 32 or 64 bits, when a comparison of `width` bits has shown that it is `umin` or
+ * greater; undefined for others, and for bounds of more than 31 bits.
+ */
+export function atLeast(s: Scalar, width: 32 | 64, umin: bigint): Scalar | undefined {
+  if (umin > S32_MAX) return undefined;
+  if (s.bits === WORD.bits && s.wide === WORD.wide && s.low === WORD.low) {
+    const wide = { umin, umax: U32_MAX, smin: umin, smax: U32_MAX };
+    return scalar(s.bits, wide, { ...W32.full, umin }, s.id);
+  }
+  if (s.bits !== TNUM_UNKNOWN || s.wide !== W64.full || s.low !== W32.full) return undefined;
+  if (width === 64) return scalar(TNUM_UNKNOWN, { ...W64.full, umin }, W32.full, s.id);
+  return scalar(TNUM_UNKNOWN, { ...W64.full, umin, smin: W64.smin + umin }, { ...W32.full, umin }, s.id);
+}
 
 /** What a sign-extending load of 1, 2 or 4 bytes gives. */
 export const LOADED_SIGNED: Readonly<Record<number, Scalar>> = {
