@@ -201,7 +201,10 @@ export const emitIsMemfd = (out: Emitter, slot: 'file' | 'inode', otherwise: str
   );
 };
 
-/** Fills in both ends of the sock whose address is in STACK.socket, and the type character of its family. */
+/**
+ * Fills in both ends of the sock whose address is in STACK.socket, and the type character of its family. A socket without one has
+ * none; newer kernels insist on the comparison.
+ */
 export const emitSocketEnds = (out: Emitter): void => {
   const [six, unix, end] = [out.fresh('sock.six'), out.fresh('sock.unix'), out.fresh('sock.end')];
   const common = 'sock.__sk_common';
@@ -211,6 +214,8 @@ export const emitSocketEnds = (out: Emitter): void => {
   ];
   out.emit(
     comment('both ends of the socket'),
+    ldx('dw', R1, R10, STACK.socket),
+    jeq(R1, 0, end),
     st('dw', R10, STACK.length, 0),
     ...probeFieldAt(STACK.length, 2, STACK.socket, `${common}.skc_family`),
     ldx('h', R9, R10, STACK.length),
