@@ -14,8 +14,18 @@ import {
   W64,
   type Width,
 } from './range.ts';
-import { constant, fromParts, isConstant, LOADED, type Scalar, smallScalar, UNKNOWN, zeroExtend } from './scalar.ts';
-import { calculateSmall } from './small.ts';
+import {
+  constant,
+  fromParts,
+  isConstant,
+  isUnknown,
+  LOADED,
+  type Scalar,
+  smallScalar,
+  UNKNOWN,
+  zeroExtend,
+} from './scalar.ts';
+import { calculateSmall, deduceSmall } from './small.ts';
 import {
   TNUM_UNKNOWN,
   type Tnum,
@@ -108,12 +118,35 @@ const LOW_FROM_LOW: ReadonlySet<Operator> = new Set(['add', 'sub', 'mul', 'or', 
 
 const lowParts = (s: Scalar): Parts => ({ bits: tnumLow(s.bits, 32), range: s.low });
 
+/** Common operations on numbers of which nothing is known, and masks of any; undefined for others. */
+function calculateUnknown(operation: Operator, width: 32 | 64, a: Scalar, b: Scalar): Scalar | undefined {
+  switch (operation) {
+    case 'add':
+    case 'sub':
+    case 'xor':
+      if (!isUnknown(a) && !isUnknown(b)) return undefined;
+      return width === 64 ? UNKNOWN : LOADED[4];
+    case 'and': {
+      const mask = b.small;
+      if (mask?.mask !== 0 || a.small || isConstant(a)) return undefined;
+      const known = isUnknown(a) ? 0 : Number(a.bits.value & BigInt(mask.value));
+      const unknown = isUnknown(a) ? mask.value : Number(a.bits.mask & BigInt(mask.value));
+      const masked = deduceSmall(known, unknown, 0, mask.value);
+      return masked && smallScalar(masked);
+    }
+    default:
+      return undefined;
+  }
+}
+
 /** What is known of `a operation b` (RFC 9669, section 4.1). */
 export function calculate(operation: Operator, width: 32 | 64, a: Scalar, b: Scalar): Scalar {
   if (a.small && b.small) {
     const found = calculateSmall(operation, width, a.small, b.small);
     if (found) return smallScalar(found);
   }
+  const quick = calculateUnknown(operation, width, a, b);
+  if (quick) return quick;
   if (isConstant(a) && isConstant(b)) return constant(evaluate(operation, width, a.bits.value, b.bits.value));
   const transfer = TRANSFERS[operation];
   if (width === 32) {

@@ -46,7 +46,8 @@ export const namesFunction = (step: Step): boolean =>
  * @throws Rejection
  */
 export function controlFlow(all: readonly (Step | undefined)[], lenient: boolean): Flow {
-  const arrivals = reach(all);
+  const after = all.map((step) => (step ? successors(step) : NOWHERE));
+  const arrivals = reach(all, after);
   const steps = lenient ? all.map((step) => (step && arrivals[step.at] === 0 ? undefined : step)) : all;
   const starts = new Set([0]);
   for (const step of steps) if (step && namesFunction(step)) starts.add(step.target);
@@ -72,7 +73,6 @@ export function controlFlow(all: readonly (Step | undefined)[], lenient: boolean
   arrivals.forEach((count, at) => {
     if (count > 1) joins.add(at);
   });
-  const after = steps.map((step) => (step ? successors(step) : NOWHERE));
   return { steps, functions, functionOf, joins, successors: ({ at }) => after[at]! };
 }
 
@@ -112,7 +112,7 @@ function checkEnds(
 }
 
 /** Counts the ways into each slot. */
-function reach(steps: readonly (Step | undefined)[]): Int32Array {
+function reach(steps: readonly (Step | undefined)[], after: readonly (readonly number[])[]): Int32Array {
   const arrivals = new Int32Array(steps.length);
   const pending = [0];
   arrivals[0] = 1;
@@ -123,7 +123,7 @@ function reach(steps: readonly (Step | undefined)[]): Int32Array {
     const step = steps[at];
     if (!step) continue;
     if (namesFunction(step)) arrive(step.target);
-    for (const next of successors(step)) if (next < steps.length) arrive(next);
+    for (const next of after[at]!) if (next < steps.length) arrive(next);
   }
   return arrivals;
 }

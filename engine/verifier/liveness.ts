@@ -55,7 +55,7 @@ export function liveness(flow: Flow, context: VerifierContext): Liveness {
 /** @param readers undefined while they are looked for: then nothing is said of what goes to other frames */
 function analyse(flow: Flow, aliases: Aliases, context: VerifierContext, readers: Readers | undefined): Int32Array {
   const table = new Int32Array(flow.steps.length * FIELDS);
-  const predecessors = predecessorsOf(flow);
+  const { start, list } = predecessorsOf(flow);
   const pending: number[] = [];
   const queued = new Uint8Array(flow.steps.length);
   const enqueue = (at: number): void => {
@@ -69,7 +69,8 @@ function analyse(flow: Flow, aliases: Aliases, context: VerifierContext, readers
     const step = flow.steps[at]!;
     const facts = after(step, flow, table);
     transfer(step, facts, { aliases, context, flow, table, readers });
-    if (write(table, at, facts)) for (const before of predecessors[at]!) enqueue(before);
+    if (!write(table, at, facts)) continue;
+    for (let n = start[at]!; n < start[at + 1]!; n++) enqueue(list[n]!);
   }
   return table;
 }
@@ -93,15 +94,31 @@ function findReaders(flow: Flow, aliases: Aliases, table: Int32Array, readers: R
   }
 }
 
-/** Slots to look at again when what is live at a slot changes: those that lead to it, and for a function's start its calls. */
-function predecessorsOf(flow: Flow): readonly (readonly number[])[] {
-  const predecessors = flow.steps.map((): number[] => []);
-  for (const step of flow.steps) {
-    if (!step) continue;
-    for (const next of flow.successors(step)) predecessors[next]!.push(step.at);
-    if (step.kind === 'call') predecessors[step.target]!.push(step.at);
-  }
-  return predecessors;
+/** Slots to look at again when what is live at a slot changes: `list` from `start[at]` to `start[at + 1]`. */
+interface Predecessors {
+  readonly start: Int32Array;
+  readonly list: Int32Array;
+}
+
+/** Those that lead to a slot, and for a function's start its calls. */
+function predecessorsOf(flow: Flow): Predecessors {
+  const start = new Int32Array(flow.steps.length + 2);
+  const each = (visit: (to: number, from: number) => void): void => {
+    for (const step of flow.steps) {
+      if (!step) continue;
+      for (const next of flow.successors(step)) visit(next, step.at);
+      if (step.kind === 'call') visit(step.target, step.at);
+    }
+  };
+  each((to) => {
+    start[to + 2]!++;
+  });
+  for (let at = 2; at < start.length; at++) start[at]! += start[at - 1]!;
+  const list = new Int32Array(start[start.length - 1]!);
+  each((to, from) => {
+    list[start[to + 1]!++] = from;
+  });
+  return { start, list };
 }
 
 function after(step: Step, flow: Flow, table: Int32Array): Facts {

@@ -90,6 +90,9 @@ const SMALL: readonly Scalar[] = Array.from({ length: 256 }, (_, n) => newConsta
 export const constant = (value: bigint): Scalar =>
   value >= 0n && value < 256n ? SMALL[Number(value)]! : newConstant(value);
 
+/** Whether a number is one of which nothing is known, as far as that shows at a glance. */
+export const isUnknown = (s: Scalar): boolean => s.bits === TNUM_UNKNOWN && s.wide === W64.full && s.low === W32.full;
+
 export const isConstant = (s: Scalar): boolean => (s.small ? s.small.mask === 0 : s.bits.mask === 0n);
 
 /** Joins what bits and bounds say of each other; undefined where no number fits all of them. */
@@ -205,7 +208,7 @@ export function atLeast(s: Scalar, width: 32 | 64, umin: bigint): Scalar | undef
     const wide = { umin, umax: U32_MAX, smin: umin, smax: U32_MAX };
     return scalar(s.bits, wide, { ...W32.full, umin }, s.id);
   }
-  if (s.bits !== TNUM_UNKNOWN || s.wide !== W64.full || s.low !== W32.full) return undefined;
+  if (!isUnknown(s)) return undefined;
   if (width === 64) return scalar(TNUM_UNKNOWN, { ...W64.full, umin }, W32.full, s.id);
   return scalar(TNUM_UNKNOWN, { ...W64.full, umin, smin: W64.smin + umin }, { ...W32.full, umin }, s.id);
 }
@@ -221,6 +224,7 @@ export const LOADED_SIGNED: Readonly<Record<number, Scalar>> = {
 export function zeroExtend32(s: Scalar): Scalar {
   if (s.small) return s;
   if (s.wide.umax <= U32_MAX) return s;
+  if (isUnknown(s)) return WORD;
   return fromParts(tnumLow(s.bits, 32), { ...W64.full, umin: s.low.umin, umax: s.low.umax }, s.low);
 }
 
