@@ -4,19 +4,19 @@ import type { VerifierContext } from './context.ts';
 import { type Flow, namesFunction } from './flow.ts';
 import { foreignPointers } from './foreign.ts';
 import { isAny } from './functions.ts';
+import {
+  type Facts,
+  isExact,
+  kill,
+  killSlot,
+  slotExact,
+  slotSpan,
+  use,
+  useAllSlots,
+  useSlot,
+  useSpan,
+} from './live-facts.ts';
 import type { Step } from './step.ts';
-
-/** Bits of registers r0 to r9, and of stack slots: 32 in each of two words, slot 0 being the 8 bytes below r10. */
-interface Facts {
-  /** Registers that are read later. */
-  registers: number;
-  /** Those of them whose number decides whether the program is safe: it becomes an address, a size, a jump or a result. */
-  exact: number;
-  slots: number;
-  slotsHigh: number;
-  slotsExact: number;
-  slotsExactHigh: number;
-}
 
 /** What of a frame matters from a slot on. What doesn't may differ between two states that are taken for the same. */
 export interface Liveness {
@@ -155,17 +155,6 @@ function write(table: Int32Array, at: number, facts: Facts): boolean {
   return true;
 }
 
-const use = (facts: Facts, register: number, exact: boolean): void => {
-  if (register > 9) return;
-  facts.registers |= 1 << register;
-  if (exact) facts.exact |= 1 << register;
-};
-const kill = (facts: Facts, registers: number): void => {
-  facts.registers &= ~registers;
-  facts.exact &= ~registers;
-};
-const isExact = (facts: Facts, register: number): boolean => ((facts.exact >>> register) & 1) === 1;
-
 interface Analysis {
   readonly aliases: Aliases;
   readonly context: VerifierContext;
@@ -263,42 +252,6 @@ function useCallback(step: Step, facts: Facts, { aliases, flow, readers }: Analy
   useAllSlots(facts, start === undefined || needsExact(facts, readers, flow.functionOf[start]!));
 }
 
-function useAllSlots(facts: Facts, exact: boolean): void {
-  facts.slots = facts.slotsHigh = -1;
-  if (exact) facts.slotsExact = facts.slotsExactHigh = -1;
-}
-
-function useSlot(facts: Facts, index: number, exact: boolean): void {
-  const bit = 1 << (index & 31);
-  if (index < 32) {
-    facts.slots |= bit;
-    if (exact) facts.slotsExact |= bit;
-  } else {
-    facts.slotsHigh |= bit;
-    if (exact) facts.slotsExactHigh |= bit;
-  }
-}
-
-function killSlot(facts: Facts, index: number): void {
-  const bit = 1 << (index & 31);
-  if (index < 32) {
-    facts.slots &= ~bit;
-    facts.slotsExact &= ~bit;
-  } else {
-    facts.slotsHigh &= ~bit;
-    facts.slotsExactHigh &= ~bit;
-  }
-}
-
-const slotExact = (facts: Facts, index: number): boolean =>
-  (((index < 32 ? facts.slotsExact : facts.slotsExactHigh) >>> (index & 31)) & 1) === 1;
-
-/** Indexes of the first and last 8-byte slot that `size` bytes at `offset` from r10 touch; the lower address has the higher index. */
-const slotSpan = (offset: number, size: number): readonly [low: number, high: number] => [
-  Math.max(0, (-(offset + size - 1) - 1) >> 3),
-  Math.min(63, (-offset - 1) >> 3),
-];
-
 function readStack(facts: Facts, alias: number, step: Step, exact: boolean): void {
   if (alias === NO_STACK) return;
   if (alias === ANY_STACK) {
@@ -366,10 +319,4 @@ function argumentBytes(
   const handle = aliases.number(at, types.indexOf('map') + 1);
   const spec = handle === undefined ? undefined : context.map(handle);
   return type === 'map_key' ? spec?.keySize : spec?.valueSize;
-}
-
-function useSpan(facts: Facts, offset: number, size: number): void {
-  if (size <= 0) return;
-  const [low, high] = slotSpan(offset, size);
-  for (let index = low; index <= high; index++) useSlot(facts, index, false);
 }
