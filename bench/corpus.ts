@@ -60,18 +60,21 @@ export const ruleCorpus = (btf: Btf): readonly CorpusProgram[] => {
     processed: () =>
       asked(() => {
         const maps = new Map(object.maps.map((spec) => [spec.name, createLinuxMap(spec)]));
-        const attachBtfId = btfIdOf('typedef', program.hook.replace('tp_btf/', 'btf_trace_'));
-        const loaded = loadLinuxProgram({
-          name: 'rules',
-          programType: 'tracing',
-          attachType: 23,
-          ...(attachBtfId !== undefined && { attachBtfId }),
-          instructions: relocate(program, (name) => maps.get(name)?.fd, btf),
-        });
-        const { verified } = loaded;
-        loaded.close();
-        for (const map of maps.values()) map.close();
-        return verified;
+        try {
+          const attachBtfId = btfIdOf('typedef', program.hook.replace('tp_btf/', 'btf_trace_'));
+          const loaded = loadLinuxProgram({
+            name: 'rules',
+            programType: 'tracing',
+            attachType: ATTACH_TYPES.trace_raw_tp,
+            ...(attachBtfId !== undefined && { attachBtfId }),
+            instructions: relocate(program, (name) => maps.get(name)?.fd, btf),
+          });
+          const { verified } = loaded;
+          loaded.close();
+          return verified;
+        } finally {
+          for (const map of maps.values()) map.close();
+        }
       }),
   }));
 };
