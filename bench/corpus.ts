@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Instruction } from '../engine/isa/index.ts';
 import {
+  ATTACH_TYPES,
   type Btf,
   HOOKS,
   hookOfSection,
