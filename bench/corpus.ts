@@ -3,7 +3,6 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Instruction } from '../engine/isa/index.ts';
 import {
-  ATTACH_TYPES,
   type Btf,
   HOOKS,
   hookOfSection,
@@ -20,6 +19,8 @@ import { btfIdOf, createLinuxMap, kernelConfig, loadElfLinux, loadLinuxProgram }
 import { library } from './agent.ts';
 
 const CLANG = 'clang-19';
+/** enum bpf_attach_type of include/uapi/linux/bpf.h. */
+const BPF_TRACE_RAW_TP = 23;
 
 /** A program as the verifier takes it, and what the running kernel's says of it. */
 export interface CorpusProgram {
@@ -66,7 +67,7 @@ export const ruleCorpus = (btf: Btf): readonly CorpusProgram[] => {
           const loaded = loadLinuxProgram({
             name: 'rules',
             programType: 'tracing',
-            attachType: ATTACH_TYPES.trace_raw_tp,
+            attachType: BPF_TRACE_RAW_TP,
             ...(attachBtfId !== undefined && { attachBtfId }),
             instructions: relocate(program, (name) => maps.get(name)?.fd, btf),
           });
