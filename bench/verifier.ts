@@ -30,8 +30,8 @@ const exploredOf = ({ name, instructions, context, processed }: CorpusProgram, c
   };
 };
 
-/** Nanoseconds for each instruction explored, over all programs of a corpus. */
-const speedOf = (name: string, programs: readonly CorpusProgram[], samples: number): Measurement => {
+/** Nanoseconds for each instruction explored, over all programs of a part of the corpus, or of the whole, which has a target. */
+const speedOf = (name: string, programs: readonly CorpusProgram[], samples: number, whole = false): Measurement => {
   const total = programs.reduce((sum, { instructions, context }) => sum + verify(instructions, context).explored, 0);
   const values: number[] = [];
   for (let round = -WARM_UP; round < samples; round++) {
@@ -41,15 +41,13 @@ const speedOf = (name: string, programs: readonly CorpusProgram[], samples: numb
     if (round >= 0) values.push(spent / total);
   }
   const middle = rounded(median(values));
-  const target = { most: MOST_NANOSECONDS, of: 'median' } as const;
   return {
     suite,
     name: `time: ${name} (${programs.length} programs, ${total} instructions explored)`,
     unit: 'ns/instruction',
     median: middle,
     samples,
-    target,
-    met: middle <= MOST_NANOSECONDS,
+    ...(whole && { target: { most: MOST_NANOSECONDS, of: 'median' }, met: middle <= MOST_NANOSECONDS }),
   };
 };
 
@@ -61,6 +59,10 @@ export const verifier = (samples: number): Promise<readonly Measurement[]> => {
   const rules = ruleCorpus(btf);
   const objects = objectCorpus(btf);
   const explored = [...rules, ...objects].map((program) => exploredOf(program, reason === undefined));
-  const speed = [speedOf('the compiled rules', rules, samples), speedOf('C objects', objects, samples)];
+  const speed = [
+    speedOf('all', [...rules, ...objects], samples, true),
+    speedOf('the compiled rules', rules, samples),
+    speedOf('C objects', objects, samples),
+  ];
   return Promise.resolve([...explored, ...speed]);
 };
