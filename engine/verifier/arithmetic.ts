@@ -131,7 +131,8 @@ function calculateUnknown(operation: Operator, width: 32 | 64, a: Scalar, b: Sca
       if (mask?.mask !== 0 || a.small || isConstant(a)) return undefined;
       const known = isUnknown(a) ? 0 : Number(a.bits.value & BigInt(mask.value));
       const unknown = isUnknown(a) ? mask.value : Number(a.bits.mask & BigInt(mask.value));
-      const masked = deduceSmall(known, unknown, 0, mask.value);
+      const most = a.low.umax < BigInt(mask.value) ? Number(a.low.umax) : mask.value;
+      const masked = deduceSmall(known, unknown, 0, most);
       return masked && smallScalar(masked);
     }
     default:
