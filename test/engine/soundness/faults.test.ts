@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -40,6 +41,11 @@ test.each(chosen)(
   },
   PATIENCE,
 );
+
+test.each(names)('what is planted has its place in the source: %s', (name) => {
+  const { file, find } = FAULTS[name]!;
+  expect(readFileSync(join(ROOT, file), 'utf8').split(find)).toHaveLength(2);
+});
 
 test('there are ten faults at least, in the verifier and in the JIT', () => {
   expect(names.length).toBeGreaterThanOrEqual(10);

@@ -54,13 +54,13 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   'JIT: signed loads of a byte are unsigned': {
     file: `${JIT}/access.ts`,
-    find: '145: WASM.i64_load8_s',
-    replace: '145: WASM.i64_load8_u',
+    find: '[0x91, WASM.i64_load8_s]',
+    replace: '[0x91, WASM.i64_load8_u]',
   },
   'JIT: a signed comparison is unsigned': {
     file: `${JIT}/conditions.ts`,
-    find: '96: [WASM.i64_gt_s, WASM.i64_le_s]',
-    replace: '96: [WASM.i64_gt_u, WASM.i64_le_u]',
+    find: '[0x60, [WASM.i64_gt_s, WASM.i64_le_s]]',
+    replace: '[0x60, [WASM.i64_gt_u, WASM.i64_le_u]]',
   },
   'JIT: an atomic operation fetches what it wrote': {
     file: `${JIT}/atomics.ts`,
