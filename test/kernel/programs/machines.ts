@@ -2,7 +2,16 @@ import { BPF_PSEUDO_CALL, BPF_PSEUDO_FUNC, type Instruction, LDDW } from '../../
 import { createMap, isRingBuffer } from '../../../engine/maps/index.ts';
 import { type Btf, createBtfBuilder } from '../../../engine/object/index.ts';
 import { type Verified, VerifierError, verify } from '../../../engine/verifier/index.ts';
-import { createInterpreter, createJit, Fault, helperById, KERNEL_BASE_HIGH, Memory } from '../../../engine/vm/index.ts';
+import {
+  createInterpreter,
+  createJit,
+  Fault,
+  helperById,
+  type Interpreter,
+  type Jit,
+  KERNEL_BASE_HIGH,
+  Memory,
+} from '../../../engine/vm/index.ts';
 import {
   BpfError,
   createLinuxMap,
@@ -260,6 +269,23 @@ export function createOurSide(
   let packet = { offset: 0, length: 0 };
   let executed = 0;
   const environment = testEnvironment({ memory, packet: () => packet }, Object.values(maps));
+  const newMachine = (program: Verified, { hook, contextBytes, packet }: Profile): Jit | Interpreter => {
+    if (engine === 'jit') return createJit(program, environment);
+    const writable = hook.context?.kind === 'memory' ? hook.context.writable : packet?.given.length !== 0;
+    return createInterpreter(program, environment, {
+      maxInstructions: 8_000_000,
+      checked: { context: { bytes: contextBytes, writable } },
+    });
+  };
+  /** The machine of the last program, which mostly runs on several inputs. */
+  let latest: { readonly program: Verified; readonly machine: Jit | Interpreter } | undefined;
+  const machineOf = (program: Verified, profile: Profile): Jit | Interpreter => {
+    if (latest?.program !== program) {
+      latest?.machine.close();
+      latest = { program, machine: newMachine(program, profile) };
+    }
+    return latest.machine;
+  };
   return {
     verify(instructions, { hook }) {
       try {
@@ -282,15 +308,7 @@ export function createOurSide(
       shifted?.setHigh(!profile.packet);
       memory.bytes.set(ourContext(profile, input, shifted?.low(packet.offset) ?? packet.offset), at);
       memory.bytes.set(input.packet, packet.offset);
-      const { context } = profile.hook;
-      const writable = context?.kind === 'memory' ? context.writable : profile.packet?.given.length !== 0;
-      const machine =
-        engine === 'jit'
-          ? createJit(program as Verified, environment)
-          : createInterpreter(program as Verified, environment, {
-              maxInstructions: 8_000_000,
-              checked: { context: { bytes: profile.contextBytes, writable } },
-            });
+      const machine = machineOf(program as Verified, profile);
       let result: string;
       try {
         result = `${Number(BigInt.asUintN(32, machine.run(memory.address(at), BigInt(profile.contextBytes))))}`;
@@ -299,7 +317,6 @@ export function createOurSide(
         result = error.message.includes('was stopped after') ? TOO_LONG : `fault: ${error.message}`;
       } finally {
         executed = 'executed' in machine ? machine.executed : 0;
-        machine.close();
       }
       const records: string[] = [];
       ring.consume((record) => void records.push(hex(record)));
@@ -314,6 +331,6 @@ export function createOurSide(
     get executed() {
       return executed;
     },
-    close() {},
+    close: () => latest?.machine.close(),
   };
 }
