@@ -42,9 +42,10 @@ describe.skipIf(kernelSkip())('the running kernel', () => {
     expect(outcome.memory).toEqual(memoryAfter);
     // Kernels without this table log only what they explore.
     if (!outcome.log.includes('Live regs before insn:')) return;
-    expect(encode(parseAssembly(outcome.log).instructions)).toEqual(
-      encode(inSyscallProgram(decode(bytes), memory.length)),
-    );
+    const read = encode(parseAssembly(outcome.log).instructions);
+    const expected = encode(inSyscallProgram(decode(bytes), memory.length));
+    // The longest programs have 300 KB, which toEqual would walk through number by number.
+    if (Buffer.compare(read, expected) !== 0) expect(read).toEqual(expected);
   });
 
   test.each(own.filter(({ refusedByKernel }) => refusedByKernel))(
