@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { asm } from '../../cli/bpf-asm.ts';
+import { runProgram } from '../../cli/bpf-run.ts';
+import { verifyPrograms } from '../../cli/bpf-verify.ts';
 import { OPCODES, parseAssembly } from '../../engine/isa/index.ts';
 import { MAP_TYPE_IDS } from '../../engine/object/index.ts';
 import { HELPERS, KFUNCS } from '../../engine/vm/index.ts';
-import { runOn } from '../conformance/machines.ts';
+import { printed } from '../support/output.ts';
 
 interface Generator {
   ebpfDocument(text: string, machine: object): string;
@@ -46,11 +49,19 @@ it('the notations of both columns read as the same instruction', () => {
   }
 });
 
-it('its program does what it says', () => {
-  const program = /A program:\n\n```\n(.*?)```/s.exec(written)?.[1] ?? '';
-  const { instructions } = parseAssembly(program);
-  expect(runOn('interpreter', instructions, Uint8Array.of(5, 1, 0, 0)).r0).toBe(2n * 261n);
-  expect(runOn('interpreter', instructions, Uint8Array.of(5, 1)).r0).toBe(0n);
+it('its program is accepted and does what it says', () => {
+  const bytes = new TextEncoder().encode(/A program:\n\n```\n(.*?)```/s.exec(written)?.[1]);
+  const program = { name: 'program.s', bytes };
+  expect(printed((output) => verifyPrograms(program, { memory: 64 }, output))).toMatchObject({ code: 0 });
+  const hex = {
+    name: 'program.hex',
+    bytes: new TextEncoder().encode(printed((output) => asm(program, {}, output)).text),
+  };
+  for (const engine of ['interpreter', 'jit'] as const) {
+    const run = (memory: string) => printed((output) => runProgram(hex, memory, { engine }, output));
+    expect(run('05010000')).toEqual({ code: 0, text: '20a\n' });
+    expect(run('0501')).toEqual({ code: 0, text: '0\n' });
+  }
 });
 
 it('its mistake is told as it says', () => {
