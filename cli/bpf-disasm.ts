@@ -43,6 +43,7 @@ export const disasm = (input: Input, { section }: DisasmOptions, output: Output)
       content.kind === 'code'
         ? lenient(content.bytes, input.name)
         : assembled(content.text, input.name, output.paint.colour).instructions;
+    if (instructions.length === 0) throw new CliError(`${input.name} has no instruction`, EXIT.usage);
     printCode(instructions, output);
     return EXIT.fine;
   }

@@ -62,7 +62,7 @@ export const typeHook = (type: string, btf: Btf): Hook => {
   const names = ['isa', ...Object.keys(PROGRAM_TYPES)];
   const near = nearest(type, names);
   throw new CliError(
-    `there is no program type "${type}"${near === undefined ? '' : `; did you mean "${near}"?`}; there are ${names.join(', ')}`,
+    `there is no program type "${type}"${near === undefined ? '.' : `; did you mean "${near}"?`} There are ${names.join(', ')}`,
     EXIT.usage,
   );
 };

@@ -25,7 +25,7 @@ export const chosenPrograms = (object: ElfObject, wanted: string | undefined): r
   const names = [...new Set(object.programs.flatMap(({ hook, name }) => [hook, name]))];
   const near = nearest(wanted, names);
   throw new CliError(
-    `${object.name} has no section or program "${wanted}"${near === undefined ? '' : `; did you mean "${near}"?`}; it has ${object.programs.map(({ hook, name }) => `${name} (${hook})`).join(', ')}`,
+    `${object.name} has no section or program "${wanted}"${near === undefined ? '.' : `; did you mean "${near}"?`} It has ${object.programs.map(({ hook, name }) => `${name} (${hook})`).join(', ')}`,
     EXIT.usage,
   );
 };

@@ -46,6 +46,7 @@ export const formatDiagnostic = (diagnostic: Diagnostic, { colour, source }: Dia
   }
   if (field !== undefined && !message.includes(field)) lines.push(`  in ${field}`);
   if (expected !== undefined && !message.includes(expected)) lines.push(`  expected ${expected}`);
-  if (nearest !== undefined && !message.includes(`"${nearest}"`)) lines.push(`  did you mean "${nearest}"?`);
+  const said = [`"${nearest}"`, `'${nearest}'`].some((quoted) => message.includes(quoted));
+  if (nearest !== undefined && !said) lines.push(`  did you mean "${nearest}"?`);
   return lines.join('\n');
 };

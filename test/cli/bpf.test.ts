@@ -73,11 +73,9 @@ program.s:2:3: error[assembly]: there is no register r11; they are r0 to r10
 program.s:3:3: error[assembly]: expected an instruction, found 'cal'; did you mean 'call'?
     3 |   cal bpf_ktime_get_n
       |   ^
-  did you mean "call"?
 program.s:4:8: error[assembly]: there is no label and no helper 'bpf_ktime_get_n'; did you mean 'bpf_ktime_get_ns'?
     4 |   call bpf_ktime_get_n
       |        ^
-  did you mean "bpf_ktime_get_ns"?
 program.s:5:8: error[assembly]: there is no label 'on'
     5 |   goto on
       |        ^`,
@@ -138,6 +136,7 @@ describe('bpf disasm', () => {
   });
 
   it.each([
+    ['nothing', '', undefined, 'program.s has no instruction'],
     [
       'what is no instruction',
       'ff 00 00 00 00 00 00 00',
@@ -216,7 +215,7 @@ describe('bpf verify', () => {
     [
       'an unknown type',
       { type: 'kprob' },
-      'there is no program type "kprob"; did you mean "kprobe"?; there are isa, socket_filter, kprobe, ',
+      'there is no program type "kprob"; did you mean "kprobe"? There are isa, socket_filter, kprobe, ',
     ],
     [
       'a type that hooks make different',
@@ -354,7 +353,7 @@ pid (raw_tp/sys_exit): accepted, 3 instructions explored, no stack
       code: 2,
       text: '',
       error:
-        'object.o has no section or program "raw_tp/sys_entr"; did you mean "raw_tp/sys_enter"?; it has pass (xdp), careless (raw_tp/sys_enter), pid (raw_tp/sys_exit)',
+        'object.o has no section or program "raw_tp/sys_entr"; did you mean "raw_tp/sys_enter"? It has pass (xdp), careless (raw_tp/sys_enter), pid (raw_tp/sys_exit)',
     });
   });
 
@@ -454,7 +453,6 @@ describe('the command as it is built', () => {
 program.s:2:1: error[assembly]: expected an instruction, found 'exut'; did you mean 'exit'?
     2 | exut
       | ^
-  did you mean "exit"?
 `,
     });
     expect(await shrike('bpf', 'verify', join(folder, 'missing.o'))).toEqual({
