@@ -68,6 +68,17 @@ function step(budget: Budget, level: number, id: number): void {
   if (--budget.steps < 0 || level <= 0) throw new BtfError(`BTF type ${id} is nested too deeply to be compared`);
 }
 
+type Signature = Extract<BtfType, { kind: 'func_proto' }>;
+
+function signaturesAgree(a: Signature, b: Signature, both: (mine: number, theirs: number) => boolean): boolean {
+  const theirs = b.parameters;
+  return (
+    a.parameters.length === theirs.length &&
+    a.parameters.every(({ type }, index) => both(type, theirs[index]!.type)) &&
+    both(a.returns, b.returns)
+  );
+}
+
 /** Whether two types are of the same kind all the way through pointers, arrays and functions (bpf_core_types_are_compat). */
 export function typesAreCompatible(pair: TypePair): boolean {
   return compatible(pair, MAX_DEPTH, { steps: MAX_STEPS });
@@ -93,13 +104,8 @@ function compatible({ local, localId, target, targetId }: TypePair, level: numbe
       return b.kind === 'pointer' && both(a.target, b.target);
     case 'array':
       return b.kind === 'array' && both(a.element, b.element);
-    case 'func_proto': {
-      if (b.kind !== 'func_proto' || a.parameters.length !== b.parameters.length) return false;
-      const theirs = b.parameters;
-      return (
-        a.parameters.every(({ type }, index) => both(type, theirs[index]?.type ?? 0)) && both(a.returns, b.returns)
-      );
-    }
+    case 'func_proto':
+      return b.kind === 'func_proto' && signaturesAgree(a, b, both);
     default:
       return false;
   }
@@ -154,13 +160,8 @@ function matches(
       return b.kind === 'pointer' && both(a.target, b.target, true);
     case 'array':
       return b.kind === 'array' && a.length === b.length && both(a.element, b.element);
-    case 'func_proto': {
-      if (b.kind !== 'func_proto' || a.parameters.length !== b.parameters.length) return false;
-      const theirs = b.parameters;
-      return (
-        a.parameters.every(({ type }, index) => both(type, theirs[index]?.type ?? 0)) && both(a.returns, b.returns)
-      );
-    }
+    case 'func_proto':
+      return b.kind === 'func_proto' && signaturesAgree(a, b, both);
     default:
       return false;
   }

@@ -5,6 +5,7 @@ export { encodeBtf } from './btf-encode.ts';
 export { BtfError } from './btf-kinds.ts';
 export { parseBtf } from './btf-reader.ts';
 export { type BtfBuilder, createBtfBuilder } from './btf-writer.ts';
+export { ATTACH_TYPES } from './contexts.ts';
 export { describeCore } from './core.ts';
 export { defineStructs } from './define-structs.ts';
 export { ElfError } from './elf.ts';

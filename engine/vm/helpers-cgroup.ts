@@ -1,9 +1,8 @@
 import { E2BIG, EFAULT, EINVAL } from '../maps/index.ts';
-import type { ProgramType } from '../object/index.ts';
+import { ATTACH_TYPES, type ProgramType } from '../object/index.ts';
 import type { Sysctl, VmEnvironment } from './environment.ts';
 import type { Helper } from './helper.ts';
 import { argument, bytesArgument, i32, row, size } from './helper-arguments.ts';
-import { ATTACH } from './program-types.ts';
 
 /** BPF_F_SYSCTL_BASE_NAME. */
 const BASE_NAME = 1n;
@@ -87,7 +86,7 @@ export const cgroupHelpers: readonly Helper[] = [
     return 0;
   }),
   row(186, 'get_retval', [], 'scalar', WITH_RESULT, (environment) => environment.hookResult?.value ?? 0, {
-    attachTypes: { lsm: [ATTACH.lsm_cgroup] },
+    attachTypes: { lsm: [ATTACH_TYPES.lsm_cgroup] },
   }),
   row(
     187,
@@ -102,6 +101,6 @@ export const cgroupHelpers: readonly Helper[] = [
       environment.hookResult.value = value;
       return 0;
     },
-    { attachTypes: { lsm: [ATTACH.lsm_cgroup] } },
+    { attachTypes: { lsm: [ATTACH_TYPES.lsm_cgroup] } },
   ),
 ];

@@ -1,8 +1,9 @@
 import { EINVAL, ENAMETOOLONG, ENOENT } from '../maps/index.ts';
+import { ATTACH_TYPES } from '../object/index.ts';
 import type { VmEnvironment } from './environment.ts';
 import type { Helper } from './helper.ts';
 import { argument, bytesArgument, i32, pointer, row, size, u32 } from './helper-arguments.ts';
-import { ATTACH, TRAMPOLINES } from './program-types.ts';
+import { TRAMPOLINES } from './program-types.ts';
 
 /** _NSIG of x86-64: the greatest signal number. */
 const MAX_SIGNAL = 64n;
@@ -158,6 +159,6 @@ export const currentHelpers: readonly Helper[] = [
       buffer.set(text);
       return text.length;
     },
-    { attachTypes: { tracing: [...TRAMPOLINES, ATTACH.trace_iter] }, hooks: WITH_PATH },
+    { attachTypes: { tracing: [...TRAMPOLINES, ATTACH_TYPES.trace_iter] }, hooks: WITH_PATH },
   ),
 ];

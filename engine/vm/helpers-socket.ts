@@ -1,9 +1,9 @@
 import { EINVAL } from '../maps/index.ts';
-import type { ProgramType } from '../object/index.ts';
+import { ATTACH_TYPES, type ProgramType } from '../object/index.ts';
 import type { VmEnvironment } from './environment.ts';
 import type { Helper } from './helper.ts';
 import { argument, bytesArgument, i32, row, size } from './helper-arguments.ts';
-import { ATTACH, SKB_TYPES, SOCKET_TYPES, TYPED_TYPES } from './program-types.ts';
+import { SKB_TYPES, SOCKET_TYPES, TYPED_TYPES } from './program-types.ts';
 
 const WITH_SOCKET: readonly ProgramType[] = [
   'cgroup_skb',
@@ -54,7 +54,7 @@ const option = (
       return result;
     },
     {
-      attachTypes: { cgroup_sockopt: [ATTACH.cgroup_setsockopt], lsm: [ATTACH.lsm_cgroup] },
+      attachTypes: { cgroup_sockopt: [ATTACH_TYPES.cgroup_setsockopt], lsm: [ATTACH_TYPES.lsm_cgroup] },
       otherArguments: {
         programTypes: ['lsm'],
         arguments: ['socket', 'anything', 'anything', name === 'getsockopt' ? 'memory_out' : 'memory', 'size'],
@@ -111,7 +111,7 @@ export const socketHelpers: readonly Helper[] = [
     (environment, registers) =>
       environment.bindSocket?.(bytesArgument('bpf_bind', environment, registers, 2, size('bpf_bind', registers, 3))) ??
       -EINVAL,
-    { attachTypes: { cgroup_sock_addr: [ATTACH.cgroup_inet4_connect, ATTACH.cgroup_inet6_connect] } },
+    { attachTypes: { cgroup_sock_addr: [ATTACH_TYPES.cgroup_inet4_connect, ATTACH_TYPES.cgroup_inet6_connect] } },
   ),
   cgroupId(79, 'skb_cgroup_id', ['sched_cls', 'cgroup_skb'], false, false),
   cgroupId(83, 'skb_ancestor_cgroup_id', ['sched_cls', 'cgroup_skb'], false, true),

@@ -1,13 +1,13 @@
 import { EINVAL, EOPNOTSUPP, EOVERFLOW, ERANGE } from '../maps/index.ts';
+import { ATTACH_TYPES } from '../object/index.ts';
 import type { VmEnvironment } from './environment.ts';
 import { formatText, MAX_ARGUMENTS } from './format.ts';
 import type { Helper } from './helper.ts';
 import { argument, bytesArgument, pointer, row, size } from './helper-arguments.ts';
 import { parseNumber } from './numbers.ts';
-import { ATTACH } from './program-types.ts';
 
 const GPL = { gplOnly: true } as const;
-const ITERATORS = { ...GPL, attachTypes: { tracing: [ATTACH.trace_iter] } } as const;
+const ITERATORS = { ...GPL, attachTypes: { tracing: [ATTACH_TYPES.trace_iter] } } as const;
 const SEQ_FILE = { struct: 'seq_file' } as const;
 
 /** Arguments as bpf_trace_vprintk and its kin take them: an array of 64-bit numbers in r`n`, its bytes in the register after. */

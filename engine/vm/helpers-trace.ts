@@ -1,8 +1,9 @@
 import { E2BIG, EFAULT, EINVAL, ENOENT, EOPNOTSUPP, type PerfEventArray, type StackTraceMap } from '../maps/index.ts';
+import { ATTACH_TYPES } from '../object/index.ts';
 import type { VmEnvironment } from './environment.ts';
 import type { ArgumentType, Helper } from './helper.ts';
 import { argument, bytesArgument, mapWith, pointer, row, size, u32 } from './helper-arguments.ts';
-import { ATTACH, TRACING_TYPES, TRAMPOLINES, TYPED_TYPES } from './program-types.ts';
+import { TRACING_TYPES, TRAMPOLINES, TYPED_TYPES } from './program-types.ts';
 
 /** Flags of bpf_get_stack (include/uapi/linux/bpf.h): frames to skip, then bits. */
 const SKIP_FRAMES = 0xffn;
@@ -52,7 +53,7 @@ function contextWord(environment: VmEnvironment, registers: BigUint64Array, inde
 }
 
 const out = { memory: 8, access: 'out' } as const;
-const trampoline = { attachTypes: { tracing: TRAMPOLINES, lsm: [ATTACH.lsm_mac] } } as const;
+const trampoline = { attachTypes: { tracing: TRAMPOLINES, lsm: [ATTACH_TYPES.lsm_mac] } } as const;
 
 /** BPF_F_INDEX_MASK, and BPF_F_CTXLEN_MASK of programs on a packet. */
 const [INDEX, CONTEXT_LENGTH] = [0xffff_ffffn, 0xf_ffffn << 32n];
@@ -202,7 +203,7 @@ export const traceHelpers: readonly Helper[] = [
     'scalar',
     TRACING_TYPES.filter((type) => type !== 'syscall'),
     (environment) => environment.attachCookie?.() ?? 0,
-    { attachTypes: { tracing: [ATTACH.trace_raw_tp, ...TRAMPOLINES], lsm: [ATTACH.lsm_mac] } },
+    { attachTypes: { tracing: [ATTACH_TYPES.trace_raw_tp, ...TRAMPOLINES], lsm: [ATTACH_TYPES.lsm_mac] } },
   ),
   row(
     176,

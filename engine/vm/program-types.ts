@@ -1,4 +1,4 @@
-import type { ProgramType } from '../object/index.ts';
+import { ATTACH_TYPES, type ProgramType } from '../object/index.ts';
 
 /** Programs that look at the kernel: what bpf_tracing_func_proto and its relatives serve (kernel/trace/bpf_trace.c). */
 export const TRACING_TYPES = [
@@ -26,20 +26,5 @@ export const SOCKET_TYPES = [
   'cgroup_sock_addr',
 ] as const satisfies readonly ProgramType[];
 
-/** enum bpf_attach_type (include/uapi/linux/bpf.h), as far as helpers depend on it. */
-export const ATTACH = {
-  cgroup_inet4_connect: 10,
-  cgroup_inet6_connect: 11,
-  cgroup_getsockopt: 21,
-  cgroup_setsockopt: 22,
-  trace_raw_tp: 23,
-  trace_fentry: 24,
-  trace_fexit: 25,
-  modify_return: 26,
-  lsm_mac: 27,
-  trace_iter: 28,
-  lsm_cgroup: 43,
-} as const;
-
 /** Those that come with a trampoline, which has all arguments (bpf_prog_has_trampoline). */
-export const TRAMPOLINES = [ATTACH.trace_fentry, ATTACH.trace_fexit, ATTACH.modify_return] as const;
+export const TRAMPOLINES = [ATTACH_TYPES.trace_fentry, ATTACH_TYPES.trace_fexit, ATTACH_TYPES.modify_return] as const;
