@@ -5,11 +5,11 @@ import {
   defineStructs,
   type Hook,
   hookOfSection,
-  nearest,
   PROGRAM_TYPES,
   parseBtf,
   SectionError,
 } from '../engine/object/index.ts';
+import { nearest } from '../engine/text/index.ts';
 import { createSimHost, kernelBtf } from '../sensors/index.ts';
 import { CliError, EXIT, messageOf } from './exit.ts';
 

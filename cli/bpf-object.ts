@@ -1,4 +1,5 @@
-import { ElfError, type ElfObject, nearest, readElf, withKconfig } from '../engine/object/index.ts';
+import { ElfError, type ElfObject, readElf, withKconfig } from '../engine/object/index.ts';
+import { nearest } from '../engine/text/index.ts';
 import { kernelConfig } from '../sensors/index.ts';
 import { CliError, EXIT } from './exit.ts';
 

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { nearest, type ProgramSpec } from '../engine/object/index.ts';
+import type { ProgramSpec } from '../engine/object/index.ts';
+import { nearest } from '../engine/text/index.ts';
 import { loadPolicies, type Policy } from '../policies/index.ts';
 import { type Compiled, compile, type Diagnostic } from '../rules/index.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';

@@ -1,4 +1,3 @@
-export { nearest } from '../text/index.ts';
 export * from './btf.ts';
 export { checkBtf } from './btf-check.ts';
 export { encodeBtf } from './btf-encode.ts';

@@ -1,4 +1,4 @@
-import { nearest } from '../../engine/object/index.ts';
+import { nearest } from '../../engine/text/index.ts';
 import type { FieldRef } from './ast.ts';
 import { EVENT_TYPES } from './events.ts';
 import { FALCO_FIELDS } from './falco-fields.ts';

@@ -1,4 +1,4 @@
-import { nearest } from '../../engine/object/index.ts';
+import { nearest } from '../../engine/text/index.ts';
 import { parseNetwork } from './address.ts';
 import type { Constant, Span } from './ast.ts';
 import { EVENT_TYPES } from './events.ts';

@@ -1,4 +1,4 @@
-export { nearest } from '../../engine/object/index.ts';
+export { nearest } from '../../engine/text/index.ts';
 export * from './abi.ts';
 export * from './address.ts';
 export * from './ast.ts';

@@ -1,4 +1,4 @@
-import { nearest } from '../../engine/object/index.ts';
+import { nearest } from '../../engine/text/index.ts';
 import type { FieldRef, Operator, Span } from './ast.ts';
 import { createScanner, type ParsedValue, type Scanner } from './lexer.ts';
 import { LATER_OPERATORS, LIST_MODIFIERS, OPERATORS, operatorOf, TRANSFORMERS } from './operators.ts';

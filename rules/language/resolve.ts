@@ -1,4 +1,4 @@
-import { nearest } from '../../engine/object/index.ts';
+import { nearest } from '../../engine/text/index.ts';
 import type { Condition, Constant, FieldRef, Operator, Predicate, Span } from './ast.ts';
 import { checkField } from './check-field.ts';
 import { typeConstant } from './constants.ts';
