@@ -18,7 +18,6 @@ const TRIES = 5;
 const LOG_LEVELS = { none: 0, states: 1, 'all states': 2, statistics: 4 } as const;
 
 /** BPF_F_* of program load (include/uapi/linux/bpf.h). */
-export const BPF_F_STRICT_ALIGNMENT = 1 << 0;
 export const BPF_F_SLEEPABLE = 1 << 4;
 
 /** A relocated program as BPF_PROG_LOAD takes it. */
