@@ -10,7 +10,7 @@ import type { Instruction } from './instruction.ts';
 export const CLASSES = { ld: 0, ldx: 1, st: 2, stx: 3, alu: 4, jmp: 5, jmp32: 6, alu64: 7 } as const;
 export type InstructionClass = keyof typeof CLASSES;
 
-/** RFC 9669, section 2.4; `linux` are forms that only Linux has. */
+/** RFC 9669, section 2.4; `callx` is bpf_conformance's; `linux` are forms that only Linux has. */
 export type ConformanceGroup =
   | 'base32'
   | 'base64'
@@ -19,6 +19,7 @@ export type ConformanceGroup =
   | 'divmul32'
   | 'divmul64'
   | 'packet'
+  | 'callx'
   | 'linux';
 
 /** Sizes of a memory access: 1, 2, 4 and 8 bytes. */
@@ -292,7 +293,7 @@ export const OPCODES: readonly Opcode[] = [
   otherJump('call', 'jmp', 0x8, 'imm', { src: 0 }, 'call {helper}'),
   otherJump('call_local', 'jmp', 0x8, 'imm', { src: 1 }, 'call {far}'),
   otherJump('call_btf', 'jmp', 0x8, 'imm', { src: 2 }, 'call kernel-function#{imm}'),
-  otherJump('callx', 'jmp', 0x8, 'reg', {}, 'callx {dst}'),
+  { ...otherJump('callx', 'jmp', 0x8, 'reg', {}, 'callx {dst}'), group: 'callx' },
   otherJump('exit', 'jmp', 0x9, 'none', {}, 'exit'),
   { ...otherJump('may_goto', 'jmp', 0xe, 'none', { src: 0 }, 'may_goto {near}'), group: 'linux' },
   ...memory('ldx', 'ldx', MODE.mem, ['b', 'h', 'w', 'dw'], 'reg', (type) => `{dst} = *(${type} *)({src} {offset})`),
