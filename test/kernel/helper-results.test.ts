@@ -40,7 +40,7 @@ import {
 import { count, seed } from '../support/counts.ts';
 import { testEnvironment } from '../support/environment.ts';
 import { kernelSkip } from '../support/kernel.ts';
-import { createRandom } from './random.ts';
+import { createRandom } from '../support/random.ts';
 
 const skip = kernelSkip();
 /** Where programs find their input and leave their results: bytes of a map's value. */

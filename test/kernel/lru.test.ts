@@ -5,7 +5,7 @@ import { Memory } from '../../engine/vm/index.ts';
 import { createLinuxMap } from '../../sensors/linux/index.ts';
 import { count, seed } from '../support/counts.ts';
 import { kernelSkip } from '../support/kernel.ts';
-import { createRandom } from './random.ts';
+import { createRandom } from '../support/random.ts';
 
 const skip = kernelSkip();
 const MAX = 1000;

@@ -9,9 +9,9 @@ import {
   type LinuxMapOptions,
   possibleCpus,
 } from '../../sensors/linux/index.ts';
+import type { Random } from '../support/random.ts';
 import { createMapProgram, type MapProgram, programOperations } from './map-program.ts';
 import { hasKnownOrder, randomFlags, randomKey, randomLookupFlags } from './map-specs.ts';
-import type { Random } from './random.ts';
 
 /** What both sides know beside the maps, under the same numbers. */
 export interface MapWorld {

@@ -11,7 +11,7 @@ import {
   type MapSpec,
   type MapType,
 } from '../../engine/object/index.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../support/random.ts';
 
 const BPF_F_STACK_BUILD_ID = 1 << 5;
 const FLAG_BITS = 13;

@@ -7,9 +7,9 @@ import { createBtfBuilder, MAP_TYPE_IDS, type MapSpec, type MapType } from '../.
 import { loadBtf, loadLinuxProgram } from '../../sensors/linux/index.ts';
 import { count, seed } from '../support/counts.ts';
 import { kernelSkip } from '../support/kernel.ts';
+import { createRandom } from '../support/random.ts';
 import { compareMaps, createMemories, type MapWorld } from './map-model.ts';
 import { randomSpec, VALUE_TYPE_SIZES } from './map-specs.ts';
-import { createRandom } from './random.ts';
 
 const skip = kernelSkip();
 const TYPES = Object.keys(MAP_TYPE_IDS) as MapType[];

@@ -8,8 +8,8 @@ import { createLinuxMap, loadLinuxProgram, openRingBuffer, testRun } from '../..
 import { count, seed } from '../support/counts.ts';
 import { testEnvironment } from '../support/environment.ts';
 import { kernelSkip } from '../support/kernel.ts';
+import { createRandom } from '../support/random.ts';
 import { wide } from './map-program.ts';
-import { createRandom } from './random.ts';
 
 const skip = kernelSkip();
 const RING: MapSpec = { name: 'ring', type: 'ringbuf', keySize: 0, valueSize: 0, maxEntries: 8192 };

@@ -25,6 +25,7 @@ import { VerifierError, verify } from '../../../engine/verifier/index.ts';
 import { BpfError, btfIdOf, kernelBtf, loadLinuxProgram } from '../../../sensors/linux/index.ts';
 import { count, seed } from '../../support/counts.ts';
 import { kernelSkip } from '../../support/kernel.ts';
+import { createRandom } from '../../support/random.ts';
 
 const BTF = parseBtf(defineStructs({ bpf_sock: { family: 'u32' } }));
 const hook = (section: string): Hook => hookOfSection(section, BTF);
@@ -135,12 +136,9 @@ function kernelAccepts(items: readonly Item[], section: string, { programType, a
 }
 
 function shuffled<T>(items: readonly T[], start: number): T[] {
-  let state = start;
+  const random = createRandom(start);
   return items
-    .map((item) => {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) | 0;
-      return [state, item] as const;
-    })
+    .map((item) => [random.below(2 ** 32), item] as const)
     .sort(([a], [b]) => a - b)
     .map(([, item]) => item);
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { BtfError, ElfError, parseBtf, readElf } from '../../../engine/object/index.ts';
 import { clangSkip, compileC } from '../../support/clang.ts';
 import { count, seed } from '../../support/counts.ts';
+import { createRandom } from '../../support/random.ts';
 import { PROGRAMS_OF_EVERY_SORT } from './sources.ts';
 
 const skip = clangSkip();
@@ -132,11 +133,7 @@ describe.skipIf(skip)(`ELF objects that are broken${skip ? `: ${skip}` : ''}`, (
   });
 
   it('with some bytes changed are read or refused, within a second, and with no other error', () => {
-    let state = seed('broken objects');
-    const random = (below: number): number => {
-      state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
-      return Math.floor(((state >>> 0) / 2 ** 32) * below);
-    };
+    const { below: random } = createRandom(seed('broken objects'));
     /** Half of the changes go where all others hang on: headers, symbols, relocations, BTF. */
     const places = ['.symtab', '.BTF', '.BTF.ext', '.maps', '.rel.maps', '.rel.text'].map(
       (name) => [dataOf(name), Number(view.getBigUint64(header(name) + 32, true))] as const,

@@ -6,7 +6,7 @@ import type { MapName } from '../../kernel/programs/knowledge.ts';
 import { createOurSide, type Input, type OurSide, type Outcome } from '../../kernel/programs/machines.ts';
 import { mutate, splice } from '../../kernel/programs/mutate.ts';
 import { CELL_BYTES, MAPS, type Profile } from '../../kernel/programs/profiles.ts';
-import { createRandom, type Random } from '../../kernel/random.ts';
+import { createRandom, type Random } from '../../support/random.ts';
 import { BTF } from '../verifier/programs.ts';
 
 /** The machines that a program runs on: the reference, which checks each access, and the compiler. `moved` has everything elsewhere. */

@@ -3,7 +3,7 @@ import { assemble, disassemble, type Instruction } from '../../../engine/isa/ind
 import { relocate } from '../../../engine/object/index.ts';
 import { type Verified, VerifierError } from '../../../engine/verifier/index.ts';
 import { BpfError, kernelBtf, type LinuxProgramSpec, loadLinuxProgram } from '../../../sensors/linux/index.ts';
-import { createRandom, type Random } from '../random.ts';
+import { createRandom, type Random } from '../../support/random.ts';
 import { fetches, REFUSAL_CLASSES, STRICTER } from './classes.ts';
 import { generate } from './generate.ts';
 import { anInput } from './inputs.ts';

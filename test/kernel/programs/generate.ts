@@ -1,5 +1,5 @@
 import type { Item } from '../../../engine/isa/index.ts';
-import type { Random } from '../random.ts';
+import type { Random } from '../../support/random.ts';
 import type { Profile } from './profiles.ts';
 import { context, movePointer, someAccess, value } from './statements/accesses.ts';
 import { alu, conditional } from './statements/arithmetic.ts';

@@ -1,4 +1,4 @@
-import type { Random } from '../random.ts';
+import type { Random } from '../../support/random.ts';
 import type { Input } from './machines.ts';
 import { CELL_BYTES, MAPS, type Profile } from './profiles.ts';
 

@@ -1,5 +1,5 @@
 import { BPF_PSEUDO_FUNC, type Instruction, LDDW, OPCODES } from '../../../engine/isa/index.ts';
-import type { Random } from '../random.ts';
+import type { Random } from '../../support/random.ts';
 
 const isJump = ({ opcode, src }: Instruction): 'offset' | 'imm' | undefined => {
   if (opcode === LDDW) return src === BPF_PSEUDO_FUNC ? 'imm' : undefined;

@@ -1,6 +1,6 @@
 import type { Item, Register } from '../../../engine/isa/index.ts';
 import * as isa from '../../../engine/isa/index.ts';
-import type { Random } from '../random.ts';
+import type { Random } from '../../support/random.ts';
 import {
   ANY_NUMBER,
   type Known,
