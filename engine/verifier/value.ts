@@ -77,8 +77,15 @@ export const pointer = (target: Target, offset = 0, orNull = false, id = 0): Poi
 export const isNull = (value: Value): boolean =>
   value.kind === 'scalar' && value.bits.mask === 0n && value.bits.value === 0n;
 
-/** A pointer that a comparison with 0 can't find equal. */
-export const isNeverNull = (p: Pointer): boolean => !p.orNull && (p.target.kind !== 'struct' || p.target.trusted);
+/**
+ * A pointer of which a comparison with 0 is decided. Of the context, the stack and packets Linux follows both ways (reg_not_null of
+ * kernel/bpf/verifier.c).
+ */
+export function isNeverNull({ orNull, target }: Pointer): boolean {
+  if (orNull) return false;
+  if (target.kind === 'struct') return target.trusted;
+  return target.kind === 'map' || target.kind === 'map_value' || target.kind === 'record' || target.kind === 'memory';
+}
 
 export function sameTarget(a: Target, b: Target): boolean {
   if (a === b) return true;
