@@ -1,5 +1,5 @@
 import type { Instruction } from '../../../engine/isa/index.ts';
-import { BPF_PSEUDO_CALL, BPF_PSEUDO_FUNC, BPF_PSEUDO_MAP_VALUE, LDDW } from '../../../engine/isa/index.ts';
+import { BPF_PSEUDO_CALL, BPF_PSEUDO_MAP_VALUE, LDDW } from '../../../engine/isa/index.ts';
 import { splice } from './mutate.ts';
 import { CELL_BYTES } from './profiles.ts';
 
@@ -62,12 +62,7 @@ export const REFUSAL_CLASSES: readonly RefusalClass[] = [
     holds: ({ instructions, message, loads }) =>
       /^direct value offset of|^invalid access to map value pointer/.test(message) && loads(withinValues(instructions)),
   },
-  {
-    name: 'callback that is never called',
-    holds: ({ instructions, message }) =>
-      /^verifier bug: No program to jit/.test(message) &&
-      instructions.some(({ opcode, src }) => opcode === LDDW && src === BPF_PSEUDO_FUNC),
-  },
+  { name: 'error of the verifier itself', holds: ({ message }) => message.startsWith('verifier bug: ') },
   {
     name: 'register compared with itself',
     holds({ instructions, loads }) {

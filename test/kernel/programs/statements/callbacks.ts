@@ -34,7 +34,7 @@ export const callBack = (w: Writer, place: Place): boolean => {
     const count = counts.length > 0 && w.random.chance(0.5) ? w.random.pick(counts) : undefined;
     if (count) {
       if (count !== R1) w.emit(isa.mov(R1, count));
-      w.emit(isa.and(R1, 7));
+      w.emit(isa.and(R1, 7), ...(w.random.chance(0.8) ? [isa.or(R1, 1)] : []));
     } else w.emit(isa.mov(R1, w.random.chance(0.05) ? 0 : w.random.between(1, 8)));
   } else w.emit(isa.loadMap(R1, 'list'));
   w.emit(loadFunction(R2, name));
