@@ -265,6 +265,8 @@ export function createOurSide(
   if (!isRingBuffer(ring)) throw new Error('the ring buffer is none');
   const { layout } = ring;
   if (layout?.kind === 'ringbuf') memory.bytes.fill(garbage, layout.data, layout.data + layout.mask + 1);
+  /** The table's elements are allocated with its first, and are to lie with the maps. */
+  maps.table.update(KEYS[0]!, new Uint8Array(MAPS.table.valueSize));
   const room = early > 0 ? early : memory.allocate(4096);
   let packet = { offset: 0, length: 0 };
   let executed = 0;
