@@ -15,18 +15,19 @@ import {
   type LinuxSide,
   type OurSide,
   type Outcome,
+  SHIFTS,
   TOO_LONG,
 } from './machines.ts';
 import { mutate } from './mutate.ts';
 import { PROFILES, type Profile } from './profiles.ts';
 import type { Feature } from './writer.ts';
 
-/** Both kernels; `moved` has everything elsewhere in memory. */
+/** Both kernels; `moved` have everything elsewhere in memory. */
 export interface Sides {
   readonly linux: LinuxSide;
   readonly ours: OurSide;
   readonly jit: OurSide;
-  readonly moved: OurSide;
+  readonly moved: readonly OurSide[];
   close(): void;
 }
 
@@ -37,7 +38,7 @@ export function openSides(): Sides {
     linux,
     ours: createOurSide(handles),
     jit: createOurSide(handles, { engine: 'jit' }),
-    moved: createOurSide(handles, { padding: 123_456, garbage: 0xa5 }),
+    moved: SHIFTS.map((shift) => createOurSide(handles, { padding: 123_456, shift, garbage: 0xa5 })),
     close: () => linux.close(),
   };
 }
@@ -134,7 +135,8 @@ function compare(
     const differ = differences(theirs, ours);
     const disagree = differences(ours, compiled);
     if (differ.length === 0 && disagree.length === 0) continue;
-    if (differences(ours, sides.moved.run(verified, profile, input)).length > 0) return { placed: true, executed };
+    if (sides.moved.some((side) => differences(ours, side.run(verified, profile, input)).length > 0))
+      return { placed: true, executed };
     if (
       disagree.length === 0 &&
       differ.every((part) => withoutHighHalves(theirs[part]) === withoutHighHalves(ours[part]))

@@ -201,17 +201,22 @@ export function createLinuxSide(): LinuxSide {
   };
 }
 
-/** What is added to the low half of addresses, and the high half in place of the usual: as far from the usual ones as the kernel's. */
-const [SHIFT, OTHER_HIGH] = [0x9abc_dd38, 0xffff_c900 | 0];
+/** What may be added to the low half of addresses: no bit is the same in all, which a program could ask for. */
+export const SHIFTS = [0x9abc_dd38, 0x6543_22c8, 0x3c5a_9968, 0xc3a5_66a0] as const;
+/** The high half in place of the usual. */
+const OTHER_HIGH = 0xffff_c900 | 0;
 
 /** Gives a machine's memory other addresses; returns the low half of an offset's, and what sets the high half of them all. */
-function shiftAddresses(memory: Memory): { low(offset: number): number; setHigh(isOther: boolean): void } {
+function shiftAddresses(
+  memory: Memory,
+  shift: number,
+): { low(offset: number): number; setHigh(isOther: boolean): void } {
   const offsetOf = memory.offsetOf.bind(memory);
   let high = KERNEL_BASE_HIGH;
-  const low = (offset: number): number => (offset + SHIFT) >>> 0;
+  const low = (offset: number): number => (offset + shift) >>> 0;
   memory.address = (offset) => (BigInt.asUintN(32, BigInt(high)) << 32n) | BigInt(low(offset));
   memory.offsetOf = (least, most, length) =>
-    most === high ? offsetOf((least - SHIFT) | 0, KERNEL_BASE_HIGH, length) : -1;
+    most === high ? offsetOf((least - shift) | 0, KERNEL_BASE_HIGH, length) : -1;
   return {
     low,
     setHigh: (isOther) => {
@@ -242,18 +247,21 @@ export function createOurSide(
   handles: LinuxSide['handles'],
   {
     padding = 0,
+    shift = SHIFTS[0],
     garbage = 0,
     engine = 'interpreter',
     btf = kernelBtf(),
   }: {
     readonly padding?: number;
+    /** One of SHIFTS; only with `padding`. */
+    readonly shift?: number;
     readonly garbage?: number;
     readonly engine?: 'interpreter' | 'jit';
     readonly btf?: Btf;
   } = {},
 ): OurSide {
   const memory = new Memory(MEMORY_BYTES);
-  const shifted = padding > 0 ? shiftAddresses(memory) : undefined;
+  const shifted = padding > 0 ? shiftAddresses(memory, shift) : undefined;
   /** Contexts and packets lie before the maps in the one, behind them in the other. */
   const early = padding > 0 ? memory.allocate(padding) : 0;
   const maps = Object.fromEntries(NAMES.map((name) => [name, createMap(memory, MAPS[name], handles[name])])) as Record<
