@@ -120,9 +120,15 @@ function cut(instructions: readonly Instruction[], kept: ReadonlySet<number>): r
   return shorter;
 }
 
-/** Whether Linux may have lost track of a number: one that is fetched from memory by an atomic operation. */
-export const fetches = (instructions: readonly Instruction[]): boolean =>
-  instructions.some(
-    ({ opcode, imm }, at) =>
-      (opcode === 0xdb || opcode === 0xc3) && (imm & 1) === 1 && instructions[at - 1]?.opcode !== LDDW,
-  );
+const BPF_LOOP = 181;
+
+/**
+ * Whether a program has what Linux is known to get wrong: a number that an atomic operation fetches from memory, of which it may lose
+ * track; a call of bpf_loop, whose -E2BIG has only its low half where the call was put in line.
+ */
+export const isKnownFlaw = (instructions: readonly Instruction[]): boolean =>
+  instructions.some(({ opcode, src, imm }, at) => {
+    if (instructions[at - 1]?.opcode === LDDW) return false;
+    const fetches = (opcode === 0xdb || opcode === 0xc3) && (imm & 1) === 1;
+    return fetches || (opcode === 0x85 && src === 0 && imm === BPF_LOOP);
+  });

@@ -4,7 +4,7 @@ import { relocate } from '../../../engine/object/index.ts';
 import { type Verified, VerifierError } from '../../../engine/verifier/index.ts';
 import { BpfError, kernelBtf, type LinuxProgramSpec, loadLinuxProgram } from '../../../sensors/linux/index.ts';
 import { createRandom, type Random } from '../../support/random.ts';
-import { fetches, REFUSAL_CLASSES, STRICTER } from './classes.ts';
+import { isKnownFlaw, REFUSAL_CLASSES, STRICTER } from './classes.ts';
 import { generate } from './generate.ts';
 import { anInput } from './inputs.ts';
 import type { MapName } from './knowledge.ts';
@@ -53,7 +53,7 @@ export interface Verdict {
   readonly group?: string;
   /** What it leaves depends on where things lie in memory, or it runs too long: nothing is compared. */
   readonly placed?: boolean;
-  /** Results differ, and Linux may have lost track of a number that was fetched (docs/verifier-differences.md). */
+  /** Results differ, and the program has what Linux is known to get wrong (docs/verifier-differences.md). */
   readonly lost?: boolean;
   /** Instructions that our machine executed, all runs together. */
   readonly executed?: number;
@@ -142,7 +142,7 @@ function compare(
       differ.every((part) => withoutHighHalves(theirs[part]) === withoutHighHalves(ours[part]))
     )
       return { placed: true, executed };
-    if (disagree.length === 0 && fetches(verified.instructions)) return { lost: true, executed };
+    if (disagree.length === 0 && isKnownFlaw(verified.instructions)) return { lost: true, executed };
     const lines = [...new Set([...differ, ...disagree])].map(
       (part) => `${part}\n  kernel      ${theirs[part]}\n  interpreter ${ours[part]}\n  JIT         ${compiled[part]}`,
     );

@@ -85,7 +85,7 @@ export function createTally(): Tally {
         ...[...byType].map(([type, map]) => `${type}: ${[...map].map(([kind, n]) => `${kind} ${n}`).join(', ')}`),
         `both accept, ${Math.round(executed / Math.max(1, total(BOTH)))} instructions executed each; ${telling} use ${TELLING.join(', ')}:`,
         ...rows(features),
-        `differences, by class or by our reason; ${placed} programs make something of an address, or run too long, and are not compared; in ${lost} Linux lost track of a fetched number:`,
+        `differences, by class or by our reason; ${placed} programs make something of an address, or run too long, and are not compared; in ${lost} Linux has a known flaw:`,
         ...rows(groups),
       ].join('\n');
     },
