@@ -97,7 +97,7 @@ const factsText = (facts: ProcessFacts) => ({
 });
 
 const fillProcesses = ({ kernel, compiled, processes }: LoadOptions, map: KernelMap): void => {
-  for (const facts of kernel.processes()) {
+  for (const facts of kernel.processes('/')) {
     processes.add(facts);
     map.update(processKey(facts.pid, facts.start), processValue(compiled.processes, factsText(facts)), ONLY_NEW);
   }

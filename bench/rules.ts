@@ -108,6 +108,7 @@ export const rules = async (samples: number): Promise<readonly Measurement[]> =>
   let called: readonly Measurement[] = [];
   const { alerts } = await underPolicies({
     kind: 'sim',
+    scope: '/',
     kernel: watched.host.kernel,
     run: async (pump) => {
       called = await measure('rules', callCases(watched, pump), samples);

@@ -1,12 +1,13 @@
 import type { BpfMap, RingBuffer } from '../engine/maps/index.ts';
-import type { Btf, FeatureLevel, HookName, MapSpec, ProgramSpec } from '../engine/object/index.ts';
+import type { Btf, FeatureLevel, MapSpec, ProgramSpec } from '../engine/object/index.ts';
 
 /** What a kernel offers. */
 export interface KernelFeatures {
   /** `sim 6.12` or the kernel's release. */
   readonly name: string;
   readonly level: FeatureLevel;
-  readonly hooks: readonly HookName[];
+  /** The hooks that programs can attach to here, by their sections' names. */
+  readonly hooks: readonly string[];
   /** bpf_send_signal and LSM return values take effect. */
   readonly enforcement: boolean;
 }
@@ -14,28 +15,43 @@ export interface KernelFeatures {
 /** A verified program in a kernel. */
 export interface LoadedProgram {
   readonly name: string;
-  readonly hook: HookName;
+  /** The section's name, `tp_btf/sys_exit`. */
+  readonly hook: string;
   /** Instructions that the verifier explored. */
   readonly explored: number;
 }
 
 /** An attached program. */
 export interface Link {
-  readonly hook: HookName;
+  readonly hook: string;
   readonly program: LoadedProgram;
 }
 
 /** How often each attached program ran. */
 export interface ProgramStats {
   readonly program: string;
-  readonly hook: HookName;
+  readonly hook: string;
+  /** Counted by the real kernel while its statistics are on. */
   readonly runs: number;
+  /** Nanoseconds that all runs took together; 0 where nobody measures. */
+  readonly ns: number;
+  /** Runs that the kernel left out because the program was running on that CPU already: events that nobody saw. */
+  readonly missed: number;
 }
 
 /** A map as user space sees it; both kernels' maps have these. */
 export type KernelMap = Pick<BpfMap, 'spec' | 'handle' | 'lookup' | 'update' | 'delete' | 'keys'>;
 /** A ring buffer as user space sees it. */
 export type KernelRingBuffer = Pick<RingBuffer, 'consume' | 'lost'>;
+
+/** The reading end of several ring buffers whose records carry a time: one stream in the order of time. */
+export interface RecordStream {
+  /** Hands over what has arrived, oldest first; the bytes are valid only during the call. Returns how many. */
+  consume(handle: (record: Uint8Array) => void): number;
+  /** Hands over everything that is there now, however young: at the end of a run. */
+  drain(handle: (record: Uint8Array) => void): Promise<number>;
+  close(): void;
+}
 
 /** A process as user space knows it, from exec on; also what exists before programs attach. */
 export interface ProcessFacts {
@@ -65,12 +81,14 @@ export interface Kernel {
   readonly btf: Btf;
   createMap(spec: MapSpec): KernelMap;
   /** Resolves relocations against `maps` (by spec name) and the kernel's BTF, and verifies. */
-  loadProgram(program: ProgramSpec, maps: ReadonlyMap<string, KernelMap>): LoadedProgram;
+  loadProgram(program: ProgramSpec<string>, maps: ReadonlyMap<string, KernelMap>): LoadedProgram;
   attach(program: LoadedProgram): Link;
   /** Puts another program of the same hook in a link's place, without a gap where the kernel can. */
   replace(link: Link, program: LoadedProgram): Link;
   detach(link: Link): void;
   ringBuffer(map: KernelMap): KernelRingBuffer;
+  /** Reads ring buffers together; `timeAt` is where each record has its time, nanoseconds since boot as a u64. */
+  stream(maps: readonly KernelMap[], timeAt: number): RecordStream;
   /** Id of a cgroup v2 path, undefined where there is none. */
   cgroupId(path: string): bigint | undefined;
   /** Path of a cgroup id. */
@@ -79,8 +97,8 @@ export interface Kernel {
   fileId(path: string): { readonly dev: bigint; readonly ino: bigint } | undefined;
   /** Nanoseconds since the Unix epoch of a time since boot. */
   wallTime(bootNs: bigint): bigint;
-  /** The processes there are now. */
-  processes(): readonly ProcessFacts[];
+  /** The processes there are now in a cgroup and those below it; `/` is the whole host. Parents outside of it are left out (parentPid 0). */
+  processes(scope: string): readonly ProcessFacts[];
   stats(): readonly ProgramStats[];
   close(): void;
 }
@@ -89,6 +107,8 @@ export interface Kernel {
 export interface Sensor {
   readonly kind: 'sim' | 'linux' | 'replay';
   readonly kernel: Kernel;
+  /** The cgroup whose processes are observed, with those below it; `/` is the whole host. Programs pass over all others first. */
+  readonly scope: string;
   /** The name of a user of the observed host, undefined where it isn't known. */
   userName?(uid: number): string | undefined;
   /**

@@ -76,5 +76,5 @@ export const createReplaySensor = (options: ReplayOptions): Sensor & { readonly 
   };
   // a recording names no users; 0 is root everywhere
   const userName = (uid: number): string | undefined => (uid === 0 ? 'root' : undefined);
-  return { kind: 'replay', kernel: host.kernel, host, userName, run };
+  return { kind: 'replay', kernel: host.kernel, scope: '/', host, userName, run };
 };

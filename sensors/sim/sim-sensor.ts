@@ -49,5 +49,5 @@ export const createSimSensor = ({ scenario, seed = 1, memory, pace = 0, observer
     pump();
     return { calls: host.calls - before, problems: player.problems };
   };
-  return { kind: 'sim', kernel: host.kernel, host, outcomes: player.outcomes, run };
+  return { kind: 'sim', kernel: host.kernel, scope: '/', host, outcomes: player.outcomes, run };
 };

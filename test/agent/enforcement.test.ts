@@ -68,6 +68,7 @@ const play = async (
     onAlert: (alert) => alerts.push(alert),
     sensor: {
       kind: 'sim',
+      scope: '/',
       kernel: {
         ...host.kernel,
         createMap: (spec) => {

@@ -20,6 +20,7 @@ const run = async (rules: readonly Rule[], act: (host: SimHost) => void, garbage
     onAlert: (alert) => alerts.push(alert),
     sensor: {
       kind: 'sim',
+      scope: '/',
       kernel: {
         ...host.kernel,
         ringBuffer: (map) => {

@@ -2,13 +2,14 @@ import { type BpfMap, createMap, isRingBuffer } from '../../../engine/maps/index
 import { HOOKS, type HookName, type MapSpec, type ProgramSpec, relocate } from '../../../engine/object/index.ts';
 import { type Verified, verify } from '../../../engine/verifier/index.ts';
 import { helperById, type VmEnvironment } from '../../../engine/vm/index.ts';
-import type { KernelMap, KernelRingBuffer, Link, LoadedProgram, ProgramStats } from '../../kernel.ts';
+import type { KernelMap, KernelRingBuffer, Link, LoadedProgram, ProgramStats, RecordStream } from '../../kernel.ts';
 import { createRunner, type Engine, type Runner } from './engine.ts';
 import type { Hooks } from './hooks.ts';
 import { KERNEL_BTF } from './layout.ts';
 
 /** A verified program of the simulated kernel. */
 export interface SimProgram extends LoadedProgram {
+  readonly hook: HookName;
   readonly runner: Runner;
   /** How often it ran. */
   runs: number;
@@ -16,6 +17,7 @@ export interface SimProgram extends LoadedProgram {
 
 /** A program attached to a hook; `replace` puts another in its place. */
 export interface SimLink extends Link {
+  readonly hook: HookName;
   program: SimProgram;
 }
 
@@ -30,6 +32,8 @@ const verifiedBefore = new WeakMap<
 
 const isSame = <T>(one: readonly T[], other: readonly T[]): boolean =>
   one.length === other.length && one.every((value, index) => value === other[index]);
+
+const isForHost = (spec: ProgramSpec<string>): spec is ProgramSpec => Object.hasOwn(HOOKS, spec.hook);
 
 /** The maps and programs that were loaded into the simulated kernel. */
 export class Programs {
@@ -60,8 +64,24 @@ export class Programs {
     return own;
   }
 
-  load(spec: ProgramSpec, maps: ReadonlyMap<string, KernelMap>): SimProgram {
-    if (!(spec.hook in this.#hooks))
+  stream(maps: readonly KernelMap[], timeAt: number): RecordStream {
+    const rings = maps.map((map) => this.ringBuffer(map));
+    const consume = (handle: (record: Uint8Array) => void): number => {
+      const records: { readonly bytes: Uint8Array; readonly time: bigint }[] = [];
+      for (const ring of rings)
+        ring.consume((record) => {
+          const bytes = record.slice();
+          records.push({ bytes, time: new DataView(bytes.buffer).getBigUint64(timeAt, true) });
+        });
+      records.sort((one, other) => Number(one.time - other.time));
+      for (const { bytes } of records) handle(bytes);
+      return records.length;
+    };
+    return { consume, drain: async (handle) => consume(handle), close: () => undefined };
+  }
+
+  load(spec: ProgramSpec<string>, maps: ReadonlyMap<string, KernelMap>): SimProgram {
+    if (!isForHost(spec))
       throw new Error(
         `program ${spec.name}: the simulated kernel has no hook ${spec.hook}; it has ${Object.keys(this.#hooks).join(', ')}`,
       );
@@ -113,12 +133,13 @@ export class Programs {
   }
 
   detach(link: Link): void {
-    const { links } = this.#hooks[link.hook];
-    links.splice(links.indexOf(this.#attached(link)), 1);
+    const attached = this.#attached(link);
+    const { links } = this.#hooks[attached.hook];
+    links.splice(links.indexOf(attached), 1);
   }
 
   stats(): ProgramStats[] {
-    return [...this.#programs].map(({ name, hook, runs }) => ({ program: name, hook, runs }));
+    return [...this.#programs].map(({ name, hook, runs }) => ({ program: name, hook, runs, ns: 0, missed: 0 }));
   }
 
   detachAll(): void {
@@ -131,7 +152,8 @@ export class Programs {
   }
 
   #attached(link: Link): SimLink {
-    for (const attached of this.#hooks[link.hook].links) if (attached === link) return attached;
+    for (const { links } of Object.values(this.#hooks))
+      for (const attached of links) if (attached === link) return attached;
     throw new Error(`program ${link.program.name} is not attached to ${link.hook} by this link`);
   }
 }

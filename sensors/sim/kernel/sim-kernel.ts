@@ -1,14 +1,16 @@
-import { type FeatureLevel, HOOKS, type HookName } from '../../../engine/object/index.ts';
+import { type FeatureLevel, HOOKS } from '../../../engine/object/index.ts';
 import type { Kernel, ProcessFacts } from '../../kernel.ts';
 import { KERNEL_BTF } from './layout.ts';
 import type { Machine } from './machine.ts';
 import type { Task } from './tasks.ts';
 
-const factsOf = (task: Task): ProcessFacts => ({
+const isIn = (task: Task, scope: string): boolean => scope === '/' || `${task.cgroup}/`.startsWith(`${scope}/`);
+
+const factsOf = (task: Task, parent: Task | undefined): ProcessFacts => ({
   pid: task.tgid,
   start: task.startNs,
-  parentPid: task.parent?.tgid ?? 0,
-  parentStart: task.parent?.startNs ?? 0n,
+  parentPid: parent?.tgid ?? 0,
+  parentStart: parent?.startNs ?? 0n,
   name: task.comm,
   exepath: task.exepath,
   argv: task.argv,
@@ -24,7 +26,7 @@ export const createSimKernel = (machine: Machine, level: FeatureLevel): Kernel =
     features: {
       name: `sim ${level}`,
       level,
-      hooks: Object.keys(HOOKS) as HookName[],
+      hooks: Object.keys(HOOKS),
       enforcement: true,
     },
     btf: KERNEL_BTF,
@@ -34,6 +36,7 @@ export const createSimKernel = (machine: Machine, level: FeatureLevel): Kernel =
     replace: (link, program) => programs.replace(link, program),
     detach: (link) => programs.detach(link),
     ringBuffer: (map) => programs.ringBuffer(map),
+    stream: (maps, timeAt) => programs.stream(maps, timeAt),
     cgroupId: (path) => cgroups.byPath(path)?.id,
     cgroupPath: (id) => cgroups.byId(id)?.path,
     fileId: (path) => {
@@ -47,11 +50,11 @@ export const createSimKernel = (machine: Machine, level: FeatureLevel): Kernel =
       return { dev: BigInt(inode.superBlock.dev), ino: BigInt(inode.ino) };
     },
     wallTime: (bootNs) => machine.clock.wallTime(bootNs),
-    processes: () =>
+    processes: (scope) =>
       [...machine.tasks.values()]
-        .filter((task) => task.leader === task && task.group.live > 0)
+        .filter((task) => task.leader === task && task.group.live > 0 && isIn(task, scope))
         .sort((one, other) => one.pid - other.pid)
-        .map(factsOf),
+        .map((task) => factsOf(task, task.parent && isIn(task.parent, scope) ? task.parent : undefined)),
     stats: () => programs.stats(),
     close: () => programs.detachAll(),
   };

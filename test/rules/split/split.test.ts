@@ -41,6 +41,7 @@ const compare = async (
     onAlert: (alert) => alerts.push(alert),
     sensor: {
       kind: 'sim',
+      scope: '/',
       kernel: host.kernel,
       run: async (pump) => {
         for (const each of steps) {

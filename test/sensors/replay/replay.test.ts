@@ -146,7 +146,7 @@ describe('replay', () => {
       ),
     );
     expect(problems).toHaveLength(1);
-    expect(kernel.processes().find((process) => process.pid === 42)).toMatchObject({
+    expect(kernel.processes('/').find((process) => process.pid === 42)).toMatchObject({
       memfd: true,
       argv: ['[kthread]'],
       name: '3',
@@ -167,9 +167,9 @@ describe('replay', () => {
       ),
     );
     const { kernel, host } = createReplaySensor({ path, onProblem: 'stop' });
-    const child = kernel.processes().find((process) => process.pid === 42);
+    const child = kernel.processes('/').find((process) => process.pid === 42);
     expect(child).toMatchObject({ name: 'strace', uid: 1000, parentPid: 41 });
-    expect(kernel.processes().find((process) => process.pid === 41)).toMatchObject({ name: 'strace', parentPid: 1 });
+    expect(kernel.processes('/').find((process) => process.pid === 41)).toMatchObject({ name: 'strace', parentPid: 1 });
     expect(host.task(42)).toMatchObject({ uid: 1000, gid: 100, cwd: '/home/alice' });
     expect(host.fs.stat('/dev/pts/3')).toBeDefined();
   });

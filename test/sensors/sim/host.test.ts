@@ -19,7 +19,7 @@ const play = (options: SimHostOptions): unknown[] => {
   note('getrandom', [0, 16, 0]);
   note('fork', []);
   note('stat', ['/tmp/x', 0]);
-  return [log, host.tasks().map(({ pid, name, startNs }) => [pid, name, startNs]), host.kernel.processes()];
+  return [log, host.tasks().map(({ pid, name, startNs }) => [pid, name, startNs]), host.kernel.processes('/')];
 };
 
 describe('a simulated host', () => {
@@ -75,7 +75,7 @@ describe('a simulated host', () => {
     });
     const worker = host.call(nginx, 'clone', [0x10000 | 0x800 | 0x100]).result;
     expect(host.tasks().map((task) => task.pid)).toContain(worker);
-    expect(host.kernel.processes().slice(1)).toEqual([
+    expect(host.kernel.processes('/').slice(1)).toEqual([
       {
         pid: nginx.pid,
         start: nginx.startNs,

@@ -192,7 +192,7 @@ describe('exec', () => {
     host.call(task, 'write', [fd, '\x7fELF', 4]);
     expect(host.call(task, 'execve', [`/proc/self/fd/${fd}`, ['kworker'], []]).result).toBe(0);
     expect(task).toMatchObject({ name: String(fd), exepath: '/memfd:payload', argv: ['kworker'] });
-    expect(host.kernel.processes().find(({ pid }) => pid === task.pid)).toMatchObject({ memfd: true });
+    expect(host.kernel.processes('/').find(({ pid }) => pid === task.pid)).toMatchObject({ memfd: true });
   });
 
   it('does not open a program for writing while it runs', () => {

@@ -183,7 +183,7 @@ describe('whoever watches', () => {
 describe('a sim sensor', () => {
   it('has its processes before the first step, pumps after each and counts the calls', async () => {
     const sensor = createSimSensor({ scenario: inline([{ getpid: [] }, { getuid: [] }]) });
-    expect(sensor.kernel.processes().map(({ name }) => name)).toContain('bash');
+    expect(sensor.kernel.processes('/').map(({ name }) => name)).toContain('bash');
     let pumps = 0;
     const report = await sensor.run(() => void pumps++, new AbortController().signal);
     expect(report).toStrictEqual({ calls: 2, problems: [] });
