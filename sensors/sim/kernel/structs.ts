@@ -34,12 +34,16 @@ export const TASK = {
     fs: 'fs',
     files: 'files',
     nsproxy: 'nsproxy',
+    cgroups: 'cgroups',
     signal: 'signal',
     loginuid: 'loginuid.val',
   }),
   commSize: sizeOf('task_struct.comm'),
 };
 export const SIGNAL = offsets('signal_struct', { live: 'live.counter', threads: 'nr_threads' });
+export const KERNFS_NODE = offsets('kernfs_node', { id: 'id' });
+export const CGROUP = offsets('cgroup', { node: 'kn', level: 'level', ancestors: 'ancestors' });
+export const CSS_SET = offsets('css_set', { cgroup: 'dfl_cgrp' });
 export const NSPROXY = offsets('nsproxy', { pid: 'pid_ns_for_children' });
 export const PID_NAMESPACE = offsets('pid_namespace', {});
 export const MM = offsets('mm_struct', {

@@ -72,7 +72,7 @@ export class Task extends KernelObject implements SimTask {
   argv: readonly string[];
   alive = true;
   killedBy: number | undefined;
-  cgroupOf: Cgroup;
+  readonly cgroupOf: Cgroup;
   files: FilesStruct;
   fs: FsStruct;
   /** Who traces it with ptrace. */
@@ -108,6 +108,7 @@ export class Task extends KernelObject implements SimTask {
     this.setPointer(TASK.files, init.files.at);
     this.setPointer(TASK.fs, init.fs.at);
     this.setPointer(TASK.nsproxy, init.namespaces.at);
+    this.setPointer(TASK.cgroups, init.cgroup.cssSetAt);
     this.#writeIdentity();
     this.comm = init.comm;
     this.mm = init.mm;
