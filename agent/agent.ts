@@ -103,6 +103,7 @@ export const runAgent = async (
   const tally = createTally();
   const { maps, links } = loadObject({
     kernel,
+    scope: sensor.scope,
     compiled,
     enforce: options.enforce,
     agentPid: sensor.kind === 'linux' ? process.pid : 0,

@@ -16,6 +16,8 @@ const ONLY_NEW = 1;
 
 export interface LoadOptions {
   readonly kernel: Kernel;
+  /** The cgroup whose processes are observed; `/` is the whole host. */
+  readonly scope: string;
   readonly compiled: Compiled;
   /** Carry out verdicts. */
   readonly enforce: boolean;
@@ -53,12 +55,13 @@ export const loadObject = (options: LoadOptions): Loaded => {
   const { kernel, compiled } = options;
   const maps = new Map<string, KernelMap>();
   for (const spec of compiled.object.maps) maps.set(spec.name, kernel.createMap(spec));
+  configure(options, mapOf(maps, 'config'), false);
   fillScopes(options, mapOf(maps, 'scopes'));
   fillProtected(options, mapOf(maps, 'protected'));
   const programs = compiled.object.programs.map((program) => kernel.loadProgram(program, maps));
   const links = programs.map((program) => kernel.attach(program));
   fillProcesses(options, mapOf(maps, 'processes'));
-  configure(options, mapOf(maps, 'config'));
+  configure(options, mapOf(maps, 'config'), options.enforce);
   return { maps, links };
 };
 
@@ -96,16 +99,20 @@ const factsText = (facts: ProcessFacts) => ({
   memfd: facts.memfd,
 });
 
-const fillProcesses = ({ kernel, compiled, processes }: LoadOptions, map: KernelMap): void => {
-  for (const facts of kernel.processes('/')) {
+const fillProcesses = ({ kernel, scope, compiled, processes }: LoadOptions, map: KernelMap): void => {
+  for (const facts of kernel.processes(scope)) {
     processes.add(facts);
     map.update(processKey(facts.pid, facts.start), processValue(compiled.processes, factsText(facts)), ONLY_NEW);
   }
 };
 
-const configure = ({ enforce, agentPid }: LoadOptions, map: KernelMap): void => {
+const configure = ({ kernel, scope, agentPid }: LoadOptions, map: KernelMap, enforce: boolean): void => {
+  const id = kernel.cgroupId(scope);
+  if (id === undefined) throw new Error(`there is no cgroup ${scope} to observe; cgroup v2 paths begin with "/"`);
   const config = new Uint8Array(CONFIG.size);
   const view = new DataView(config.buffer);
+  view.setBigUint64(CONFIG.scope, id, true);
+  view.setUint32(CONFIG.level, scope.split('/').filter((name) => name !== '').length, true);
   view.setUint32(CONFIG.enforce, enforce ? 1 : 0, true);
   view.setUint32(CONFIG.agent, agentPid, true);
   check(map.update(FIRST, config), 'writing the configuration');

@@ -38,6 +38,7 @@ import { emitLatePredicates } from './late.ts';
 import { HEAD, STRING, STRING_STATE } from './layout.ts';
 import { emitPathOf, emitPathWalk } from './path.ts';
 import { emitOwnProcess, emitPredicate, isLate } from './predicates.ts';
+import { emitScope } from './scope.ts';
 
 type BeforeEffect = Extract<HookName, `lsm/${string}`>;
 
@@ -109,7 +110,9 @@ const emitFile = (context: HookContext): void => {
 export const emitBeforeEffect = (context: HookContext, hook: BeforeEffect): void => {
   const { out } = context;
   const rules = context.hook.events.flatMap((event) => event.rules);
-  out.emit(mov(R6, R1), ...currentTask);
+  out.emit(mov(R6, R1));
+  emitScope(out, 'exit');
+  out.emit(...currentTask);
   emitScratch(out);
   emitClear(context);
   emitHead(context, 'event');

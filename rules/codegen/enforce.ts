@@ -26,21 +26,11 @@ import {
   stx,
 } from '../../engine/isa/index.ts';
 import type { PlannedRule } from '../plan/index.ts';
+import { CONFIG } from './config.ts';
 import type { HookContext } from './context.ts';
 import { helper, STACK, stackAddress } from './emitter.ts';
 import { emitFormula } from './formulas.ts';
 import { GUARDS, HEAD } from './layout.ts';
-
-/** Offsets into the one value of the `config` map. */
-export const CONFIG = {
-  /** 1: verdicts are carried out. Read before anything else. */
-  enforce: 0,
-  /** The agent's own process id; 0: none. */
-  agent: 4,
-  /** Nanoseconds since boot at which enforcement ends unless it is renewed; 0: never. */
-  expires: 8,
-  size: 16,
-} as const;
 
 /** Value of `HEAD.verdict`. */
 export const VERDICTS = { alert: 0, deny: 1, kill: 2 } as const;

@@ -2,6 +2,7 @@ import {
   add,
   and,
   comment,
+  exit,
   ja,
   jeq,
   jge,
@@ -39,6 +40,7 @@ import { emitLatePredicates } from './late.ts';
 import { ARGV_BYTES, HEAD, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
 import { emitPathOf, emitPathWalk } from './path.ts';
 import { emitPredicate, isLate, processByte } from './predicates.ts';
+import { emitScope } from './scope.ts';
 import { emitFill, emitRows, emitStart, emitSteps, widthOf } from './strings.ts';
 
 /**
@@ -48,7 +50,9 @@ import { emitFill, emitRows, emitStart, emitSteps, widthOf } from './strings.ts'
 export const emitExec = (context: HookContext): void => {
   const { out, layout, extra } = context;
   const { argv = 0 } = layout.strings;
-  out.emit(mov(R6, R1), ldx('dw', R8, R6, 0));
+  out.emit(mov(R6, R1));
+  emitScope(out, 'exit');
+  out.emit(ldx('dw', R8, R6, 0));
   emitScratch(out);
   emitClear(context);
   emitHead(context, 'exec');
@@ -85,6 +89,7 @@ export const emitExec = (context: HookContext): void => {
   out.emit(label('report'));
   emitOutput(context);
   emitAct(context);
+  out.emit(label('exit'), mov(R0, 0), exit());
 };
 
 /** The executable's path and facts, and the working directory. */

@@ -24,7 +24,6 @@ import {
   R8,
   R9,
   R10,
-  type Register,
   st,
   stx,
 } from '../../engine/isa/index.ts';
@@ -32,6 +31,7 @@ import { AF_INET, AF_INET6, AF_UNIX, FILE_TYPES } from '../language/index.ts';
 import { EXTRA, type HookContext } from './context.ts';
 import { type Emitter, helper, lookupFirst, probeFieldAt, STACK, stackAddress } from './emitter.ts';
 import { END, HEAD, RECORD_KIND, type RecordKind } from './layout.ts';
+import { emitOtherInScope } from './scope.ts';
 
 /** Bytes of task_struct.comm. */
 export const COMM_BYTES = 16;
@@ -57,7 +57,7 @@ export const emitClear = (context: HookContext): void => {
   for (const at of Object.values(layout.strings)) out.emit(st('dw', R7, at, 0));
 };
 
-/** Fills in who and when, for the task in r8; r1 to r5 are used. */
+/** Fills in who and when, for the task in r8. Uses r9. */
 export const emitHead = (context: HookContext, kind: RecordKind): void => {
   const { out, layout } = context;
   out.emit(
@@ -74,28 +74,38 @@ export const emitHead = (context: HookContext, kind: RecordKind): void => {
     mov(R2, COMM_BYTES),
     helper('bpf_get_current_comm'),
   );
-  emitIdentity(out, R8);
+  emitIdentity(out);
 };
 
-/** Fills in a task's ids, times and credentials. */
-export const emitIdentity = (out: Emitter, task: Register): void => {
+/** Fills in the ids, times and credentials of the task in r8; a parent outside of the scope is left out, as if there were none. */
+const emitIdentity = (out: Emitter): void => {
+  const outside = out.fresh('parent.outside');
   out.emit(
-    ldxField('dw', R1, task, 'task_struct.group_leader'),
+    ldxField('dw', R1, R8, 'task_struct.group_leader'),
     ldxField('dw', R2, R1, 'task_struct.start_boottime'),
     stx('dw', R7, HEAD.start, R2),
-    ldxField('w', R1, task, 'task_struct.tgid'),
+    ldxField('w', R1, R8, 'task_struct.tgid'),
     stx('w', R7, HEAD.tgid, R1),
-    ldxField('w', R1, task, 'task_struct.pid'),
+    ldxField('w', R1, R8, 'task_struct.pid'),
     stx('w', R7, HEAD.tid, R1),
-    ldxField('dw', R1, task, 'task_struct.real_parent'),
-    ldxField('w', R2, R1, 'task_struct.tgid'),
+    comment('the parent'),
+    st('w', R7, HEAD.ppid, 0),
+    st('dw', R7, HEAD.parentStart, 0),
+    ldxField('dw', R9, R8, 'task_struct.real_parent'),
+    jeq(R9, 0, outside),
+  );
+  emitOtherInScope(out, outside);
+  out.emit(
+    ldxField('w', R2, R9, 'task_struct.tgid'),
     stx('w', R7, HEAD.ppid, R2),
-    ldxField('dw', R1, R1, 'task_struct.group_leader'),
+    ldxField('dw', R1, R9, 'task_struct.group_leader'),
     ldxField('dw', R2, R1, 'task_struct.start_boottime'),
     stx('dw', R7, HEAD.parentStart, R2),
-    ldxField('w', R1, task, 'task_struct.loginuid.val'),
+    label(outside),
+    comment('the credentials'),
+    ldxField('w', R1, R8, 'task_struct.loginuid.val'),
     stx('w', R7, HEAD.loginuid, R1),
-    ldxField('dw', R1, task, 'task_struct.cred'),
+    ldxField('dw', R1, R8, 'task_struct.cred'),
     ldxField('w', R2, R1, 'cred.euid.val'),
     stx('w', R7, HEAD.uid, R2),
     ldxField('w', R2, R1, 'cred.egid.val'),

@@ -27,6 +27,7 @@ import { currentTask, emitClear, emitHead, emitScratch, storeKey } from './gathe
 import { emitLatePredicates } from './late.ts';
 import { HEAD } from './layout.ts';
 import { emitOwnProcess, emitPredicate, isLate } from './predicates.ts';
+import { emitOtherInScope, emitScope } from './scope.ts';
 
 /** STACK.key = the key of the process that the task in r9 belongs to. */
 const keyOfTask = [
@@ -39,9 +40,12 @@ const keyOfTask = [
 /** A new process has its parent's facts until it execs; new threads change nothing. */
 export const emitFork = (context: HookContext): void => {
   const { out } = context;
+  out.emit(mov(R6, R1));
+  emitScope(out, 'exit');
+  out.emit(ldx('dw', R8, R6, 0), ldx('dw', R9, R6, 8), comment('the child too, which clone3 may put elsewhere'));
+  emitOtherInScope(out, 'exit');
   out.emit(
-    mov(R6, R1),
-    ldx('dw', R8, R6, 8),
+    mov(R8, R9),
     comment('threads are no processes'),
     ldxField('w', R1, R8, 'task_struct.pid'),
     ldxField('w', R2, R8, 'task_struct.tgid'),
@@ -77,8 +81,9 @@ export const emitFork = (context: HookContext): void => {
 /** A process ends with its last thread (signal->live is 0 by then, kernel/exit.c); its facts go after the rules have seen them. */
 export const emitExit = (context: HookContext): void => {
   const { out, hook } = context;
+  out.emit(mov(R6, R1));
+  emitScope(out, 'exit');
   out.emit(
-    mov(R6, R1),
     ...currentTask,
     comment('only the last thread ends the process'),
     ldxField('dw', R1, R8, 'task_struct.signal'),

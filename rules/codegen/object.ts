@@ -3,6 +3,7 @@ import type { BpfObject, FeatureLevel, HookName, MapSpec, ProgramSpec } from '..
 import type { HookPlan, Plan, ProcessFact, StringTest } from '../plan/index.ts';
 import { type AutomatonOptions, automatonLayout, automatonTable, buildAutomata, runAutomaton } from './automaton.ts';
 import { emitBeforeEffect } from './before-effect.ts';
+import { CONFIG } from './config.ts';
 import {
   EXTRA,
   type HookContext,
@@ -12,7 +13,6 @@ import {
   type StringGroup,
 } from './context.ts';
 import { createEmitter } from './emitter.ts';
-import { CONFIG } from './enforce.ts';
 import { emitExec } from './exec.ts';
 import { type RecordLayout, recordLayout } from './layout.ts';
 import { emitExit, emitFork } from './lifecycle.ts';

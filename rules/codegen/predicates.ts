@@ -44,6 +44,7 @@ import { type HookContext, predicateByte } from './context.ts';
 import { type Emitter, helper, STACK, stackAddress } from './emitter.ts';
 import { lookupProcess, storeKey } from './gather.ts';
 import { END, HEAD, UNKNOWN_FLAGS } from './layout.ts';
+import { emitOtherInScope } from './scope.ts';
 
 /** Whether a predicate needs what is gathered only for candidates: files, strings, sockets, ancestors. */
 export const isLate = (kernel: KernelPredicate): boolean => {
@@ -195,7 +196,7 @@ const emitAddress = (out: Emitter, kernel: KernelPredicate & { place: 'address' 
   emitOutcome(out, byte, hit, unknown, kernel.test.negated);
 };
 
-const emitScope = (context: HookContext, cgroup: string, byte: number): void => {
+const emitPolicyScope = (context: HookContext, cgroup: string, byte: number): void => {
   const { out, plan } = context;
   const level = cgroup.split('/').filter((part) => part !== '').length;
   const [hit, miss] = [out.fresh('scope'), out.fresh('scope.miss')];
@@ -267,6 +268,9 @@ export const emitAncestors = (context: HookContext): void => {
     out.emit(
       ldxField('dw', R9, R9, 'task_struct.real_parent'),
       jeq(R9, 0, ended),
+    );
+    emitOtherInScope(out, ended);
+    out.emit(
       ldxField('w', R1, R9, 'task_struct.tgid'),
       jeq(R1, 0, ended),
       ldxField('dw', R2, R9, 'task_struct.group_leader'),
@@ -291,6 +295,7 @@ export const emitAncestors = (context: HookContext): void => {
   }
   if (any.length > 0) {
     out.emit(ldxField('dw', R9, R9, 'task_struct.real_parent'), jeq(R9, 0, ended));
+    emitOtherInScope(out, ended);
     out.emit(ldxField('w', R1, R9, 'task_struct.tgid'), jeq(R1, 0, ended));
     for (const { index } of any)
       out.emit(
@@ -333,5 +338,5 @@ export const emitPredicate = (context: HookContext, index: number): void => {
   if (kernel.place === 'number') emitNumber(out, kernel.of, kernel.test, byte);
   else if (kernel.place === 'port') emitPort(out, kernel, byte);
   else if (kernel.place === 'address') emitAddress(out, kernel, byte);
-  else emitScope(context, kernel.cgroup, byte);
+  else emitPolicyScope(context, kernel.cgroup, byte);
 };

@@ -40,6 +40,7 @@ import { currentTask, emitClear, emitHead, emitScratch } from './gather.ts';
 import { emitLatePredicates } from './late.ts';
 import { HEAD, IA32_BIT, UNKNOWN_FLAGS } from './layout.ts';
 import { emitOwnProcess, emitPredicate, isLate } from './predicates.ts';
+import { emitScope } from './scope.ts';
 
 /** System call numbers of one table that are told apart; both ABIs' tables end below it. */
 export const CALL_NUMBERS = 512;
@@ -152,6 +153,9 @@ const emitDispatch = (context: HookContext): void => {
     jeq(R0, 0, 'leave'),
     ldx('w', R9, R0, 0),
     jeq(R9, 0, 'leave'),
+  );
+  emitScope(out, 'leave');
+  out.emit(
     comment('interrupted calls have no result'),
     ldx('dw', R1, R6, 8),
     jsgt(R1, RESTART.last, 'finished'),
@@ -163,8 +167,10 @@ const emitDispatch = (context: HookContext): void => {
   );
   emitScratch(out);
   emitClear(context);
+  out.emit(stx('w', R7, context.extra + EXTRA.recipe, R9));
   emitHead(context, 'event');
   out.emit(
+    ldx('w', R9, R7, context.extra + EXTRA.recipe),
     comment('result and arguments'),
     ldx('dw', R1, R6, 8),
     stx('dw', R7, HEAD.result, R1),
