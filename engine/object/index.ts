@@ -16,4 +16,4 @@ export * from './program-types.ts';
 export { readElf } from './read-elf.ts';
 export { RelocationError, relocate, relocateProgram } from './relocate.ts';
 export { hookOfSection } from './section-hook.ts';
-export { parseSection, SectionError } from './sections.ts';
+export { type ParsedSection, parseSection, SectionError } from './sections.ts';

@@ -6,6 +6,8 @@ export interface Attribute {
   u32(offset: number, value: number): void;
   u64(offset: number, value: bigint): void;
   readU32(offset: number): number;
+  /** Exact up to 2^53. */
+  readU64(offset: number): number;
   /** At most 15 characters and a NUL; those the kernel does not take in names become `_`. */
   name(offset: number, text: string): void;
 }
@@ -19,6 +21,7 @@ export function createAttribute(size: number): Attribute {
     u32: (offset, value) => view.setUint32(offset, value, true),
     u64: (offset, value) => view.setBigUint64(offset, value, true),
     readU32: (offset) => view.getUint32(offset, true),
+    readU64: (offset) => Number(view.getBigUint64(offset, true)),
     name(offset, text) {
       const allowed = text.replace(/[^A-Za-z0-9_.]/g, '_').slice(0, 15);
       for (let i = 0; i < allowed.length; i++) bytes[offset + i] = allowed.charCodeAt(i);

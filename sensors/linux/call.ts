@@ -12,8 +12,13 @@ export const COMMANDS = {
   BPF_MAP_DELETE_ELEM: 3,
   BPF_MAP_GET_NEXT_KEY: 4,
   BPF_PROG_LOAD: 5,
+  BPF_OBJ_PIN: 6,
+  BPF_OBJ_GET: 7,
   BPF_PROG_TEST_RUN: 10,
+  BPF_PROG_GET_NEXT_ID: 11,
+  BPF_PROG_GET_FD_BY_ID: 13,
   BPF_OBJ_GET_INFO_BY_FD: 15,
+  BPF_RAW_TRACEPOINT_OPEN: 17,
   BPF_BTF_LOAD: 18,
   BPF_MAP_LOOKUP_AND_DELETE_ELEM: 21,
   BPF_MAP_FREEZE: 22,
@@ -21,17 +26,28 @@ export const COMMANDS = {
   BPF_MAP_LOOKUP_AND_DELETE_BATCH: 25,
   BPF_MAP_UPDATE_BATCH: 26,
   BPF_MAP_DELETE_BATCH: 27,
+  BPF_LINK_CREATE: 28,
+  BPF_LINK_UPDATE: 29,
+  BPF_LINK_GET_NEXT_ID: 31,
+  BPF_ENABLE_STATS: 32,
+  BPF_ITER_CREATE: 33,
 } as const;
 
 export type Command = keyof typeof COMMANDS;
 
-/** __NR_bpf of x86-64. */
-const NR_BPF = 321;
+/** __NR_bpf and __NR_perf_event_open of x86-64. */
+const [NR_BPF, NR_PERF_EVENT_OPEN] = [321, 298];
+/** Clocks by number (include/uapi/linux/time.h). */
+const CLOCKS = { CLOCK_REALTIME: 0, CLOCK_BOOTTIME: 7 } as const;
 const EPERM = 1;
+const PERF_FLAG_FD_CLOEXEC = 8;
 
 interface Libc {
   /** The result, or the errno negated. */
   bpf(command: Command, attr: Uint8Array, size: number): number;
+  /** perf_event_open(2): a file descriptor, or the errno negated. */
+  perfEventOpen(attr: Uint8Array, pid: number, cpu: number, group: number, flags: number): number;
+  clock(id: number, time: BigInt64Array): void;
   address(bytes: Uint8Array): bigint;
   map(fd: number, length: number, protection: number, offset: number): ArrayBuffer | number;
   unmap(view: ArrayBuffer): void;
@@ -51,6 +67,8 @@ function load(): Libc | string {
   }
   const libc = koffi.load('libc.so.6');
   const syscall = libc.func('long syscall(long, int, void *, unsigned int)');
+  const openEvent = libc.func('long syscall(long, void *, int, int, int, unsigned long)');
+  const clockGettime = libc.func('int clock_gettime(int, void *)');
   const mmap = libc.func('intptr_t mmap(void *, size_t, int, int, int, long)');
   const munmap = libc.func('int munmap(void *, size_t)');
   const MAP_SHARED = 1;
@@ -58,6 +76,13 @@ function load(): Libc | string {
     bpf(command, attr, size) {
       const result = Number(syscall(NR_BPF, COMMANDS[command], attr, size));
       return result >= 0 ? result : -koffi.errno();
+    },
+    perfEventOpen(attr, pid, cpu, group, flags) {
+      const result = Number(openEvent(NR_PERF_EVENT_OPEN, attr, pid, cpu, group, flags));
+      return result >= 0 ? result : -koffi.errno();
+    },
+    clock(id, time) {
+      clockGettime(id, time);
     },
     address: (bytes) => BigInt(koffi.address(bytes)),
     map(fd, length, protection, offset) {
@@ -78,6 +103,20 @@ function libc(): Libc {
 
 /** Calls bpf(2) with the first `size` bytes of `attr`; returns its result, or its errno negated. @throws Error where there is no bpf(2) */
 export const bpf = (command: Command, attr: Uint8Array, size: number): number => libc().bpf(command, attr, size);
+
+/**
+ * Calls perf_event_open(2) for all processes on one CPU; returns a file descriptor, or an errno negated. A tracepoint's or kprobe's programs
+ * run on every CPU whatever its event's is.
+ */
+export const openPerfEvent = (attr: Uint8Array, cpu: number): number =>
+  libc().perfEventOpen(attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+/** Nanoseconds of a clock (clock_gettime(2)). */
+export function readClock(clock: keyof typeof CLOCKS): bigint {
+  const time = new BigInt64Array(2);
+  libc().clock(CLOCKS[clock], time);
+  return (time[0] ?? 0n) * 1_000_000_000n + (time[1] ?? 0n);
+}
 
 /** Where bytes lie in this process. They must stay referenced until the call that is given the address has returned. */
 export const addressOf = (bytes: Uint8Array): bigint => libc().address(bytes);

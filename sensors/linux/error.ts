@@ -18,9 +18,12 @@ const REMEDIES: Readonly<Record<string, string>> = {
   'BPF_PROG_TEST_RUN ENOTSUPP': 'programs of this type have no test run',
 };
 
+/** What can be refused: commands of bpf(2), and the calls beside them. */
+export type Call = Command | 'mmap' | 'perf_event_open';
+
 /** What bpf(2) refused. */
 export class BpfError extends Error {
-  readonly call: Command | 'mmap';
+  readonly call: Call;
   /** Its name: `EINVAL`. */
   readonly errno: string;
   /** The line of the log that says why; empty where there is none. */
@@ -29,7 +32,7 @@ export class BpfError extends Error {
   readonly log: string;
 
   /** @param errno positive @param subject what the call was about: `map "counts" (hash)` */
-  constructor(call: Command | 'mmap', errno: number, subject: string, log = '') {
+  constructor(call: Call, errno: number, subject: string, log = '') {
     const name = errnoName(errno);
     const remedy = REMEDIES[`${call} ${name}`] ?? REMEDIES[name];
     const reason = lastReason(log);

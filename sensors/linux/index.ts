@@ -1,7 +1,9 @@
 export { btfIdOf, kernelBtf, loadBtf } from './btf.ts';
 export { bpfUnavailable } from './call.ts';
+export { cgroupLevel, cgroupMount } from './cgroups.ts';
 export { BpfError } from './error.ts';
 export { kernelConfig } from './kconfig.ts';
+export * from './kernel.ts';
 export * from './map.ts';
 export { type LinuxObject, loadElfLinux } from './object.ts';
 export * from './program.ts';

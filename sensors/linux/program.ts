@@ -46,6 +46,13 @@ export interface LinuxProgramSpec {
   readonly log?: keyof typeof LOG_LEVELS;
 }
 
+/** What the kernel counts of a program (struct bpf_prog_info). */
+export interface ProgramRuns {
+  readonly runs: number;
+  readonly ns: number;
+  readonly missed: number;
+}
+
 /** A program in the running kernel, attached nowhere. */
 export interface LinuxProgram {
   readonly fd: number;
@@ -55,6 +62,8 @@ export interface LinuxProgram {
   readonly verified: number;
   /** The kernel's id of the program. */
   readonly id: number;
+  /** How often it ran and how long all runs took, while statistics are on (`enableStatistics`), and what was left out because it ran already. */
+  runs(): ProgramRuns;
   close(): void;
 }
 
@@ -134,6 +143,10 @@ export function loadLinuxProgram(spec: LinuxProgramSpec): LinuxProgram {
     },
     get id() {
       return programInfo(result).readU32(4);
+    },
+    runs() {
+      const info = programInfo(result);
+      return { ns: info.readU64(192), runs: info.readU64(200), missed: info.readU64(208) };
     },
     close() {
       if (closed) return;

@@ -1,0 +1,157 @@
+import { type MapSpec, type ProgramSpec, parseSection, relocate } from '../../engine/object/index.ts';
+import type { Kernel, KernelFeatures, KernelMap, Link, LoadedProgram, ProgramStats } from '../kernel.ts';
+import { btfIdOf, kernelBtf } from './btf.ts';
+import { openCgroups } from './cgroups.ts';
+import { createClock } from './clock.ts';
+import { linuxFeatures } from './features.ts';
+import { fileId } from './files.ts';
+import { type AttachOptions, createLink, type LinuxLink } from './link.ts';
+import { createLinuxMap, type LinuxMap } from './map.ts';
+import { processesOf } from './processes.ts';
+import { type LinuxProgram, loadLinuxProgram } from './program.ts';
+import { openRingBuffer } from './ring-buffer.ts';
+import { streamOf } from './stream.ts';
+
+/** What programs of cgroups and iterators attach to beside what their section names. */
+export interface KernelAttachOptions extends Pick<AttachOptions, 'iterator'> {
+  /** Path of a cgroup, `/system.slice`. */
+  readonly cgroup?: string;
+}
+
+/** The running kernel: what is loaded and attached lives by file descriptors of this process and ends with it. */
+export interface LinuxKernel extends Kernel {
+  attach(program: LoadedProgram, options?: KernelAttachOptions): Link;
+  /** All that bpf(2) offers for a map of this kernel. */
+  map(map: KernelMap): LinuxMap;
+  /** Runs an attached iterator and gives what it wrote. */
+  iterate(link: Link): Uint8Array;
+}
+
+export interface LinuxKernelOptions {
+  /** The cgroup that is observed: ids of cgroups are looked for below it only. Default `/`. */
+  readonly scope?: string;
+  /** What the kernel offers, where that is known already. */
+  readonly features?: KernelFeatures;
+}
+
+/** Opens the running kernel. @throws Error where there is no bpf(2), no BTF or no cgroup v2 */
+export function openLinuxKernel(options: LinuxKernelOptions = {}): LinuxKernel {
+  const cgroups = openCgroups(options.scope);
+  const btf = kernelBtf();
+  const features = options.features ?? linuxFeatures();
+  const maps = new Map<KernelMap, LinuxMap>();
+  const programs = new Map<LoadedProgram, LinuxProgram>();
+  const links = new Map<Link, LinuxLink & { readonly options: KernelAttachOptions }>();
+  const closers: (() => void)[] = [];
+
+  const mapOf = (map: KernelMap): LinuxMap => {
+    const found = maps.get(map);
+    if (!found) throw new Error(`map ${map.spec.name} was not created in this kernel`);
+    return found;
+  };
+  const programOf = (program: LoadedProgram): LinuxProgram => {
+    const found = programs.get(program);
+    if (!found) throw new Error(`program ${program.name} was not loaded into this kernel`);
+    return found;
+  };
+  const linkOf = (link: Link): LinuxLink & { readonly options: KernelAttachOptions } => {
+    const found = links.get(link);
+    if (!found) throw new Error(`program ${link.program.name} is not attached to ${link.hook} by this link`);
+    return found;
+  };
+  const ringOf = (map: KernelMap) => {
+    const own = mapOf(map);
+    if (own.spec.type !== 'ringbuf')
+      throw new Error(`map ${map.spec.name} is no ring buffer of this kernel; create one with type ringbuf`);
+    const ring = openRingBuffer(own);
+    closers.push(ring.close);
+    return ring;
+  };
+  const attach = (program: LoadedProgram, attachOptions: KernelAttachOptions = {}): Link => {
+    const own = programOf(program);
+    const { cgroup, iterator } = attachOptions;
+    const made = createLink(own.fd, parseSection(program.hook), `program "${program.name}" (${program.hook})`, {
+      ...(cgroup !== undefined && { cgroupFolder: cgroups.folder(cgroup) }),
+      ...(iterator && { iterator }),
+    });
+    const link: Link = { hook: program.hook, program };
+    links.set(link, { ...made, options: attachOptions });
+    return link;
+  };
+  const detach = (link: Link): void => {
+    linkOf(link).close();
+    links.delete(link);
+  };
+
+  return {
+    features,
+    btf,
+    createMap(spec: MapSpec): KernelMap {
+      const own = createLinuxMap(spec);
+      const map: KernelMap = {
+        spec,
+        handle: own.fd,
+        lookup(key) {
+          const value = own.lookup(key);
+          return typeof value === 'number' ? undefined : value;
+        },
+        update: own.update,
+        delete: own.delete,
+        keys: own.keys,
+      };
+      maps.set(map, own);
+      return map;
+    },
+    map: mapOf,
+    loadProgram(spec: ProgramSpec<string>, used: ReadonlyMap<string, KernelMap>): LoadedProgram {
+      const section = parseSection(spec.hook);
+      const id = section.btf && btfIdOf(section.btf.kind, section.btf.name);
+      if (section.btf && id === undefined)
+        throw new Error(
+          `program "${spec.name}" (${spec.hook}): this kernel's BTF has no ${section.btf.kind} ${section.btf.name}`,
+        );
+      const own = loadLinuxProgram({
+        name: spec.name,
+        instructions: relocate(spec, (name) => used.get(name)?.handle, btf),
+        programType: section.programType,
+        ...(section.attachType !== undefined && { attachType: section.attachType }),
+        ...(id !== undefined && { attachBtfId: id }),
+        ...(section.sleepable && { sleepable: true }),
+      });
+      const program: LoadedProgram = { name: spec.name, hook: spec.hook, explored: own.verified };
+      programs.set(program, own);
+      return program;
+    },
+    attach,
+    replace(link, program) {
+      const own = linkOf(link);
+      if (program.hook !== link.hook)
+        throw new Error(`program ${program.name} is for ${program.hook}; it can't replace one of ${link.hook}`);
+      if (!own.update(programOf(program).fd)) {
+        const next = attach(program, own.options);
+        detach(link);
+        return next;
+      }
+      const next: Link = { hook: program.hook, program };
+      links.delete(link);
+      links.set(next, own);
+      return next;
+    },
+    detach,
+    iterate: (link) => linkOf(link).read(),
+    ringBuffer: (map) => ({ consume: ringOf(map).consume, lost: 0 }),
+    stream: (list, timeAt) => streamOf(list.map(ringOf), timeAt),
+    cgroupId: cgroups.id,
+    cgroupPath: cgroups.path,
+    fileId,
+    wallTime: createClock(),
+    processes: (scope) => processesOf(cgroups, scope),
+    stats: (): ProgramStats[] => [...programs].map(([{ name, hook }, own]) => ({ program: name, hook, ...own.runs() })),
+    close() {
+      for (const link of links.values()) link.close();
+      for (const close of closers.splice(0)) close();
+      for (const one of [...programs.values(), ...maps.values()]) one.close();
+      links.clear();
+    },
+  };
+}
