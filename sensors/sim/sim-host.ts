@@ -15,6 +15,8 @@ export interface SimHostOptions {
   readonly memory?: number;
   /** What runs programs; default `tiered`. Results are the same. */
   readonly engine?: Engine;
+  /** cgroup v2 paths that are there before any process is in them. */
+  readonly cgroups?: readonly string[];
 }
 
 /** A process that exists before anything happens. */

@@ -8,6 +8,8 @@ export interface SimSensorOptions {
   readonly scenario: Scenario;
   /** The same seed gives the same run, byte for byte; default 1. */
   readonly seed?: number;
+  /** The cgroup whose processes are observed, with those below it; created where it is missing; default the whole host. */
+  readonly scope?: string;
   /** Memory of the host in bytes; default the host's. */
   readonly memory?: number;
   /** Milliseconds of real time before each step, for people who watch; default 0. */
@@ -36,8 +38,15 @@ const pause = async (ms: number, signal: AbortSignal): Promise<boolean> => {
 };
 
 /** A sensor that plays a scenario on a new simulated host. @throws Error for a scenario that no host can be set up for */
-export const createSimSensor = ({ scenario, seed = 1, memory, pace = 0, observer }: SimSensorOptions): SimSensor => {
-  const host = createSimHost({ seed, ...(memory !== undefined && { memory }) });
+export const createSimSensor = ({
+  scenario,
+  seed = 1,
+  scope = '/',
+  memory,
+  pace = 0,
+  observer,
+}: SimSensorOptions): SimSensor => {
+  const host = createSimHost({ seed, cgroups: [scope], ...(memory !== undefined && { memory }) });
   const player = createPlayer(host, scenario, observer);
   const before = host.calls;
   const run = async (pump: () => void, signal: AbortSignal): Promise<SensorReport> => {
@@ -49,5 +58,5 @@ export const createSimSensor = ({ scenario, seed = 1, memory, pace = 0, observer
     pump();
     return { calls: host.calls - before, problems: player.problems };
   };
-  return { kind: 'sim', kernel: host.kernel, scope: '/', host, outcomes: player.outcomes, run };
+  return { kind: 'sim', kernel: host.kernel, scope, host, outcomes: player.outcomes, run };
 };
