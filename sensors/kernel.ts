@@ -63,13 +63,18 @@ export interface ProcessFacts {
   readonly parentStart: bigint;
   /** comm as of exec. */
   readonly name: string;
-  /** The executable's path as the kernel resolved it. */
-  readonly exepath: string;
-  readonly argv: readonly string[];
+  /** The executable's path as the kernel resolved it; undefined where it couldn't be read, empty where there is none. */
+  readonly exepath: string | undefined;
+  /** Undefined where it couldn't be read. */
+  readonly argv: readonly string[] | undefined;
   /** The executable lies in anonymous memory (memfd_create). */
   readonly memfd: boolean;
   readonly uid: number;
   readonly cgroup: string;
+  /** Nanoseconds since boot at which it was so; left out where that was before anything that records tell. */
+  readonly asOf?: bigint;
+  /** `start` is known to a hundredth of a second only, and `parentStart` too: what /proc says (proc_pid_stat(5)). */
+  readonly coarse?: true;
 }
 
 /**
@@ -82,7 +87,8 @@ export interface Kernel {
   createMap(spec: MapSpec): KernelMap;
   /** Resolves relocations against `maps` (by spec name) and the kernel's BTF, and verifies. */
   loadProgram(program: ProgramSpec<string>, maps: ReadonlyMap<string, KernelMap>): LoadedProgram;
-  attach(program: LoadedProgram): Link;
+  /** @param options.cgroup path of the cgroup that a program for cgroups is attached to; others take none. */
+  attach(program: LoadedProgram, options?: { readonly cgroup?: string }): Link;
   /** Puts another program of the same hook in a link's place, without a gap where the kernel can. */
   replace(link: Link, program: LoadedProgram): Link;
   detach(link: Link): void;

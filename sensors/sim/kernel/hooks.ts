@@ -1,24 +1,32 @@
-import { HOOKS, type HookName } from '../../../engine/object/index.ts';
+import { HOOKS, type Hook, type HookName, hookOfSection } from '../../../engine/object/index.ts';
 import type { Memory } from '../../../engine/vm/index.ts';
+import { EVENT_TYPES } from '../../../rules/index.ts';
 import { writePointer } from './kernel-object.ts';
+import { KERNEL_BTF } from './layout.ts';
 import type { SimLink } from './programs.ts';
 
-/** A place programs are attached to, with the context they get: one slot of 8 bytes an argument, written anew for each run. */
+const contextSize = ({ arguments: slots, context }: Hook): number => context?.size ?? slots.length * 8;
+
+/** A place programs are attached to, with the context they get: one slot of 8 bytes an argument, or a struct; written anew for each run. */
 export class HookPoint {
-  readonly name: HookName;
+  readonly name: string;
   /** In attach order. */
   readonly links: SimLink[] = [];
   /** Recorded calls: what LSM programs return has no effect. */
   ignoresReturn = false;
   /** A program's negative result ended a run; whoever makes calls clears it. */
   refused = false;
+  /** Offset in memory of what programs get. */
+  readonly context: number;
   readonly #memory: Memory;
-  readonly #context: number;
+  /** What programs return decides whether the call goes on. */
+  readonly #decides: boolean;
 
-  constructor(memory: Memory, name: HookName) {
+  constructor(memory: Memory, name: string, hook: Hook) {
     this.name = name;
+    this.#decides = hook.programType === 'lsm';
     this.#memory = memory;
-    this.#context = memory.allocate(HOOKS[name].arguments.length * 8);
+    this.context = memory.allocate(contextSize(hook));
   }
 
   /** Whether there is anything to run. */
@@ -28,22 +36,22 @@ export class HookPoint {
 
   /** Makes an argument the address of what lies at an offset in memory. */
   setPointer(index: number, offset: number): void {
-    writePointer(this.#memory, this.#context + index * 8, offset);
+    writePointer(this.#memory, this.context + index * 8, offset);
   }
 
   /** Makes an argument a signed number that a number holds exactly. */
   setNumber(index: number, value: number): void {
     const { view } = this.#memory;
-    view.setInt32(this.#context + index * 8, value | 0, true);
-    view.setInt32(this.#context + index * 8 + 4, Math.floor(value / 0x1_0000_0000), true);
+    view.setInt32(this.context + index * 8, value | 0, true);
+    view.setInt32(this.context + index * 8 + 4, Math.floor(value / 0x1_0000_0000), true);
   }
 
-  /** Runs the attached programs; the first negative result ends the run and is returned, else 0 is. */
+  /** Runs the attached programs. Of LSM programs the first negative result ends the run and is returned; else 0 is. */
   run(): number {
     for (const link of this.links) {
       link.program.runs++;
-      const result = link.program.runner.run(this.#context);
-      if (result < 0 && !this.ignoresReturn) {
+      const result = link.program.runner.run(this.context);
+      if (result < 0 && this.#decides && !this.ignoresReturn) {
         this.refused = true;
         return result;
       }
@@ -52,11 +60,93 @@ export class HookPoint {
   }
 }
 
-/** Every hook of the simulated kernel. */
+/** The hooks that compiled rules are attached to. */
 export type Hooks = { readonly [Name in HookName]: HookPoint };
 
 export const createHooks = (memory: Memory): Hooks => {
   const hooks: Partial<Record<HookName, HookPoint>> = {};
-  for (const name of Object.keys(HOOKS) as HookName[]) hooks[name] = new HookPoint(memory, name);
+  for (const name of Object.keys(HOOKS) as HookName[]) hooks[name] = new HookPoint(memory, name, HOOKS[name]);
   return hooks as Hooks;
 };
+
+/** Whether the system call table of x86-64 has a call of this name. */
+const isCall = (name: string): boolean => (EVENT_TYPES.get(name)?.nr ?? -1) >= 0;
+
+/** Sections beside those of HOOKS that the simulated kernel can fire; a star stands for any call of the x86-64 table. */
+const OTHERS = [
+  'tp_btf/sys_enter',
+  'raw_tp/sys_exit',
+  'raw_tp/sched_process_exec',
+  'raw_tp/sched_process_fork',
+  'raw_tp/sched_process_exit',
+  'tp/raw_syscalls/sys_enter',
+  'tp/raw_syscalls/sys_exit',
+  'tp/syscalls/sys_enter_*',
+  'tp/syscalls/sys_exit_*',
+  'kprobe/__x64_sys_*',
+  'fentry/__x64_sys_*',
+  'fexit/__x64_sys_*',
+  'cgroup/connect4',
+  'cgroup/connect6',
+] as const;
+
+/** Every hook of the simulated kernel by its section's name. */
+export const SIM_HOOKS: readonly string[] = [...Object.keys(HOOKS), ...OTHERS];
+
+const isOther = (section: string): boolean =>
+  OTHERS.some((name) =>
+    name.endsWith('*')
+      ? section.startsWith(name.slice(0, -1)) && isCall(section.slice(name.length - 1))
+      : section === name,
+  );
+
+const isStatic = (section: string): section is HookName => Object.hasOwn(HOOKS, section);
+
+/** What programs of a section get and may return in the simulated kernel; undefined where it has no such hook. */
+export const simHook = (section: string): Hook | undefined => {
+  if (isStatic(section)) return HOOKS[section];
+  return isOther(section) ? hookOfSection(section, KERNEL_BTF) : undefined;
+};
+
+/**
+ * The hooks by section. A raw tracepoint and its twin with BTF are one place, in attach order, as they are one tracepoint; places
+ * that rules don't use come into being when a program is attached there.
+ */
+export class HookPoints {
+  readonly #memory: Memory;
+  readonly #hooks: Hooks;
+  readonly #others = new Map<string, HookPoint>();
+
+  constructor(memory: Memory, hooks: Hooks) {
+    this.#memory = memory;
+    this.#hooks = hooks;
+  }
+
+  /** Where programs of a section attach. @throws Error where there is no such hook */
+  at(section: string): HookPoint {
+    if (isStatic(section)) return this.#hooks[section];
+    const [family, name = ''] = section.split('/');
+    if (family === 'raw_tp' || family === 'tp_btf')
+      for (const twin of [`raw_tp/${name}`, `tp_btf/${name}`]) if (isStatic(twin)) return this.#hooks[twin];
+    const hook = simHook(section);
+    if (!hook) throw new Error(`the simulated kernel has no hook ${section}`);
+    const point = this.#others.get(section) ?? new HookPoint(this.#memory, section, hook);
+    this.#others.set(section, point);
+    return point;
+  }
+
+  /** A place that rules don't use, if programs are attached there. */
+  attached(section: string): HookPoint | undefined {
+    const point = this.#others.get(section);
+    return point?.active ? point : undefined;
+  }
+
+  /** Whether programs were ever attached to a place that rules don't use. */
+  get hasOthers(): boolean {
+    return this.#others.size > 0;
+  }
+
+  all(): readonly HookPoint[] {
+    return [...Object.values(this.#hooks), ...this.#others.values()];
+  }
+}

@@ -6,7 +6,7 @@ import { Cgroups } from './cgroups.ts';
 import type { Engine } from './engine.ts';
 import { createEnvironment } from './environment.ts';
 import { FileSystem } from './file-system.ts';
-import { createHooks, type Hooks } from './hooks.ts';
+import { createHooks, HookPoints, type Hooks } from './hooks.ts';
 import type { Path } from './mounts.ts';
 import { Namespaces } from './namespaces.ts';
 import { Network } from './network.ts';
@@ -24,6 +24,8 @@ export interface Machine {
   readonly random: () => number;
   readonly cgroups: Cgroups;
   readonly hooks: Hooks;
+  /** The same and those that rules don't use, by section. */
+  readonly hookPoints: HookPoints;
   readonly programs: Programs;
   readonly permissions: Permissions;
   readonly files: FileSystem;
@@ -66,6 +68,7 @@ export const createMachine = (seed: number, bootTime: Date, memoryBytes: number,
     random: createRandom(seed),
     cgroups: new Cgroups(memory),
     hooks,
+    hookPoints: new HookPoints(memory, hooks),
     permissions,
     files,
     walk: new PathWalk(permissions),
@@ -81,6 +84,6 @@ export const createMachine = (seed: number, bootTime: Date, memoryBytes: number,
   const procFiles = files.newSuperBlock('proc', undefined, 0o555);
   return Object.assign(state, {
     proc: new Proc(memory, procFiles, tasks, namespaceFiles(files), () => state.current),
-    programs: new Programs(createEnvironment(state), hooks, state.maps, engine),
+    programs: new Programs(createEnvironment(state), state.hookPoints, state.maps, engine),
   });
 };

@@ -1,15 +1,14 @@
 import { type BpfMap, createMap, isRingBuffer } from '../../../engine/maps/index.ts';
-import { HOOKS, type HookName, type MapSpec, type ProgramSpec, relocate } from '../../../engine/object/index.ts';
+import { type Hook, type MapSpec, type ProgramSpec, relocate } from '../../../engine/object/index.ts';
 import { type Verified, verify } from '../../../engine/verifier/index.ts';
 import { helperById, type VmEnvironment } from '../../../engine/vm/index.ts';
 import type { KernelMap, KernelRingBuffer, Link, LoadedProgram, ProgramStats, RecordStream } from '../../kernel.ts';
 import { createRunner, type Engine, type Runner } from './engine.ts';
-import type { Hooks } from './hooks.ts';
+import { type HookPoints, SIM_HOOKS, simHook } from './hooks.ts';
 import { KERNEL_BTF } from './layout.ts';
 
 /** A verified program of the simulated kernel. */
 export interface SimProgram extends LoadedProgram {
-  readonly hook: HookName;
   readonly runner: Runner;
   /** How often it ran. */
   runs: number;
@@ -17,8 +16,9 @@ export interface SimProgram extends LoadedProgram {
 
 /** A program attached to a hook; `replace` puts another in its place. */
 export interface SimLink extends Link {
-  readonly hook: HookName;
   program: SimProgram;
+  /** Of a program for cgroups: tasks in this cgroup and those below it run it. */
+  readonly cgroup: string;
 }
 
 /**
@@ -26,25 +26,23 @@ export interface SimLink extends Link {
  * the same handles and specs. The verifier reads nothing else.
  */
 const verifiedBefore = new WeakMap<
-  ProgramSpec,
+  ProgramSpec<string>,
   { readonly maps: readonly (MapSpec | number)[]; readonly verified: Verified }
 >();
 
 const isSame = <T>(one: readonly T[], other: readonly T[]): boolean =>
   one.length === other.length && one.every((value, index) => value === other[index]);
 
-const isForHost = (spec: ProgramSpec<string>): spec is ProgramSpec => Object.hasOwn(HOOKS, spec.hook);
-
 /** The maps and programs that were loaded into the simulated kernel. */
 export class Programs {
   readonly #environment: VmEnvironment;
-  readonly #hooks: Hooks;
+  readonly #hooks: HookPoints;
   readonly #maps: Map<number, BpfMap>;
   readonly #engine: Engine;
   readonly #programs = new Set<SimProgram>();
 
   /** @param maps by handle, as the environment finds them. */
-  constructor(environment: VmEnvironment, hooks: Hooks, maps: Map<number, BpfMap>, engine: Engine) {
+  constructor(environment: VmEnvironment, hooks: HookPoints, maps: Map<number, BpfMap>, engine: Engine) {
     this.#environment = environment;
     this.#hooks = hooks;
     this.#maps = maps;
@@ -81,11 +79,12 @@ export class Programs {
   }
 
   load(spec: ProgramSpec<string>, maps: ReadonlyMap<string, KernelMap>): SimProgram {
-    if (!isForHost(spec))
+    const hook = simHook(spec.hook);
+    if (!hook)
       throw new Error(
-        `program ${spec.name}: the simulated kernel has no hook ${spec.hook}; it has ${Object.keys(this.#hooks).join(', ')}`,
+        `program ${spec.name}: the simulated kernel has no hook ${spec.hook}; it has ${SIM_HOOKS.join(', ')}`,
       );
-    const verified = this.#verify(spec, maps);
+    const verified = this.#verify(spec, hook, maps);
     const program: SimProgram = {
       name: spec.name,
       hook: spec.hook,
@@ -97,7 +96,7 @@ export class Programs {
     return program;
   }
 
-  #verify(spec: ProgramSpec, maps: ReadonlyMap<string, KernelMap>): Verified {
+  #verify(spec: ProgramSpec<string>, hook: Hook, maps: ReadonlyMap<string, KernelMap>): Verified {
     const used = [...maps.values()].flatMap((map) => [map.handle, map.spec]);
     const before = verifiedBefore.get(spec);
     if (before !== undefined && isSame(before.maps, used)) return before.verified;
@@ -105,7 +104,7 @@ export class Programs {
       relocate(spec, (name) => maps.get(name)?.handle, KERNEL_BTF),
       {
         name: spec.name,
-        hook: HOOKS[spec.hook],
+        hook,
         btf: KERNEL_BTF,
         map: (handle) => this.#maps.get(handle)?.spec,
         helper: helperById,
@@ -116,10 +115,13 @@ export class Programs {
     return verified;
   }
 
-  attach(program: LoadedProgram): SimLink {
+  /** @param cgroup of a program for cgroups. @throws Error where it names none */
+  attach(program: LoadedProgram, cgroup?: string): SimLink {
     const own = this.#own(program);
-    const link: SimLink = { hook: own.hook, program: own };
-    this.#hooks[own.hook].links.push(link);
+    if (cgroup === undefined && own.hook.startsWith('cgroup/'))
+      throw new Error(`program "${own.name}" (${own.hook}): programs of this kind attach to a cgroup; say which`);
+    const link: SimLink = { hook: own.hook, program: own, cgroup: cgroup ?? '/' };
+    this.#hooks.at(own.hook).links.push(link);
     return link;
   }
 
@@ -134,7 +136,7 @@ export class Programs {
 
   detach(link: Link): void {
     const attached = this.#attached(link);
-    const { links } = this.#hooks[attached.hook];
+    const { links } = this.#hooks.at(attached.hook);
     links.splice(links.indexOf(attached), 1);
   }
 
@@ -143,7 +145,7 @@ export class Programs {
   }
 
   detachAll(): void {
-    for (const name of Object.keys(this.#hooks) as HookName[]) this.#hooks[name].links.length = 0;
+    for (const { links } of this.#hooks.all()) links.length = 0;
   }
 
   #own(program: LoadedProgram): SimProgram {
@@ -152,8 +154,7 @@ export class Programs {
   }
 
   #attached(link: Link): SimLink {
-    for (const { links } of Object.values(this.#hooks))
-      for (const attached of links) if (attached === link) return attached;
+    for (const { links } of this.#hooks.all()) for (const attached of links) if (attached === link) return attached;
     throw new Error(`program ${link.program.name} is not attached to ${link.hook} by this link`);
   }
 }

@@ -1,5 +1,6 @@
-import { type FeatureLevel, HOOKS } from '../../../engine/object/index.ts';
+import type { FeatureLevel } from '../../../engine/object/index.ts';
 import type { Kernel, ProcessFacts } from '../../kernel.ts';
+import { SIM_HOOKS } from './hooks.ts';
 import { KERNEL_BTF } from './layout.ts';
 import type { Machine } from './machine.ts';
 import type { Task } from './tasks.ts';
@@ -26,13 +27,13 @@ export const createSimKernel = (machine: Machine, level: FeatureLevel): Kernel =
     features: {
       name: `sim ${level}`,
       level,
-      hooks: Object.keys(HOOKS),
+      hooks: SIM_HOOKS,
       enforcement: true,
     },
     btf: KERNEL_BTF,
     createMap: (spec) => programs.createMap(spec),
     loadProgram: (program, maps) => programs.load(program, maps),
-    attach: (program) => programs.attach(program),
+    attach: (program, { cgroup } = {}) => programs.attach(program, cgroup),
     replace: (link, program) => programs.replace(link, program),
     detach: (link) => programs.detach(link),
     ringBuffer: (map) => programs.ringBuffer(map),

@@ -34,6 +34,7 @@ import {
 } from '../uapi.ts';
 import type { CallHandler, SystemCall } from './call.ts';
 import { CallError } from './call.ts';
+import { askCgroupConnect } from './cgroup-connect.ts';
 import { installPair } from './descriptors.ts';
 import { receive, send } from './read-write.ts';
 import { bindUnix, connectUnix, join, unixTarget } from './unix-socket.ts';
@@ -162,8 +163,11 @@ const connect: CallHandler = (call) => {
   return connectInet(call, file, from, inet);
 };
 
-const connectInet = (call: SystemCall, file: OpenFile, from: Socket, to: InetAddress): number => {
+const connectInet = (call: SystemCall, file: OpenFile, from: Socket, wanted: InetAddress): number => {
   const { network } = call.machine;
+  const isNew = !from.connected && !from.queue && from.pending === undefined;
+  const to = isNew ? askCgroupConnect(call, from, wanted) : wanted;
+  if (typeof to === 'number') return to;
   if (from.type !== SOCK_STREAM) {
     network.establish(from, to);
     return 0;

@@ -7,6 +7,7 @@ import { CallError, SystemCall } from './call.ts';
 import { isUnderWay, prepareRecorded, showRefused } from './recorded.ts';
 import { clearForExec, enterCall, setResult } from './registers.ts';
 import { type CallEntry, callNamed } from './table.ts';
+import { traceEntry, traceExit, traceReturn } from './traced.ts';
 
 /** How long calls take, in nanoseconds: the least, and what chance adds. */
 const CALL_NS = 1000;
@@ -41,6 +42,7 @@ export class SystemCalls {
     try {
       for (const hook of LSM_HOOKS) machine.hooks[hook].refused = false;
       this.#runSysEnter(task, abi === 'ia32' ? event.nr32 : event.nr);
+      traceEntry(machine, task, event, abi);
       const result =
         options.recorded === undefined ? effect(call, entry) : this.#play(call, entry, options.recorded.result);
       this.#return(call, result);
@@ -79,11 +81,15 @@ export class SystemCalls {
     const { task, child } = call;
     const machine = this.#machine;
     if (!call.exited) {
-      if (call.executed) clearForExec(machine, task, EXECVE);
+      const { event, abi, executed } = call;
+      if (executed) clearForExec(machine, task, EXECVE);
+      traceReturn(machine, task, event, abi, result);
       this.#runSysExit(task, result);
+      traceExit(machine, event, abi, executed, result);
       if (child) {
         machine.current = child;
         this.#runSysExit(child, 0);
+        traceExit(machine, event, abi, executed, 0);
         machine.current = task;
       }
     }

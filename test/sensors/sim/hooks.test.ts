@@ -281,7 +281,13 @@ describe('lsm/file_open', () => {
     attach(host, 'lsm/file_open', [mov(R0, -13), exit()]);
     const second = attach(host, 'lsm/file_open', [mov(R0, 0), exit()]);
     expect(host.call(shell(host), 'open', ['/etc/passwd', 0, 0]).result).toBe(-13);
-    expect(host.kernel.stats()).toContainEqual({ program: second.name, hook: 'lsm/file_open', runs: 0 });
+    expect(host.kernel.stats()).toContainEqual({
+      program: second.name,
+      hook: 'lsm/file_open',
+      runs: 0,
+      ns: 0,
+      missed: 0,
+    });
   });
 
   it('can deny and kill: -EPERM is the result, then the caller dies', () => {
@@ -430,8 +436,8 @@ describe('links', () => {
     host.kernel.detach(replaced);
     expect(open(host)).toBe(4);
     expect(host.kernel.stats()).toEqual([
-      { program: 'denies', hook: 'lsm/file_open', runs: 1 },
-      { program: 'allows', hook: 'lsm/file_open', runs: 1 },
+      { program: 'denies', hook: 'lsm/file_open', runs: 1, ns: 0, missed: 0 },
+      { program: 'allows', hook: 'lsm/file_open', runs: 1, ns: 0, missed: 0 },
     ]);
     expect(() => host.kernel.detach(replaced)).toThrow('program allows is not attached to lsm/file_open by this link');
   });
