@@ -7,9 +7,12 @@ import {
   decodeRecord,
   type EventRecord,
   type Guard,
+  HEAD,
+  lostAt,
   type Priority,
   RecordError,
   type Residual,
+  RINGS,
   type Rule,
   residualOf,
 } from '../rules/index.ts';
@@ -111,7 +114,10 @@ export const runAgent = async (
     processes: table,
     ...(options.warn && { warn: options.warn }),
   });
-  const ring = kernel.ringBuffer(mapOf(maps, 'events'));
+  const stream = kernel.stream(
+    RINGS.map((ring) => mapOf(maps, ring)),
+    HEAD.time,
+  );
   log.append('start', { host: options.host, kernel: kernel.features.name, enforce: options.enforce });
   for (const policy of policies)
     log.append('policy', { name: policy.name, hash: policy.hash, mode: policy.mode, rules: policy.rules.length });
@@ -183,15 +189,16 @@ export const runAgent = async (
     }
   };
   const pump = (): void => {
-    ring.consume(handle);
+    stream.consume(handle);
   };
   pump();
   let report: SensorReport;
   try {
     report = await sensor.run(pump, signal);
-    pump();
   } finally {
     for (const link of links) kernel.detach(link);
+    await stream.drain(handle);
+    stream.close();
   }
   const lost = readLost(mapOf(maps, 'lost'), compiled);
   for (const [hook, records] of lost) log.append('loss', { hook, records });
@@ -211,7 +218,7 @@ const readLost = (map: KernelMap, compiled: Compiled): ReadonlyMap<string, numbe
   if (value === undefined) return lost;
   const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
   for (const layout of compiled.layouts) {
-    const records = Number(view.getBigUint64(layout.index * 8, true));
+    const records = RINGS.reduce((sum, ring) => sum + Number(view.getBigUint64(lostAt(layout.index, ring), true)), 0);
     if (records > 0) lost.set(layout.hook, records);
   }
   return lost;

@@ -1,4 +1,5 @@
-import { CONFIG, type Compiled, processKey, processValue } from '../rules/index.ts';
+import type { MapSpec } from '../engine/object/index.ts';
+import { CONFIG, type Compiled, processKey, processValue, RINGS, type Ring } from '../rules/index.ts';
 import {
   argumentsText,
   commandLine,
@@ -27,6 +28,8 @@ export interface LoadOptions {
   readonly protect: readonly string[];
   /** Gets the processes that exist. */
   readonly processes: ProcessTable;
+  /** Bytes of the ring buffers, powers of two; default the object's. */
+  readonly rings?: Readonly<Record<Ring, number>>;
   readonly warn?: (sentence: string) => void;
 }
 
@@ -47,6 +50,11 @@ const check = (result: number, what: string): void => {
   if (result !== 0) throw new Error(`${what} failed with errno ${-result}`);
 };
 
+const isRing = (name: string): name is Ring => RINGS.some((ring) => ring === name);
+
+const sized = (spec: MapSpec, rings: LoadOptions['rings']): MapSpec =>
+  rings !== undefined && isRing(spec.name) ? { ...spec, maxEntries: rings[spec.name] } : spec;
+
 /**
  * Puts an object into a kernel: what its programs rely on is there before they attach, the facts of processes that exist follow
  * without overwriting newer ones, and enforcement is switched on last. @throws VerifierError, RelocationError
@@ -54,7 +62,7 @@ const check = (result: number, what: string): void => {
 export const loadObject = (options: LoadOptions): Loaded => {
   const { kernel, compiled } = options;
   const maps = new Map<string, KernelMap>();
-  for (const spec of compiled.object.maps) maps.set(spec.name, kernel.createMap(spec));
+  for (const spec of compiled.object.maps) maps.set(spec.name, kernel.createMap(sized(spec, options.rings)));
   configure(options, mapOf(maps, 'config'), false);
   fillScopes(options, mapOf(maps, 'scopes'));
   fillProtected(options, mapOf(maps, 'protected'));

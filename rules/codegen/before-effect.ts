@@ -24,7 +24,7 @@ import {
 import type { HookName } from '../../engine/object/index.ts';
 import { EXTRA, type HookContext } from './context.ts';
 import { helper, STACK } from './emitter.ts';
-import { emitAct, emitGuards, emitOutput, emitVerdicts } from './enforce.ts';
+import { emitAct, emitGuards, emitVerdicts } from './enforce.ts';
 import {
   currentTask,
   emitClear,
@@ -36,6 +36,7 @@ import {
 } from './gather.ts';
 import { emitLatePredicates } from './late.ts';
 import { HEAD, STRING, STRING_STATE } from './layout.ts';
+import { emitOutput } from './output.ts';
 import { emitPathOf, emitPathWalk } from './path.ts';
 import { emitOwnProcess, emitPredicate, isLate } from './predicates.ts';
 import { emitScope } from './scope.ts';

@@ -1,6 +1,5 @@
 import {
   and,
-  atomicAdd,
   comment,
   exit,
   ja,
@@ -17,8 +16,6 @@ import {
   R0,
   R1,
   R2,
-  R3,
-  R4,
   R7,
   R8,
   R10,
@@ -143,25 +140,6 @@ export const emitGuards = (context: HookContext): void => {
     );
   }
   out.emit(label(free), guard('done'), label(end));
-};
-
-/** Copies the record into the ring buffer; a record that finds no room is counted under the hook's number. */
-export const emitOutput = (context: HookContext, size = context.layout.size): void => {
-  const { out, layout } = context;
-  const sent = out.fresh('sent');
-  out.emit(
-    comment('hand the record over'),
-    loadMap(R1, 'events'),
-    mov(R2, R7),
-    mov(R3, size),
-    mov(R4, 0),
-    helper('bpf_ringbuf_output'),
-    jeq(R0, 0, sent),
-    loadMapValue(R1, 'lost', layout.index * 8),
-    mov(R2, 1),
-    atomicAdd('dw', R1, 0, R2),
-    label(sent),
-  );
 };
 
 /** Carries out what the record says and leaves the program. A killing hook before the effect also denies the call. */

@@ -22,10 +22,11 @@ import {
 } from '../../engine/isa/index.ts';
 import type { HookContext } from './context.ts';
 import { helper, STACK, stackAddress } from './emitter.ts';
-import { emitOutput, emitVerdicts } from './enforce.ts';
+import { emitVerdicts } from './enforce.ts';
 import { currentTask, emitClear, emitHead, emitScratch, storeKey } from './gather.ts';
 import { emitLatePredicates } from './late.ts';
 import { HEAD } from './layout.ts';
+import { emitOutput } from './output.ts';
 import { emitOwnProcess, emitPredicate, isLate } from './predicates.ts';
 import { emitOtherInScope, emitScope } from './scope.ts';
 

@@ -16,6 +16,7 @@ import { createEmitter } from './emitter.ts';
 import { emitExec } from './exec.ts';
 import { type RecordLayout, recordLayout } from './layout.ts';
 import { emitExit, emitFork } from './lifecycle.ts';
+import { LOST, RINGS, type Ring } from './output.ts';
 import { AUTOMATA_MAP } from './strings.ts';
 import { CALL_NUMBERS, callTable, emitSysExit } from './sys-exit.ts';
 
@@ -37,8 +38,8 @@ const ORDER: readonly HookName[] = [
 /** Processes that facts are kept for at most. */
 const MAX_PROCESSES = 32_768;
 const MAX_PROTECTED = 1024;
-/** Bytes of the ring buffer. */
-const RING_BYTES = 4 * 1024 * 1024;
+/** Bytes of the ring buffers, where the loader doesn't know better. */
+const RING_BYTES: Readonly<Record<Ring, number>> = { critical: 1024 * 1024, events: 4 * 1024 * 1024 };
 
 /** An object with what user space needs to feed it and to read its records. */
 export interface Generated {
@@ -183,7 +184,9 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
   });
   const automata = tables.value();
   const maps: MapSpec[] = [
-    { name: 'events', type: 'ringbuf', keySize: 0, valueSize: 0, maxEntries: RING_BYTES },
+    ...RINGS.map(
+      (name): MapSpec => ({ name, type: 'ringbuf', keySize: 0, valueSize: 0, maxEntries: RING_BYTES[name] }),
+    ),
     {
       name: 'calls',
       type: 'array',
@@ -198,7 +201,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
     one(AUTOMATA_MAP, automata.length, automata),
     one('scopes', Math.max(8, plan.scopes.length * 8)),
     one('config', CONFIG.size),
-    one('lost', 8 * prepared.length),
+    one('lost', LOST.bytesPerHook * prepared.length),
   ];
   return {
     object: { level, maps, programs },

@@ -265,10 +265,7 @@ export const emitAncestors = (context: HookContext): void => {
   for (let depth = 1; depth <= deepest; depth++) {
     const here = wanted.filter((each) => each.depth === depth);
     const [miss, next] = [out.fresh('ancestor.miss'), out.fresh('ancestor.next')];
-    out.emit(
-      ldxField('dw', R9, R9, 'task_struct.real_parent'),
-      jeq(R9, 0, ended),
-    );
+    out.emit(ldxField('dw', R9, R9, 'task_struct.real_parent'), jeq(R9, 0, ended));
     emitOtherInScope(out, ended);
     out.emit(
       ldxField('w', R1, R9, 'task_struct.tgid'),

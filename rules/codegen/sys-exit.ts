@@ -34,11 +34,12 @@ import { assume, type EventPlan, EXEC_EVENTS, literalsOf, OPEN_EVENTS, type Plan
 import { emitCallObjects, NEED } from './call-objects.ts';
 import { EXTRA, type HookContext } from './context.ts';
 import { helper, STACK, stackAddress } from './emitter.ts';
-import { emitOutput, emitVerdicts } from './enforce.ts';
+import { emitVerdicts } from './enforce.ts';
 import { emitFormula } from './formulas.ts';
 import { currentTask, emitClear, emitHead, emitScratch } from './gather.ts';
 import { emitLatePredicates } from './late.ts';
 import { HEAD, IA32_BIT, UNKNOWN_FLAGS } from './layout.ts';
+import { emitOutput } from './output.ts';
 import { emitOwnProcess, emitPredicate, isLate } from './predicates.ts';
 import { emitScope } from './scope.ts';
 

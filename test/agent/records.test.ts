@@ -23,17 +23,15 @@ const run = async (rules: readonly Rule[], act: (host: SimHost) => void, garbage
       scope: '/',
       kernel: {
         ...host.kernel,
-        ringBuffer: (map) => {
-          const ring = host.kernel.ringBuffer(map);
+        stream: (maps, timeAt) => {
+          const stream = host.kernel.stream(maps, timeAt);
           return {
-            get lost() {
-              return ring.lost;
-            },
+            ...stream,
             consume: (handler) => {
               const before = left;
               left = [];
               for (const bytes of before) handler(bytes);
-              return before.length + ring.consume(handler);
+              return before.length + stream.consume(handler);
             },
           };
         },

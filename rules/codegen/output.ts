@@ -1,0 +1,75 @@
+import {
+  and,
+  atomicAdd,
+  comment,
+  ja,
+  jeq,
+  jne,
+  label,
+  lddw,
+  ldx,
+  loadMap,
+  loadMapValue,
+  mov,
+  R0,
+  R1,
+  R2,
+  R3,
+  R4,
+  R7,
+} from '../../engine/isa/index.ts';
+import type { Priority } from '../rule.ts';
+import type { HookContext } from './context.ts';
+import { helper } from './emitter.ts';
+
+/** The ring buffers: records of rules of a critical priority have one of their own, which a flood of others can't fill. */
+export const RINGS = ['critical', 'events'] as const;
+export type Ring = (typeof RINGS)[number];
+
+/** Priorities whose records go to the ring `critical`. */
+export const CRITICAL_PRIORITIES: ReadonlySet<Priority> = new Set<Priority>(['emergency', 'alert', 'critical']);
+
+/** In the only value of the map `lost`: for each hook by its index, a u64 for each ring. */
+export const LOST = { bytesPerHook: 8 * RINGS.length } as const;
+
+/** BPF_RB_NO_WAKEUP: whoever reads looks by a clock. */
+const NO_WAKEUP = 1;
+
+/** Offset in the value of `lost` of what a hook lost in a ring. */
+export const lostAt = (hook: number, ring: Ring): number => LOST.bytesPerHook * hook + 8 * RINGS.indexOf(ring);
+
+const emitInto = ({ out, layout }: HookContext, ring: Ring, sent: string): void => {
+  out.emit(
+    loadMap(R1, ring),
+    mov(R2, R7),
+    mov(R3, layout.size),
+    mov(R4, NO_WAKEUP),
+    helper('bpf_ringbuf_output'),
+    jeq(R0, 0, sent),
+    loadMapValue(R1, 'lost', lostAt(layout.index, ring)),
+    mov(R2, 1),
+    atomicAdd('dw', R1, 0, R2),
+  );
+};
+
+/** Copies the record into its ring buffer; one that finds no room is counted under the hook's number and the ring. */
+export const emitOutput = (context: HookContext): void => {
+  const { out, layout, plan } = context;
+  const [critical, sent] = [out.fresh('output.critical'), out.fresh('output.sent')];
+  const masks = new Map<number, bigint>();
+  for (const [bit, rule] of layout.rules.entries()) {
+    const priority = plan.rules[rule]?.priority;
+    if (priority === undefined || !CRITICAL_PRIORITIES.has(priority)) continue;
+    const word = bit >> 6;
+    masks.set(word, (masks.get(word) ?? 0n) | (1n << BigInt(bit & 63)));
+  }
+  out.emit(comment('hand the record over'));
+  for (const [word, mask] of masks)
+    out.emit(ldx('dw', R1, R7, layout.matched + 8 * word), lddw(R2, mask), and(R1, R2), jne(R1, 0, critical));
+  emitInto(context, 'events', sent);
+  if (masks.size > 0) {
+    out.emit(ja(sent), label(critical));
+    emitInto(context, 'critical', sent);
+  }
+  out.emit(label(sent));
+};
