@@ -100,10 +100,10 @@ const fillProtected = ({ kernel, protect, warn }: LoadOptions, map: KernelMap): 
 
 const factsText = (facts: ProcessFacts) => ({
   name: facts.name,
-  exe: facts.argv[0] ?? '',
+  exe: facts.argv && (facts.argv[0] ?? ''),
   exepath: facts.exepath,
-  args: argumentsText(facts.argv),
-  cmdline: commandLine(facts) ?? facts.name,
+  args: facts.argv && argumentsText(facts.argv),
+  cmdline: commandLine(facts),
   memfd: facts.memfd,
 });
 

@@ -1,5 +1,6 @@
 import type { BpfMap, RingBuffer } from '../engine/maps/index.ts';
 import type { Btf, FeatureLevel, MapSpec, ProgramSpec } from '../engine/object/index.ts';
+import type { ContainerSource } from './containers/index.ts';
 
 /** What a kernel offers. */
 export interface KernelFeatures {
@@ -115,6 +116,8 @@ export interface Sensor {
   readonly kernel: Kernel;
   /** The cgroup whose processes are observed, with those below it; `/` is the whole host. Programs pass over all others first. */
   readonly scope: string;
+  /** Facts of the observed host's containers; left out where no runtime can be asked. */
+  readonly containers?: ContainerSource;
   /** The name of a user of the observed host, undefined where it isn't known. */
   userName?(uid: number): string | undefined;
   /**

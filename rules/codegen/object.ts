@@ -1,5 +1,6 @@
 import { AssembleError, assemble } from '../../engine/isa/index.ts';
 import type { BpfObject, FeatureLevel, HookName, MapSpec, ProgramSpec } from '../../engine/object/index.ts';
+import { Truth } from '../language/index.ts';
 import type { HookPlan, Plan, ProcessFact, StringTest } from '../plan/index.ts';
 import { type AutomatonOptions, automatonLayout, automatonTable, buildAutomata, runAutomaton } from './automaton.ts';
 import { emitBeforeEffect } from './before-effect.ts';
@@ -214,16 +215,17 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
   };
 };
 
-/** The value of the `processes` map for a process that was there before: its facts, by the same automata. */
+/** The value of the `processes` map for a process that was there before: its facts, by the same automata; undefined is unknown. */
 export const processValue = (
   processes: ProcessLayout,
-  facts: Readonly<Record<Exclude<ProcessFact, 'memfd'>, string>> & { readonly memfd: boolean },
+  facts: Readonly<Record<Exclude<ProcessFact, 'memfd'>, string | undefined>> & { readonly memfd: boolean | undefined },
 ): Uint8Array => {
   const value = new Uint8Array(processes.size);
   const encoder = new TextEncoder();
   for (const { fact, placed, at } of processes.groups) {
-    const text = fact === 'memfd' ? (facts.memfd ? '1' : '') : facts[fact];
-    value.set(runAutomaton(placed.automaton, encoder.encode(text)), at);
+    const text = fact === 'memfd' ? facts.memfd && '1' : facts[fact];
+    if (text === undefined) value.fill(Truth.UNKNOWN, at, at + placed.automaton.width);
+    else value.set(runAutomaton(placed.automaton, encoder.encode(text === false ? '' : text)), at);
   }
   return value;
 };

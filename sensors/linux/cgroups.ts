@@ -58,7 +58,8 @@ export function openCgroups(scope = '/'): Cgroups {
   };
 }
 
-function childrenOf(folder: string): string[] {
+/** Names of the cgroups in a cgroup's folder; none where it is gone. */
+export function childrenOf(folder: string): string[] {
   try {
     return readdirSync(folder, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())

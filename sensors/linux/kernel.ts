@@ -7,7 +7,7 @@ import { linuxFeatures } from './features.ts';
 import { fileId } from './files.ts';
 import { type AttachOptions, createLink, type LinuxLink } from './link.ts';
 import { createLinuxMap, type LinuxMap } from './map.ts';
-import { processesOf } from './processes.ts';
+import { createProcessReader } from './processes.ts';
 import { type LinuxProgram, loadLinuxProgram } from './program.ts';
 import { openRingBuffer } from './ring-buffer.ts';
 import { streamOf } from './stream.ts';
@@ -42,7 +42,8 @@ export function openLinuxKernel(options: LinuxKernelOptions = {}): LinuxKernel {
   const maps = new Map<KernelMap, LinuxMap>();
   const programs = new Map<LoadedProgram, LinuxProgram>();
   const links = new Map<Link, LinuxLink & { readonly options: KernelAttachOptions }>();
-  const closers: (() => void)[] = [];
+  const processes = createProcessReader(cgroups);
+  const closers: (() => void)[] = [processes.close];
 
   const mapOf = (map: KernelMap): LinuxMap => {
     const found = maps.get(map);
@@ -145,7 +146,7 @@ export function openLinuxKernel(options: LinuxKernelOptions = {}): LinuxKernel {
     cgroupPath: cgroups.path,
     fileId,
     wallTime: createClock(),
-    processes: (scope) => processesOf(cgroups, scope),
+    processes: processes.read,
     stats: (): ProgramStats[] => [...programs].map(([{ name, hook }, own]) => ({ program: name, hook, ...own.runs() })),
     close() {
       for (const link of links.values()) link.close();

@@ -1,52 +1,80 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { RelocationError } from '../../engine/object/index.ts';
 import type { ProcessFacts } from '../kernel.ts';
-import type { Cgroups } from './cgroups.ts';
+import { readClock } from './call.ts';
+import { type Cgroups, childrenOf } from './cgroups.ts';
+import { BpfError } from './error.ts';
+import { openSnapshots, type Snapshots } from './snapshot.ts';
 
 /** Clock ticks a second of /proc (USER_HZ, the same on every x86-64 kernel). */
 const TICKS = 100n;
 const DELETED = ' (deleted)';
+/** States of /proc/PID/stat in which a process has ended: zombie, dead. */
+const ENDED: ReadonlySet<string> = new Set(['Z', 'X', 'x']);
 
-interface Seen {
-  readonly pid: number;
-  readonly cgroup: string;
+/** Reads what the processes of a cgroup and of those below it are. */
+export interface ProcessReader {
+  read(scope: string): readonly ProcessFacts[];
+  close(): void;
+}
+
+/** Reads processes by an iterator in the kernel; by /proc where the kernel refuses that, with starts to a hundredth of a second only. */
+export function createProcessReader(cgroups: Cgroups): ProcessReader {
+  const iterators = new Map<string, Snapshots | undefined>();
+  const iteratorOf = (scope: string): Snapshots | undefined => {
+    if (!iterators.has(scope))
+      iterators.set(
+        scope,
+        openOr(() => openSnapshots(cgroups, scope)),
+      );
+    return iterators.get(scope);
+  };
+  return {
+    read: (scope) => iteratorOf(scope)?.read() ?? processesOf(cgroups, scope),
+    close() {
+      for (const iterator of iterators.values()) iterator?.close();
+      iterators.clear();
+    },
+  };
+}
+
+function openOr(open: () => Snapshots): Snapshots | undefined {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof BpfError || error instanceof RelocationError) return undefined;
+    throw error;
+  }
 }
 
 /** The processes of a cgroup and of those below it, by their cgroup.procs and /proc; parents outside of it are left out. */
 export function processesOf(cgroups: Cgroups, scope: string): readonly ProcessFacts[] {
+  const asOf = readClock('CLOCK_BOOTTIME');
   const seen = new Map<number, string>();
-  for (const { pid, cgroup } of below(cgroups, scope)) seen.set(pid, cgroup);
+  for (const [pid, cgroup] of below(cgroups, scope)) seen.set(pid, cgroup);
   const starts = new Map<number, Stat>();
   for (const pid of seen.keys()) {
     const stat = readStat(pid);
-    if (stat) starts.set(pid, stat);
+    if (stat && !ENDED.has(stat.state)) starts.set(pid, stat);
   }
   const facts: ProcessFacts[] = [];
   for (const [pid, stat] of [...starts].sort(([one], [other]) => one - other)) {
-    const parent = starts.get(stat.parentPid);
-    const one = factsOf(pid, stat, parent, seen.get(pid) ?? scope);
-    if (one) facts.push(one);
+    const one = factsOf(pid, stat, starts.get(stat.parentPid), seen.get(pid) ?? scope);
+    if (one) facts.push({ ...one, asOf });
   }
   return facts;
 }
 
-function* below(cgroups: Cgroups, path: string): Generator<Seen> {
+function* below(cgroups: Cgroups, path: string): Generator<readonly [pid: number, cgroup: string]> {
   const folder = cgroups.folder(path);
-  let pids: string;
-  let names: string[];
-  try {
-    pids = readFileSync(`${folder}/cgroup.procs`, 'utf8');
-    names = readdirSync(folder, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map((entry) => entry.name);
-  } catch {
-    return;
-  }
-  for (const line of pids.split('\n')) if (Number(line) > 0) yield { pid: Number(line), cgroup: path };
-  for (const name of names) yield* below(cgroups, path === '/' ? `/${name}` : `${path}/${name}`);
+  const pids = readOr(() => readFileSync(`${folder}/cgroup.procs`, 'utf8')) ?? '';
+  for (const line of pids.split('\n')) if (Number(line) > 0) yield [Number(line), path];
+  for (const name of childrenOf(folder)) yield* below(cgroups, path === '/' ? `/${name}` : `${path}/${name}`);
 }
 
 interface Stat {
   readonly name: string;
+  readonly state: string;
   readonly parentPid: number;
   readonly start: bigint;
 }
@@ -60,6 +88,7 @@ function readStat(pid: number): Stat | undefined {
   const fields = text.slice(close + 2).split(' ');
   return {
     name: text.slice(open + 1, close),
+    state: fields[0] ?? '',
     parentPid: Number(fields[1]),
     start: (BigInt(fields[19] ?? 0) * 1_000_000_000n) / TICKS,
   };
@@ -76,6 +105,7 @@ function factsOf(pid: number, stat: Stat, parent: Stat | undefined, cgroup: stri
   return {
     pid,
     start: stat.start,
+    coarse: true,
     parentPid: parent ? stat.parentPid : 0,
     parentStart: parent?.start ?? 0n,
     name: stat.name,
