@@ -29,7 +29,6 @@ export function loadBtf(bytes: Uint8Array): LoadedBtf {
 }
 
 let kernel: Btf | undefined;
-let ids: ReadonlyMap<string, number> | undefined;
 
 /** The running kernel's BTF (/sys/kernel/btf/vmlinux), read once. @throws Error where the kernel has none */
 export function kernelBtf(): Btf {
@@ -38,18 +37,5 @@ export function kernelBtf(): Btf {
 }
 
 /** Id of a function or typedef of the running kernel, such as `btf_trace_sys_exit`; undefined where there is none. */
-export function btfIdOf(kind: Extract<BtfType['kind'], 'func' | 'typedef'>, name: string): number | undefined {
-  ids ??= indexOf(kernelBtf());
-  return ids.get(`${kind} ${name}`);
-}
-
-function indexOf(btf: Btf): ReadonlyMap<string, number> {
-  const index = new Map<string, number>();
-  for (let id = 1; id <= btf.count; id++) {
-    const type = btf.type(id);
-    if (type.kind !== 'func' && type.kind !== 'typedef') continue;
-    const key = `${type.kind} ${type.name}`;
-    if (!index.has(key)) index.set(key, id);
-  }
-  return index;
-}
+export const btfIdOf = (kind: Extract<BtfType['kind'], 'func' | 'typedef'>, name: string): number | undefined =>
+  kernelBtf().find(kind, name);

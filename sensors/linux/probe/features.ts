@@ -1,0 +1,57 @@
+import type { FeatureLevel } from '../../../engine/object/index.ts';
+import type { KernelFeatures } from '../../kernel.ts';
+import { PROBED_HOOKS, probeHook } from './hooks.ts';
+import { createProber, type Prober } from './prober.ts';
+import { syscallProgram } from './programs.ts';
+
+/** What tells a level from those below it: a program that only such kernels take. */
+const MARKS: readonly { readonly level: FeatureLevel; readonly has: (prober: Prober) => boolean }[] = [
+  // bpf_ktime_get_tai_ns
+  { level: '6.1', has: (prober) => prober.load(syscallProgram('call 208; r0 = 0; exit')) === undefined },
+  { level: '6.9', has: (prober) => prober.load(syscallProgram('may_goto +0; r0 = 0; exit')) === undefined },
+  {
+    level: '6.12',
+    has: (prober) => {
+      const id = kfuncId('bpf_copy_from_user_str', prober);
+      const call = 'r1 = r10; r1 += -8; r2 = 8; r3 = 0; r4 = 0; kfunc; r0 = 0; exit';
+      return id !== undefined && prober.load(syscallProgram(call, id)) === undefined;
+    },
+  },
+];
+
+const kfuncId = (name: string, prober: Prober): number | undefined => {
+  try {
+    return prober.btfId('func', name);
+  } catch {
+    return undefined;
+  }
+};
+
+/** The highest level all of whose programs load, whatever the kernel calls itself; undefined below 6.1. */
+export const probeLevel = (prober: Prober): FeatureLevel | undefined => {
+  let reached: FeatureLevel | undefined;
+  for (const { level, has } of MARKS) {
+    if (!has(prober)) break;
+    reached = level;
+  }
+  return reached;
+};
+
+/**
+ * What a kernel can be used for, for a start that must be quick: its level, and of some hooks those that programs can attach to, found
+ * by loading empty programs. @throws Error where Shrike can do nothing here, with what to do about it
+ */
+export const probeFeatures = (
+  hooks: readonly string[] = PROBED_HOOKS,
+  prober: Prober = createProber(),
+): KernelFeatures => {
+  const unavailable = prober.unavailable();
+  if (unavailable !== undefined) throw new Error(unavailable);
+  const level = probeLevel(prober);
+  if (level === undefined)
+    throw new Error(
+      `the kernel ${prober.release} does not load what Linux 6.1 does: policies are compiled for 6.1 and newer; boot a newer kernel`,
+    );
+  const usable = hooks.filter((hook) => probeHook(hook, prober) === undefined);
+  return { name: prober.release, level, hooks: usable, enforcement: usable.some((hook) => hook.startsWith('lsm/')) };
+};
