@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { Measurement } from './harness.ts';
+import { live } from './live.ts';
 import { replay } from './replay.ts';
 import { rules } from './rules.ts';
 import { verifier } from './verifier.ts';
@@ -10,6 +11,7 @@ const SUITES: Readonly<Record<string, (samples: number) => Promise<readonly Meas
   verifier,
   rules,
   replay,
+  live,
 };
 const DEFAULT_SAMPLES = 11;
 
@@ -22,6 +24,7 @@ Suites:
   verifier  compiled rules and the tests' C programs: what is explored, beside the running kernel's verifier, and how fast
   rules     the shipped policies: compiling, verifying, and what a call costs under them in the simulated kernel
   replay    the recorded attack, played under the shipped policies
+  live      the running kernel, watched in a cgroup of its own: what a call costs, with and without Shrike and its peers
 
 Options:
   --samples N  samples of each measurement (default ${DEFAULT_SAMPLES}); dear ones take at most 5

@@ -1,5 +1,5 @@
-// Sets up what npm's scripts need: packages, Debian's nats-server (--nats), its clang-19 and llvm-19 (--clang), the compiled
-// programs in dist/ (--build).
+// Sets up what npm's scripts need: packages, Debian's nats-server (--nats), its clang-19 and llvm-19 (--clang), what benches are
+// compared with (--bench), the compiled programs in dist/ (--build).
 // Plain Node without packages, since it runs before they are there. Quiet when nothing is to be done.
 import { spawnSync } from 'node:child_process';
 import {
@@ -178,11 +178,17 @@ const setUpBuild = () => {
   utimesSync(stamp, started, started);
 };
 
-const SET_UP = { '--nats': setUpNatsServer, '--clang': setUpClang, '--build': setUpBuild };
+/** What the live suite is compared with. */
+const setUpBench = () => {
+  for (const name of ['gcc', 'strace', 'bpftrace'])
+    setUpDebian({ packages: [name], programs: [name], without: '`npm run bench -- live` is left out' });
+};
+
+const SET_UP = { '--nats': setUpNatsServer, '--clang': setUpClang, '--bench': setUpBench, '--build': setUpBuild };
 
 const options = new Set(process.argv.slice(2));
 for (const option of options) {
-  if (!(option in SET_UP)) fail(`there is no option ${option}; there are --nats, --clang and --build.`);
+  if (!(option in SET_UP)) fail(`there is no option ${option}; there are --nats, --clang, --bench and --build.`);
 }
 setUpPackages();
 for (const [option, setUp] of Object.entries(SET_UP)) if (options.has(option)) setUp();
