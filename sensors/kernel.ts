@@ -120,6 +120,8 @@ export interface Sensor {
   readonly containers?: ContainerSource;
   /** The name of a user of the observed host, undefined where it isn't known. */
   userName?(uid: number): string | undefined;
+  /** Nanoseconds since boot, now; left out where time is only that of the records. */
+  now?(): bigint;
   /**
    * Lets things happen. Called once, after programs are attached; `pump` is called often enough that no ring buffer fills up,
    * and after the last step. Ends when the source does or `signal` is aborted.
@@ -129,7 +131,7 @@ export interface Sensor {
 
 /** What a sensor says at its end. */
 export interface SensorReport {
-  /** System calls that happened or were played. */
+  /** System calls that happened or were played; 0 where nobody counts them. */
   readonly calls: number;
   /** Sentences about what went wrong on the way (a truncated recording, a step that did not give what it promised). */
   readonly problems: readonly string[];

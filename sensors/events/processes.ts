@@ -22,9 +22,22 @@ const MAX_ENDED = 4096;
 /** Ancestors that alerts name at most. */
 export const MAX_LISTED_ANCESTORS = 16;
 
-/** The processes of the observed host, kept by the records of exec, fork and exit. */
+/** Processes that can be looked up. */
+export interface Processes {
+  get(pid: number, start: bigint): KnownProcess | undefined;
+  /** Parent first; ends at the first process, or where a parent isn't known. */
+  ancestors(process: { readonly parentPid: number; readonly parentStart: bigint }): Iterable<KnownProcess>;
+}
+
+/** The processes of the observed host, kept by the records of exec, fork and exit, and by snapshots. */
 export interface ProcessTable {
+  /**
+   * What a process is, as read at `asOf`: known at once where nothing was known of it, else from the records' time `asOf` on. It does not
+   * bring back a process whose exit was seen, nor take the place of what a later exec said.
+   */
   add(facts: ProcessFacts): void;
+  /** Adds all processes there are, read no earlier than `asOf`; those known from before it that are not among them have ended. */
+  resync(facts: readonly ProcessFacts[], asOf: bigint): void;
   apply(record: EventRecord): void;
   get(pid: number, start: bigint): KnownProcess | undefined;
   /** Parent first; ends at the first process, or where a parent isn't known. */
@@ -32,6 +45,21 @@ export interface ProcessTable {
   /** Processes that are alive. */
   readonly size: number;
 }
+
+export interface ProcessTableOptions {
+  /** The exact start of a process is known that was only coarsely known before (`ProcessFacts.coarse`). */
+  readonly onExact?: (process: KnownProcess) => void;
+}
+
+/** A process whose start is known in ticks of /proc. */
+interface Coarse {
+  readonly facts: ProcessFacts;
+  /** Its key, once a record gave its exact start. */
+  key: string | undefined;
+}
+
+/** Nanoseconds of a tick in which /proc counts starts (USER_HZ is 100). */
+const TICK = 10_000_000n;
 
 const keyOf = (pid: number, start: bigint): string => `${pid} ${start}`;
 
@@ -41,14 +69,87 @@ const splitArguments = (text: string): readonly string[] => {
   return parts;
 };
 
-export const createProcessTable = (): ProcessTable => {
+const processOf = (facts: ProcessFacts): KnownProcess => ({
+  pid: facts.pid,
+  start: facts.start,
+  parentPid: facts.parentPid,
+  parentStart: facts.parentStart,
+  name: facts.name,
+  exepath: facts.exepath,
+  argv: facts.argv,
+  cwd: undefined,
+  memfd: facts.memfd,
+  uid: facts.uid,
+  alive: true,
+});
+
+const isSameImage = (process: KnownProcess, facts: ProcessFacts): boolean =>
+  process.exepath === facts.exepath && process.argv?.join('\0') === facts.argv?.join('\0');
+
+export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): ProcessTable => {
   const processes = new Map<string, KnownProcess>();
+  /** When what is known of a process was so, where a record or a snapshot says. */
+  const since = new Map<string, bigint>();
+  /** What snapshots say that are ahead of the records. */
+  const ahead = new Map<string, ProcessFacts>();
+  const coarse = new Map<number, Coarse>();
   const ended: string[] = [];
   let alive = 0;
-  const put = (process: KnownProcess): void => {
+  let time = 0n;
+
+  const put = (process: KnownProcess, at: bigint): void => {
     const key = keyOf(process.pid, process.start);
-    if (processes.get(key)?.alive !== true) alive++;
+    const before = processes.get(key);
+    if (before === undefined) alive++;
+    else if (!before.alive) return;
     processes.set(key, process);
+    since.set(key, at);
+  };
+  const end = (key: string): void => {
+    ahead.delete(key);
+    const process = processes.get(key);
+    if (process?.alive !== true) return;
+    alive--;
+    processes.set(key, { ...process, alive: false });
+    ended.push(key);
+    if (ended.length <= MAX_ENDED) return;
+    const oldest = ended.shift() ?? '';
+    processes.delete(oldest);
+    since.delete(oldest);
+  };
+  /** Lets a snapshot's facts count where the records have come as far. */
+  const settle = (key: string): void => {
+    const facts = ahead.get(key);
+    if (facts?.asOf === undefined || facts.asOf > time) return;
+    ahead.delete(key);
+    const process = processes.get(key);
+    if (process === undefined || (isSameImage(process, facts) && process.name === facts.name)) return;
+    if (facts.asOf >= (since.get(key) ?? 0n)) put(processOf(facts), facts.asOf);
+  };
+  const addCoarse = (facts: ProcessFacts): void => {
+    const known = coarse.get(facts.pid);
+    if (known?.facts.start === facts.start) return;
+    if (known === undefined || known.key !== undefined) alive++;
+    coarse.set(facts.pid, { facts, key: undefined });
+  };
+  /** A process that is only coarsely known by its start; an exact start makes it one like others. */
+  const lookCoarse = (pid: number, start: bigint): KnownProcess | undefined => {
+    const known = coarse.get(pid);
+    if (known === undefined || known.facts.start / TICK !== start / TICK) return undefined;
+    if (known.key !== undefined) return processes.get(known.key);
+    const process = processOf(known.facts);
+    if (start % TICK === 0n) return process;
+    known.key = keyOf(pid, start);
+    alive--;
+    const exact = { ...process, start };
+    put(exact, known.facts.asOf ?? 0n);
+    onExact?.(exact);
+    return processes.get(known.key);
+  };
+  const get = (pid: number, start: bigint): KnownProcess | undefined => {
+    const key = keyOf(pid, start);
+    settle(key);
+    return processes.get(key) ?? (coarse.size > 0 ? lookCoarse(pid, start) : undefined);
   };
   const identity = (record: EventRecord) => ({
     pid: record.pid,
@@ -58,41 +159,66 @@ export const createProcessTable = (): ProcessTable => {
     uid: record.uid,
     alive: true,
   });
-  const get = (pid: number, start: bigint): KnownProcess | undefined => processes.get(keyOf(pid, start));
+  const add = (facts: ProcessFacts): void => {
+    if (facts.coarse === true) {
+      addCoarse(facts);
+      return;
+    }
+    const key = keyOf(facts.pid, facts.start);
+    const known = processes.get(key);
+    if (known === undefined) put(processOf(facts), facts.asOf ?? 0n);
+    else if (!known.alive) return;
+    if (facts.asOf === undefined) put(processOf(facts), time);
+    else if (facts.asOf > time || known !== undefined) ahead.set(key, facts);
+    settle(key);
+  };
   return {
-    add: (facts) => put({ ...facts, cwd: undefined, alive: true }),
+    add,
+    resync: (facts, asOf) => {
+      const there = new Set(facts.map(({ pid, start }) => keyOf(pid, start)));
+      const pids = new Set(facts.map(({ pid }) => pid));
+      const exact = facts.every((each) => each.coarse !== true);
+      for (const [key, process] of processes)
+        if (process.alive && (since.get(key) ?? 0n) < asOf && !(exact ? there.has(key) : pids.has(process.pid)))
+          end(key);
+      for (const each of facts) add(each);
+    },
     apply: (record) => {
+      if (record.time > time) time = record.time;
       if (record.kind === 'exec') {
         const image = record.string('file');
         const argv = record.string('argv');
         const base = record.string('base');
-        put({
-          ...identity(record),
-          name: record.comm,
-          exepath: image?.state === 'present' ? image.text : undefined,
-          argv: argv?.state === 'present' ? splitArguments(argv.text) : argv?.state === 'absent' ? [] : undefined,
-          cwd: base?.state === 'present' ? base.text : undefined,
-          memfd: record.typechar === '' ? undefined : record.typechar === 'm',
-        });
+        get(record.pid, record.start);
+        put(
+          {
+            ...identity(record),
+            name: record.comm,
+            exepath: image?.state === 'present' ? image.text : undefined,
+            argv: argv?.state === 'present' ? splitArguments(argv.text) : argv?.state === 'absent' ? [] : undefined,
+            cwd: base?.state === 'present' ? base.text : undefined,
+            memfd: record.typechar === '' ? undefined : record.typechar === 'm',
+          },
+          record.time,
+        );
       } else if (record.kind === 'fork') {
         const [pid = 0n, start = 0n] = record.arguments;
         const maker = get(Number(pid), start);
-        put({
-          name: maker?.name ?? record.comm,
-          exepath: maker?.exepath,
-          argv: maker?.argv,
-          cwd: maker?.cwd,
-          memfd: maker?.memfd,
-          ...identity(record),
-        });
+        put(
+          {
+            name: maker?.name ?? record.comm,
+            exepath: maker?.exepath,
+            argv: maker?.argv,
+            cwd: maker?.cwd,
+            memfd: maker?.memfd,
+            ...identity(record),
+          },
+          record.time,
+        );
       } else if (record.kind === 'exit') {
-        const key = keyOf(record.pid, record.start);
-        const process = processes.get(key);
-        if (process?.alive !== true) return;
-        alive--;
-        processes.set(key, { ...process, alive: false });
-        ended.push(key);
-        if (ended.length > MAX_ENDED) processes.delete(ended.shift() ?? '');
+        get(record.pid, record.start);
+        end(keyOf(record.pid, record.start));
+        if (coarse.get(record.pid)?.key === keyOf(record.pid, record.start)) coarse.delete(record.pid);
       }
     },
     get,

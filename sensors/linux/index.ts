@@ -8,4 +8,5 @@ export * from './map.ts';
 export { type LinuxObject, loadElfLinux } from './object.ts';
 export * from './program.ts';
 export { openRingBuffer } from './ring-buffer.ts';
+export * from './sensor.ts';
 export * from './test-run.ts';
