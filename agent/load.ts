@@ -28,6 +28,8 @@ export interface LoadOptions {
   readonly protect: readonly string[];
   /** Gets the processes that exist. */
   readonly processes: ProcessTable;
+  /** Records of one rule in one cgroup: how many a second on average, how many at once; default without limit. */
+  readonly limit?: { readonly perSecond: number; readonly burst: number };
   /** Bytes of the ring buffers, powers of two; default the object's. */
   readonly rings?: Readonly<Record<Ring, number>>;
   readonly warn?: (sentence: string) => void;
@@ -114,7 +116,7 @@ const fillProcesses = ({ kernel, scope, compiled, processes }: LoadOptions, map:
   }
 };
 
-const configure = ({ kernel, scope, agentPid }: LoadOptions, map: KernelMap, enforce: boolean): void => {
+const configure = ({ kernel, scope, agentPid, limit }: LoadOptions, map: KernelMap, enforce: boolean): void => {
   const id = kernel.cgroupId(scope);
   if (id === undefined) throw new Error(`there is no cgroup ${scope} to observe; cgroup v2 paths begin with "/"`);
   const config = new Uint8Array(CONFIG.size);
@@ -123,5 +125,10 @@ const configure = ({ kernel, scope, agentPid }: LoadOptions, map: KernelMap, enf
   view.setUint32(CONFIG.level, scope.split('/').filter((name) => name !== '').length, true);
   view.setUint32(CONFIG.enforce, enforce ? 1 : 0, true);
   view.setUint32(CONFIG.agent, agentPid, true);
+  if (limit !== undefined) {
+    const interval = BigInt(Math.max(1, Math.round(1e9 / limit.perSecond)));
+    view.setBigUint64(CONFIG.interval, interval, true);
+    view.setBigUint64(CONFIG.burst, interval * BigInt(limit.burst - 1), true);
+  }
   check(map.update(FIRST, config), 'writing the configuration');
 };

@@ -128,7 +128,7 @@ export const emitBeforeEffect = (context: HookContext, hook: BeforeEffect): void
   emitLatePredicates(context);
   emitVerdicts(context, rules, 'exit');
   emitGuards(context);
-  emitOutput(context);
+  emitOutput(context, 'event');
   emitAct(context);
   out.emit(label('exit'), mov(R0, 0), exit());
 };

@@ -88,7 +88,7 @@ export const emitExec = (context: HookContext): void => {
     emitGuards(context);
   }
   out.emit(label('report'));
-  emitOutput(context);
+  emitOutput(context, 'exec');
   emitAct(context);
   out.emit(label('exit'), mov(R0, 0), exit());
 };

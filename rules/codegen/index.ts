@@ -1,5 +1,6 @@
 export { CONFIG } from './config.ts';
 export * from './layout.ts';
+export { BUCKET } from './limits.ts';
 export { type Generated, generate, processKey, processValue } from './object.ts';
 export { CRITICAL_PRIORITIES, lostAt, RINGS, type Ring } from './output.ts';
 export * from './record.ts';

@@ -75,7 +75,7 @@ export const emitFork = (context: HookContext): void => {
     helper('bpf_map_update_elem'),
     label('report'),
   );
-  emitOutput(context);
+  emitOutput(context, 'fork');
   out.emit(label('exit'), mov(R0, 0), exit());
 };
 
@@ -108,7 +108,7 @@ export const emitExit = (context: HookContext): void => {
       'report',
     );
   out.emit(label('report'));
-  emitOutput(context);
+  emitOutput(context, 'exit');
   out.emit(
     ...currentTask,
     mov(R9, R8),

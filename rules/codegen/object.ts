@@ -17,6 +17,7 @@ import { createEmitter } from './emitter.ts';
 import { emitExec } from './exec.ts';
 import { type RecordLayout, recordLayout } from './layout.ts';
 import { emitExit, emitFork } from './lifecycle.ts';
+import { BUCKET, MAX_BUCKETS } from './limits.ts';
 import { LOST, RINGS, type Ring } from './output.ts';
 import { AUTOMATA_MAP } from './strings.ts';
 import { CALL_NUMBERS, callTable, emitSysExit } from './sys-exit.ts';
@@ -197,6 +198,13 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
       contents: [...calls].map(([call, recipe]) => [word(call), word(recipe)] as const),
     },
     { name: 'processes', type: 'hash', keySize: 16, valueSize: processes.size, maxEntries: MAX_PROCESSES },
+    {
+      name: 'buckets',
+      type: 'hash',
+      keySize: BUCKET.key.size,
+      valueSize: BUCKET.value.size,
+      maxEntries: MAX_BUCKETS,
+    },
     { name: 'protected', type: 'hash', keySize: 16, valueSize: 4, maxEntries: MAX_PROTECTED },
     one('scratch', states + ((2 * automataCount + 7) & ~7), undefined, 'percpu_array'),
     one(AUTOMATA_MAP, automata.length, automata),

@@ -21,6 +21,8 @@ import {
 import type { Priority } from '../rule.ts';
 import type { HookContext } from './context.ts';
 import { helper } from './emitter.ts';
+import type { RecordKind } from './layout.ts';
+import { emitLimits } from './limits.ts';
 
 /** The ring buffers: records of rules of a critical priority have one of their own, which a flood of others can't fill. */
 export const RINGS = ['critical', 'events'] as const;
@@ -52,8 +54,11 @@ const emitInto = ({ out, layout }: HookContext, ring: Ring, sent: string): void 
   );
 };
 
-/** Copies the record into its ring buffer; one that finds no room is counted under the hook's number and the ring. */
-export const emitOutput = (context: HookContext): void => {
+/**
+ * Copies the record into its ring buffer, as far as its rules' limits let it: records of processes always go. One that finds no room is counted
+ * under the hook's number and the ring. r6, r8 and r9 are used.
+ */
+export const emitOutput = (context: HookContext, kind: RecordKind): void => {
   const { out, layout, plan } = context;
   const [critical, sent] = [out.fresh('output.critical'), out.fresh('output.sent')];
   const masks = new Map<number, bigint>();
@@ -63,6 +68,7 @@ export const emitOutput = (context: HookContext): void => {
     const word = bit >> 6;
     masks.set(word, (masks.get(word) ?? 0n) | (1n << BigInt(bit & 63)));
   }
+  emitLimits(context, kind === 'event' ? sent : undefined);
   out.emit(comment('hand the record over'));
   for (const [word, mask] of masks)
     out.emit(ldx('dw', R1, R7, layout.matched + 8 * word), lddw(R2, mask), and(R1, R2), jne(R1, 0, critical));

@@ -131,7 +131,7 @@ export const emitSysExit = (context: HookContext): void => {
     out.emit(ja('output'));
   }
   out.emit(label('output'));
-  emitOutput(context);
+  emitOutput(context, 'event');
   out.emit(ja('exit'));
 };
 

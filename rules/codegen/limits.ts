@@ -1,0 +1,175 @@
+import {
+  add,
+  and,
+  atomicAdd,
+  atomicCmpxchg,
+  comment,
+  ja,
+  jeq,
+  jge,
+  jgt,
+  jlt,
+  jne,
+  label,
+  lddw,
+  ldx,
+  loadMap,
+  loadMapValue,
+  lsh,
+  mov,
+  R0,
+  R1,
+  R2,
+  R3,
+  R4,
+  R5,
+  R6,
+  R7,
+  R8,
+  R9,
+  R10,
+  rsh,
+  st,
+  stx,
+  sub,
+  xor,
+} from '../../engine/isa/index.ts';
+import { CONFIG } from './config.ts';
+import type { HookContext } from './context.ts';
+import { helper, STACK, stackAddress } from './emitter.ts';
+import { HEAD } from './layout.ts';
+
+/** Entries of the `buckets` map at most: pairs of a rule and a cgroup that matched; pairs beyond it have no limit. */
+export const MAX_BUCKETS = 16_384;
+
+/** Offsets into a key of the `buckets` map: the hook's index, the rule's bit in its records, the cgroup's id. */
+const KEY = { hook: 0, bit: 2, cgroup: 8, size: 16 } as const;
+/** Offsets into a value: the time at which the bucket is full again (generic cell rate algorithm), and how many records it held back. */
+const VALUE = { full: 0, held: 8, size: 16 } as const;
+export const BUCKET = { key: KEY, value: VALUE } as const;
+
+const BPF_NOEXIST = 1;
+const WORD_BITS = 64;
+/** A bucket that another CPU changes at the same moment is tried again so often, then the record passes. */
+const TRIES = 2;
+/** 16 bytes of the stack for a new value. */
+const NEW_VALUE = STACK.mount;
+
+/**
+ * Takes a token for each rule of the record that only raises alerts, from the bucket of the rule and the record's cgroup; the bit of
+ * a rule whose bucket is empty is cleared, and counted. What enforcing rules say stays. Where no bit is left it jumps to `nothing`,
+ * if that is given. r7 stays.
+ */
+export const emitLimits = (context: HookContext, nothing: string | undefined): void => {
+  const { out, layout, plan } = context;
+  const limited = layout.rules.map((rule) => plan.rules[rule]?.action === 'alert');
+  if (!limited.includes(true)) return;
+  const done = out.fresh('limits.done');
+  out.emit(
+    comment('a token for each rule'),
+    loadMapValue(R6, 'config', 0),
+    ldx('dw', R1, R6, CONFIG.interval),
+    jeq(R1, 0, done),
+  );
+  for (let first = 0; first < limited.length; first += WORD_BITS)
+    emitWord(context, first, limited.slice(first, first + WORD_BITS));
+  if (nothing !== undefined) {
+    for (let at = layout.matched; at < layout.acted; at += 8) out.emit(ldx('dw', R1, R7, at), jne(R1, 0, done));
+    out.emit(ja(nothing));
+  }
+  out.emit(label(done));
+};
+
+/** The rules whose bits are one word of the record, from `first` on. */
+const emitWord = (context: HookContext, first: number, limited: readonly boolean[]): void => {
+  const { out, layout } = context;
+  const at = layout.matched + first / 8;
+  const mask = limited.reduce((bits, each, bit) => (each ? bits | (1n << BigInt(bit)) : bits), 0n);
+  if (mask === 0n) return;
+  const [loop, hold, shift, next] = ['loop', 'hold', 'shift', 'next'].map((name) => out.fresh(`limits.${name}`)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  out.emit(
+    ldx('dw', R9, R7, at),
+    lddw(R1, mask),
+    and(R9, R1),
+    mov(R8, 0),
+    label(loop),
+    jeq(R9, 0, next),
+    mov(R1, R9),
+    and(R1, 1),
+    jeq(R1, 0, shift),
+  );
+  emitBucket(context, first, shift);
+  emitToken(context, hold, shift);
+  out.emit(
+    label(hold),
+    mov(R1, 1),
+    atomicAdd('dw', R3, VALUE.held, R1),
+    lsh(R1, R8),
+    xor(R1, -1),
+    ldx('dw', R2, R7, at),
+    and(R2, R1),
+    stx('dw', R7, at, R2),
+    label(shift),
+    rsh(R9, 1),
+    add(R8, 1),
+    jlt(R8, limited.length, loop),
+    label(next),
+  );
+};
+
+/** r3 = the value of the bucket of bit `first` + r8; jumps to `none` where the map has no room for it. */
+const emitBucket = ({ out, layout }: HookContext, first: number, none: string): void => {
+  const found = out.fresh('limits.found');
+  const lookup = [loadMap(R1, 'buckets'), ...stackAddress(R2, STACK.key), helper('bpf_map_lookup_elem')];
+  out.emit(
+    st('dw', R10, STACK.key, 0),
+    st('h', R10, STACK.key + KEY.hook, layout.index),
+    mov(R1, R8),
+    add(R1, first),
+    stx('h', R10, STACK.key + KEY.bit, R1),
+    ldx('dw', R1, R7, HEAD.cgroup),
+    stx('dw', R10, STACK.key + KEY.cgroup, R1),
+    ...lookup,
+    jne(R0, 0, found),
+    st('dw', R10, NEW_VALUE + VALUE.full, 0),
+    st('dw', R10, NEW_VALUE + VALUE.held, 0),
+    loadMap(R1, 'buckets'),
+    ...stackAddress(R2, STACK.key),
+    ...stackAddress(R3, NEW_VALUE),
+    mov(R4, BPF_NOEXIST),
+    helper('bpf_map_update_elem'),
+    ...lookup,
+    jeq(R0, 0, none),
+    label(found),
+    mov(R3, R0),
+  );
+};
+
+/** Takes a token out of the bucket at r3 and jumps to `taken`, or to `empty` where there is none. */
+const emitToken = ({ out }: HookContext, empty: string, taken: string): void => {
+  out.emit(ldx('dw', R1, R7, HEAD.time), ldx('dw', R0, R3, VALUE.full));
+  for (let tried = 0; tried < TRIES; tried++) {
+    const later = out.fresh('limits.later');
+    out.emit(
+      mov(R2, R0),
+      jge(R2, R1, later),
+      mov(R2, R1),
+      label(later),
+      mov(R4, R2),
+      sub(R4, R1),
+      ldx('dw', R5, R6, CONFIG.burst),
+      jgt(R4, R5, empty),
+      ldx('dw', R5, R6, CONFIG.interval),
+      add(R2, R5),
+      mov(R4, R0),
+      atomicCmpxchg('dw', R3, VALUE.full, R2),
+      jeq(R0, R4, taken),
+    );
+  }
+  out.emit(ja(taken));
+};
