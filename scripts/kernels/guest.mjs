@@ -1,0 +1,61 @@
+// Boots a kernel under qemu and reads what the suite reports from there.
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+const MEMORY_MB = 1024;
+const CONSOLE_LINES = 40;
+const KERNEL_OPTIONS = 'console=ttyS0 panic=-1 quiet loglevel=4 mitigations=off nokaslr random.trust_cpu=on';
+
+/**
+ * Boots a guest and calls `onMessage` for each object it reports, a line of JSON each; ends when it is off.
+ * @returns {Promise<string | undefined>} why it ended otherwise than by itself, with the console's last lines
+ */
+export const runGuest = ({ kernel, image, limitMs, onMessage }) =>
+  new Promise((resolve) => {
+    const child = spawn(
+      'qemu-system-x86_64',
+      [
+        ...['-accel', 'tcg', '-cpu', 'max', '-smp', '2', '-m', String(MEMORY_MB)],
+        ...['-kernel', kernel, '-initrd', image, '-append', KERNEL_OPTIONS],
+        ...['-no-reboot', '-nodefaults', '-display', 'none', '-monitor', 'none'],
+        ...['-serial', 'file:/dev/fd/3', '-serial', 'stdio'],
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] },
+    );
+    const lines = [];
+    const keep = (line) => {
+      lines.push(line.replace(/\r$/, ''));
+      if (lines.length > CONSOLE_LINES) lines.shift();
+    };
+    let ended = false;
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      child.kill('SIGKILL');
+    }, limitMs);
+    createInterface({ input: child.stdio[3] }).on('line', keep);
+    createInterface({ input: child.stderr }).on('line', keep);
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      let message;
+      try {
+        message = JSON.parse(line);
+      } catch {
+        keep(line);
+        return;
+      }
+      if (message.kind === 'end') ended = true;
+      onMessage(message);
+    });
+    const finish = (what) => {
+      clearTimeout(timer);
+      const end = lines.length === 0 ? '' : `; the console's last lines:\n  ${lines.join('\n  ')}`;
+      resolve(what === undefined ? undefined : `${what}${end}`);
+    };
+    child.on('error', (error) => finish(`qemu can't be started: ${error.message}`));
+    child.on('close', (code) => {
+      if (late) finish(`the guest was still running after ${limitMs / 1000} seconds`);
+      else if (lines.some((line) => line.includes('Kernel panic'))) finish('the kernel panicked');
+      else if (!ended) finish(`the guest went off before its suite ended (qemu's exit code ${code})`);
+      else finish(undefined);
+    });
+  });

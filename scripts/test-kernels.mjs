@@ -1,0 +1,174 @@
+// Boots Debian's kernels under qemu and runs the kernel suite in each: LSM, fentry and kprobe hooks included. One table at the end.
+//   node scripts/test-kernels.mjs [6.1] [6.12]
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { fetchKernels } from './kernels/fetch.mjs';
+import { runGuest } from './kernels/guest.mjs';
+import { buildApp, buildImage } from './kernels/image.mjs';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+const FOLDER = join(ROOT, '.tmp/kernels');
+const APP = join(FOLDER, 'app');
+const SERIES = ['6.1', '6.12'];
+const MODULES = ['test/live/suite/guest-suite.js'];
+const LIMIT_MS = 8 * 60_000;
+const DRIVER = 'app/driver';
+
+const say = (sentence) => console.log(`kernels: ${sentence}`);
+
+/** Why the kernels can't be booted is a failure where CI is set, else a skip. */
+const giveUp = (reason) => {
+  const isFailure = Boolean(process.env.CI);
+  say(`${isFailure ? 'failed' : 'skipped'}: ${reason}`);
+  return isFailure ? { passed: 0, failed: 1, skipped: 0 } : { passed: 0, failed: 0, skipped: 1 };
+};
+
+/** What the modules report in a simulated kernel of the same level, for comparison of what was loaded. */
+const simulated = (level) => {
+  const file = join(FOLDER, `simulate-${level}.json`);
+  writeFileSync(file, JSON.stringify({ driver: '', modules: MODULES, simulate: level }));
+  const { stdout, status } = spawnSync(process.execPath, [join(APP, 'test/live/suite/guest.js'), file], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  if (status !== 0) throw new Error(`the suite could not run in the simulated kernel (exit ${status})`);
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line))
+    .filter(({ kind }) => kind === 'outcome');
+};
+
+/** A case loaded other programs in the guest than in the simulated kernel. */
+const compareDigests = (outcomes, level) => {
+  const digests = new Map(simulated(level).map(({ name, digest }) => [name, digest]));
+  let same = 0;
+  const different = [];
+  for (const { name, digest, result } of outcomes) {
+    const other = digests.get(name);
+    if (result === 'skipped' || digest === undefined || other === undefined) continue;
+    if (digest === other) same++;
+    else different.push(name);
+  }
+  say(`level ${level}: ${same} cases loaded the same programs in the guest and in the simulated kernel`);
+  return different.map((name) => ({
+    name: `identical programs: ${name}`,
+    result: 'failed',
+    reason: `the guest loaded other programs than the simulated kernel of level ${level}`,
+  }));
+};
+
+const runKernel = async (series, kernel) => {
+  const image = join(FOLDER, series, 'initramfs');
+  buildImage({
+    root: ROOT,
+    app: APP,
+    output: image,
+    kernel,
+    settings: { driver: `/${DRIVER}`, modules: MODULES },
+    files: { [DRIVER]: join(FOLDER, 'driver') },
+  });
+  const outcomes = [];
+  const started = Date.now();
+  say(`booting ${kernel.release}`);
+  const trouble = await runGuest({
+    kernel: kernel.image,
+    image,
+    limitMs: LIMIT_MS,
+    onMessage: (message) => {
+      if (message.kind === 'module') say(`${kernel.release}: ${message.module}, ${since(started)} s after power-on`);
+      if (message.kind !== 'outcome') return;
+      outcomes.push(message);
+      if (message.result === 'failed') say(`${kernel.release}: FAILED ${message.name}\n${message.reason}`);
+      else if (outcomes.length % 20 === 0) say(`${kernel.release}: ${outcomes.length} cases, ${since(started)} s`);
+    },
+  });
+  say(`${kernel.release}: ${outcomes.length} cases in ${since(started)} s`);
+  if (trouble !== undefined) {
+    say(`${kernel.release}: ${trouble}`);
+    outcomes.push({ name: 'guest: runs to its end', result: 'failed', reason: trouble });
+  }
+  const different = compareDigests(outcomes, series);
+  for (const { name, reason } of different) say(`${kernel.release}: FAILED ${name}: ${reason}`);
+  return [...outcomes, ...different];
+};
+
+const since = (started) => ((Date.now() - started) / 1000).toFixed(0);
+
+const groupOf = (name) => name.slice(0, name.indexOf(': '));
+
+const rowsOf = (release, outcomes) => {
+  const groups = new Map();
+  for (const { name, result, reason } of outcomes) {
+    const group = groups.get(groupOf(name)) ?? { passed: 0, failed: 0, skipped: 0, reasons: new Set() };
+    group[result]++;
+    if (result === 'skipped') group.reasons.add(reason);
+    groups.set(groupOf(name), group);
+  }
+  return [...groups].map(([name, { passed, failed, skipped, reasons }]) => [
+    release,
+    name,
+    String(passed),
+    String(failed),
+    String(skipped),
+    [...reasons].join('; '),
+  ]);
+};
+
+const printTable = (rows) => {
+  const table = [['kernel', 'hook or feature', 'passed', 'failed', 'skipped', 'why'], ...rows];
+  const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
+  for (const row of table) {
+    const cells = row.map((cell, column) =>
+      column >= 2 && column <= 4 ? cell.padStart(widths[column]) : cell.padEnd(widths[column]),
+    );
+    console.log(cells.join('  ').trimEnd());
+  }
+};
+
+const buildDriver = () => {
+  const source = join(ROOT, 'test/live/suite/driver.c');
+  const options = ['-static', '-nostdlib', '-ffreestanding', '-fno-pie', '-fno-stack-protector', '-O1'];
+  const { status, stderr, error } = spawnSync('clang-19', [...options, '-o', join(FOLDER, 'driver'), source], {
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`clang-19 can't build test/live/suite/driver.c: ${error?.message ?? stderr}`);
+};
+
+const main = async (wanted) => {
+  const unknown = wanted.find((series) => !SERIES.includes(series));
+  if (unknown !== undefined) {
+    console.error(`there is no kernel ${unknown} here; there are ${SERIES.join(' and ')}`);
+    process.exitCode = 2;
+    return;
+  }
+  const series = wanted.length > 0 ? wanted : SERIES;
+  mkdirSync(FOLDER, { recursive: true });
+  let totals = { passed: 0, failed: 0, skipped: 0 };
+  try {
+    const kernels = fetchKernels(FOLDER, series, say);
+    buildApp(ROOT, APP);
+    buildDriver();
+    const rows = [];
+    for (const [index, kernel] of kernels.entries()) {
+      const outcomes = await runKernel(series[index], kernel);
+      rows.push(...rowsOf(kernel.release, outcomes));
+      for (const { result } of outcomes) totals[result]++;
+    }
+    printTable(rows);
+  } catch (error) {
+    totals = giveUp(error.message);
+  }
+  const file = process.env.SHRIKE_TOTALS;
+  if (file !== undefined) {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, JSON.stringify(totals));
+  }
+  console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+  process.exitCode = totals.failed > 0 ? 1 : 0;
+};
+
+await main(process.argv.slice(2));
