@@ -18,6 +18,7 @@ import {
   R8,
   R9,
   R10,
+  st,
   stx,
 } from '../../engine/isa/index.ts';
 import type { HookContext } from './context.ts';
@@ -73,6 +74,7 @@ export const emitFork = (context: HookContext): void => {
     ldx('dw', R3, R10, STACK.scratch),
     mov(R4, 0),
     helper('bpf_map_update_elem'),
+    st('dw', R7, HEAD.arguments + 16, 1),
     label('report'),
   );
   emitOutput(context, 'fork');
