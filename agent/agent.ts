@@ -17,14 +17,19 @@ import {
   residualOf,
 } from '../rules/index.ts';
 import {
+  containersInCgroup,
   createProcessTable,
   fieldsOf,
   type KernelMap,
+  NO_CONTAINERS,
+  type Processes,
   type ProcessTable,
   type Sensor,
   type SensorReport,
+  snapshotOf,
 } from '../sensors/index.ts';
 import { FIRST, loadObject, mapOf } from './load.ts';
+import { createWaiting, type WaitLimits } from './waiting.ts';
 
 export interface AgentOptions {
   readonly policies: readonly Policy[];
@@ -39,6 +44,8 @@ export interface AgentOptions {
   readonly log: AuditLog;
   /** Executables that are never denied or killed, by path; looked up once, then known by device and inode. */
   readonly protect?: readonly string[];
+  /** How long alerts wait for facts of containers. */
+  readonly wait?: WaitLimits;
   readonly onAlert?: (alert: Alert) => void;
   /** Every record, before its rules are looked at: for displays. */
   readonly onRecord?: (record: EventRecord, processes: ProcessTable) => void;
@@ -104,6 +111,8 @@ export const runAgent = async (
   const table = createProcessTable();
   const residual: Residual = residualOf(compiled.plan);
   const tally = createTally();
+  const { containers = NO_CONTAINERS } = sensor;
+  const waiting = createWaiting(options.wait);
   const { maps, links } = loadObject({
     kernel,
     scope: sensor.scope,
@@ -133,6 +142,66 @@ export const runAgent = async (
       return undefined;
     }
   };
+  const raise = (rule: Rule, index: number, record: EventRecord, alert: ReturnType<typeof raiseAlert>): void => {
+    let raised: Alert | undefined;
+    log.append('alert', (seq) => {
+      raised = { ...alert, id: `${options.host}-${seq}`, seq } as Alert;
+      return raised;
+    });
+    if (rule.action !== 'alert') {
+      const outcome = outcomeOf(rule.action, rule, record.certain.has(index), record.guard);
+      log.append('enforcement', {
+        rule: rule.name,
+        policy: rule.policy,
+        policyHash: alert.policyHash,
+        mode: rule.mode,
+        hook: record.hook,
+        pid: record.pid,
+        action: rule.action,
+        outcome,
+        fields: alert.fields,
+      });
+    }
+    tally.count(rule, alert.enforced === true ? rule.action : undefined);
+    if (raised !== undefined) options.onAlert?.(raised);
+  };
+  /** What rules are checked on: an event with the processes as they were then, and its container as it is known by now. */
+  const occurrenceOf = (record: EventRecord, processes: Processes) => {
+    const wallTime = kernel.wallTime(record.time);
+    const cgroup = kernel.cgroupPath(record.cgroup);
+    const pending = new Set<string>();
+    const fields = fieldsOf(record, {
+      processes,
+      number: tally.events,
+      wallTime,
+      cgroupPath: () => cgroup,
+      containers,
+      onPending: (field) => pending.add(field),
+      userName: (uid) => sensor.userName?.(uid),
+    });
+    const decided = { hook: record.hook, event: record.event?.type ?? '', truth: record.truth };
+    /** Raises or drops; false where a fact may still come that it depends on. */
+    const decide = (rule: Rule, index: number, final: boolean): boolean => {
+      pending.clear();
+      if (!residual.matches(index, decided, fields)) {
+        tally.residualDropped++;
+        return true;
+      }
+      const alert = raiseAlert(rule, index, record, fields, {
+        host: options.host,
+        kernel: kernel.features.name,
+        policyHash: hashes.get(rule.policy) ?? '',
+        wallTime,
+        processes,
+        ...(cgroup !== undefined && { container: containers.facts(cgroup) }),
+        pending,
+      });
+      if (pending.size > 0 && !final) return false;
+      raise(rule, index, record, alert);
+      return true;
+    };
+    return { decide, container: cgroup === undefined ? '' : (containersInCgroup(cgroup)[0]?.id ?? '') };
+  };
   const handle = (bytes: Uint8Array): void => {
     const record = decode(bytes);
     if (record === undefined) return;
@@ -140,57 +209,23 @@ export const runAgent = async (
     table.apply(record);
     options.onRecord?.(record, table);
     if (record.matched.length === 0) return;
-    const wallTime = kernel.wallTime(record.time);
-    const cgroup = kernel.cgroupPath(record.cgroup);
-    const fields = fieldsOf(record, {
-      processes: table,
-      number: tally.events,
-      wallTime,
-      cgroupPath: (id) => kernel.cgroupPath(id),
-      userName: (uid) => sensor.userName?.(uid),
-    });
-    const decided = { hook: record.hook, event: record.event?.type ?? '', truth: record.truth };
+    const { decide, container } = occurrenceOf(record, table);
+    let later: ReturnType<typeof occurrenceOf> | undefined;
     for (const index of record.matched) {
       const rule = rules[index];
       if (rule === undefined) continue;
-      if (!residual.matches(index, decided, fields)) {
-        tally.residualDropped++;
-        continue;
-      }
-      const alert = raiseAlert(rule, index, record, fields, {
-        host: options.host,
-        kernel: kernel.features.name,
-        policyHash: hashes.get(rule.policy) ?? '',
-        wallTime,
-        processes: table,
-        cgroup,
-      });
-      let raised: Alert | undefined;
-      log.append('alert', (seq) => {
-        raised = { ...alert, id: `${options.host}-${seq}`, seq } as Alert;
-        return raised;
-      });
-      if (rule.action !== 'alert') {
-        const outcome = outcomeOf(rule.action, rule, record.certain.has(index), record.guard);
-        log.append('enforcement', {
-          rule: rule.name,
-          policy: rule.policy,
-          policyHash: alert.policyHash,
-          mode: rule.mode,
-          hook: record.hook,
-          pid: record.pid,
-          action: rule.action,
-          outcome,
-          fields: alert.fields,
-        });
-      }
-      tally.count(rule, alert.enforced === true ? rule.action : undefined);
-      if (raised !== undefined) options.onAlert?.(raised);
+      const acts = rule.action !== 'alert';
+      if ((acts || !waiting.holds(container)) && decide(rule, index, acts)) continue;
+      later ??= occurrenceOf(record, snapshotOf(table, record));
+      const { decide: decideLater } = later;
+      waiting.add(container, (final) => decideLater(rule, index, final));
     }
   };
   const pump = (): void => {
     stream.consume(handle);
+    waiting.rethrow();
   };
+  const stopListening = containers.onChange(waiting.check);
   pump();
   let report: SensorReport;
   try {
@@ -199,6 +234,9 @@ export const runAgent = async (
     for (const link of links) kernel.detach(link);
     await stream.drain(handle);
     stream.close();
+    await waiting.settle(signal);
+    stopListening();
+    containers.close();
   }
   const lost = readLost(mapOf(maps, 'lost'), compiled);
   for (const [hook, records] of lost) log.append('loss', { hook, records });

@@ -37,7 +37,16 @@ export interface Alert {
       readonly cmdline: string | null;
     }[];
   };
-  readonly container?: { readonly id: string };
+  /** Left out on the host; beside the id what its runtime had said when the alert was raised. */
+  readonly container?: {
+    readonly id: string;
+    readonly name?: string;
+    readonly image?: string;
+    readonly pod?: string;
+    readonly namespace?: string;
+  };
+  /** Fields about the container that were still being asked for when the alert was raised; left out where there are none. */
+  readonly pending?: readonly string[];
   /** The kernel's name, `sim 6.12`. */
   readonly kernel: string;
 }

@@ -1,5 +1,5 @@
 import type { EventRecord, FieldSource, Rule } from '../rules/index.ts';
-import { commandLine, containerOf, type KnownProcess, type ProcessTable } from '../sensors/index.ts';
+import { type ContainerAnswer, commandLine, type KnownProcess, type Processes, shortId } from '../sensors/index.ts';
 import type { Alert } from './alert.ts';
 import { formatOutput } from './template.ts';
 import { isoTime } from './time.ts';
@@ -13,8 +13,11 @@ export interface RaiseContext {
   readonly policyHash: string;
   /** Nanoseconds since the Unix epoch. */
   readonly wallTime: bigint;
-  readonly processes: ProcessTable;
-  readonly cgroup: string | undefined;
+  readonly processes: Processes;
+  /** What is known of the container; left out where the cgroup isn't known. */
+  readonly container?: ContainerAnswer;
+  /** Fields whose values the alert did not wait for any longer. */
+  readonly pending?: ReadonlySet<string>;
 }
 
 const describe = (process: KnownProcess) => ({
@@ -22,6 +25,20 @@ const describe = (process: KnownProcess) => ({
   exe: process.exepath ?? null,
   cmdline: commandLine(process) ?? null,
 });
+
+const describeContainer = (answer: ContainerAnswer | undefined): Pick<Alert, 'container'> => {
+  if (answer === undefined || answer.state === 'host') return {};
+  if (answer.state !== 'known') return { container: { id: shortId(answer.container.id) } };
+  const { id, name, image, pod } = answer.facts;
+  return {
+    container: {
+      id: shortId(id),
+      name,
+      ...(image && { image: image.name }),
+      ...(pod && { pod: pod.name, namespace: pod.namespace }),
+    },
+  };
+};
 
 /** What an enforcing rule decided on this event, and whether it was carried out. */
 const verdictOf = (rule: Rule, index: number, record: EventRecord): Pick<Alert, 'verdict' | 'enforced'> => {
@@ -40,7 +57,7 @@ export const raiseAlert = (
 ): Omit<Alert, 'id' | 'seq'> => {
   const output = formatOutput(rule.output, fields);
   const process = context.processes.get(record.pid, record.start);
-  const container = context.cgroup === undefined ? 'host' : containerOf(context.cgroup);
+  const pending = [...(context.pending ?? [])];
   return {
     v: 1,
     time: isoTime(context.wallTime),
@@ -64,7 +81,8 @@ export const raiseAlert = (
       uid: record.uid,
       ancestors: [...context.processes.ancestors(record)].map(describe),
     },
-    ...(container === 'host' ? {} : { container: { id: container } }),
+    ...describeContainer(context.container),
+    ...(pending.length > 0 && { pending }),
     kernel: context.kernel,
   };
 };

@@ -32,7 +32,16 @@ export const alertSchema: z.ZodType<Alert> = z.object({
     uid: z.int(),
     ancestors: z.array(z.object(programSchema)),
   }),
-  container: z.object({ id: z.string() }).exactOptional(),
+  container: z
+    .object({
+      id: z.string(),
+      name: z.string().exactOptional(),
+      image: z.string().exactOptional(),
+      pod: z.string().exactOptional(),
+      namespace: z.string().exactOptional(),
+    })
+    .exactOptional(),
+  pending: z.array(z.string()).exactOptional(),
   kernel: z.string(),
 });
 

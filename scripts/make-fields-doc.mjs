@@ -14,7 +14,7 @@ const EVENTS = {
   exec: 'execve, execveat',
 };
 
-const ARGUMENTS = { none: '', 'optional-index': '[n]', index: '[n]', name: '[name]' };
+const ARGUMENTS = { none: '', 'optional-index': '[n]', index: '[n]', name: '[name]', key: '[key]' };
 
 /** What an argument's kind is as `evt.arg` prints it. */
 const KINDS = [

@@ -1,3 +1,4 @@
+export * from './containers/index.ts';
 export * from './events/index.ts';
 export * from './kernel.ts';
 export * from './linux/index.ts';

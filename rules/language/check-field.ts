@@ -12,6 +12,15 @@ const ARGUMENT_NAMES: ReadonlySet<string> = new Set(
   [...EVENT_TYPES.values()].flatMap((event) => event.arguments.map((argument) => argument.name)),
 );
 
+/** What stands in the brackets of fields that take any text. */
+const KEYS: Readonly<Record<string, string>> = {
+  'container.label': "a label's key",
+  'k8s.pod.label': "a label's key",
+  ...Object.fromEntries(
+    FIELD_NAMES.filter((name) => name.startsWith('container.mount')).map((name) => [name, "a mount's number or path"]),
+  ),
+};
+
 const INDEX = /^\d{1,3}$/;
 
 /** The catalogue's entry for a field of a condition, and what is wrong with its name or argument; no entry where anything is. */
@@ -43,6 +52,8 @@ const checkArgument = (field: Field, { argument, span }: FieldRef): Problem | un
       return argument === undefined || INDEX.test(argument) ? undefined : bad('a number');
     case 'index':
       return argument !== undefined && INDEX.test(argument) ? undefined : bad('a number');
+    case 'key':
+      return argument === undefined || argument === '' ? bad(KEYS[name] ?? 'a key') : undefined;
     case 'name': {
       if (argument === undefined || !/^[A-Za-z_]\w*$/.test(argument)) return bad("an argument's name");
       if (ARGUMENT_NAMES.has(argument)) return undefined;

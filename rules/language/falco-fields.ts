@@ -18,10 +18,9 @@ export const FALCO_FIELDS: ReadonlySet<string> = new Set(
   thread.cap_effective thread.cap_inheritable thread.cap_permitted thread.cgroup thread.cgroups thread.cpu thread.exectime thread.ismain
   thread.nametid thread.pfmajor thread.pfminor thread.totexectime thread.vtid thread.vmrss thread.vmsize
   user.homedir user.loginname user.shell group.name
-  container.cni.json container.created_time container.duration container.full_id container.healthcheck container.image container.image.digest
-  container.image.full container.image.id container.image.tag container.info container.ip container.liveness_probe
-  container.mount container.mounts container.name container.readiness_probe container.start_ts container.type
-  container.host_pid container.host_network container.host_ipc container.labels
-  k8s.deployment.name k8s.pod.cni.json k8s.pod.full_sandbox_id k8s.pod.id k8s.pod.ip k8s.pod.label k8s.pod.labels k8s.pod.name
-  k8s.pod.sandbox_id k8s.pod.uid k8s.rc.id k8s.rc.name k8s.rs.id k8s.rs.name k8s.svc.id k8s.svc.name`.split(/\s+/),
+  container.cni.json container.created_time container.healthcheck container.image.full container.image.id container.info
+  container.liveness_probe container.readiness_probe container.host_pid container.host_network container.host_ipc
+  k8s.deployment.name k8s.pod.cni.json k8s.rc.id k8s.rc.name k8s.rs.id k8s.rs.name k8s.svc.id k8s.svc.name`.split(
+    /\s+/,
+  ),
 );

@@ -4,8 +4,8 @@ export type Rate = 'host' | 'container' | 'process' | 'fd' | 'event';
 /** `list` fields hold several values; a comparison is about any of them where Falco says so. */
 export type FieldType = 'string' | 'number' | 'boolean' | 'address' | 'list';
 
-/** What an argument in brackets may be. */
-export type FieldArgument = 'none' | 'optional-index' | 'index' | 'name';
+/** What an argument in brackets may be; `key`: any text. */
+export type FieldArgument = 'none' | 'optional-index' | 'index' | 'name' | 'key';
 
 export interface Field {
   readonly name: string;
@@ -47,6 +47,7 @@ const field = <const Name extends string>(
 
 const ANCESTOR = { argument: 'optional-index' } as const;
 const RESULT = { result: true } as const;
+const KEY = { argument: 'key' } as const;
 
 /** The field catalogue: Falco's names with Falco's meanings (https://falco.org/docs/reference/rules/supported-fields/). */
 // biome-ignore format: one field a line reads as a table
@@ -116,9 +117,35 @@ export const FIELDS = [
   field('user.name', 'string', 'event', 'user', 'all', 'The name of the effective user.'),
   field('group.gid', 'number', 'event', 'kernel', 'all', 'The effective group id.'),
   field('container.id', 'string', 'container', 'user', 'all', 'The first 12 characters of the container id; host outside of containers.'),
+  field('container.full_id', 'string', 'container', 'user', 'all', 'The container id, all 64 characters; host outside of containers.'),
+  field('container.name', 'string', 'container', 'user', 'all', "The container's name; host outside of containers."),
+  field('container.type', 'string', 'container', 'user', 'all', 'docker, podman, containerd, cri-o or cri; host outside of containers.'),
+  field('container.image', 'string', 'container', 'user', 'all', 'The image that the container was made from: docker.io/library/nginx:1.25.'),
   field('container.image.repository', 'string', 'container', 'user', 'all', "The image's repository, without tag; absent outside of containers."),
+  field('container.image.tag', 'string', 'container', 'user', 'all', "The image's tag."),
+  field('container.image.digest', 'string', 'container', 'user', 'all', "The digest of the image's manifest: sha256:..."),
   field('container.privileged', 'boolean', 'container', 'user', 'all', 'Whether the container runs privileged; absent outside of containers.'),
+  field('container.mounts', 'string', 'container', 'user', 'all', 'All mounts, joined by commas, each source:destination:mode:writable:propagation.'),
+  field('container.mount', 'string', 'container', 'user', 'all', 'One mount: [0] is the first, [/src*] the first whose source fits the pattern.', KEY),
+  field('container.mount.source', 'string', 'container', 'user', 'all', 'The source of a mount, by number or by a pattern for its destination.', KEY),
+  field('container.mount.dest', 'string', 'container', 'user', 'all', 'The destination of a mount, by number or by a pattern for its source.', KEY),
+  field('container.mount.mode', 'string', 'container', 'user', 'all', 'The options of a mount, by number or by a pattern for its source.', KEY),
+  field('container.mount.rdwr', 'string', 'container', 'user', 'all', 'true where a mount is writable, else false; by number or by a pattern for its source.', KEY),
+  field('container.mount.propagation', 'string', 'container', 'user', 'all', 'How mounts propagate, by number or by a pattern for its source.', KEY),
+  field('container.labels', 'string', 'container', 'user', 'all', "The container's labels: key:value, joined by commas, in the order of their keys."),
+  field('container.label', 'string', 'container', 'user', 'all', 'One label of the container.', KEY),
+  field('container.start_ts', 'number', 'container', 'user', 'all', 'When the container started, by its runtime: nanoseconds since 1970.'),
+  field('container.duration', 'number', 'event', 'user', 'all', 'Nanoseconds since the container started.'),
+  field('container.ip', 'string', 'container', 'user', 'all', "The container's own address; absent on the host's network."),
   field('k8s.ns.name', 'string', 'container', 'user', 'all', "The pod's Kubernetes namespace; absent outside of pods."),
+  field('k8s.pod.name', 'string', 'container', 'user', 'all', "The pod's name; absent outside of pods."),
+  field('k8s.pod.uid', 'string', 'container', 'user', 'all', "The pod's unique id in Kubernetes."),
+  field('k8s.pod.id', 'string', 'container', 'user', 'all', 'The same as k8s.pod.uid; an old name.'),
+  field('k8s.pod.sandbox_id', 'string', 'container', 'user', 'all', "The first 12 characters of the id of the pod's sandbox."),
+  field('k8s.pod.full_sandbox_id', 'string', 'container', 'user', 'all', "The id of the pod's sandbox, all 64 characters."),
+  field('k8s.pod.ip', 'string', 'container', 'user', 'all', "The pod's address; absent on the host's network."),
+  field('k8s.pod.labels', 'string', 'container', 'user', 'all', "The pod's labels: key:value, joined by commas, in the order of their keys."),
+  field('k8s.pod.label', 'string', 'container', 'user', 'all', 'One label of the pod.', KEY),
 ] as const;
 
 /** A field's name. */

@@ -11,10 +11,11 @@ import {
   typeName,
   UNKNOWN_FLAGS,
 } from '../../rules/index.ts';
+import { type ContainerSource, NO_CONTAINERS } from '../containers/index.ts';
 import { argumentText } from './arguments.ts';
-import { containerOf } from './container.ts';
+import { type ContainerField, containerValue, isContainerField } from './container.ts';
 import { directoryOf, filenameOf, pathValue } from './paths.ts';
-import { argumentsText, commandLine, type KnownProcess, type ProcessTable } from './processes.ts';
+import { argumentsText, commandLine, type KnownProcess, type Processes } from './processes.ts';
 import { addressValue, socketTrust, tupleText, type Which } from './sockets.ts';
 
 const ABSENT: FieldValue = { state: 'absent' };
@@ -28,12 +29,16 @@ const presentOr = (value: Present | undefined, trust: Trust = 'resolved'): Field
 
 /** What fields are read from beside the record. */
 export interface EventContext {
-  readonly processes: ProcessTable;
+  readonly processes: Processes;
   /** The event's number since the agent started. */
   readonly number: number;
   /** Nanoseconds since the Unix epoch. */
   readonly wallTime: bigint;
   cgroupPath(id: bigint): string | undefined;
+  /** Left out where no runtime can be asked: what isn't in the cgroup's path is unknown. */
+  readonly containers?: ContainerSource;
+  /** Told of each field that is unknown only because a runtime has not answered yet. */
+  onPending?(field: string): void;
   userName?(uid: number): string | undefined;
 }
 
@@ -102,13 +107,8 @@ const clockText = (wallTime: bigint): string => {
 
 type Reader = (record: EventRecord, context: EventContext, field: FieldRef) => FieldValue;
 
-const container = (record: EventRecord, context: EventContext): string | undefined => {
-  const path = context.cgroupPath(record.cgroup);
-  return path === undefined ? undefined : containerOf(path);
-};
-
-/** Facts of containers that no source gives yet: unknown in a container, absent on the host. */
-const containerFact: Reader = (record, context) => (container(record, context) === 'host' ? ABSENT : UNKNOWN);
+const nameOf = (field: FieldRef): string =>
+  field.argument === undefined ? field.name : `${field.name}[${field.argument}]`;
 
 const ofProcess =
   (read: (process: KnownProcess) => FieldValue): Reader =>
@@ -173,7 +173,7 @@ const number =
   (record) =>
     present(BigInt(value(record)));
 
-const READERS: Readonly<Record<FieldName, Reader>> = {
+const READERS: Readonly<Record<Exclude<FieldName, ContainerField>, Reader>> = {
   'evt.type': (record) => (record.event === undefined ? UNKNOWN : present(record.event.type)),
   'evt.dir': () => present('<'),
   'evt.num': (_record, context) => present(BigInt(context.number)),
@@ -241,22 +241,34 @@ const READERS: Readonly<Record<FieldName, Reader>> = {
   'user.loginuid': number((record) => record.loginuid),
   'user.name': (record, context) => presentOr(context.userName?.(record.uid)),
   'group.gid': number((record) => record.gid),
-  'container.id': (record, context) => presentOr(container(record, context)),
-  'container.image.repository': containerFact,
-  'container.privileged': containerFact,
-  'k8s.ns.name': containerFact,
 };
 
-/** The fields of one event. */
+const readContainer = (record: EventRecord, context: EventContext, field: FieldRef & { name: ContainerField }) => {
+  const path = context.cgroupPath(record.cgroup);
+  if (path === undefined) return { value: UNKNOWN, pending: false };
+  return containerValue(field, (context.containers ?? NO_CONTAINERS).facts(path), context.wallTime);
+};
+
+const isOfContainer = (field: FieldRef): field is FieldRef & { name: ContainerField } => isContainerField(field.name);
+
+/** The fields of one event. A fact of a container that may still come is asked for again each time. */
 export const fieldsOf = (record: EventRecord, context: EventContext): FieldSource => {
   const known = new Map<string, FieldValue>();
+  const read = (field: FieldRef, key: string): FieldValue | undefined => {
+    if (!isOfContainer(field))
+      return READERS[field.name as Exclude<FieldName, ContainerField>]?.(record, context, field) ?? ABSENT;
+    const { value, pending } = readContainer(record, context, field);
+    if (!pending) return value;
+    context.onPending?.(key);
+    return undefined;
+  };
   return (field) => {
-    const key = field.argument === undefined ? field.name : `${field.name}[${field.argument}]`;
+    const key = nameOf(field);
     let value = known.get(key);
     if (value === undefined) {
-      value = READERS[field.name as FieldName]?.(record, context, field) ?? ABSENT;
-      known.set(key, value);
+      value = read(field, key);
+      if (value !== undefined) known.set(key, value);
     }
-    return value;
+    return value ?? UNKNOWN;
   };
 };

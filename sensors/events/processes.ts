@@ -237,6 +237,16 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
   };
 };
 
+/** A record's process and ancestors as they are now, for when the record is looked at later. */
+export const snapshotOf = (table: Processes, record: EventRecord): Processes => {
+  const process = table.get(record.pid, record.start);
+  const ancestors = [...table.ancestors(record)];
+  return {
+    get: (pid, start) => (pid === record.pid && start === record.start ? process : undefined),
+    ancestors: () => ancestors,
+  };
+};
+
 /** proc.args: the arguments after the first, joined by blanks. */
 export const argumentsText = (argv: readonly string[]): string => argv.slice(1).join(' ');
 

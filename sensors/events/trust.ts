@@ -6,10 +6,7 @@ const OWN_MEMORY: ReadonlySet<string> = new Set(
   ['', 'p', 'a'].flatMap((prefix) => ['exe', 'args', 'cmdline'].map((fact) => `proc.${prefix}${fact}`)),
 );
 /** Fields that no source gives yet. */
-const NEVER_KNOWN: ReadonlySet<string> = new Set([
-  ...['fd.l4proto', 'fd.connected', 'fd.name_changed'],
-  ...['container.image.repository', 'container.privileged', 'k8s.ns.name'],
-]);
+const NEVER_KNOWN: ReadonlySet<string> = new Set(['fd.l4proto', 'fd.connected', 'fd.name_changed']);
 
 /**
  * How far a field's value can be trusted at a hook, for an event type: what `fieldsOf` may say of it there where it is present.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseAlert, raiseAlert } from '../../alerts/index.ts';
 import { type EventRecord, parseTemplate, type Rule } from '../../rules/index.ts';
-import { createProcessTable, fieldsOf } from '../../sensors/index.ts';
+import { createProcessTable, fieldsOf, NO_CONTAINERS } from '../../sensors/index.ts';
 import { record, type Said } from '../sensors/events/record.ts';
 import { ruleOf } from '../support/rules.ts';
 
@@ -67,7 +67,7 @@ const raise = (
     policyHash: ID,
     wallTime,
     processes: table,
-    cgroup,
+    ...(cgroup !== undefined && { container: NO_CONTAINERS.facts(cgroup) }),
   });
 };
 
