@@ -18,6 +18,7 @@ import { emitExec } from './exec.ts';
 import { type RecordLayout, recordLayout } from './layout.ts';
 import { emitExit, emitFork } from './lifecycle.ts';
 import { BUCKET, MAX_BUCKETS } from './limits.ts';
+import { NAMED_MAP, namedCalls } from './named-calls.ts';
 import { LOST, RINGS, type Ring } from './output.ts';
 import { AUTOMATA_MAP } from './strings.ts';
 import { CALL_NUMBERS, callTable, emitSysExit } from './sys-exit.ts';
@@ -197,6 +198,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
       maxEntries: 2 * CALL_NUMBERS,
       contents: [...calls].map(([call, recipe]) => [word(call), word(recipe)] as const),
     },
+    one(NAMED_MAP, CALL_NUMBERS / 8, namedCalls(calls.keys(), CALL_NUMBERS)),
     { name: 'processes', type: 'hash', keySize: 16, valueSize: processes.size, maxEntries: MAX_PROCESSES },
     {
       name: 'buckets',

@@ -39,6 +39,7 @@ import { emitFormula } from './formulas.ts';
 import { currentTask, emitClear, emitHead, emitScratch } from './gather.ts';
 import { emitLatePredicates } from './late.ts';
 import { HEAD, IA32_BIT, UNKNOWN_FLAGS } from './layout.ts';
+import { emitNamed } from './named-calls.ts';
 import { emitOutput } from './output.ts';
 import { emitOwnProcess, emitPredicate, isLate } from './predicates.ts';
 import { emitScope } from './scope.ts';
@@ -112,6 +113,7 @@ export const callTable = (events: readonly EventPlan[]): ReadonlyMap<number, num
 export const emitSysExit = (context: HookContext): void => {
   const { out, hook, extra } = context;
   const { classes, recipes } = classify(hook.events);
+  emitNamed(out, CALL_NUMBERS, 'leave');
   out.emit(comment('which call'), mov(R6, R1), ...currentTask);
   emitDispatch(context);
   out.emit(comment('what the rules on this call need'));
@@ -139,8 +141,6 @@ export const emitSysExit = (context: HookContext): void => {
 const emitDispatch = (context: HookContext): void => {
   const { out } = context;
   out.emit(
-    ldx('dw', R2, R6, 0),
-    ldxField('dw', R9, R2, 'pt_regs.orig_ax'),
     jge(R9, CALL_NUMBERS, 'leave'),
     ldxField('w', R1, R8, 'task_struct.thread_info.status'),
     and(R1, TS_COMPAT),
