@@ -46,6 +46,7 @@ export const ENOTCONN = 107;
 export const ETIMEDOUT = 110;
 export const ECONNREFUSED = 111;
 export const EINPROGRESS = 115;
+export const ECANCELED = 125;
 
 /** What a call that would go on waiting comes to: the kernel's own value for an interrupted one (include/linux/errno.h). */
 export const ERESTARTSYS = 512;

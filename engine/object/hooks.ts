@@ -74,6 +74,7 @@ export const HOOKS = {
   'tp_btf/sched_process_exec': tracing(pointer('p', 'task_struct'), scalar('old_pid'), pointer('bprm', 'linux_binprm')),
   'tp_btf/sched_process_fork': tracing(pointer('parent', 'task_struct'), pointer('child', 'task_struct')),
   'tp_btf/sched_process_exit': tracing(pointer('p', 'task_struct')),
+  'tp_btf/io_uring_submit_req': tracing(pointer('req', 'io_kiocb')),
   'lsm/file_open': lsm(pointer('file', 'file'), scalar('ret')),
   'lsm/bprm_check_security': lsm(pointer('bprm', 'linux_binprm'), scalar('ret')),
   'lsm/socket_connect': lsm(
@@ -86,3 +87,12 @@ export const HOOKS = {
 
 /** A hook's name, as objects and kernels use it. */
 export type HookName = keyof typeof HOOKS;
+
+/** What older kernels call a hook, with the same first arguments: until Linux 6.3 the tracepoint of io_uring's requests had another name. */
+const FORMER_NAMES: ReadonlyMap<string, string> = new Map([
+  ['tp_btf/io_uring_submit_req', 'tp_btf/io_uring_submit_sqe'],
+]);
+
+/** The name by which a kernel offers a hook, the hook's own or its former one; undefined where the kernel has no such hook. */
+export const offeredHook = (hook: string, offered: readonly string[]): string | undefined =>
+  [hook, FORMER_NAMES.get(hook)].find((name) => name !== undefined && offered.includes(name));

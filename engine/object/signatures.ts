@@ -11,6 +11,7 @@ const SIGNATURES: Readonly<Record<string, string>> = {
   'tp_btf/signal_generate': 'sig, struct kernel_siginfo info, struct task_struct task, group, result',
   'tp_btf/task_newtask': 'struct task_struct task, clone_flags',
   'tp_btf/task_rename': 'struct task_struct task, comm',
+  'tp_btf/io_uring_submit_sqe': 'struct io_kiocb req, force_nonblock',
   'lsm/socket_bind': 'struct socket sock, struct sockaddr address, addrlen',
   'lsm/socket_create': 'family, type, protocol, kern',
   'lsm/task_kill': 'struct task_struct p, struct kernel_siginfo info, sig, struct cred cred',

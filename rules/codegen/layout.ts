@@ -22,7 +22,10 @@ export const HEAD = {
   parentStart: 48,
   cgroup: 56,
   result: 64,
-  /** Six of a call; of a fork the id and the start time of the process that forked, which CLONE_PARENT makes no parent. */
+  /**
+   * Six of a call; of a fork the id and the start time of the process that forked, which CLONE_PARENT makes no parent, and 1 where the
+   * child got its facts.
+   */
   arguments: 72,
   fd: 120,
   flags: 124,
@@ -107,6 +110,7 @@ const STRINGS: Readonly<Record<HookName, readonly RecordString[]>> = {
   'tp_btf/sched_process_exec': ['file', 'base', 'argv'],
   'tp_btf/sched_process_fork': [],
   'tp_btf/sched_process_exit': [],
+  'tp_btf/io_uring_submit_req': ['file', 'path', 'path2', 'base', 'base2'],
   'lsm/file_open': ['file'],
   'lsm/bprm_check_security': ['file'],
   'lsm/socket_connect': [],

@@ -133,7 +133,8 @@ const emitHook = (context: HookContext): void => {
   else if (hook === 'tp_btf/sched_process_exec') emitExec(context);
   else if (hook === 'tp_btf/sched_process_fork') emitFork(context);
   else if (hook === 'tp_btf/sched_process_exit') emitExit(context);
-  else if (hook === 'raw_tp/sys_enter') throw new Error(`no program is generated for ${hook}`);
+  else if (hook === 'raw_tp/sys_enter' || hook === 'tp_btf/io_uring_submit_req')
+    throw new Error(`no program is generated for ${hook}`);
   else emitBeforeEffect(context, hook);
 };
 

@@ -1,5 +1,15 @@
 import type { HookName } from '../../engine/object/index.ts';
-import { AF_INET, AF_INET6, addressText, EVENT_TYPES, type EventType, eventTypeOf, Truth } from '../language/index.ts';
+import {
+  type Abi,
+  AF_INET,
+  AF_INET6,
+  addressText,
+  EVENT_TYPES,
+  type EventType,
+  eventTypeOf,
+  Truth,
+  X32_BIT,
+} from '../language/index.ts';
 import { EVENT_OF_HOOK } from '../plan/index.ts';
 import {
   AS_PASSED,
@@ -39,7 +49,7 @@ export interface EventRecord {
   readonly kind: RecordKind;
   readonly hook: HookName;
   readonly layout: RecordLayout;
-  readonly abi: 'x86-64' | 'ia32';
+  readonly abi: Abi;
   /** Undefined for forks, and for numbers that no table has. */
   readonly event: EventType | undefined;
   /** Nanoseconds since boot. */
@@ -105,7 +115,7 @@ const endOf = (view: DataView, at: number): SocketEnd | undefined => {
   return family === AF_INET6 ? { family: 'ipv6', address: addressText(bytes(16)), port } : undefined;
 };
 
-const eventOf = (hook: HookName, view: DataView, abi: 'x86-64' | 'ia32'): EventType | undefined => {
+const eventOf = (hook: HookName, view: DataView, abi: Abi): EventType | undefined => {
   const fixed = EVENT_OF_HOOK[hook];
   if (fixed !== undefined) return EVENT_TYPES.get(fixed);
   if (hook === 'tp_btf/sched_process_fork') return undefined;
@@ -123,7 +133,8 @@ export const decodeRecord = (bytes: Uint8Array, layouts: readonly RecordLayout[]
   if (kind === undefined || layout === undefined) throw new RecordError('a record of an unknown kind or hook');
   if (own.length < layout.size)
     throw new RecordError(`a record of ${own.length} bytes where ${layout.hook} writes ${layout.size}`);
-  const abi = view.getUint32(HEAD.event, true) >= IA32_BIT ? 'ia32' : 'x86-64';
+  const number = view.getUint32(HEAD.event, true);
+  const abi = number >= IA32_BIT ? 'ia32' : number >= X32_BIT ? 'x32' : 'x86-64';
   const bits = (at: number): number[] =>
     layout.rules.filter((_, index) => (view.getUint8(at + (index >> 3)) & (1 << (index & 7))) !== 0);
   return {

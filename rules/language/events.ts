@@ -65,11 +65,42 @@ export const EVENT_TYPES: ReadonlyMap<string, EventType> = new Map<string, Event
   ],
 ]);
 
+/** The tables of system calls: 64-bit calls, 32-bit ones, and 64-bit ones with 32-bit pointers. */
+export type Abi = 'x86-64' | 'ia32' | 'x32';
+
+/** Marks the x32 table in a call's number (__X32_SYSCALL_BIT of arch/x86/include/uapi/asm/unistd.h). */
+export const X32_BIT = 0x4000_0000;
+
+/** The first number that means another function in the x32 table than in that of x86-64, which ends below it. */
+export const FIRST_X32_CALL = 512;
+
+/** Calls with a number of their own in the x32 table, from `FIRST_X32_CALL` on (arch/x86/entry/syscalls/syscall_64.tbl). */
+const X32_CALLS = `
+  rt_sigaction rt_sigreturn ioctl readv writev recvfrom sendmsg recvmsg execve ptrace rt_sigpending rt_sigtimedwait
+  rt_sigqueueinfo sigaltstack timer_create mq_notify kexec_load waitid set_robust_list get_robust_list vmsplice move_pages
+  preadv pwritev rt_tgsigqueueinfo recvmmsg sendmmsg process_vm_readv process_vm_writev setsockopt getsockopt io_setup
+  io_submit execveat preadv2 pwritev2
+`
+  .trim()
+  .split(/\s+/);
+
+const X32_NUMBERS = new Map(X32_CALLS.map((name, index) => [name, FIRST_X32_CALL + index]));
+
 const BY_NUMBER = new Map([...EVENT_TYPES.values()].filter((event) => event.nr >= 0).map((event) => [event.nr, event]));
 const BY_NUMBER_32 = new Map(
   [...EVENT_TYPES.values()].filter((event) => event.nr32 >= 0).map((event) => [event.nr32, event]),
 );
 
-/** The event type of a system call's number in one of the two tables. */
-export const eventTypeOf = (abi: 'x86-64' | 'ia32', nr: number): EventType | undefined =>
-  (abi === 'ia32' ? BY_NUMBER_32 : BY_NUMBER).get(nr);
+/** The number of an event's call in a table, as it stands in orig_ax; undefined where the table doesn't have it. */
+export const callNumber = (event: EventType, abi: Abi): number | undefined => {
+  const number = abi === 'ia32' ? event.nr32 : event.nr;
+  if (number < 0) return undefined;
+  return abi === 'x32' ? X32_BIT + (X32_NUMBERS.get(event.type) ?? number) : number;
+};
+
+/** The event type of a system call's number in one of the tables. */
+export const eventTypeOf = (abi: Abi, nr: number): EventType | undefined => {
+  if (abi !== 'x32') return (abi === 'ia32' ? BY_NUMBER_32 : BY_NUMBER).get(nr);
+  const own = nr - X32_BIT;
+  return own < FIRST_X32_CALL ? BY_NUMBER.get(own) : EVENT_TYPES.get(X32_CALLS[own - FIRST_X32_CALL] ?? '');
+};

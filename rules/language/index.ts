@@ -6,6 +6,7 @@ export { evaluate, evaluatePredicate, literalHolds } from './evaluate.ts';
 export * from './events.ts';
 export * from './fields.ts';
 export { compileGlob, matchGlob } from './glob.ts';
+export * from './io-uring.ts';
 export { expandList } from './lists.ts';
 export type { ParsedCondition } from './parsed.ts';
 export { parseCondition } from './parser.ts';

@@ -1,4 +1,5 @@
 import type { FeatureLevel, HookName } from '../../engine/object/index.ts';
+import type { Abi } from '../../rules/index.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Engine } from './kernel/engine.ts';
 
@@ -118,9 +119,17 @@ export interface Recorded {
   readonly detail?: RecordedDetail;
 }
 
+/** How a task has a ring's requests taken. */
+export type Via = 'io_uring' | 'io_uring_sqpoll';
+
 export interface CallOptions {
   /** The table the call's number is from; default x86-64. */
-  readonly abi?: 'x86-64' | 'ia32';
+  readonly abi?: Abi;
+  /**
+   * Not a system call of its own but a request of the task's io_uring, which is set up the first time: `io_uring` takes it by
+   * io_uring_enter, `io_uring_sqpoll` by the kernel's thread. The result is the completion's.
+   */
+  readonly via?: Via;
   /**
    * Play the call as recorded: hooks fire and the result is this one, whatever programs return; the host makes its state agree
    * with it (a recorded openat = 3 creates what is missing and puts the file at 3). A recorded failure changes nothing, and

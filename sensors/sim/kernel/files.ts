@@ -1,6 +1,7 @@
 import type { Memory } from '../../../engine/vm/index.ts';
 import { O_ACCMODE, O_PATH, O_WRONLY } from '../uapi.ts';
 import type { Inode } from './inodes.ts';
+import type { Ring } from './io-uring.ts';
 import { KernelObject, writePointer } from './kernel-object.ts';
 import { type Path, writePath } from './mounts.ts';
 import type { Pipe } from './pipes.ts';
@@ -23,6 +24,7 @@ export class OpenFile extends KernelObject {
   /** Which end of a pipe it is, and the pipe. */
   readonly pipe: { readonly pipe: Pipe; readonly end: 'read' | 'write' } | undefined;
   socket: Socket | undefined;
+  ring: Ring | undefined;
   /** Where getdents64 goes on. */
   entriesRead = 0;
   #flags = 0;

@@ -1,4 +1,4 @@
-import { HOOKS, type Hook, type HookName, hookOfSection } from '../../../engine/object/index.ts';
+import { type FeatureLevel, HOOKS, type Hook, type HookName, hookOfSection } from '../../../engine/object/index.ts';
 import type { Memory } from '../../../engine/vm/index.ts';
 import { EVENT_TYPES } from '../../../rules/index.ts';
 import { writePointer } from './kernel-object.ts';
@@ -74,6 +74,7 @@ const isCall = (name: string): boolean => (EVENT_TYPES.get(name)?.nr ?? -1) >= 0
 
 /** Sections beside those of HOOKS that the simulated kernel can fire; a star stands for any call of the x86-64 table. */
 const OTHERS = [
+  'tp_btf/io_uring_submit_sqe',
   'tp_btf/sys_enter',
   'raw_tp/sys_exit',
   'raw_tp/sched_process_exec',
@@ -92,6 +93,12 @@ const OTHERS = [
 
 /** Every hook of the simulated kernel by its section's name. */
 export const SIM_HOOKS: readonly string[] = [...Object.keys(HOOKS), ...OTHERS];
+
+/** The hooks that a simulated kernel of a level has: the tracepoint of io_uring's requests has one name or the other. */
+export const simHooksOf = (level: FeatureLevel): readonly string[] => {
+  const missing = level === '6.1' ? 'tp_btf/io_uring_submit_req' : 'tp_btf/io_uring_submit_sqe';
+  return SIM_HOOKS.filter((name) => name !== missing);
+};
 
 const isOther = (section: string): boolean =>
   OTHERS.some((name) =>

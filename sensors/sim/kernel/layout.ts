@@ -1,9 +1,19 @@
 import { type Btf, defineStructs, parseBtf } from '../../../engine/object/index.ts';
 
+/** What renaming and linking through a ring keep. */
+const TWO_PATHS = {
+  file: 'struct file *',
+  old_dfd: 'int',
+  new_dfd: 'int',
+  oldpath: 'struct filename *',
+  newpath: 'struct filename *',
+  flags: 'int',
+};
+
 /**
  * The structures of the simulated kernel, with the members that policies read, under the kernel's names and types
  * (include/linux/sched.h, mm_types.h, fs.h, dcache.h, mount.h, fs/mount.h, cred.h, binfmts.h, net.h, include/net/sock.h,
- * arch/x86/include/asm/ptrace.h). Offsets are the simulation's own: programs find members by name.
+ * arch/x86/include/asm/ptrace.h, include/linux/io_uring_types.h, io_uring/*.c). Offsets are the simulation's own: programs find members by name.
  */
 const STRUCTS = {
   atomic_t: { counter: 'int' },
@@ -120,6 +130,79 @@ const STRUCTS = {
   sock: { __sk_common: 'struct sock_common', sk_protocol: 'u16', sk_type: 'u16' },
   socket: { state: 'int', type: 'short', file: 'struct file *', sk: 'struct sock *' },
   sockaddr: { sa_family: 'u16', sa_data: 'char[14]' },
+  __kernel_sockaddr_storage: { ss_family: 'u16', __data: 'char[126]' },
+  filename: { name: 'char *', uptr: 'char *', refcnt: 'struct atomic_t' },
+  open_how: { flags: 'u64', mode: 'u64', resolve: 'u64' },
+  msghdr: { msg_name: 'void *', msg_namelen: 'int' },
+  user_msghdr: { msg_name: 'void *', msg_namelen: 'int' },
+  kiocb: { ki_filp: 'struct file *', ki_pos: 's64', ki_complete: 'void *', private: 'void *', ki_flags: 'int' },
+  'union io_cqe_flags': { flags: 'u32', fd: 'int' },
+  io_cqe: { user_data: 'u64', res: 'int', __anon: 'union io_cqe_flags' },
+  io_cmd_data: { file: 'struct file *', data: 'u8[56]' },
+  'union io_kiocb_cmd': { file: 'struct file *', cmd: 'struct io_cmd_data' },
+  io_kiocb: {
+    __anon: 'union io_kiocb_cmd',
+    opcode: 'u8',
+    iopoll_completed: 'u8',
+    buf_index: 'u16',
+    nr_tw: 'unsigned int',
+    flags: 'u64',
+    cqe: 'struct io_cqe',
+    async_data: 'void *',
+    creds: 'struct cred *',
+  },
+  io_open: {
+    file: 'struct file *',
+    dfd: 'int',
+    file_slot: 'u32',
+    filename: 'struct filename *',
+    how: 'struct open_how',
+    nofile: 'unsigned long',
+  },
+  io_connect: { file: 'struct file *', addr: 'struct sockaddr *', addr_len: 'int' },
+  io_accept: {
+    file: 'struct file *',
+    addr: 'struct sockaddr *',
+    addr_len: 'int *',
+    flags: 'int',
+    iou_flags: 'int',
+    file_slot: 'u32',
+    nofile: 'unsigned long',
+  },
+  io_unlink: { file: 'struct file *', dfd: 'int', flags: 'int', filename: 'struct filename *' },
+  io_rename: TWO_PATHS,
+  io_link: TWO_PATHS,
+  io_mkdir: { file: 'struct file *', dfd: 'int', mode: 'u16', filename: 'struct filename *' },
+  io_socket: {
+    file: 'struct file *',
+    domain: 'int',
+    type: 'int',
+    protocol: 'int',
+    flags: 'int',
+    file_slot: 'u32',
+    nofile: 'unsigned long',
+  },
+  'union io_message': { umsg: 'struct user_msghdr *', buf: 'void *' },
+  io_sr_msg: {
+    file: 'struct file *',
+    __anon: 'union io_message',
+    len: 'int',
+    done_io: 'unsigned int',
+    msg_flags: 'unsigned int',
+    flags: 'u16',
+  },
+  io_rw: { kiocb: 'struct kiocb', addr: 'u64', len: 'u32', flags: 'int' },
+  io_close: { file: 'struct file *', fd: 'int', file_slot: 'u32' },
+  io_shutdown: { file: 'struct file *', how: 'int' },
+  io_ftrunc: { file: 'struct file *', len: 's64' },
+  io_bind: { file: 'struct file *', addr_len: 'int' },
+  io_listen: { file: 'struct file *', backlog: 'int' },
+  io_async_msghdr: {
+    namelen: 'int',
+    uaddr: 'struct sockaddr *',
+    msg: 'struct msghdr',
+    addr: 'struct __kernel_sockaddr_storage',
+  },
   pt_regs: {
     r15: 'unsigned long',
     r14: 'unsigned long',

@@ -1,6 +1,6 @@
 import { CLONE_FILES, CLONE_FS, CLONE_PARENT, CLONE_THREAD, CLONE_VM, SIGCHLD, SIGKILL } from '../uapi.ts';
 import type { Machine } from './machine.ts';
-import { PF_EXITING, PF_FORKNOEXEC, Task } from './tasks.ts';
+import { PF_EXITING, PF_FORKNOEXEC, PF_IO_WORKER, PF_USER_WORKER, Task } from './tasks.ts';
 import { ThreadGroup } from './thread-group.ts';
 
 /** How a process ended. */
@@ -42,7 +42,26 @@ export class Processes {
 
   /** Makes a process or thread as clone does, and runs sched_process_fork. @param pid default the next free one */
   fork(parent: Task, flags: number, pid = this.nextPid()): Task {
-    const { memory, clock, hooks, namespaces } = this.#machine;
+    const child = this.#copy(parent, flags, pid);
+    const hook = this.#machine.hooks['tp_btf/sched_process_fork'];
+    if (hook.active) {
+      hook.setPointer(0, parent.at);
+      hook.setPointer(1, child.at);
+      hook.run();
+    }
+    return child;
+  }
+
+  /** Makes the thread of the process that takes a ring's requests (io_uring/sqpoll.c, create_io_thread): no hook sees it begin. */
+  ioThread(parent: Task): Task {
+    const thread = this.#copy(parent, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_THREAD, this.nextPid());
+    thread.comm = `iou-sqp-${parent.tgid}`;
+    thread.flags |= PF_IO_WORKER | PF_USER_WORKER;
+    return thread;
+  }
+
+  #copy(parent: Task, flags: number, pid: number): Task {
+    const { memory, clock, namespaces } = this.#machine;
     const thread = (flags & CLONE_THREAD) !== 0;
     const group = thread ? parent.group : this.#copyGroup(parent);
     const child = new Task(memory, {
@@ -65,12 +84,6 @@ export class Processes {
     });
     memory.bytes.copyWithin(child.regsAt, parent.regsAt, parent.regsAt + Task.registersSize);
     this.add(child);
-    const hook = hooks['tp_btf/sched_process_fork'];
-    if (hook.active) {
-      hook.setPointer(0, parent.at);
-      hook.setPointer(1, child.at);
-      hook.run();
-    }
     return child;
   }
 

@@ -1,6 +1,6 @@
 import type { FeatureLevel } from '../../../engine/object/index.ts';
 import type { Kernel, ProcessFacts } from '../../kernel.ts';
-import { SIM_HOOKS } from './hooks.ts';
+import { simHooksOf } from './hooks.ts';
 import { KERNEL_BTF } from './layout.ts';
 import type { Machine } from './machine.ts';
 import type { Task } from './tasks.ts';
@@ -27,7 +27,7 @@ export const createSimKernel = (machine: Machine, level: FeatureLevel): Kernel =
     features: {
       name: `sim ${level}`,
       level,
-      hooks: SIM_HOOKS,
+      hooks: simHooksOf(level),
       enforcement: true,
     },
     btf: KERNEL_BTF,

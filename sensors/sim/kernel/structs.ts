@@ -15,6 +15,13 @@ const offsets = <const Members extends Record<string, string>>(struct: string, m
   return Object.freeze(result) as Offsets<Members>;
 };
 
+/** Offset of a member by its path, `io_open.how.flags`; a structure's own offset is 0. */
+export const offsetOf = (access: string): number => {
+  const found = KERNEL_BTF.access(access);
+  if (!found) throw new Error(`the simulated kernel's BTF has no ${access}`);
+  return found.offset;
+};
+
 const sizeOf = (access: string): number => KERNEL_BTF.access(access)?.size ?? 0;
 
 export const TASK = {
@@ -129,6 +136,22 @@ export const SOCK = offsets('sock', {
   localAddress6: '__sk_common.skc_v6_rcv_saddr',
   protocol: 'sk_protocol',
   type: 'sk_type',
+});
+export const FILENAME = offsets('filename', { name: 'name', user: 'uptr' });
+export const IO_KIOCB = offsets('io_kiocb', {
+  file: 'file',
+  command: 'cmd',
+  opcode: 'opcode',
+  flags: 'flags',
+  fd: 'cqe.fd',
+  asyncData: 'async_data',
+  creds: 'creds',
+});
+export const IO_ASYNC_MSGHDR = offsets('io_async_msghdr', {
+  name: 'msg.msg_name',
+  nameLength: 'msg.msg_namelen',
+  userAddress: 'uaddr',
+  address: 'addr',
 });
 /** x86-64 registers as they lie on the kernel stack at a system call. */
 export const PT_REGS = offsets('pt_regs', {

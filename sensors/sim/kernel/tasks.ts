@@ -14,6 +14,8 @@ import type { ThreadGroup } from './thread-group.ts';
 /** Of task_struct.flags (include/linux/sched.h). */
 export const PF_KTHREAD = 0x0020_0000;
 export const PF_EXITING = 0x0000_0004;
+export const PF_IO_WORKER = 0x0000_0010;
+export const PF_USER_WORKER = 0x0000_4000;
 /** The process has not called exec since fork. */
 export const PF_FORKNOEXEC = 0x0000_0040;
 

@@ -1,3 +1,4 @@
+import type { Abi } from '../../../rules/index.ts';
 import { encodeText } from './kernel-object.ts';
 
 const PAGE = 4096;
@@ -62,9 +63,9 @@ export class Scratch {
   #used = 0;
 
   /** Forgets the call before. */
-  reset(abi: 'x86-64' | 'ia32'): void {
+  reset(abi: Abi): void {
     this.#bytes.fill(0, 0, Math.min(this.#bytes.length, this.#used + PAGE));
-    this.#start = abi === 'ia32' ? SCRATCH_32 : SCRATCH;
+    this.#start = abi === 'x86-64' ? SCRATCH : SCRATCH_32;
     this.#used = 0;
   }
 

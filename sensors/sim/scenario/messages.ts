@@ -10,6 +10,7 @@ interface Details {
   readonly 'several-calls': { readonly where: string; readonly calls: readonly string[]; readonly expected: string };
   readonly 'unknown-call': { readonly call: string; readonly expected: string; readonly nearest?: string };
   readonly 'not-in-ia32': { readonly call: string; readonly expected: string };
+  readonly 'not-in-io-uring': { readonly call: string; readonly expected: string };
   readonly 'unknown-key': {
     readonly key: string;
     readonly where: string;
@@ -48,6 +49,7 @@ export const scenarioDiagnostic = diagnosticsOf<Details>({
   'several-calls': ({ where, calls }) => `${where} has the calls ${calls.join(' and ')}; make a step of each.`,
   'unknown-call': ({ call, nearest }) => `There is no call "${call}"${meant(nearest)}`,
   'not-in-ia32': ({ call, expected }) => `The table of 32-bit calls has no ${call}; expected ${expected}.`,
+  'not-in-io-uring': ({ call, expected }) => `io_uring has no operation that does what ${call} does; expected ${expected}.`,
   'unknown-key': ({ key, where, nearest }) => `${where} has no key "${key}"${meant(nearest)}`,
   'key-twice': ({ key, where }) => `${where} has "${key}" twice; leave one of them out.`,
   'missing-key': ({ key, where, expected }) => `${where} lacks "${key}"; expected ${expected}.`,

@@ -1,4 +1,4 @@
-import type { CallResult, SimArgument, SimHost, SimTask } from '../sim-host.ts';
+import type { CallOptions, CallResult, SimArgument, SimHost, SimTask } from '../sim-host.ts';
 import { AF_INET, AF_INET6, AF_UNIX, AT_EMPTY_PATH } from '../uapi.ts';
 import { Descriptors } from './descriptors.ts';
 import type { ScenarioObserver, StepOutcome } from './events.ts';
@@ -51,6 +51,10 @@ const ENOENT = 2;
 const callOf = (action: Action): string =>
   action.kind === 'exec' || action.kind === 'wait' ? action.kind : action.call;
 
+/** A socket that a step makes first comes from a system call, whatever the step's own call comes through. */
+const optionsOf = (step: Step, call: string): CallOptions =>
+  step.via === undefined || call !== callOf(step.action) ? { abi: step.abi } : { via: step.via };
+
 const familyOf = (argument: SimArgument | undefined): number => {
   if (typeof argument !== 'object' || argument === null || !('port' in argument)) return AF_UNIX;
   return argument.address.includes(':') ? AF_INET6 : AF_INET;
@@ -86,7 +90,7 @@ export const createPlayer = (host: SimHost, scenario: Scenario, observer?: Scena
 
   /** Makes a call, and takes note of the processes that ended in it. */
   const make = (step: Step, task: SimTask, call: string, args: readonly SimArgument[]): CallResult => {
-    const result = host.call(task, call, args, { abi: step.abi });
+    const result = host.call(task, call, args, optionsOf(step, call));
     for (const [ended, { signal, byPolicy }] of watch.look(call, task)) {
       const how = signal === undefined ? 'exited' : 'was killed';
       const why = `${how} in step ${step.number} and makes no further call`;

@@ -1,5 +1,6 @@
 import { describe, formatPath, near, type Path, type SourcePlaces } from '../../../policies/index.ts';
-import { type Diagnostic, EVENT_TYPES, nearest } from '../../../rules/index.ts';
+import { type Abi, type Diagnostic, EVENT_TYPES, nearest, requestTypeOf } from '../../../rules/index.ts';
+import type { Via } from '../sim-host.ts';
 import { buildAction } from './build-action.ts';
 import { ACCEPT_MEMBERS, CALLS, EXEC_MEMBERS, FORKS, type Member, membersOf, WAIT_MEMBERS } from './forms.ts';
 import { KINDS, type Kind } from './kinds.ts';
@@ -26,7 +27,7 @@ const OWN_WORDS = ['exec', 'wait'];
 const WORDS: ReadonlySet<string> = new Set([...OWN_WORDS, ...CALLS]);
 
 /** Keys that every step may have, whatever it does; expect_errno is another name of expect. */
-const MODIFIERS = ['by', 'as', 'abi', 'expect', 'expect_errno'];
+const MODIFIERS = ['by', 'as', 'abi', 'via', 'expect', 'expect_errno'];
 
 const EXAMPLE = 'a call such as exec, openat or connect';
 
@@ -196,7 +197,8 @@ const textKind = (expected: string, choices?: readonly string[]): Kind => ({
 });
 
 const NAME = textKind("a process's name");
-const ABI = textKind('one of x86-64, ia32', ['x86-64', 'ia32']);
+const ABI = textKind('one of x86-64, ia32, x32', ['x86-64', 'ia32', 'x32']);
+const VIA = textKind('one of io_uring, io_uring_sqpoll', ['io_uring', 'io_uring_sqpoll']);
 
 const EXPECTATION: Kind = {
   expected: 'a result such as 0, an errno such as EACCES, or a comparison such as ">= 0"',
@@ -247,7 +249,8 @@ export const readStep = (value: unknown, number: number, path: Path, context: St
   if (call === undefined) return undefined;
   const given = collect(step, call, path, context);
   const members = readMembers(call, given, path, context);
-  const abi = modifier('abi', ABI, given, context) === 'ia32' ? 'ia32' : 'x86-64';
+  const abi = (modifier('abi', ABI, given, context) ?? 'x86-64') as Abi;
+  const via = modifier('via', VIA, given, context) as Via | undefined;
   const expected =
     modifier('expect', EXPECTATION, given, context) ?? modifier('expect_errno', EXPECTATION, given, context);
   const as = modifier('as', NAME, given, context);
@@ -257,6 +260,11 @@ export const readStep = (value: unknown, number: number, path: Path, context: St
     const at = [...path, call];
     const detail = { call, expected: 'another call, or abi: x86-64' };
     report(scenarioDiagnostic('not-in-ia32', places.keyAt(at), formatPath(at), detail));
+  }
+  if (via !== undefined && requestTypeOf(call) === undefined) {
+    const at = [...path, call];
+    const detail = { call, expected: 'another call, or a step without via' };
+    report(scenarioDiagnostic('not-in-io-uring', places.keyAt(at), formatPath(at), detail));
   }
   const actor = typeof by === 'string' ? by : names.actor(call === 'exec');
   const checkProcess = (name: string, at: Path): void => {
@@ -294,6 +302,7 @@ export const readStep = (value: unknown, number: number, path: Path, context: St
     by: action.kind === 'wait' ? undefined : actor,
     as: started,
     abi,
+    via,
     expect: expected === undefined ? undefined : parseExpectation(expected),
     position,
   };

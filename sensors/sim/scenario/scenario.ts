@@ -1,5 +1,5 @@
-import type { Position } from '../../../rules/index.ts';
-import type { SimArgument } from '../sim-host.ts';
+import type { Abi, Position } from '../../../rules/index.ts';
+import type { SimArgument, Via } from '../sim-host.ts';
 
 /** An IPv4 or IPv6 address with a port. */
 export interface Endpoint {
@@ -124,7 +124,9 @@ export interface Step {
   readonly by: string | undefined;
   /** What the process that the step starts is called from then on. */
   readonly as: string | undefined;
-  readonly abi: 'x86-64' | 'ia32';
+  readonly abi: Abi;
+  /** Undefined: a system call. */
+  readonly via: Via | undefined;
   /** Undefined: the call must not fail. */
   readonly expect: Expectation | undefined;
   readonly position: Position;

@@ -1,7 +1,8 @@
 import { EBADF, EFAULT, EMFILE, ENAMETOOLONG, ENOENT, ENOTDIR } from '../../../engine/maps/index.ts';
-import type { EventType } from '../../../rules/index.ts';
+import type { Abi, EventType } from '../../../rules/index.ts';
 import { encodeSockaddr } from '../kernel/addresses.ts';
 import type { OpenFile } from '../kernel/files.ts';
+import type { Ring } from '../kernel/io-uring.ts';
 import { decodeText, encodeText } from '../kernel/kernel-object.ts';
 import type { Machine } from '../kernel/machine.ts';
 import type { Path } from '../kernel/mounts.ts';
@@ -34,7 +35,7 @@ export class SystemCall {
   readonly processes: Processes;
   readonly task: Task;
   readonly event: EventType;
-  readonly abi: 'x86-64' | 'ia32';
+  readonly abi: Abi;
   readonly recorded: Recorded | undefined;
   readonly #arguments: readonly SimArgument[];
   /** What the call wrote to its caller's memory. */
@@ -46,6 +47,8 @@ export class SystemCall {
   executed = false;
   /** The caller does not return. */
   exited = false;
+  /** Takes a ring's next entry and does what it asks for. */
+  serve: ((ring: Ring) => void) | undefined;
   /** A process that the call's signal ended. */
   signalled: Task[] | undefined;
 
@@ -55,7 +58,7 @@ export class SystemCall {
     task: Task,
     event: EventType,
     args: readonly SimArgument[],
-    abi: 'x86-64' | 'ia32',
+    abi: Abi,
     recorded: Recorded | undefined,
   ) {
     this.machine = machine;

@@ -152,5 +152,4 @@ export const descriptorCalls: Readonly<Record<string, CallHandler>> = {
   inotify_init: anonymousDescriptor('inotify'),
   inotify_init1: anonymousDescriptor('inotify'),
   userfaultfd: anonymousDescriptor('userfaultfd'),
-  io_uring_setup: anonymousDescriptor('io_uring'),
 };

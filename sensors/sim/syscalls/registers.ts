@@ -1,4 +1,4 @@
-import type { ArgumentKind, EventType } from '../../../rules/index.ts';
+import { type Abi, type ArgumentKind, callNumber, type EventType } from '../../../rules/index.ts';
 import { encodeSockaddr } from '../kernel/addresses.ts';
 import type { Machine } from '../kernel/machine.ts';
 import { PT_REGS } from '../kernel/structs.ts';
@@ -6,8 +6,10 @@ import { type Task, TS_COMPAT } from '../kernel/tasks.ts';
 import type { SimArgument } from '../sim-host.ts';
 
 /** Where a call's arguments lie, by table (arch/x86/entry/entry_64.S, entry_64_compat.S). */
-const PLACES = {
-  'x86-64': [PT_REGS.di, PT_REGS.si, PT_REGS.dx, PT_REGS.r10, PT_REGS.r8, PT_REGS.r9],
+const NATIVE = [PT_REGS.di, PT_REGS.si, PT_REGS.dx, PT_REGS.r10, PT_REGS.r8, PT_REGS.r9] as const;
+export const ARGUMENT_REGISTERS = {
+  'x86-64': NATIVE,
+  x32: NATIVE,
   ia32: [PT_REGS.bx, PT_REGS.cx, PT_REGS.dx, PT_REGS.si, PT_REGS.di, PT_REGS.bp],
 } as const;
 
@@ -17,9 +19,10 @@ const NOT_YET = -38;
 /** Arguments of 32 bits: the caller's upper half is zero. */
 const NARROW: ReadonlySet<ArgumentKind> = new Set(['fd', 'dirfd', 'pid', 'uid', 'gid', 'signal', 'mode', 'openflags']);
 
-/** Bytes of struct open_how and of struct clone_args as first published. */
+/** Bytes of struct open_how, of struct clone_args as first published, and of struct io_uring_params. */
 const OPEN_HOW_BYTES = 24;
 const CLONE_ARGS_BYTES = 64;
+const IO_URING_PARAMS_BYTES = 120;
 
 /** Which arguments of an event are narrow, by index. */
 const narrowOf = new WeakMap<EventType, readonly boolean[]>();
@@ -34,14 +37,19 @@ const isNarrow = (event: EventType): readonly boolean[] => {
 };
 
 /** Copies what an argument points to into the caller's memory and returns its address; a number is itself. */
-const place = (machine: Machine, event: EventType, argument: SimArgument, abi: 'x86-64' | 'ia32'): number | bigint => {
+export const placeArgument = (machine: Machine, event: EventType, argument: SimArgument, abi: Abi): number | bigint => {
   const { scratch } = machine;
   if (typeof argument === 'number' || typeof argument === 'bigint') return argument;
   if (argument === null) return 0;
   if (typeof argument === 'string') return scratch.addText(argument);
   if (argument instanceof Uint8Array) return scratch.add(argument);
-  if (Array.isArray(argument)) return scratch.addTexts(argument, abi === 'ia32' ? 4 : 8);
+  if (Array.isArray(argument)) return scratch.addTexts(argument, abi === 'x86-64' ? 8 : 4);
   if ('address' in argument || 'path' in argument) return scratch.add(encodeSockaddr(argument));
+  if ('flags' in argument && event.type === 'io_uring_setup') {
+    const bytes = new Uint8Array(IO_URING_PARAMS_BYTES);
+    new DataView(bytes.buffer).setUint32(8, argument.flags, true);
+    return scratch.add(bytes);
+  }
   if ('flags' in argument) {
     const bytes = new Uint8Array(event.type === 'openat2' ? OPEN_HOW_BYTES : CLONE_ARGS_BYTES);
     const view = new DataView(bytes.buffer);
@@ -75,21 +83,22 @@ export const enterCall = (
   task: Task,
   event: EventType,
   args: readonly SimArgument[],
-  abi: 'x86-64' | 'ia32',
+  abi: Abi,
 ): void => {
   const { view } = machine.memory;
   const { regsAt } = task;
-  const places = PLACES[abi];
+  const places = ARGUMENT_REGISTERS[abi];
   if (args.length > places.length)
     throw new Error(`${event.type} got ${args.length} arguments; a system call takes at most ${places.length}`);
   machine.scratch.reset(abi);
   const narrow = isNarrow(event);
   for (let index = 0; index < places.length; index++) {
     const argument = args[index];
-    const value = argument === undefined ? impliedLength(event, args[index - 1]) : place(machine, event, argument, abi);
+    const value =
+      argument === undefined ? impliedLength(event, args[index - 1]) : placeArgument(machine, event, argument, abi);
     writeRegister(view, regsAt + (places[index] ?? 0), value, abi === 'ia32' || narrow[index] === true);
   }
-  writeRegister(view, regsAt + PT_REGS.origAx, abi === 'ia32' ? event.nr32 : event.nr, false);
+  writeRegister(view, regsAt + PT_REGS.origAx, callNumber(event, abi) ?? -1, false);
   setResult(machine, task, NOT_YET);
   task.threadStatus = abi === 'ia32' ? TS_COMPAT : 0;
 };

@@ -1,9 +1,12 @@
-import { EVENT_TYPES } from '../../../rules/index.ts';
+import { ECANCELED } from '../../../engine/maps/index.ts';
+import { type Abi, callNumber, EVENT_TYPES, requestTypeOf } from '../../../rules/index.ts';
+import type { Ring, RingEntry } from '../kernel/io-uring.ts';
 import type { Machine } from '../kernel/machine.ts';
 import type { Processes } from '../kernel/processes.ts';
 import type { Task } from '../kernel/tasks.ts';
-import type { CallOptions, CallResult, SimArgument } from '../sim-host.ts';
+import type { CallOptions, CallResult, SimArgument, Via } from '../sim-host.ts';
 import { CallError, SystemCall } from './call.ts';
+import { IORING_ENTER_GETEVENTS, IORING_SETUP_SQPOLL, prepareRequest, ringOf } from './io-uring.ts';
 import { isUnderWay, prepareRecorded, showRefused } from './recorded.ts';
 import { clearForExec, enterCall, setResult } from './registers.ts';
 import { type CallEntry, callNamed } from './table.ts';
@@ -29,34 +32,89 @@ export class SystemCalls {
 
   /** @throws Error for an unknown name and for arguments that a call can't have */
   make(task: Task, name: string, args: readonly SimArgument[], options: CallOptions): CallResult {
+    if (options.via !== undefined) return this.#submit(task, name, args, options.via);
     const machine = this.#machine;
     const abi = options.abi ?? 'x86-64';
     const entry = find(name, abi);
     const { event } = entry;
     enterCall(machine, task, event, args, abi);
     const call = new SystemCall(machine, this.#processes, task, event, args, abi, options.recorded);
+    call.serve = (ring) => this.#serve(task, ring);
     this.count++;
     machine.clock.ns += CALL_NS + (machine.random() % CALL_JITTER_NS);
     machine.current = task;
     this.#setRecorded(options.recorded !== undefined);
     try {
       for (const hook of LSM_HOOKS) machine.hooks[hook].refused = false;
-      this.#runSysEnter(task, abi === 'ia32' ? event.nr32 : event.nr);
+      this.#runSysEnter(task, callNumber(event, abi) ?? -1);
       traceEntry(machine, task, event, abi);
       const result =
         options.recorded === undefined ? effect(call, entry) : this.#play(call, entry, options.recorded.result);
       this.#return(call, result);
-      const deniedBy = result < 0 ? LSM_HOOKS.find((hook) => machine.hooks[hook].refused) : undefined;
-      return {
-        result,
-        ...(call.data === undefined ? {} : { data: call.data }),
-        ...(call.fds === undefined ? {} : { fds: call.fds }),
-        ...(deniedBy === undefined ? {} : { deniedBy }),
-      };
+      return this.#resultOf(call, result);
     } finally {
       this.#setRecorded(false);
       machine.current = undefined;
     }
+  }
+
+  #resultOf(call: SystemCall, result: number): CallResult {
+    const { hooks } = this.#machine;
+    const deniedBy = result < 0 ? LSM_HOOKS.find((hook) => hooks[hook].refused) : undefined;
+    return {
+      result,
+      ...(call.data === undefined ? {} : { data: call.data }),
+      ...(call.fds === undefined ? {} : { fds: call.fds }),
+      ...(deniedBy === undefined ? {} : { deniedBy }),
+    };
+  }
+
+  /** Puts an entry on the task's ring and waits for its completion. @throws Error where io_uring has no such operation */
+  #submit(task: Task, name: string, args: readonly SimArgument[], via: Via): CallResult {
+    const type = requestTypeOf(name);
+    if (type === undefined) throw new Error(`io_uring has no operation that does what ${name} does`);
+    const polled = via === 'io_uring_sqpoll';
+    const found = ringOf(task, polled);
+    const flags = polled ? IORING_SETUP_SQPOLL : 0;
+    const fd = found?.fd ?? this.make(task, 'io_uring_setup', [8, { flags }], {}).result;
+    const ring = task.files.get(fd)?.ring;
+    if (ring === undefined) return { result: fd };
+    ring.submissions.push({ type, arguments: args });
+    if (ring.thread === undefined) this.make(task, 'io_uring_enter', [fd, 1, 1, IORING_ENTER_GETEVENTS, null, 0], {});
+    else {
+      this.#machine.scratch.reset('x86-64');
+      this.#serve(ring.thread, ring);
+      this.#endSignalled([task, ring.thread]);
+    }
+    return ring.completions.shift() ?? { result: -ECANCELED };
+  }
+
+  /** A task takes a ring's next entry: the request is prepared, shown to programs, and carried out. */
+  #serve(task: Task, ring: Ring): void {
+    const machine = this.#machine;
+    const entry = ring.submissions.shift();
+    if (entry === undefined) return;
+    const { event } = entry.type;
+    const before = machine.current;
+    machine.current = task;
+    for (const hook of LSM_HOOKS) machine.hooks[hook].refused = false;
+    const call = new SystemCall(machine, this.#processes, task, event, entry.arguments, 'x86-64', undefined);
+    const result = resultOf(() => {
+      this.#showRequest(call, entry);
+      return find(event.type, 'x86-64').handler(call);
+    });
+    ring.completions.push(this.#resultOf(call, result));
+    machine.current = before;
+  }
+
+  #showRequest(call: SystemCall, entry: RingEntry): void {
+    const request = prepareRequest(call, entry);
+    const { hooks, hookPoints } = this.#machine;
+    for (const hook of [hooks['tp_btf/io_uring_submit_req'], hookPoints.attached('tp_btf/io_uring_submit_sqe')]) {
+      hook?.setPointer(0, request.at);
+      hook?.run();
+    }
+    request.release();
   }
 
   #setRecorded(recorded: boolean): void {
@@ -93,11 +151,15 @@ export class SystemCalls {
         machine.current = task;
       }
     }
-    for (const killed of [task, child, ...(call.signalled ?? [])]) {
+    this.#endSignalled([task, child, ...(call.signalled ?? [])]);
+    if (!call.exited) task.threadStatus = 0;
+  }
+
+  #endSignalled(tasks: readonly (Task | undefined)[]): void {
+    for (const killed of tasks) {
       const signal = killed?.group.fatalSignal;
       if (killed && signal !== undefined && killed.alive) this.#processes.exitGroup(killed, { signal });
     }
-    if (!call.exited) task.threadStatus = 0;
   }
 
   #runSysEnter(task: Task, nr: number): void {
@@ -121,17 +183,19 @@ export class SystemCalls {
 const LSM_HOOKS = ['lsm/file_open', 'lsm/bprm_check_security', 'lsm/socket_connect'] as const;
 
 /** @throws Error for what is no system call of the table */
-const find = (name: string, abi: 'x86-64' | 'ia32'): CallEntry => {
+const find = (name: string, abi: Abi): CallEntry => {
   const entry = callNamed(name);
   if (!entry) throw new Error(`there is no system call "${name}"`);
-  if (abi === 'ia32' && entry.event.nr32 < 0) throw new Error(`the ia32 table has no system call "${name}"`);
+  if (callNumber(entry.event, abi) === undefined) throw new Error(`the ${abi} table has no system call "${name}"`);
   return entry;
 };
 
 /** Lets a call happen; a negative result is an errno. */
-const effect = (call: SystemCall, { handler }: CallEntry): number => {
+const effect = (call: SystemCall, { handler }: CallEntry): number => resultOf(() => handler(call));
+
+const resultOf = (act: () => number): number => {
   try {
-    return handler(call);
+    return act();
   } catch (error) {
     if (error instanceof CallError) return -error.errno;
     throw error;

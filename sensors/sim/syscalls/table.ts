@@ -6,6 +6,7 @@ import { credentialCalls } from './credentials.ts';
 import { descriptorCalls } from './descriptors.ts';
 import { directoryCalls } from './directories.ts';
 import { effectlessCalls } from './effectless.ts';
+import { ioUringCalls } from './io-uring.ts';
 import { moduleCalls } from './modules.ts';
 import { mountCalls } from './mount.ts';
 import { nameCalls } from './names.ts';
@@ -25,6 +26,7 @@ const HANDLERS: ReadonlyMap<string, CallHandler> = new Map(
     ...credentialCalls,
     ...descriptorCalls,
     ...directoryCalls,
+    ...ioUringCalls,
     ...moduleCalls,
     ...mountCalls,
     ...nameCalls,

@@ -1,19 +1,13 @@
-import { EVENT_TYPES, type EventType } from '../../../rules/index.ts';
+import { type Abi, callNumber, EVENT_TYPES, type EventType } from '../../../rules/index.ts';
 import type { HookPoint } from '../kernel/hooks.ts';
 import { writePointer } from '../kernel/kernel-object.ts';
 import type { Machine } from '../kernel/machine.ts';
 import { PT_REGS } from '../kernel/structs.ts';
 import type { Task } from '../kernel/tasks.ts';
+import { ARGUMENT_REGISTERS } from './registers.ts';
 
 /** Where a tracepoint's record has the call's number, its first argument and its result (kernel/trace/trace.h, struct syscall_trace_enter and _exit). */
 const [NUMBER_AT, ARGUMENTS_AT, RESULT_AT] = [8, 16, 16];
-/** Registers of the arguments of x86-64 and ia32. */
-const REGISTERS = {
-  'x86-64': [PT_REGS.di, PT_REGS.si, PT_REGS.dx, PT_REGS.r10, PT_REGS.r8, PT_REGS.r9],
-  ia32: [PT_REGS.bx, PT_REGS.cx, PT_REGS.dx, PT_REGS.si, PT_REGS.di, PT_REGS.bp],
-} as const;
-
-type Abi = keyof typeof REGISTERS;
 
 const runRecord = (
   machine: Machine,
@@ -28,17 +22,17 @@ const runRecord = (
   point.run();
 };
 
-/** Entering a call, as the tracepoints and probes see it that rules don't use; those of single calls pass over the ia32 table. */
+/** Entering a call, as the tracepoints and probes see it that rules don't use; those of single calls pass over the tables of ia32 and x32. */
 export const traceEntry = (machine: Machine, task: Task, event: EventType, abi: Abi): void => {
   const { hookPoints } = machine;
   if (!hookPoints.hasOthers) return;
   const copy = (view: DataView, at: number): void => {
-    for (const [index, register] of REGISTERS[abi].entries())
+    for (const [index, register] of ARGUMENT_REGISTERS[abi].entries())
       view.setBigUint64(at + ARGUMENTS_AT + 8 * index, view.getBigUint64(task.regsAt + register, true), true);
   };
-  const number = abi === 'ia32' ? event.nr32 : event.nr;
+  const number = callNumber(event, abi) ?? -1;
   runRecord(machine, hookPoints.attached('tp/raw_syscalls/sys_enter'), number, copy);
-  if (abi === 'ia32') return;
+  if (abi !== 'x86-64') return;
   runRecord(machine, hookPoints.attached(`tp/syscalls/sys_enter_${event.type}`), number, copy);
   const probe = hookPoints.attached(`kprobe/__x64_sys_${event.type}`);
   if (probe) {
@@ -53,7 +47,7 @@ export const traceEntry = (machine: Machine, task: Task, event: EventType, abi: 
 /** The return of the function that carries a call out. */
 export const traceReturn = (machine: Machine, task: Task, event: EventType, abi: Abi, result: number): void => {
   const { hookPoints } = machine;
-  if (!hookPoints.hasOthers || abi === 'ia32') return;
+  if (!hookPoints.hasOthers || abi !== 'x86-64') return;
   const fexit = hookPoints.attached(`fexit/__x64_sys_${event.type}`);
   fexit?.setPointer(0, task.regsAt);
   fexit?.setNumber(1, result);
@@ -66,8 +60,8 @@ export const traceExit = (machine: Machine, event: EventType, abi: Abi, executed
   if (!hookPoints.hasOthers) return;
   const seen = executed ? (EVENT_TYPES.get('execve') ?? event) : event;
   const write = (view: DataView, at: number): void => view.setBigInt64(at + RESULT_AT, BigInt(result), true);
-  const narrow = abi === 'ia32' && !executed;
-  const number = narrow ? seen.nr32 : seen.nr;
+  const other = abi !== 'x86-64' && !executed;
+  const number = other ? (callNumber(seen, abi) ?? -1) : seen.nr;
   runRecord(machine, hookPoints.attached('tp/raw_syscalls/sys_exit'), number, write);
-  if (!narrow) runRecord(machine, hookPoints.attached(`tp/syscalls/sys_exit_${seen.type}`), number, write);
+  if (!other) runRecord(machine, hookPoints.attached(`tp/syscalls/sys_exit_${seen.type}`), number, write);
 };
