@@ -9,8 +9,8 @@ import { type AttachOptions, createLink, type LinuxLink } from './link.ts';
 import { createLinuxMap, type LinuxMap } from './map.ts';
 import { createProcessReader } from './processes.ts';
 import { type LinuxProgram, loadLinuxProgram } from './program.ts';
-import { openRingBuffer } from './ring-buffer.ts';
-import { streamOf } from './stream.ts';
+import { mapRingOf, openRingBuffer } from './ring-buffer.ts';
+import { openStream, type StreamOptions } from './stream.ts';
 
 /** What programs of cgroups and iterators attach to beside what their section names. */
 export interface KernelAttachOptions extends Pick<AttachOptions, 'iterator'> {
@@ -32,6 +32,7 @@ export interface LinuxKernelOptions {
   readonly scope?: string;
   /** What the kernel offers, where that is known already. */
   readonly features?: KernelFeatures;
+  readonly stream?: Omit<StreamOptions, 'timeAt'>;
 }
 
 /** Opens the running kernel. @throws Error where there is no bpf(2), no BTF or no cgroup v2 */
@@ -60,13 +61,14 @@ export function openLinuxKernel(options: LinuxKernelOptions = {}): LinuxKernel {
     if (!found) throw new Error(`program ${link.program.name} is not attached to ${link.hook} by this link`);
     return found;
   };
-  const ringOf = (map: KernelMap) => {
+  const ringMapOf = (map: KernelMap): LinuxMap => {
     const own = mapOf(map);
-    if (own.spec.type !== 'ringbuf')
-      throw new Error(`map ${map.spec.name} is no ring buffer of this kernel; create one with type ringbuf`);
-    const ring = openRingBuffer(own);
-    closers.push(ring.close);
-    return ring;
+    if (own.spec.type === 'ringbuf') return own;
+    throw new Error(`map ${map.spec.name} is no ring buffer of this kernel; create one with type ringbuf`);
+  };
+  const closedWithKernel = <T extends { close(): void }>(one: T): T => {
+    closers.push(() => one.close());
+    return one;
   };
   const attach = (program: LoadedProgram, attachOptions: KernelAttachOptions = {}): Link => {
     const own = programOf(program);
@@ -140,8 +142,9 @@ export function openLinuxKernel(options: LinuxKernelOptions = {}): LinuxKernel {
     },
     detach,
     iterate: (link) => linkOf(link).read(),
-    ringBuffer: (map) => ({ consume: ringOf(map).consume, lost: 0 }),
-    stream: (list, timeAt) => streamOf(list.map(ringOf), timeAt),
+    ringBuffer: (map) => ({ consume: closedWithKernel(openRingBuffer(ringMapOf(map))).consume, lost: 0 }),
+    stream: (list, timeAt) =>
+      closedWithKernel(openStream(list.map(ringMapOf).map(mapRingOf), { timeAt, ...options.stream })),
     cgroupId: cgroups.id,
     cgroupPath: cgroups.path,
     fileId,

@@ -1,0 +1,142 @@
+import { closeSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { endianness } from 'node:os';
+import type * as Koffi from 'koffi';
+
+/** Commands of bpf(2) (enum bpf_cmd of include/uapi/linux/bpf.h). */
+export const COMMANDS = {
+  BPF_MAP_CREATE: 0,
+  BPF_MAP_LOOKUP_ELEM: 1,
+  BPF_MAP_UPDATE_ELEM: 2,
+  BPF_MAP_DELETE_ELEM: 3,
+  BPF_MAP_GET_NEXT_KEY: 4,
+  BPF_PROG_LOAD: 5,
+  BPF_OBJ_PIN: 6,
+  BPF_OBJ_GET: 7,
+  BPF_PROG_TEST_RUN: 10,
+  BPF_PROG_GET_NEXT_ID: 11,
+  BPF_PROG_GET_FD_BY_ID: 13,
+  BPF_OBJ_GET_INFO_BY_FD: 15,
+  BPF_RAW_TRACEPOINT_OPEN: 17,
+  BPF_BTF_LOAD: 18,
+  BPF_MAP_LOOKUP_AND_DELETE_ELEM: 21,
+  BPF_MAP_FREEZE: 22,
+  BPF_MAP_LOOKUP_BATCH: 24,
+  BPF_MAP_LOOKUP_AND_DELETE_BATCH: 25,
+  BPF_MAP_UPDATE_BATCH: 26,
+  BPF_MAP_DELETE_BATCH: 27,
+  BPF_LINK_CREATE: 28,
+  BPF_LINK_UPDATE: 29,
+  BPF_LINK_GET_NEXT_ID: 31,
+  BPF_ENABLE_STATS: 32,
+  BPF_ITER_CREATE: 33,
+} as const;
+
+export type Command = keyof typeof COMMANDS;
+
+/** __NR_bpf and __NR_perf_event_open of x86-64. */
+const [NR_BPF, NR_PERF_EVENT_OPEN] = [321, 298];
+/** Clocks by number (include/uapi/linux/time.h). */
+const CLOCKS = { CLOCK_REALTIME: 0, CLOCK_BOOTTIME: 7 } as const;
+const PERF_FLAG_FD_CLOEXEC = 8;
+
+interface Libc {
+  /** The result, or the errno negated. */
+  bpf(command: Command, attr: Uint8Array, size: number): number;
+  /** perf_event_open(2): a file descriptor, or the errno negated. */
+  perfEventOpen(attr: Uint8Array, pid: number, cpu: number, group: number, flags: number): number;
+  clock(id: number, time: BigInt64Array): void;
+  address(bytes: Uint8Array): bigint;
+  map(fd: number, length: number, protection: number, offset: number): bigint;
+  view(address: bigint, length: number): ArrayBuffer;
+  unmap(address: bigint, length: number): void;
+}
+
+let loaded: Libc | string | undefined;
+
+function load(): Libc | string {
+  if (process.platform !== 'linux') return `bpf(2) is a system call of Linux; this is ${process.platform}`;
+  if (process.arch !== 'x64' || endianness() !== 'LE')
+    return `bpf(2) is called by its x86-64 number only; this is ${process.arch}`;
+  let koffi: typeof Koffi;
+  try {
+    koffi = createRequire(import.meta.url)('koffi') as typeof Koffi;
+  } catch (error) {
+    return `bpf(2) is called through koffi, which can't be loaded: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  const libc = koffi.load('libc.so.6');
+  const syscall = libc.func('long syscall(long, int, void *, unsigned int)');
+  const openEvent = libc.func('long syscall(long, void *, int, int, int, unsigned long)');
+  const clockGettime = libc.func('int clock_gettime(int, void *)');
+  const mmap = libc.func('intptr_t mmap(void *, size_t, int, int, int, long)');
+  const munmap = libc.func('int munmap(void *, size_t)');
+  const MAP_SHARED = 1;
+  return {
+    bpf(command, attr, size) {
+      const result = Number(syscall(NR_BPF, COMMANDS[command], attr, size));
+      return result >= 0 ? result : -koffi.errno();
+    },
+    perfEventOpen(attr, pid, cpu, group, flags) {
+      const result = Number(openEvent(NR_PERF_EVENT_OPEN, attr, pid, cpu, group, flags));
+      return result >= 0 ? result : -koffi.errno();
+    },
+    clock(id, time) {
+      clockGettime(id, time);
+    },
+    address: (bytes) => BigInt(koffi.address(bytes)),
+    map(fd, length, protection, offset) {
+      const at = BigInt(mmap(null, length, protection, MAP_SHARED, fd, offset));
+      return at === -1n ? BigInt(-koffi.errno()) : at;
+    },
+    view: (address, length) => koffi.view(address, length),
+    unmap(address, length) {
+      munmap(address, length);
+    },
+  };
+}
+
+function libc(): Libc {
+  loaded ??= load();
+  if (typeof loaded === 'string') throw new Error(loaded);
+  return loaded;
+}
+
+/** Calls bpf(2) with the first `size` bytes of `attr`; returns its result, or its errno negated. @throws Error where there is no bpf(2) */
+export const bpf = (command: Command, attr: Uint8Array, size: number): number => libc().bpf(command, attr, size);
+
+/**
+ * Calls perf_event_open(2) for all processes on one CPU; returns a file descriptor, or an errno negated. A tracepoint's or kprobe's programs
+ * run on every CPU whatever its event's is.
+ */
+export const openPerfEvent = (attr: Uint8Array, cpu: number): number =>
+  libc().perfEventOpen(attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+/** Nanoseconds of a clock (clock_gettime(2)). */
+export function readClock(clock: keyof typeof CLOCKS): bigint {
+  const time = new BigInt64Array(2);
+  libc().clock(CLOCKS[clock], time);
+  return (time[0] ?? 0n) * 1_000_000_000n + (time[1] ?? 0n);
+}
+
+/** Where bytes lie in this process. They must stay referenced until the call that is given the address has returned. */
+export const addressOf = (bytes: Uint8Array): bigint => libc().address(bytes);
+
+/**
+ * Maps `length` bytes of a file descriptor, shared: where they lie in this process, or an errno negated. `protection` is PROT_READ (1) |
+ * PROT_WRITE (2).
+ */
+export const mapShared = (fd: number, length: number, protection: number, offset: number): bigint =>
+  libc().map(fd, length, protection, offset);
+/** The bytes of a mapping, in any thread of this process; they must not be touched once it is unmapped. */
+export const viewOf = (address: bigint, length: number): ArrayBuffer => libc().view(address, length);
+/** Takes back what `mapShared` mapped. */
+export const unmapShared = (address: bigint, length: number): void => libc().unmap(address, length);
+
+/** Closes a file descriptor of the kernel's. */
+export const closeFd = (fd: number): void => closeSync(fd);
+
+/** Why nothing can be called here, in a sentence; undefined where calls reach the kernel, whatever it answers. */
+export function callsUnavailable(): string | undefined {
+  loaded ??= load();
+  return typeof loaded === 'string' ? loaded : undefined;
+}
