@@ -1,34 +1,28 @@
-import { type Alert, type AuditLog, raiseAlert } from '../alerts/index.ts';
+import type { Alert, AuditLog } from '../alerts/index.ts';
 import type { Policy } from '../policies/index.ts';
 import {
   type Compiled,
   compile,
   type Diagnostic,
-  decodeRecord,
   type EventRecord,
-  type Guard,
   HEAD,
-  lostAt,
   type Priority,
-  RecordError,
-  type Residual,
   RINGS,
-  type Rule,
-  residualOf,
 } from '../rules/index.ts';
 import {
-  containersInCgroup,
   createProcessTable,
-  fieldsOf,
-  type KernelMap,
   NO_CONTAINERS,
-  type Processes,
   type ProcessTable,
   type Sensor,
   type SensorReport,
-  snapshotOf,
 } from '../sensors/index.ts';
-import { FIRST, loadObject, mapOf } from './load.ts';
+import { createEvents } from './events.ts';
+import { createHeldBack, type HeldBack } from './held-back.ts';
+import { createLease } from './lease.ts';
+import { type LoadOptions, loadObject, mapOf } from './load.ts';
+import { createLosses, type RingTotal } from './losses.ts';
+import type { ProcessFill } from './process-facts.ts';
+import { createTally } from './tally.ts';
 import { createWaiting, type WaitLimits } from './waiting.ts';
 
 export interface AgentOptions {
@@ -46,6 +40,14 @@ export interface AgentOptions {
   readonly protect?: readonly string[];
   /** How long alerts wait for facts of containers. */
   readonly wait?: WaitLimits;
+  /** Records of one rule in one cgroup: how many a second on average, how many at once; default without limit. */
+  readonly limit?: LoadOptions['limit'];
+  /** Bytes of the ring buffers, powers of two; default the object's. */
+  readonly rings?: LoadOptions['rings'];
+  /** Records that are passed over, of processes that are not to be observed yet. */
+  readonly ignore?: (record: EventRecord) => boolean;
+  /** Programs are attached and processes known: what happens from now on is seen. */
+  readonly onAttached?: () => void;
   readonly onAlert?: (alert: Alert) => void;
   /** Every record, before its rules are looked at: for displays. */
   readonly onRecord?: (record: EventRecord, processes: ProcessTable) => void;
@@ -58,8 +60,10 @@ export interface AgentSummary {
   readonly kernel: string;
   /** System calls that the sensor saw or made. */
   readonly calls: number;
-  /** Records that programs put in the ring buffer. */
+  /** Records that programs put in a ring buffer. */
   readonly events: number;
+  /** Processes that were seen to begin. */
+  readonly processes: number;
   /** Rule matches that user space took back after the kernel part. */
   readonly residualDropped: number;
   readonly alerts: number;
@@ -67,8 +71,14 @@ export interface AgentSummary {
   readonly byRule: ReadonlyMap<string, number>;
   readonly denied: number;
   readonly killed: number;
-  /** Records that found no room in the ring buffer, by hook. */
+  /** Records that found no room in a ring buffer, by hook. */
   readonly lost: ReadonlyMap<string, number>;
+  /** What each hook put in each ring buffer, and what found no room there. */
+  readonly rings: readonly RingTotal[];
+  /** Runs of programs that the kernel left out, by hook. */
+  readonly missed: ReadonlyMap<string, number>;
+  /** Records that limits held back, by rule and cgroup. */
+  readonly heldBack: readonly HeldBack[];
   readonly problems: readonly string[];
 }
 
@@ -82,211 +92,151 @@ export class CompileError extends Error {
   }
 }
 
-/** What an audit record of an enforcing rule says was done. */
-const outcomeOf = (verdict: 'deny' | 'kill', rule: Rule, certain: boolean, guard: Guard): string => {
-  if (!certain) return 'not certain';
-  if (rule.mode !== 'enforce' || guard === 'monitor') return 'would have';
-  if (guard !== 'done') return `suppressed: ${guard}`;
-  return verdict === 'deny' ? 'denied' : 'killed';
+/** How often it is looked for losses, in milliseconds. */
+const CHECK_MS = 1_000;
+/** Later than all records. */
+const EVER = 2n ** 63n;
+
+/** Says when it is time to look; a sensor without a clock goes by its records' times. */
+const createRhythm = (sensor: Sensor) => {
+  let last = 0;
+  return (recordTime: bigint): boolean => {
+    const now = sensor.now === undefined ? Number(recordTime / 1_000_000n) : performance.now();
+    if (last === 0) last = now;
+    if (now - last < CHECK_MS) return false;
+    last = now;
+    return true;
+  };
 };
 
 /**
- * Loads policies into a sensor's kernel, lets the sensor run, and turns what comes out of the ring buffer into alerts in the audit
- * log. The log is flushed at the end. @throws CompileError, VerifierError
+ * Loads policies into a sensor's kernel, lets the sensor run, and turns what comes out of the ring buffers into alerts in the audit
+ * log. What is lost on the way is found every second, logged and raised. The log is flushed at the end. @throws CompileError, VerifierError
  */
 export const runAgent = async (
   options: AgentOptions,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<AgentSummary> => {
   const { sensor, policies, log } = options;
-  const { kernel } = sensor;
+  const { kernel, scope, containers = NO_CONTAINERS } = sensor;
   const rules = policies.flatMap((policy) => policy.rules);
-  const hashes = new Map(policies.map((policy) => [policy.name, policy.hash]));
   const compiled = options.compiled ?? compile(rules, { level: kernel.features.level });
   const errors = compiled.diagnostics.filter((diagnostic) => diagnostic.severity === 'error');
   if (errors.length > 0) throw new CompileError(errors);
   if (options.enforce && !kernel.features.enforcement)
     options.warn?.(`${kernel.features.name} can't enforce; enforcing policies only say what they would do`);
 
-  const table = createProcessTable();
-  const residual: Residual = residualOf(compiled.plan);
+  let fill: ProcessFill | undefined;
+  const table = createProcessTable({ onExact: (process) => fill?.add(process) });
   const tally = createTally();
-  const { containers = NO_CONTAINERS } = sensor;
   const waiting = createWaiting(options.wait);
-  const { maps, links } = loadObject({
+  const { maps, links, ...loaded } = loadObject({
+    ...options,
     kernel,
-    scope: sensor.scope,
+    scope,
     compiled,
-    enforce: options.enforce,
     agentPid: sensor.kind === 'linux' ? process.pid : 0,
     protect: options.protect ?? [],
     processes: table,
-    ...(options.warn && { warn: options.warn }),
   });
+  fill = loaded.fill;
+  const lease = options.enforce && sensor.now ? createLease(mapOf(maps, 'config'), sensor.now) : undefined;
   const stream = kernel.stream(
     RINGS.map((ring) => mapOf(maps, ring)),
     HEAD.time,
   );
-  log.append('start', { host: options.host, kernel: kernel.features.name, enforce: options.enforce });
+  log.append('start', {
+    host: options.host,
+    kernel: kernel.features.name,
+    enforce: options.enforce,
+    ...(sensor.kind === 'linux' && { scope }),
+  });
   for (const policy of policies)
     log.append('policy', { name: policy.name, hash: policy.hash, mode: policy.mode, rules: policy.rules.length });
 
-  const broken = { records: 0, reason: '' };
-  const decode = (bytes: Uint8Array): EventRecord | undefined => {
-    try {
-      return decodeRecord(bytes, compiled.layouts);
-    } catch (error) {
-      if (!(error instanceof RecordError)) throw error;
-      broken.records++;
-      broken.reason = error.message;
-      return undefined;
-    }
-  };
-  const raise = (rule: Rule, index: number, record: EventRecord, alert: ReturnType<typeof raiseAlert>): void => {
-    let raised: Alert | undefined;
-    log.append('alert', (seq) => {
-      raised = { ...alert, id: `${options.host}-${seq}`, seq } as Alert;
-      return raised;
-    });
-    if (rule.action !== 'alert') {
-      const outcome = outcomeOf(rule.action, rule, record.certain.has(index), record.guard);
-      log.append('enforcement', {
-        rule: rule.name,
-        policy: rule.policy,
-        policyHash: alert.policyHash,
-        mode: rule.mode,
-        hook: record.hook,
-        pid: record.pid,
-        action: rule.action,
-        outcome,
-        fields: alert.fields,
+  const losses = createLosses({ kernel, compiled, lost: mapOf(maps, 'lost') });
+  const heldBack = createHeldBack({ kernel, compiled, buckets: mapOf(maps, 'buckets') });
+  let lastTime = 0n;
+  const events = createEvents({
+    ...options,
+    compiled,
+    table,
+    tally,
+    waiting,
+    onRecord: (record) => {
+      lastTime = record.time;
+      losses.received(record);
+      fill?.apply(record);
+      options.onRecord?.(record, table);
+    },
+  });
+  const check = (): void => {
+    const found = losses.check();
+    for (const { body, alert } of found)
+      events.guarded(() => {
+        log.append('loss', body);
+        events.raise(alert);
       });
-    }
-    tally.count(rule, alert.enforced === true ? rule.action : undefined);
-    if (raised !== undefined) options.onAlert?.(raised);
+    if (options.limit !== undefined)
+      for (const { body, alert } of heldBack.check())
+        events.guarded(() => {
+          log.append('shed', body);
+          events.raise(alert);
+        });
+    if (found.some(({ lifecycle }) => lifecycle)) events.guarded(resync);
   };
-  /** What rules are checked on: an event with the processes as they were then, and its container as it is known by now. */
-  const occurrenceOf = (record: EventRecord, processes: Processes) => {
-    const wallTime = kernel.wallTime(record.time);
-    const cgroup = kernel.cgroupPath(record.cgroup);
-    const pending = new Set<string>();
-    const fields = fieldsOf(record, {
-      processes,
-      number: tally.events,
-      wallTime,
-      cgroupPath: () => cgroup,
-      containers,
-      onPending: (field) => pending.add(field),
-      userName: (uid) => sensor.userName?.(uid),
-    });
-    const decided = { hook: record.hook, event: record.event?.type ?? '', truth: record.truth };
-    /** Raises or drops; false where a fact may still come that it depends on. */
-    const decide = (rule: Rule, index: number, final: boolean): boolean => {
-      pending.clear();
-      if (!residual.matches(index, decided, fields)) {
-        tally.residualDropped++;
-        return true;
-      }
-      const alert = raiseAlert(rule, index, record, fields, {
-        host: options.host,
-        kernel: kernel.features.name,
-        policyHash: hashes.get(rule.policy) ?? '',
-        wallTime,
-        processes,
-        ...(cgroup !== undefined && { container: containers.facts(cgroup) }),
-        pending,
-      });
-      if (pending.size > 0 && !final) return false;
-      raise(rule, index, record, alert);
-      return true;
-    };
-    return { decide, container: cgroup === undefined ? '' : (containersInCgroup(cgroup)[0]?.id ?? '') };
+  /** Puts the process table right after exec, fork or exit records were lost. */
+  const resync = (): void => {
+    stream.consume(events.handle);
+    const asOf = sensor.now?.() ?? EVER;
+    table.resync(kernel.processes(scope), asOf);
   };
-  const handle = (bytes: Uint8Array): void => {
-    const record = decode(bytes);
-    if (record === undefined) return;
-    tally.events++;
-    table.apply(record);
-    options.onRecord?.(record, table);
-    if (record.matched.length === 0) return;
-    const { decide, container } = occurrenceOf(record, table);
-    let later: ReturnType<typeof occurrenceOf> | undefined;
-    for (const index of record.matched) {
-      const rule = rules[index];
-      if (rule === undefined) continue;
-      const acts = rule.action !== 'alert';
-      if ((acts || !waiting.holds(container)) && decide(rule, index, acts)) continue;
-      later ??= occurrenceOf(record, snapshotOf(table, record));
-      const { decide: decideLater } = later;
-      waiting.add(container, (final) => decideLater(rule, index, final));
-    }
-  };
+  const isTime = createRhythm(sensor);
   const pump = (): void => {
-    stream.consume(handle);
-    waiting.rethrow();
+    stream.consume(events.handle);
+    events.guarded(waiting.rethrow);
+    if (isTime(lastTime)) check();
   };
   const stopListening = containers.onChange(waiting.check);
   pump();
+  options.onAttached?.();
   let report: SensorReport;
   try {
     report = await sensor.run(pump, signal);
   } finally {
+    lease?.release();
     for (const link of links) kernel.detach(link);
-    await stream.drain(handle);
+    await stream.drain(events.handle);
     stream.close();
     await waiting.settle(signal);
+    events.guarded(waiting.rethrow);
     stopListening();
     containers.close();
   }
-  const lost = readLost(mapOf(maps, 'lost'), compiled);
-  for (const [hook, records] of lost) log.append('loss', { hook, records });
-  if (broken.records > 0) log.append('loss', { unreadable: broken.records, reason: broken.reason });
+  check();
+  const { unreadable, failed } = events;
+  const problems = [...report.problems];
+  if (unreadable.records > 0) {
+    log.append('loss', { unreadable: unreadable.records, reason: unreadable.reason });
+    problems.push(`${unreadable.records} records could not be read; the last: ${unreadable.reason}`);
+  }
+  if (failed.records > 0) {
+    log.append('loss', { failed: failed.records, reason: failed.reason });
+    problems.push(`${failed.records} records came to nothing; the last: ${failed.reason}`);
+  }
   log.append('stop', { events: tally.events, alerts: tally.alerts });
   await log.flush();
-  const problems =
-    broken.records === 0
-      ? report.problems
-      : [...report.problems, `${broken.records} records could not be read; the last: ${broken.reason}`];
-  return { ...tally.summary(), kernel: kernel.features.name, calls: report.calls, lost, problems };
-};
-
-const readLost = (map: KernelMap, compiled: Compiled): ReadonlyMap<string, number> => {
-  const value = map.lookup(FIRST);
+  const { rings, missed } = losses.totals();
   const lost = new Map<string, number>();
-  if (value === undefined) return lost;
-  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
-  for (const layout of compiled.layouts) {
-    const records = RINGS.reduce((sum, ring) => sum + Number(view.getBigUint64(lostAt(layout.index, ring), true)), 0);
-    if (records > 0) lost.set(layout.hook, records);
-  }
-  return lost;
-};
-
-const createTally = () => {
-  const byPriority: Partial<Record<Priority, number>> = {};
-  const byRule = new Map<string, number>();
-  let denied = 0;
-  let killed = 0;
-  const tally = {
-    events: 0,
-    residualDropped: 0,
-    alerts: 0,
-    count: (rule: Rule, enforced: 'alert' | 'deny' | 'kill' | undefined): void => {
-      tally.alerts++;
-      byPriority[rule.priority] = (byPriority[rule.priority] ?? 0) + 1;
-      byRule.set(rule.name, (byRule.get(rule.name) ?? 0) + 1);
-      if (enforced === 'deny') denied++;
-      if (enforced === 'kill') killed++;
-    },
-    summary: () => ({
-      events: tally.events,
-      residualDropped: tally.residualDropped,
-      alerts: tally.alerts,
-      byPriority,
-      byRule,
-      denied,
-      killed,
-    }),
+  for (const each of rings) if (each.lost > 0) lost.set(each.hook, (lost.get(each.hook) ?? 0) + each.lost);
+  return {
+    ...tally.summary(),
+    kernel: kernel.features.name,
+    calls: report.calls,
+    lost,
+    rings,
+    missed,
+    heldBack: heldBack.totals(),
+    problems,
   };
-  return tally;
 };

@@ -1,19 +1,10 @@
-import type { MapSpec } from '../engine/object/index.ts';
-import { CONFIG, type Compiled, processKey, processValue, RINGS, type Ring } from '../rules/index.ts';
-import {
-  argumentsText,
-  commandLine,
-  type Kernel,
-  type KernelMap,
-  type Link,
-  type ProcessFacts,
-  type ProcessTable,
-} from '../sensors/index.ts';
+import type { MapSpec, ProgramSpec } from '../engine/object/index.ts';
+import { CONFIG, type Compiled, RINGS, type Ring } from '../rules/index.ts';
+import type { Kernel, KernelMap, Link, ProcessTable } from '../sensors/index.ts';
+import { createProcessFill, type ProcessFill } from './process-facts.ts';
 
 /** The key of an array map's first entry. */
 export const FIRST = new Uint8Array(4);
-/** BPF_NOEXIST (include/uapi/linux/bpf.h): what a program has put there since is newer. */
-const ONLY_NEW = 1;
 
 export interface LoadOptions {
   readonly kernel: Kernel;
@@ -39,6 +30,8 @@ export interface LoadOptions {
 export interface Loaded {
   readonly maps: ReadonlyMap<string, KernelMap>;
   readonly links: readonly Link[];
+  /** Keeps the map `processes` complete. */
+  readonly fill: ProcessFill;
 }
 
 /** A map of the object by name. @throws Error where there is none */
@@ -57,9 +50,29 @@ const isRing = (name: string): name is Ring => RINGS.some((ring) => ring === nam
 const sized = (spec: MapSpec, rings: LoadOptions['rings']): MapSpec =>
   rings !== undefined && isRing(spec.name) ? { ...spec, maxEntries: rings[spec.name] } : spec;
 
+/** Programs without which no rule knows which process it is about. */
+const isLifecycle = ({ hook }: { readonly hook: string }): boolean => hook.startsWith('tp_btf/sched_process_');
+
+/** The programs that this kernel takes. @throws Error where those that keep facts of processes are not among them */
+const attachable = ({ kernel, compiled, warn }: LoadOptions): readonly ProgramSpec[] => {
+  const { hooks, name } = kernel.features;
+  return compiled.object.programs.filter((program) => {
+    if (hooks.includes(program.hook)) return true;
+    if (isLifecycle(program))
+      throw new Error(`${name} takes no programs at ${program.hook}, which every rule needs; see "shrike doctor"`);
+    const events = compiled.plan.hooks.find(({ hook }) => hook === program.hook)?.events ?? [];
+    const rules = new Set(events.flatMap((event) => event.rules.map(({ rule }) => compiled.plan.rules[rule]?.name)));
+    warn?.(
+      `${name} takes no programs at ${program.hook}: ${[...rules].join(', ')} ${rules.size === 1 ? 'sees' : 'see'} nothing there (see "shrike doctor")`,
+    );
+    return false;
+  });
+};
+
 /**
- * Puts an object into a kernel: what its programs rely on is there before they attach, the facts of processes that exist follow
- * without overwriting newer ones, and enforcement is switched on last. @throws VerifierError, RelocationError
+ * Puts an object into a kernel: what its programs rely on is there before they attach. Those that follow exec, fork and exit come first,
+ * then the facts of processes that exist, which don't overwrite newer ones, then the others; enforcement is switched on last. A hook that the
+ * kernel doesn't have is left out. @throws VerifierError, RelocationError, Error
  */
 export const loadObject = (options: LoadOptions): Loaded => {
   const { kernel, compiled } = options;
@@ -68,11 +81,19 @@ export const loadObject = (options: LoadOptions): Loaded => {
   configure(options, mapOf(maps, 'config'), false);
   fillScopes(options, mapOf(maps, 'scopes'));
   fillProtected(options, mapOf(maps, 'protected'));
-  const programs = compiled.object.programs.map((program) => kernel.loadProgram(program, maps));
-  const links = programs.map((program) => kernel.attach(program));
-  fillProcesses(options, mapOf(maps, 'processes'));
+  const programs = attachable(options).map((program) => kernel.loadProgram(program, maps));
+  const fill = createProcessFill({ ...options, table: options.processes, map: mapOf(maps, 'processes') });
+  const links: Link[] = [];
+  try {
+    for (const program of programs) if (isLifecycle(program)) links.push(kernel.attach(program));
+    fill.snapshot();
+    for (const program of programs) if (!isLifecycle(program)) links.push(kernel.attach(program));
+  } catch (error) {
+    for (const link of links) kernel.detach(link);
+    throw error;
+  }
   configure(options, mapOf(maps, 'config'), options.enforce);
-  return { maps, links };
+  return { maps, links, fill };
 };
 
 const fillScopes = ({ kernel, compiled, warn }: LoadOptions, map: KernelMap): void => {
@@ -97,22 +118,6 @@ const fillProtected = ({ kernel, protect, warn }: LoadOptions, map: KernelMap): 
     view.setBigUint64(0, id.ino, true);
     view.setBigUint64(8, id.dev, true);
     check(map.update(key, new Uint8Array([1, 0, 0, 0])), `protecting ${path}`);
-  }
-};
-
-const factsText = (facts: ProcessFacts) => ({
-  name: facts.name,
-  exe: facts.argv && (facts.argv[0] ?? ''),
-  exepath: facts.exepath,
-  args: facts.argv && argumentsText(facts.argv),
-  cmdline: commandLine(facts),
-  memfd: facts.memfd,
-});
-
-const fillProcesses = ({ kernel, scope, compiled, processes }: LoadOptions, map: KernelMap): void => {
-  for (const facts of kernel.processes(scope)) {
-    processes.add(facts);
-    map.update(processKey(facts.pid, facts.start), processValue(compiled.processes, factsText(facts)), ONLY_NEW);
   }
 };
 

@@ -1,0 +1,192 @@
+import { type Alert, type AuditLog, raiseAlert } from '../alerts/index.ts';
+import type { Policy } from '../policies/index.ts';
+import {
+  type Compiled,
+  decodeRecord,
+  type EventRecord,
+  type Guard,
+  RecordError,
+  type Rule,
+  residualOf,
+} from '../rules/index.ts';
+import {
+  containersInCgroup,
+  fieldsOf,
+  NO_CONTAINERS,
+  type Processes,
+  type ProcessTable,
+  type Sensor,
+  snapshotOf,
+} from '../sensors/index.ts';
+import { type BuiltIn, builtInAlert } from './built-in.ts';
+import type { Tally } from './tally.ts';
+import type { Waiting } from './waiting.ts';
+
+export interface EventsOptions {
+  readonly sensor: Sensor;
+  readonly host: string;
+  readonly policies: readonly Policy[];
+  readonly compiled: Compiled;
+  readonly log: AuditLog;
+  readonly table: ProcessTable;
+  readonly tally: Tally;
+  /** Events that wait for facts of their containers. */
+  readonly waiting: Waiting;
+  /** Every record, once the table has taken it. */
+  readonly onRecord: (record: EventRecord) => void;
+  /** Records that are passed over. */
+  readonly ignore?: (record: EventRecord) => boolean;
+  readonly onAlert?: (alert: Alert) => void;
+}
+
+/** Records that came to nothing. */
+export interface Failures {
+  records: number;
+  /** Why the last did. */
+  reason: string;
+}
+
+/** Turns records into alerts in the audit log. */
+export interface Events {
+  /** Takes a record; never throws: what goes wrong with it is counted. */
+  handle(bytes: Uint8Array): void;
+  /** Raises an alert of the agent's own. */
+  raise(alert: BuiltIn): void;
+  /** Counts what goes wrong in `act` as a failed record. */
+  guarded(act: () => void): void;
+  /** Records that no program wrote. */
+  readonly unreadable: Failures;
+  /** Records that could not be worked on, or whose alerts could not be logged. */
+  readonly failed: Failures;
+}
+
+/** What an audit record of an enforcing rule says was done. */
+const outcomeOf = (verdict: 'deny' | 'kill', rule: Rule, certain: boolean, guard: Guard): string => {
+  if (!certain) return 'not certain';
+  if (rule.mode !== 'enforce' || guard === 'monitor') return 'would have';
+  if (guard !== 'done') return `suppressed: ${guard}`;
+  return verdict === 'deny' ? 'denied' : 'killed';
+};
+
+export const createEvents = (options: EventsOptions): Events => {
+  const { sensor, host, policies, compiled, log, table, tally, waiting } = options;
+  const { kernel, containers = NO_CONTAINERS } = sensor;
+  const { rules } = compiled.plan;
+  const hashes = new Map(policies.map((policy) => [policy.name, policy.hash]));
+  const residual = residualOf(compiled.plan);
+  const unreadable: Failures = { records: 0, reason: '' };
+  const failed: Failures = { records: 0, reason: '' };
+  let lastTime = 0n;
+
+  const append = (alert: Omit<Alert, 'id' | 'seq'>): Alert | undefined => {
+    let raised: Alert | undefined;
+    log.append('alert', (seq) => {
+      raised = { ...alert, id: `${host}-${seq}`, seq } as Alert;
+      return raised;
+    });
+    return raised;
+  };
+  const tell = (alert: Alert | undefined): void => {
+    if (alert !== undefined) options.onAlert?.(alert);
+  };
+  const raise = (rule: Rule, index: number, record: EventRecord, alert: ReturnType<typeof raiseAlert>): void => {
+    const raised = append(alert);
+    if (rule.action !== 'alert')
+      log.append('enforcement', {
+        rule: rule.name,
+        policy: rule.policy,
+        policyHash: alert.policyHash,
+        mode: rule.mode,
+        hook: record.hook,
+        pid: record.pid,
+        action: rule.action,
+        outcome: outcomeOf(rule.action, rule, record.certain.has(index), record.guard),
+        fields: alert.fields,
+      });
+    tally.count(rule, alert.enforced === true ? rule.action : undefined);
+    tell(raised);
+  };
+  /** What rules are checked on: an event with the processes as they were then, and its container as it is known by now. */
+  const occurrenceOf = (record: EventRecord, processes: Processes) => {
+    const wallTime = kernel.wallTime(record.time);
+    const cgroup = kernel.cgroupPath(record.cgroup);
+    const pending = new Set<string>();
+    const fields = fieldsOf(record, {
+      processes,
+      number: tally.events,
+      wallTime,
+      cgroupPath: () => cgroup,
+      containers,
+      onPending: (field) => pending.add(field),
+      userName: (uid) => sensor.userName?.(uid),
+    });
+    const decided = { hook: record.hook, event: record.event?.type ?? '', truth: record.truth };
+    /** Raises or drops; false where a fact may still come that it depends on. */
+    const decide = (rule: Rule, index: number, final: boolean): boolean => {
+      pending.clear();
+      if (!residual.matches(index, decided, fields)) {
+        tally.residualDropped++;
+        return true;
+      }
+      const alert = raiseAlert(rule, index, record, fields, {
+        host,
+        kernel: kernel.features.name,
+        policyHash: hashes.get(rule.policy) ?? '',
+        wallTime,
+        processes,
+        ...(cgroup !== undefined && { container: containers.facts(cgroup) }),
+        pending,
+      });
+      if (pending.size > 0 && !final) return false;
+      raise(rule, index, record, alert);
+      return true;
+    };
+    return { decide, container: cgroup === undefined ? '' : (containersInCgroup(cgroup)[0]?.id ?? '') };
+  };
+  const decide = (record: EventRecord): void => {
+    const { decide: decideNow, container } = occurrenceOf(record, table);
+    let later: ReturnType<typeof occurrenceOf> | undefined;
+    for (const index of record.matched) {
+      const rule = rules[index];
+      if (rule === undefined) continue;
+      guarded(() => {
+        const waits = waiting.holds(container) || !decideNow(rule, index, rule.action !== 'alert');
+        if (!waits) return;
+        later ??= occurrenceOf(record, snapshotOf(table, record));
+        const { decide: decideLater } = later;
+        waiting.add(container, (final) => decideLater(rule, index, final));
+      });
+    }
+  };
+  const guarded = (act: () => void): void => {
+    try {
+      act();
+    } catch (error) {
+      const failures = error instanceof RecordError ? unreadable : failed;
+      failures.records++;
+      failures.reason = error instanceof Error ? error.message : String(error);
+    }
+  };
+  return {
+    unreadable,
+    failed,
+    guarded,
+    handle: (bytes) =>
+      guarded(() => {
+        const record = decodeRecord(bytes, compiled.layouts);
+        tally.events++;
+        lastTime = record.time;
+        if (record.kind === 'fork' || (record.kind === 'exec' && table.get(record.pid, record.start) === undefined))
+          tally.processes++;
+        table.apply(record);
+        options.onRecord(record);
+        if (record.matched.length > 0 && options.ignore?.(record) !== true) decide(record);
+      }),
+    raise: (builtIn) => {
+      const wallTime = kernel.wallTime(sensor.now?.() ?? lastTime);
+      const raised = append(builtInAlert(builtIn, { host, kernel: kernel.features.name, wallTime }));
+      tally.count({ name: builtIn.rule, priority: builtIn.priority });
+      tell(raised);
+    },
+  };
+};

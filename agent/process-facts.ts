@@ -1,0 +1,69 @@
+import { type Compiled, type EventRecord, processKey, processValue } from '../rules/index.ts';
+import {
+  argumentsText,
+  commandLine,
+  type Kernel,
+  type KernelMap,
+  type KnownProcess,
+  type ProcessTable,
+} from '../sensors/index.ts';
+
+/** BPF_NOEXIST (include/uapi/linux/bpf.h): what a program has put there since is newer. */
+const ONLY_NEW = 1;
+
+type Image = Pick<KnownProcess, 'name' | 'exepath' | 'argv' | 'memfd'>;
+
+const factsText = (process: Image) => ({
+  name: process.name,
+  exe: process.argv && (process.argv[0] ?? ''),
+  exepath: process.exepath,
+  args: process.argv && argumentsText(process.argv),
+  cmdline: commandLine(process),
+  memfd: process.memfd,
+});
+
+/** Keeps the kernel's facts of processes complete where its programs can't: for processes that were there before them. */
+export interface ProcessFill {
+  /** Reads the processes there are into the table and into the kernel's map. Call it once the lifecycle programs are attached. */
+  snapshot(): void;
+  /** A process is known by its exact start now, and the kernel has no facts of it. */
+  add(process: KnownProcess): void;
+  /** After the table has taken the record: children of processes that the kernel knew nothing of yet, and ends. */
+  apply(record: EventRecord): void;
+}
+
+export interface ProcessFillOptions {
+  readonly kernel: Kernel;
+  readonly scope: string;
+  readonly compiled: Compiled;
+  readonly table: ProcessTable;
+  /** The object's map `processes`. */
+  readonly map: KernelMap;
+}
+
+export const createProcessFill = ({ kernel, scope, compiled, table, map }: ProcessFillOptions): ProcessFill => {
+  const { processes: layout } = compiled;
+  /** Processes whose facts user space put there: their exits may have been before that. */
+  const own = new Set<string>();
+  const put = (pid: number, start: bigint, image: Image): void => {
+    if (map.update(processKey(pid, start), processValue(layout, factsText(image)), ONLY_NEW) === 0)
+      own.add(`${pid} ${start}`);
+  };
+  return {
+    snapshot: () => {
+      for (const facts of kernel.processes(scope)) {
+        table.add(facts);
+        if (facts.coarse !== true) put(facts.pid, facts.start, facts);
+      }
+    },
+    add: (process) => put(process.pid, process.start, process),
+    apply: (record) => {
+      if (record.kind === 'fork' && record.arguments[2] === 0n) {
+        const child = table.get(record.pid, record.start);
+        if (child?.alive) put(child.pid, child.start, child);
+      } else if (record.kind === 'exit' && own.delete(`${record.pid} ${record.start}`)) {
+        map.delete(processKey(record.pid, record.start));
+      }
+    },
+  };
+};

@@ -1,0 +1,59 @@
+import type { Priority } from '../rules/index.ts';
+
+type Enforced = 'alert' | 'deny' | 'kill' | undefined;
+
+/** What a run has come to so far. */
+export interface Tally {
+  /** Records that programs put in a ring buffer. */
+  events: number;
+  /** Processes that began, by fork or exec of one that wasn't known. */
+  processes: number;
+  /** Rule matches that user space took back after the kernel part. */
+  residualDropped: number;
+  readonly alerts: number;
+  count(rule: { readonly name: string; readonly priority: Priority }, enforced?: Enforced): void;
+  summary(): {
+    readonly events: number;
+    readonly processes: number;
+    readonly residualDropped: number;
+    readonly alerts: number;
+    readonly byPriority: Readonly<Partial<Record<Priority, number>>>;
+    readonly byRule: ReadonlyMap<string, number>;
+    readonly denied: number;
+    readonly killed: number;
+  };
+}
+
+export const createTally = (): Tally => {
+  const byPriority: Partial<Record<Priority, number>> = {};
+  const byRule = new Map<string, number>();
+  let alerts = 0;
+  let denied = 0;
+  let killed = 0;
+  const tally: Tally = {
+    events: 0,
+    processes: 0,
+    residualDropped: 0,
+    get alerts() {
+      return alerts;
+    },
+    count: (rule, enforced) => {
+      alerts++;
+      byPriority[rule.priority] = (byPriority[rule.priority] ?? 0) + 1;
+      byRule.set(rule.name, (byRule.get(rule.name) ?? 0) + 1);
+      if (enforced === 'deny') denied++;
+      if (enforced === 'kill') killed++;
+    },
+    summary: () => ({
+      events: tally.events,
+      processes: tally.processes,
+      residualDropped: tally.residualDropped,
+      alerts,
+      byPriority,
+      byRule,
+      denied,
+      killed,
+    }),
+  };
+  return tally;
+};
