@@ -2,7 +2,8 @@ import type { FeatureLevel } from '../../../engine/object/index.ts';
 import type { KernelFeatures } from '../../kernel.ts';
 import { PROBED_HOOKS, probeHook } from './hooks.ts';
 import { createProber, type Prober } from './prober.ts';
-import { syscallProgram } from './programs.ts';
+import { assembled, kfuncCall, syscallProgram } from './programs.ts';
+import { whyUnavailable } from './unavailable.ts';
 
 /** What tells a level from those below it: a program that only such kernels take. */
 const MARKS: readonly { readonly level: FeatureLevel; readonly has: (prober: Prober) => boolean }[] = [
@@ -13,8 +14,10 @@ const MARKS: readonly { readonly level: FeatureLevel; readonly has: (prober: Pro
     level: '6.12',
     has: (prober) => {
       const id = kfuncId('bpf_copy_from_user_str', prober);
-      const call = 'r1 = r10; r1 += -8; r2 = 8; r3 = 0; r4 = 0; kfunc; r0 = 0; exit';
-      return id !== undefined && prober.load(syscallProgram(call, id)) === undefined;
+      if (id === undefined) return false;
+      const before = assembled('r1 = r10; r1 += -8; r2 = 8; r3 = 0; r4 = 0');
+      const instructions = [...before, kfuncCall(id), ...assembled('r0 = 0; exit')];
+      return prober.load({ ...syscallProgram('exit'), instructions }) === undefined;
     },
   },
 ];
@@ -45,7 +48,7 @@ export const probeFeatures = (
   hooks: readonly string[] = PROBED_HOOKS,
   prober: Prober = createProber(),
 ): KernelFeatures => {
-  const unavailable = prober.unavailable();
+  const unavailable = whyUnavailable(prober);
   if (unavailable !== undefined) throw new Error(unavailable);
   const level = probeLevel(prober);
   if (level === undefined)

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import type { BtfType, MapSpec } from '../../../engine/object/index.ts';
 import { kernelBtf } from '../btf.ts';
-import { bpfUnavailable, closeFd, errnoName } from '../call.ts';
+import { bpf, closeFd, errnoName } from '../call.ts';
 import { BpfError } from '../error.ts';
 import { kernelConfig } from '../kconfig.ts';
 import { createLinuxMap } from '../map.ts';
@@ -18,8 +18,6 @@ export interface Refusal {
 export interface Prober {
   /** The kernel's release, `6.12.9-amd64`. */
   readonly release: string;
-  /** Why bpf(2) can't be used at all, in a sentence. */
-  unavailable(): string | undefined;
   /** The text of a file; undefined where there is none or it can't be read. */
   read(path: string): string | undefined;
   exists(path: string): boolean;
@@ -29,9 +27,14 @@ export interface Prober {
   btfId(kind: Extract<BtfType['kind'], 'func' | 'typedef'>, name: string): number | undefined;
   /** Loads a program and closes it again. Undefined where it loads; the log is filled in where it is asked for. */
   load(spec: LinuxProgramSpec, log?: 'log'): Refusal | undefined;
-  /** Creates a map and closes it again; an errno's name where it is refused. */
+  /** Creates a map and closes it again; an errno's name where it is refused. @throws Error where bpf(2) can't be called at all */
   createMap(spec: MapSpec): string | undefined;
+  /** Turns the kernel's statistics on for an instant; an errno's name where it is refused. */
+  enableStatistics(): string | undefined;
 }
+
+/** The type of statistics, BPF_STATS_RUN_TIME (0), as a u32. */
+const STATS_BYTES = 4;
 
 /** A file's text, undefined where it can't be read. */
 const textOf = (path: string): string | undefined => {
@@ -45,7 +48,6 @@ const textOf = (path: string): string | undefined => {
 /** The machine this runs on. */
 export const createProber = (): Prober => ({
   release: release(),
-  unavailable: bpfUnavailable,
   read: textOf,
   exists: existsSync,
   config: kernelConfig,
@@ -73,5 +75,11 @@ export const createProber = (): Prober => ({
       if (error instanceof BpfError) return error.errno;
       throw error;
     }
+  },
+  enableStatistics() {
+    const fd = bpf('BPF_ENABLE_STATS', new Uint8Array(STATS_BYTES), STATS_BYTES);
+    if (fd < 0) return errnoName(-fd);
+    closeFd(fd);
+    return undefined;
   },
 });

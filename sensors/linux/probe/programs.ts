@@ -1,8 +1,12 @@
 import { BPF_PSEUDO_KFUNC_CALL, type Instruction, parseAssembly } from '../../../engine/isa/index.ts';
 import type { LinuxProgramSpec } from '../program.ts';
 
+/** Instructions separated by semicolons. */
+export const assembled = (assembly: string): readonly Instruction[] =>
+  parseAssembly(assembly.replaceAll(';', '\n')).instructions;
+
 /** `call` with a kernel function's id in the kernel's BTF. */
-const kfuncCall = (id: number): Instruction => ({
+export const kfuncCall = (id: number): Instruction => ({
   opcode: 0x85,
   dst: 0,
   src: BPF_PSEUDO_KFUNC_CALL,
@@ -10,12 +14,10 @@ const kfuncCall = (id: number): Instruction => ({
   imm: id,
 });
 
-/** A program of type syscall: it takes the kernel functions that all types may call, and loads without the kernel's BTF. */
-export const syscallProgram = (assembly: string, kfunc?: number): LinuxProgramSpec => ({
+/** A program of type syscall: it may do most, and loads without the kernel's BTF. */
+export const syscallProgram = (assembly: string): LinuxProgramSpec => ({
   name: 'probe',
   programType: 'syscall',
   sleepable: true,
-  instructions: assembly
-    .split(';')
-    .flatMap((line) => (line.trim() === 'kfunc' ? [kfuncCall(kfunc ?? 0)] : parseAssembly(line.trim()).instructions)),
+  instructions: assembled(assembly),
 });
