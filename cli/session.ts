@@ -1,6 +1,7 @@
 import { type AgentOptions, type AgentSummary, CompileError, runAgent } from '../agent/index.ts';
 import { type AuditLog, createPublisher, openAuditLog, type Publisher } from '../alerts/index.ts';
 import { VerifierError } from '../engine/verifier/index.ts';
+import { BpfError, ProgramRefused } from '../sensors/index.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';
 import { CliError, EXIT, messageOf } from './exit.ts';
 
@@ -50,11 +51,22 @@ const openPublisher = ({ nats, host, warn }: SessionOptions, log: AuditLog): Pub
   }
 };
 
+/** How much of a verifier's log is printed; the reason is at its end. */
+const LOG_LINES = 12;
+
+const lastLines = (log: string): readonly string[] => {
+  const lines = log.trimEnd().split('\n');
+  return log === '' ? [] : ["the end of the verifier's log:", ...lines.slice(-LOG_LINES).map((line) => `  ${line}`)];
+};
+
 const inSentences = (error: unknown): unknown => {
   if (error instanceof CompileError) {
     const printed = createDiagnosticPrinter(false);
     return new CliError(`${error.message}\n${error.diagnostics.map(printed).join('\n')}`, EXIT.usage);
   }
+  if (error instanceof ProgramRefused)
+    return new CliError([error.message, ...lastLines(error.log)].join('\n'), EXIT.environment);
+  if (error instanceof BpfError) return new CliError(error.message, EXIT.environment);
   if (error instanceof VerifierError)
     return new CliError(`the kernel refuses the policies' program (see "shrike check"): ${error.message}`, EXIT.usage);
   return error;

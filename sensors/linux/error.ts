@@ -26,6 +26,8 @@ export class BpfError extends Error {
   readonly call: Call;
   /** Its name: `EINVAL`. */
   readonly errno: string;
+  /** The same as a number, positive. */
+  readonly number: number;
   /** The line of the log that says why; empty where there is none. */
   readonly reason: string;
   /** The verifier's log, whole; empty where there was none. */
@@ -42,6 +44,7 @@ export class BpfError extends Error {
     this.name = 'BpfError';
     this.call = call;
     this.errno = name;
+    this.number = errno;
     this.reason = reason;
     this.log = log;
   }

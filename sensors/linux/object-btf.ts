@@ -108,3 +108,25 @@ export function stringOffsets(bytes: Uint8Array): ReadonlyMap<string, number> {
   }
   return offsets;
 }
+
+/** BTF with more texts at the end of its strings, for lines to refer to, and where each one lies. The strings must be its last part. */
+export function appendStrings(
+  btf: Uint8Array,
+  texts: readonly string[],
+): { readonly bytes: Uint8Array; readonly offsets: readonly number[] } {
+  const view = new DataView(btf.buffer, btf.byteOffset, btf.byteLength);
+  const length = view.getUint32(20, true);
+  const encoder = new TextEncoder();
+  const parts = texts.map((text) => encoder.encode(`${text.replaceAll('\0', ' ')}\0`));
+  const offsets: number[] = [];
+  let end = length;
+  for (const part of parts) {
+    offsets.push(end);
+    end += part.length;
+  }
+  const bytes = new Uint8Array(btf.length + end - length);
+  bytes.set(btf);
+  for (const [index, part] of parts.entries()) bytes.set(part, btf.length - length + (offsets[index] ?? 0));
+  new DataView(bytes.buffer).setUint32(20, end, true);
+  return { bytes, offsets };
+}
