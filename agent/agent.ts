@@ -41,9 +41,9 @@ export interface AgentOptions {
   /** How long alerts wait for facts of containers. */
   readonly wait?: WaitLimits;
   /** Records of one rule in one cgroup: how many a second on average, how many at once; default without limit. */
-  readonly limit?: LoadOptions['limit'];
+  readonly limit?: NonNullable<LoadOptions['limit']>;
   /** Bytes of the ring buffers, powers of two; default the object's. */
-  readonly rings?: LoadOptions['rings'];
+  readonly rings?: NonNullable<LoadOptions['rings']>;
   /** Records that are passed over, of processes that are not to be observed yet. */
   readonly ignore?: (record: EventRecord) => boolean;
   /** Programs are attached and processes known: what happens from now on is seen. */
@@ -57,8 +57,9 @@ export interface AgentOptions {
 
 /** What a run came to. */
 export interface AgentSummary {
+  readonly sensor: Sensor['kind'];
   readonly kernel: string;
-  /** System calls that the sensor saw or made. */
+  /** System calls that were made or played; 0 where the sensor is linux, which counts none. */
   readonly calls: number;
   /** Records that programs put in a ring buffer. */
   readonly events: number;
@@ -231,6 +232,7 @@ export const runAgent = async (
   for (const each of rings) if (each.lost > 0) lost.set(each.hook, (lost.get(each.hook) ?? 0) + each.lost);
   return {
     ...tally.summary(),
+    sensor: sensor.kind,
     kernel: kernel.features.name,
     calls: report.calls,
     lost,

@@ -12,7 +12,7 @@ import { createProcessTree } from './process-tree.ts';
 import { policiesAt } from './run.ts';
 import { scenarioOf } from './scenario-file.ts';
 import { runSession } from './session.ts';
-import { summaryLines } from './summary.ts';
+import { createRefrained, summaryLines } from './summary.ts';
 
 /** The scenario of the demonstration. */
 export const DEMO_SCENARIO = 'webshell';
@@ -141,6 +141,7 @@ export const demo = async (options: DemoOptions, output: Output, signal: AbortSi
   try {
     const tree = createProcessTree(output);
     const alerts: Alert[] = [];
+    const refrained = createRefrained();
     const result = await runSession(
       {
         policies,
@@ -153,6 +154,7 @@ export const demo = async (options: DemoOptions, output: Output, signal: AbortSi
         onRecord: tree.record,
         onAlert: (alert) => {
           alerts.push(alert);
+          refrained.count(alert);
           tree.alert(alert);
         },
       },
@@ -166,7 +168,7 @@ export const demo = async (options: DemoOptions, output: Output, signal: AbortSi
     }
     if (typeof broker !== 'string') await broker.settle(alerts.length);
     output.line();
-    for (const line of summaryLines(result, alerts, enforce, paint)) output.line(line);
+    for (const line of summaryLines(result, refrained, enforce, paint)) output.line(line);
     const printed = new Set(alerts.map((alert) => alert.id));
     const audited = await auditedIds(result.auditFolder);
     const same = compare(printed, audited, typeof broker === 'string' ? undefined : broker.received, output);

@@ -1,5 +1,6 @@
+import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
-import { type Alert, formatAlert } from '../alerts/index.ts';
+import { formatAlert } from '../alerts/index.ts';
 import { loadPolicies, type Policy } from '../policies/index.ts';
 import { createReplaySensor, createSimSensor, type ScenarioObserver, type Sensor } from '../sensors/index.ts';
 import { wholeNumber } from './arguments.ts';
@@ -7,18 +8,22 @@ import { freshAuditFolder } from './audit-folder.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
 import { onInterrupt } from './interrupt.ts';
+import { agentOptionsOf, attachedText, DEFAULT_RATE, liveOptions, openLive, startRecord } from './live.ts';
 import { createLog, type LogLevel, logLevelOption } from './log.ts';
 import { type Output, openStdout } from './output.ts';
 import { enforcingFolder, libraryFolder } from './package.ts';
 import { count } from './paint.ts';
 import { createProcessTree } from './process-tree.ts';
 import { scenarioOf } from './scenario-file.ts';
-import { runSession, type SessionResult } from './session.ts';
-import { runRecord, summaryLines } from './summary.ts';
+import { runSession, type SessionOptions, type SessionResult } from './session.ts';
+import { createRefrained, runRecord, summaryLines } from './summary.ts';
 
 export interface RunOptions {
   readonly policies?: readonly string[];
-  readonly sensor: 'sim' | 'replay';
+  readonly sensor: 'sim' | 'replay' | 'linux';
+  readonly scope?: string;
+  readonly ringSize?: number;
+  readonly rateLimit?: number;
   readonly scenario?: string;
   readonly input?: string;
   readonly onProblem: 'skip' | 'stop';
@@ -37,6 +42,9 @@ const DEFAULT_SCENARIO = 'webshell';
 /** Problems of a recording that are printed; the others are counted. */
 const SHOWN_PROBLEMS = 10;
 
+const SCOPE_NEEDED =
+  '--sensor linux needs --scope: the cgroup to watch with all below it, for example --scope /system.slice/nginx.service; --scope / is the whole host';
+
 /** The policies at some paths; fails with all diagnostics where one has an error. */
 export const policiesAt = (paths: readonly string[]): readonly Policy[] => {
   const { policies, diagnostics } = loadPolicies(paths);
@@ -51,7 +59,8 @@ export const policiesAt = (paths: readonly string[]): readonly Policy[] => {
 };
 
 /** What was asked for goes together; fails with the option that doesn't. */
-const checkOptions = ({ sensor, input, scenario, tree, json, pace }: RunOptions): void => {
+const checkOptions = (options: RunOptions): void => {
+  const { sensor, scope, input, scenario, tree, json, pace } = options;
   const wrong = (message: string): never => {
     throw new CliError(message, EXIT.usage);
   };
@@ -61,6 +70,12 @@ const checkOptions = ({ sensor, input, scenario, tree, json, pace }: RunOptions)
     wrong('--scenario is for --sensor sim; a recording comes with --input');
   if (sensor === 'sim' && input !== undefined) wrong('--input is for --sensor replay; a simulation takes --scenario');
   if (sensor === 'replay' && pace > 0) wrong('--pace is for --sensor sim');
+  if (sensor === 'linux' && scope === undefined) wrong(SCOPE_NEEDED);
+  if (sensor === 'linux' && !scope?.startsWith('/'))
+    wrong(`a scope is a path that begins with "/", below the cgroup v2 mount; "${scope}" does not`);
+  if (sensor === 'linux' && (input !== undefined || scenario !== undefined || pace > 0))
+    wrong('--input, --scenario and --pace are for what is played; --sensor linux watches what happens');
+  if (sensor !== 'linux' && scope !== undefined) wrong('--scope is for --sensor linux');
   if (tree && json) wrong('--tree and --json exclude each other');
 };
 
@@ -82,7 +97,7 @@ const reportProblems = ({ summary }: SessionResult, options: RunOptions): ExitCo
   for (const problem of problems.slice(0, SHOWN_PROBLEMS)) process.stderr.write(`shrike: ${problem}\n`);
   if (problems.length > SHOWN_PROBLEMS)
     process.stderr.write(`shrike: ... and ${count(problems.length - SHOWN_PROBLEMS, 'more problem')}\n`);
-  if (problems.length === 0) return EXIT.fine;
+  if (problems.length === 0 || options.sensor === 'linux') return EXIT.fine;
   if (options.sensor === 'sim') return EXIT.findings;
   if (calls > 0 && options.onProblem === 'skip') return EXIT.fine;
   const why =
@@ -90,6 +105,9 @@ const reportProblems = ({ summary }: SessionResult, options: RunOptions): ExitCo
   process.stderr.write(`shrike: ${why}\n`);
   return EXIT.usage;
 };
+
+/** Whose alerts they are where nobody says. */
+const defaultHost = ({ sensor }: RunOptions): string => (sensor === 'linux' ? hostname() : sensor);
 
 /** Runs policies on what a sensor sees, and prints alerts as they come and a summary. */
 export const run = async (options: RunOptions, output: Output, signal: AbortSignal): Promise<ExitCode> => {
@@ -99,36 +117,47 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
   const defaults = [libraryFolder(), ...(options.enforce ? [enforcingFolder()] : [])];
   const policies = policiesAt(options.policies ?? defaults);
   const tree = options.tree ? createProcessTree(output) : undefined;
-  const sensor = sensorOf(options, tree?.observe);
+  const live = options.sensor === 'linux' ? openLive({ scope: options.scope ?? '' }) : undefined;
+  const sensor = live ?? sensorOf(options, tree?.observe);
   const enforce = options.enforce === true;
-  const alerts: Alert[] = [];
-  const result = await runSession(
-    {
-      policies,
-      sensor,
-      host: options.host ?? options.sensor,
-      enforce,
-      protect: options.protect ?? [],
-      auditFolder: options.audit ?? freshAuditFolder(),
-      warn,
-      ...(options.nats !== undefined && { nats: options.nats }),
-      ...(tree && { onRecord: tree.record }),
-      onAlert: (alert) => {
-        alerts.push(alert);
-        if (options.json) output.json(alert);
-        else if (tree !== undefined) tree.alert(alert);
-        else output.line(formatAlert(alert, { colour: output.paint.colour }));
-      },
+  const refrained = createRefrained();
+  const session: SessionOptions = {
+    policies,
+    sensor,
+    host: options.host ?? defaultHost(options),
+    enforce,
+    protect: options.protect ?? [],
+    auditFolder: options.audit ?? freshAuditFolder(),
+    warn,
+    ...agentOptionsOf({ rateLimit: options.sensor === 'linux' ? DEFAULT_RATE : 0, ...options }),
+    ...(options.nats !== undefined && { nats: options.nats }),
+    ...(tree && { onRecord: tree.record }),
+    onAttached: () => {
+      if (live === undefined) return;
+      const started = startRecord(live);
+      if (options.json) output.json(started);
+      else output.line(attachedText(started));
     },
-    signal,
-  );
+    onAlert: (alert) => {
+      refrained.count(alert);
+      if (options.json) output.json(alert);
+      else if (tree !== undefined) tree.alert(alert);
+      else output.line(formatAlert(alert, { colour: output.paint.colour }));
+    },
+  };
+  let result: SessionResult;
+  try {
+    result = await runSession(session, signal);
+  } finally {
+    live?.kernel.close();
+  }
   tree?.end();
   if (options.json) {
     output.json(runRecord(result));
   } else {
-    if (signal.aborted) output.line('interrupted');
+    if (signal.aborted && options.sensor !== 'linux') output.line('interrupted');
     output.line();
-    for (const line of summaryLines(result, alerts, enforce, output.paint)) output.line(line);
+    for (const line of summaryLines(result, refrained, enforce, output.paint)) output.line(line);
   }
   return reportProblems(result, options);
 };
@@ -138,16 +167,23 @@ Without --policies the shipped library runs; with --enforce its enforcing varian
 --policies is given, --enforce only flips the switch: the same rules are raised with it and without, and without it alerts of rules
 that deny or kill say what would have been done. A policy acts only if its own mode is enforce and it has a scope.
 
-Every alert is first in the audit log; with --nats it is published from there, to a JetStream stream where the server has one. A
-server that can't be reached delays nothing. The last line of --json is {"type": "summary", ...}, all others are alert records.
+--sensor linux watches the processes of one cgroup in the running kernel until Ctrl-C; it needs root or a few capabilities, and Linux 6.1
+or newer ("shrike doctor"). --scope is required, so that nobody watches a whole host by accident. "shrike watch -- COMMAND" is the
+shorter way for one command. --ring-size and --rate-limit are for it; what finds no room, or is held back, is counted, logged and raised.
 
-Exit codes: 0 fine, 1 the scenario did not go as it says, 2 wrong usage, policies or recording, 3 the audit log can't be written.
+Every alert is first in the audit log; with --nats it is published from there, to a JetStream stream where the server has one. A
+server that can't be reached delays nothing. The last line of --json is {"type": "summary", ...}, all others are alert records; with
+--sensor linux the first is {"type": "start", ...} once programs are attached.
+
+Exit codes: 0 fine, 1 the scenario did not go as it says, 2 wrong usage, policies or recording, 3 the audit log can't
+be written, or this machine does not let --sensor linux work.
 
 Examples:
   shrike run --tree
   shrike run --scenario webshell --enforce --tree --pace 150
   shrike run --scenario ./my-scenario.yaml --policies my-policies/ --json
   shrike run --sensor replay --input app.strace --on-problem stop
+  sudo shrike run --sensor linux --scope /system.slice/nginx.service --json
   shrike run --nats nats://127.0.0.1:4222 --audit /var/lib/shrike/audit
 `;
 
@@ -160,7 +196,10 @@ export const addRunOptions = (command: Command): Command =>
     )
     .option('--enforce', 'let enforcing policies deny calls and kill processes')
     .option('--nats <url>', 'publish alerts to this NATS server, several separated by commas')
-    .option('--host <name>', "the host's name in alerts and subjects (default: the sensor's kind)")
+    .option(
+      '--host <name>',
+      "the host's name in alerts and subjects (default: the sensor's kind, with linux the host's name)",
+    )
     .option('--audit <folder>', "the audit log's folder (default: a new one below the state folder, which is printed)")
     .option('--protect <paths...>', 'executables that are never denied or killed')
     .option('--json', 'one JSON object a line: alert records, then a summary')
@@ -184,9 +223,17 @@ export const runInterruptibly = async (options: RunOptions): Promise<void> => {
 export const addRun = (program: Command): void => {
   const command = program
     .command('run')
-    .summary('run policies on a simulated host or a recording, and raise alerts')
-    .description('Run policies on a simulated host or a recording, raise alerts, and act on them where told to.')
-    .addOption(new Option('--sensor <kind>', 'where events come from').choices(['sim', 'replay']).default('sim'))
+    .summary('run policies on this host, a simulated one or a recording, and raise alerts')
+    .description(
+      'Run policies on this host, a simulated one or a recording, raise alerts, and act on them where told to.',
+    )
+    .addOption(
+      new Option('--sensor <kind>', 'where events come from').choices(['sim', 'replay', 'linux']).default('sim'),
+    )
+    .option(
+      '--scope <cgroup>',
+      'with --sensor linux: the cgroup v2 path to watch, with all below it; "/" is the whole host',
+    )
     .option('--scenario <name>', `a scenario by name (shrike scenarios) or file (default: "${DEFAULT_SCENARIO}")`)
     .option('--input <file>', 'a recording: what "strace -f -ttt -yy -o FILE" wrote')
     .addOption(
@@ -194,6 +241,7 @@ export const addRun = (program: Command): void => {
         .choices(['skip', 'stop'])
         .default('skip'),
     );
+  for (const option of liveOptions()) command.addOption(option);
   addRunOptions(command)
     .option('--tree', 'print processes as a tree, with alerts where they happen')
     .addHelpText('after', HELP)

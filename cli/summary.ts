@@ -8,7 +8,8 @@ import type { Published, SessionResult } from './session.ts';
 export interface RunRecord {
   readonly type: 'summary';
   readonly kernel: string;
-  readonly calls: number;
+  /** Left out with --sensor linux, which counts none. */
+  readonly calls?: number;
   readonly events: number;
   readonly alerts: number;
   readonly byPriority: AgentSummary['byPriority'];
@@ -16,7 +17,12 @@ export interface RunRecord {
   readonly residualDropped: number;
   readonly denied: number;
   readonly killed: number;
+  /** Records that found no room in a ring buffer, by hook. */
   readonly lost: Readonly<Record<string, number>>;
+  /** With --sensor linux: runs of programs that the kernel left out, by hook. */
+  readonly missed?: Readonly<Record<string, number>>;
+  readonly heldBack?: AgentSummary['heldBack'];
+  readonly processes?: number;
   readonly problems: readonly string[];
   readonly auditFolder: string;
   readonly published?: number;
@@ -26,7 +32,9 @@ export interface RunRecord {
 export const runRecord = ({ summary, auditFolder, nats }: SessionResult): RunRecord => ({
   type: 'summary',
   kernel: summary.kernel,
-  calls: summary.calls,
+  ...(summary.sensor === 'linux'
+    ? { processes: summary.processes, missed: Object.fromEntries(summary.missed), heldBack: summary.heldBack }
+    : { calls: summary.calls }),
   events: summary.events,
   alerts: summary.alerts,
   byPriority: summary.byPriority,
@@ -45,14 +53,31 @@ const prioritiesText = ({ byPriority }: AgentSummary): string =>
     byPriority[priority] === undefined ? [] : `${byPriority[priority]} ${priority}`,
   ).join(', ');
 
-const enforcementText = (summary: AgentSummary, alerts: readonly Alert[], enforce: boolean): string => {
-  const refrained = alerts.filter(({ verdict, enforced }) => verdict !== undefined && verdict !== 'allow' && !enforced);
-  const denials = refrained.filter(({ verdict }) => verdict === 'deny').length;
-  const kills = refrained.length - denials;
+/** What enforcing rules decided and did not do, counted as alerts come. */
+export interface Refrained {
+  count(alert: Alert): void;
+  readonly denials: number;
+  readonly kills: number;
+}
+
+export const createRefrained = (): Refrained => {
+  const refrained = {
+    denials: 0,
+    kills: 0,
+    count: ({ verdict, enforced }: Alert): void => {
+      if (enforced === true) return;
+      if (verdict === 'deny') refrained.denials++;
+      if (verdict === 'kill') refrained.kills++;
+    },
+  };
+  return refrained;
+};
+
+const enforcementText = (summary: AgentSummary, { denials, kills }: Refrained, enforce: boolean): string => {
   const would = `${count(denials, 'call')} denied and ${count(kills, 'process', 'processes')} killed`;
-  if (!enforce) return refrained.length === 0 ? 'off' : `off; with --enforce: ${would}`;
+  if (!enforce) return denials + kills === 0 ? 'off' : `off; with --enforce: ${would}`;
   const done = `${count(summary.denied, 'call')} denied and ${count(summary.killed, 'process', 'processes')} killed`;
-  return refrained.length === 0 ? done : `${done}; guards kept back ${refrained.length} more`;
+  return denials + kills === 0 ? done : `${done}; guards kept back ${denials + kills} more`;
 };
 
 const publishedText = ({ servers, published, pending, refused, stream }: Published): string => {
@@ -62,15 +87,37 @@ const publishedText = ({ servers, published, pending, refused, stream }: Publish
   return `${count(published, 'alert')} ${to}; ${pending} not acknowledged, they wait in the audit log${large}`;
 };
 
-const lostText = ({ lost }: AgentSummary): string => {
-  const total = [...lost.values()].reduce((sum, records) => sum + records, 0);
-  return total === 0 ? 'none lost' : `${[...lost].map(([hook, records]) => `${records} lost at ${hook}`).join(', ')}`;
+const share = (part: number, whole: number): string => {
+  const percent = (100 * part) / whole;
+  return percent >= 0.1 ? `${percent.toFixed(1)} %` : 'less than 0.1 %';
+};
+
+/** What was lost, as shares of what there was at the same hook. */
+const lostText = ({ lost, missed, rings }: AgentSummary): string => {
+  const all = (hook: string): number =>
+    rings.reduce((sum, each) => (each.hook === hook ? sum + each.received + each.lost : sum), 0);
+  const parts = [...lost].map(
+    ([hook, records]) => `${records.toLocaleString('en-US')} lost at ${hook} (${share(records, all(hook))})`,
+  );
+  for (const [hook, runs] of missed) parts.push(`${count(runs, 'run')} left out by the kernel at ${hook}`);
+  return parts.length === 0 ? 'none lost' : parts.join(', ');
+};
+
+const seenText = (summary: AgentSummary): string =>
+  summary.sensor === 'linux'
+    ? `${count(summary.processes, 'new process', 'new processes')}, ${count(summary.events, 'record')} from Linux ${summary.kernel}`
+    : `${count(summary.calls, 'call')} in ${summary.kernel}, ${count(summary.events, 'record')} to user space`;
+
+const heldBackText = ({ heldBack }: AgentSummary): string => {
+  const records = heldBack.reduce((sum, each) => sum + each.records, 0);
+  const rules = new Set(heldBack.map(({ rule }) => rule));
+  return `${count(records, 'match', 'matches')} of ${[...rules].join(', ')}, by --rate-limit`;
 };
 
 /** A run's end in a few lines, for people. */
 export const summaryLines = (
   { summary, auditFolder, nats }: SessionResult,
-  alerts: readonly Alert[],
+  refrained: Refrained,
   enforce: boolean,
   paint: Paint,
 ): readonly string[] => {
@@ -78,12 +125,10 @@ export const summaryLines = (
   const priorities = summary.alerts === 0 ? '' : `: ${prioritiesText(summary)}`;
   const rules = summary.alerts === 0 ? '' : `; from ${count(summary.byRule.size, 'rule')}`;
   return [
-    row(
-      'events',
-      `${count(summary.calls, 'call')} in ${summary.kernel}, ${count(summary.events, 'record')} to user space, ${lostText(summary)}`,
-    ),
+    row('events', `${seenText(summary)}, ${lostText(summary)}`),
     row('alerts', `${summary.alerts}${priorities}${rules}`),
-    row('enforcement', enforcementText(summary, alerts, enforce)),
+    ...(summary.heldBack.length === 0 ? [] : [row('held back', heldBackText(summary))]),
+    row('enforcement', enforcementText(summary, refrained, enforce)),
     ...(nats === undefined ? [] : [row('published', publishedText(nats))]),
     row('audit log', auditFolder),
   ];

@@ -1,3 +1,4 @@
+import type { ContainerSource } from '../containers/index.ts';
 import type { Sensor, SensorReport } from '../kernel.ts';
 import { readClock } from './call.ts';
 import { type LinuxKernel, openLinuxKernel } from './kernel.ts';
@@ -11,6 +12,8 @@ export interface LinuxSensorOptions {
   readonly scope: string;
   /** A kernel that is open already, which stays open; default the running one, closed at the end. */
   readonly kernel?: LinuxKernel;
+  /** Facts of the host's containers; the agent closes it. */
+  readonly containers?: ContainerSource;
   /** Lets things happen once programs are attached, and ends when they have; left out: the sensor runs until it is told to stop. */
   readonly source?: (signal: AbortSignal) => Promise<void>;
 }
@@ -38,10 +41,18 @@ export function createLinuxSensor({ scope, source, ...options }: LinuxSensorOpti
     scope,
     userName: createUserNames(),
     now: () => readClock('CLOCK_BOOTTIME'),
+    ...(options.containers && { containers: options.containers }),
     run: async (pump, signal): Promise<SensorReport> => {
-      const timer = setInterval(pump, PUMP_MS);
+      const { promise: failed, reject } = withResolvers();
+      const timer = setInterval(() => {
+        try {
+          pump();
+        } catch (error) {
+          reject(error);
+        }
+      }, PUMP_MS);
       try {
-        await (source === undefined ? aborted(signal) : source(signal));
+        await Promise.race([source === undefined ? aborted(signal) : source(signal), failed]);
       } finally {
         clearInterval(timer);
       }
@@ -49,6 +60,14 @@ export function createLinuxSensor({ scope, source, ...options }: LinuxSensorOpti
     },
   };
 }
+
+const withResolvers = (): { readonly promise: Promise<never>; readonly reject: (error: unknown) => void } => {
+  let reject: (error: unknown) => void = () => undefined;
+  const promise = new Promise<never>((_, refuse) => {
+    reject = refuse;
+  });
+  return { promise, reject };
+};
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   signal.aborted
