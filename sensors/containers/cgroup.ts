@@ -9,6 +9,10 @@ export interface CgroupContainer {
   readonly runtime?: ContainerRuntime;
   /** Left out outside of Kubernetes' pods. */
   readonly podUid?: string;
+  /** The path down to the container itself; what it has below is its own. */
+  readonly path: string;
+  /** The user in whose part of the tree it is, and who could have given it any name; left out elsewhere. */
+  readonly user?: number;
 }
 
 const PREFIXES: Readonly<Record<string, ContainerRuntime>> = {
@@ -34,6 +38,9 @@ const CONTAINER = /^(?:([a-z][a-z-]*-)|.*:cri-(containerd):)?([0-9a-f]{64})(?:\.
 /** `pod<uid>`, `kubepods-burstable-pod<uid>.slice`; systemd's slices have `_` for the uid's `-`. A static pod's uid has none. */
 const POD = /^(?:.*-)?pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})(?:\.slice)?$/;
 
+/** What systemd leaves to a user: `user@1000.service`. */
+const USER = /^user@(\d+)\.service$/;
+
 /**
  * The containers that a cgroup v2 path goes through, outermost first: Docker's, Podman's, containerd's and CRI-O's, with the systemd
  * or the cgroupfs driver. Empty on the host. A container that may write cgroups can name its own like another's, so an inner one is a claim.
@@ -42,12 +49,23 @@ export const containersInCgroup = (path: string): readonly CgroupContainer[] => 
   const found: CgroupContainer[] = [];
   let folder = '';
   let podUid: string | undefined;
+  let user: number | undefined;
+  let end = -1;
   for (const part of path.split('/')) {
+    end += part.length + 1;
+    const owner = USER.exec(part)?.[1];
+    if (owner !== undefined) user = Number(owner);
     podUid = POD.exec(part)?.[1]?.replaceAll('_', '-') ?? podUid;
     const [, prefix, cri, id] = CONTAINER.exec(part) ?? [];
     if (id !== undefined && !MONITOR.test(prefix ?? '')) {
       const runtime = cri !== undefined ? 'containerd' : prefix === undefined ? FOLDERS[folder] : PREFIXES[prefix];
-      found.push({ id, ...(runtime !== undefined && { runtime }), ...(podUid !== undefined && { podUid }) });
+      found.push({
+        id,
+        path: path.slice(0, end),
+        ...(runtime !== undefined && { runtime }),
+        ...(podUid !== undefined && { podUid }),
+        ...(user !== undefined && { user }),
+      });
     }
     folder = part;
   }

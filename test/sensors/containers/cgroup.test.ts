@@ -7,7 +7,7 @@ const POD = `kubepods-burstable-pod${UID.replaceAll('-', '_')}.slice`;
 const STATIC = '8b1c2d3e4f5061728394a5b6c7d8e9f0';
 
 describe('the container of a cgroup', () => {
-  it.each<[string, string, Omit<CgroupContainer, 'id'>]>([
+  it.each<[string, string, Omit<CgroupContainer, 'id' | 'path'>]>([
     ['Docker with systemd', `/system.slice/docker-${ID}.scope`, { runtime: 'docker' }],
     ['Docker with cgroupfs', `/docker/${ID}`, { runtime: 'docker' }],
     ['Docker, below the container', `/docker/${ID}/init.scope`, { runtime: 'docker' }],
@@ -44,11 +44,12 @@ describe('the container of a cgroup', () => {
     [
       'Podman of a user',
       `/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-${ID}.scope/container`,
-      { runtime: 'podman' },
+      { runtime: 'podman', user: 1000 },
     ],
     ['a runtime of another name', `/machine.slice/other-${ID}.scope`, {}],
   ])('%s: %s', (_, cgroup, said) => {
-    expect(containersInCgroup(cgroup)).toEqual([{ id: ID, ...said }]);
+    const path = cgroup.replace(/\/(?:init\.scope|container)$/, '');
+    expect(containersInCgroup(cgroup)).toEqual([{ id: ID, path, ...said }]);
   });
 
   it.each([
@@ -72,8 +73,8 @@ describe('the container of a cgroup', () => {
     const inner = 'a'.repeat(64);
     const path = `/system.slice/docker-${ID}.scope/kubelet.slice/${POD}/cri-containerd-${inner}.scope`;
     expect(containersInCgroup(path)).toEqual([
-      { id: ID, runtime: 'docker' },
-      { id: inner, runtime: 'containerd', podUid: UID },
+      { id: ID, path: `/system.slice/docker-${ID}.scope`, runtime: 'docker' },
+      { id: inner, path, runtime: 'containerd', podUid: UID },
     ]);
   });
 });
