@@ -1,6 +1,7 @@
 import type { HookPlan, Plan, ProcessFact, StringSlot } from '../plan/index.ts';
 import type { Emitter } from './emitter.ts';
-import { PATH_BYTES, type RecordLayout } from './layout.ts';
+import type { RecordLayout } from './layout.ts';
+import { WALK_BYTES } from './path.ts';
 import type { PlacedAutomaton } from './strings.ts';
 
 /** String predicates that one automaton decides together. */
@@ -8,8 +9,8 @@ export interface StringGroup {
   readonly of: StringSlot;
   readonly part: 'whole' | 'directory' | 'filename';
   readonly placed: PlacedAutomaton;
-  /** The hook's predicates in the order of the automaton's tests. */
-  readonly predicates: readonly number[];
+  /** The hook's predicates in the order of the automaton's tests; undefined for those of another hook that shares it. */
+  readonly predicates: readonly (number | undefined)[];
 }
 
 /** Tests of one exec fact that one automaton decides together; the bytes lie at `at` in a process's value. */
@@ -33,6 +34,9 @@ export interface ProcessLayout {
   readonly size: number;
 }
 
+/** Bytes of struct io_cmd_data (include/linux/io_uring_types.h). */
+export const COMMAND_BYTES = 64;
+
 /** Offsets into the scratch area behind the record, from `HookContext.extra` on. */
 export const EXTRA = {
   recipe: 0,
@@ -46,8 +50,12 @@ export const EXTRA = {
   /** A sockaddr as read, 32 bytes. */
   sockaddr: 48,
   commLength: 80,
-  walk: 88,
-  process: 88 + 2 * PATH_BYTES,
+  /** 1: `address` is the kernel's copy, 0: the caller's memory. */
+  addressCopied: 84,
+  /** What an operation of io_uring keeps, `COMMAND_BYTES`. */
+  command: 88,
+  walk: 88 + COMMAND_BYTES,
+  process: 88 + COMMAND_BYTES + WALK_BYTES,
 } as const;
 
 /** What a program's parts share while it is emitted. */

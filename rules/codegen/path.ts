@@ -1,5 +1,6 @@
 import {
   add,
+  addField,
   and,
   comment,
   ja,
@@ -11,6 +12,7 @@ import {
   jne,
   label,
   ldx,
+  lsh,
   mov,
   movField,
   R0,
@@ -37,18 +39,51 @@ const COMPONENT = [STACK.parent, STACK.root, STACK.name, STACK.length];
 /** The walk writes backwards from here, so that its buffer needs as much again behind it for the verifier's sake. */
 const END = PATH_BYTES - 1;
 
+/** What the walk went by: pairs of an address and the 8 bytes found there, of each step at most three. A power of two, for the verifier. */
+const MAX_MARKS = 64;
+const MARK_BYTES = 16;
+/** Offsets into the walk's scratch: the text, what it went by, and how many marks that are. */
+const SCRATCH = { text: 0, marks: 2 * PATH_BYTES, count: 2 * PATH_BYTES + MAX_MARKS * MARK_BYTES } as const;
+/** Bytes of scratch that a walk needs. */
+export const WALK_BYTES = SCRATCH.count + 8;
+
+/** Reads 8 bytes at a member of the struct in a stack slot into another, and notes that the walk went by them; they are also in r1. */
+const mark = (buffer: number, into: number, slot: number, access: string) => [
+  ...probeFieldAt(into, 8, slot, access),
+  ldx('w', R2, R7, buffer + SCRATCH.count),
+  mov(R1, R2),
+  add(R1, 1),
+  stx('w', R7, buffer + SCRATCH.count, R1),
+  and(R2, MAX_MARKS - 1),
+  lsh(R2, 4),
+  add(R2, R7),
+  ldx('dw', R1, R10, slot),
+  addField(R1, access),
+  stx('dw', R2, buffer + SCRATCH.marks, R1),
+  ldx('dw', R1, R10, into),
+  stx('dw', R2, buffer + SCRATCH.marks + 8, R1),
+];
+
 /**
  * Resolves the path of (STACK.dentry, STACK.mount) into the string slot at `slot` of the record in r7, as d_path does
- * (fs/d_path.c), across mounts. `buffer` is 512 bytes of scratch from r7 on. Uses r8 and r9; r6 and r7 stay.
+ * (fs/d_path.c), across mounts. `buffer` is WALK_BYTES of scratch from r7 on. Uses r8 and r9; r6 and r7 stay.
+ *
+ * A rename while it walks could give a path that never was, of names from before and after. d_path takes rename_lock's sequence, which
+ * programs can't reach; but a rename also counts up the d_seq of each dentry that it moves (__d_move of fs/dcache.c). So the walk notes
+ * each d_seq in front of the name and the parent that it guards, and looks at all of them once more when it is at the root: where none
+ * has changed, the whole path was there at that moment. Where one has, or is odd as during a change, the path is unknown. The same is
+ * done for mounts, which have no sequence, with the pointers themselves. A tree that is mounted nowhere any more has no path either.
  */
 export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void => {
-  const [loop, notRoot, step, root, slash, done, give, unknown, absent, end] = [
+  const [loop, notRoot, step, root, slash, done, check, same, give, unknown, absent, end] = [
     'loop',
     'notroot',
     'step',
     'root',
     'slash',
     'done',
+    'check',
+    'same',
     'give',
     'unknown',
     'absent',
@@ -64,11 +99,14 @@ export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void =
     string,
     string,
     string,
+    string,
+    string,
   ];
 
   out.emit(
     comment('resolve the path, component by component'),
     st('h', R7, slot + STRING.nameLength, 0),
+    st('w', R7, buffer + SCRATCH.count, 0),
     mov(R9, END),
     mov(R8, 0),
     ...BEFORE.map((slot) => st('dw', R10, slot, 0)),
@@ -76,18 +114,20 @@ export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void =
     jge(R8, MAX_STEPS, unknown),
     add(R8, 1),
     ...COMPONENT.map((slot) => st('dw', R10, slot, 0)),
+    ...mark(buffer, STACK.length, STACK.dentry, 'dentry.d_seq'),
+    and(R1, 1),
+    jne(R1, 0, unknown),
     ...probeFieldAt(STACK.root, 8, STACK.mount, 'mount.mnt.mnt_root'),
     ...probeFieldAt(STACK.parent, 8, STACK.dentry, 'dentry.d_parent'),
     ldx('dw', R1, R10, STACK.dentry),
     jeq(R1, 0, unknown),
     ldx('dw', R2, R10, STACK.root),
     jne(R1, R2, notRoot),
-    ...probeFieldAt(STACK.name, 8, STACK.mount, 'mount.mnt_parent'),
-    ldx('dw', R1, R10, STACK.name),
+    ...mark(buffer, STACK.name, STACK.mount, 'mount.mnt_parent'),
     jeq(R1, 0, unknown),
     ldx('dw', R2, R10, STACK.mount),
     jeq(R1, R2, root),
-    ...probeFieldAt(STACK.dentry, 8, STACK.mount, 'mount.mnt_mountpoint'),
+    ...mark(buffer, STACK.dentry, STACK.mount, 'mount.mnt_mountpoint'),
     ldx('dw', R1, R10, STACK.name),
     stx('dw', R10, STACK.mount, R1),
     ja(loop),
@@ -127,6 +167,9 @@ export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void =
 
     label(root),
     comment('a root: of the file system, or of a file that lies in none (memfd, pipe, socket)'),
+    ...probeFieldAt(STACK.name, 8, STACK.mount, 'mount.mnt_ns'),
+    ldx('dw', R1, R10, STACK.name),
+    jeq(R1, 0, unknown),
     ...probeFieldAt(STACK.name, 8, STACK.dentry, 'dentry.d_name.name'),
     st('dw', R10, STACK.length, 0),
     ...stackAddress(R1, STACK.length),
@@ -143,6 +186,31 @@ export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void =
     st('b', R1, buffer + END - 1, 0x2f),
 
     label(done),
+    comment('is all that the walk went by still so?'),
+    stx('dw', R10, STACK.scratch, R9),
+    ...COMPONENT.map((slot) => st('dw', R10, slot, 0)),
+    st('dw', R10, STACK.dentry, 0),
+    st('dw', R10, STACK.mount, 0),
+    mov(R8, 0),
+    label(check),
+    st('dw', R10, STACK.name, 0),
+    ldx('w', R1, R7, buffer + SCRATCH.count),
+    jge(R8, R1, same),
+    jge(R8, MAX_MARKS, unknown),
+    mov(R9, R8),
+    lsh(R9, 4),
+    add(R9, R7),
+    ...stackAddress(R1, STACK.name),
+    mov(R2, 8),
+    ldx('dw', R3, R9, buffer + SCRATCH.marks),
+    helper('bpf_probe_read_kernel'),
+    ldx('dw', R1, R10, STACK.name),
+    ldx('dw', R2, R9, buffer + SCRATCH.marks + 8),
+    jne(R1, R2, unknown),
+    add(R8, 1),
+    ja(check),
+    label(same),
+    ldx('dw', R9, R10, STACK.scratch),
     mov(R2, END),
     sub(R2, R9),
     jgt(R2, END, unknown),

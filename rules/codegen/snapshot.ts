@@ -37,7 +37,7 @@ import type { MapSpec, ProgramSpec } from '../../engine/object/index.ts';
 import { createEmitter, type Emitter, helper, lookupFirst, probeFieldAt, STACK, stackAddress } from './emitter.ts';
 import { emitIsMemfd } from './gather.ts';
 import { PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
-import { emitPathOf, emitPathWalk } from './path.ts';
+import { emitPathOf, emitPathWalk, WALK_BYTES } from './path.ts';
 
 /** Bytes of an argument vector that a snapshot reads; a longer one is unknown. */
 const ARGV_BYTES = 16_384;
@@ -69,7 +69,7 @@ export const SNAPSHOT = {
 } as const;
 
 const WALK = SNAPSHOT.size;
-const ARGV = WALK + 2 * PATH_BYTES;
+const ARGV = WALK + WALK_BYTES;
 const MAP = 'snapshot';
 
 /** The map that the snapshot's program works in. */

@@ -6,6 +6,7 @@ import { Dentry } from './dentries.ts';
 import { Inode, SuperBlock } from './inodes.ts';
 import { Mount, type Path } from './mounts.ts';
 import { MAY_EXEC, MAY_WRITE, type Permissions } from './permissions.ts';
+import { MNT_NAMESPACE } from './structs.ts';
 
 /** s_magic by type (include/uapi/linux/magic.h). */
 const MAGIC = {
@@ -37,10 +38,13 @@ export class FileSystem {
   readonly #permissions: Permissions;
   readonly #anonymous = new Map<FileSystemType, Mount>();
   #nextMountId = 21;
+  /** The one mount namespace that there is. */
+  readonly #namespace: number;
   #nextDevice = 20;
 
   constructor(memory: Memory, permissions: Permissions) {
     this.#memory = memory;
+    this.#namespace = memory.allocate(MNT_NAMESPACE.size);
     this.#permissions = permissions;
     const disk = this.newSuperBlock('ext4', DISK_DEVICE);
     const mount = this.mount(disk.root, undefined);
@@ -58,7 +62,7 @@ export class FileSystem {
 
   /** Attaches a tree at a path; @param where undefined where it is mounted nowhere */
   mount(root: Dentry, where: Path | undefined, readOnly = false): Mount {
-    return new Mount(this.#memory, this.#nextMountId++, root, where, { readOnly });
+    return new Mount(this.#memory, this.#nextMountId++, root, where, { readOnly, namespace: this.#namespace });
   }
 
   /** A file without a directory (memfd, pipe, socket): its dentry is its own parent, on a mount that is its own parent. */

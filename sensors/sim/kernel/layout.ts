@@ -83,7 +83,11 @@ const STRUCTS = {
   hash_and_len: { hash: 'u32', len: 'u32' },
   'union hash_len': { __anon: 'struct hash_and_len', hash_len: 'u64' },
   qstr: { __anon: 'union hash_len', name: 'unsigned char *' },
+  seqcount: { sequence: 'unsigned int' },
+  seqcount_spinlock: { seqcount: 'struct seqcount' },
   dentry: {
+    d_flags: 'unsigned int',
+    d_seq: 'struct seqcount_spinlock',
     d_parent: 'struct dentry *',
     d_name: 'struct qstr',
     d_inode: 'struct inode *',
@@ -102,10 +106,12 @@ const STRUCTS = {
   },
   super_block: { s_dev: 'u32', s_magic: 'unsigned long', s_root: 'struct dentry *' },
   vfsmount: { mnt_root: 'struct dentry *', mnt_sb: 'struct super_block *', mnt_flags: 'int' },
+  mnt_namespace: { nr_mounts: 'unsigned int' },
   mount: {
     mnt_parent: 'struct mount *',
     mnt_mountpoint: 'struct dentry *',
     mnt: 'struct vfsmount',
+    mnt_ns: 'struct mnt_namespace *',
     mnt_id: 'int',
   },
   linux_binprm: {

@@ -20,7 +20,7 @@ export class Mount extends KernelObject {
     id: number,
     root: Dentry,
     where: Path | undefined,
-    options: { readonly readOnly?: boolean } = {},
+    options: { readonly namespace: number; readonly readOnly?: boolean },
   ) {
     super(memory, MOUNT.size);
     this.superBlock = root.superBlock;
@@ -33,6 +33,7 @@ export class Mount extends KernelObject {
     this.setPointer(MOUNT.mountpoint, this.mountpoint.at);
     this.setPointer(MOUNT.mntRoot, root.at);
     this.setPointer(MOUNT.mntSb, root.superBlock.at);
+    this.setPointer(MOUNT.namespace, options.namespace);
     this.setU32(MOUNT.mntFlags, this.readOnly ? MNT_READONLY : 0);
     root.pin();
     if (where) {
@@ -47,11 +48,14 @@ export class Mount extends KernelObject {
     return this.at + MOUNT.mnt;
   }
 
-  /** Takes it out of the tree. Its structure stays: files that are open on it still point there. */
+  /** Takes it out of the tree (umount_tree of fs/namespace.c). Its structure stays: files that are open on it still point there. */
   detach(): void {
     if (this.parent === this) return;
     this.parent.children.delete(this.mountpoint);
     this.mountpoint.mounts--;
+    this.setPointer(MOUNT.parent, this.at);
+    this.setPointer(MOUNT.mountpoint, this.root.at);
+    this.setPointer(MOUNT.namespace, 0);
   }
 }
 

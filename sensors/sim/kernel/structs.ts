@@ -106,6 +106,7 @@ export const INODE = offsets('inode', {
   fileSize: 'i_size',
 });
 export const SUPER_BLOCK = offsets('super_block', { dev: 's_dev', magic: 's_magic', root: 's_root' });
+export const MNT_NAMESPACE = offsets('mnt_namespace', {});
 export const MOUNT = offsets('mount', {
   parent: 'mnt_parent',
   mountpoint: 'mnt_mountpoint',
@@ -113,6 +114,7 @@ export const MOUNT = offsets('mount', {
   mntRoot: 'mnt.mnt_root',
   mntSb: 'mnt.mnt_sb',
   mntFlags: 'mnt.mnt_flags',
+  namespace: 'mnt_ns',
   id: 'mnt_id',
 });
 export const BINPRM = offsets('linux_binprm', {
