@@ -43,48 +43,50 @@ const asTask = (host: SimHost, task: SimTask): Task => ({
 });
 
 /** The simulated kernel at a feature level. */
-export const simPlace = (level: FeatureLevel): Place => ({
-  name: `sim ${level}`,
-  lacks(need: Need) {
-    if (Object.hasOwn(LACKS, need)) return LACKS[need];
-    if (!need.startsWith('hook:')) return undefined;
-    const hook = need.slice('hook:'.length);
-    return canFire(hook) ? undefined : `the simulated kernel has no hook ${hook}`;
-  },
-  async open(onProgram) {
-    const sim = createSimHost({ level, memory: MEMORY });
-    const { kernel } = sim;
-    sim.fs.mkdir(FOLDER, 0o755);
-    sim.fs.write(PROGRAM, '\x7fELF', 0o755);
-    const spawn = (cgroup: string): SimTask =>
-      sim.spawn({ exepath: PROGRAM, argv: [PROGRAM], env: [], uid: 0, cwd: '/', cgroup });
-    const server = sim.spawn({ exepath: '/usr/sbin/suite-server', uid: 0, cgroup: '/' });
-    const open = 45_001;
-    const { result: listener } = sim.call(server, 'socket', [2, 1, 0]);
-    sim.call(server, 'bind', [listener, { address: '127.0.0.1', port: open }]);
-    sim.call(server, 'listen', [listener, 64]);
-    const host: Host = {
-      kind: 'sim',
-      kernel,
-      folder: FOLDER,
-      program: PROGRAM,
-      scope: SCOPE,
-      task: asTask(sim, spawn(SCOPE)),
-      outsider: async () => asTask(sim, spawn(BESIDE)),
-      ports: { open, closed: 45_002 },
-      createMap: (spec) => kernel.createMap(spec),
-      load(spec, maps = []) {
-        onProgram(spec);
-        return kernel.loadProgram(spec, new Map(maps.map((map) => [map.spec.name, map])));
-      },
-      attach: (program) => kernel.attach(program),
-      sleep: async (milliseconds) => sim.advance(milliseconds * 1_000_000),
-    };
-    return { ...host, close: async () => kernel.close() };
-  },
-});
+export const simPlace = (level: FeatureLevel): Place => {
+  const { hooks } = createSimHost({ level, memory: MEMORY }).kernel.features;
+  return {
+    name: `sim ${level}`,
+    lacks(need: Need) {
+      if (Object.hasOwn(LACKS, need)) return LACKS[need];
+      if (!need.startsWith('hook:')) return undefined;
+      const hook = need.slice('hook:'.length);
+      return canFire(hook, hooks) ? undefined : `the simulated kernel has no hook ${hook}`;
+    },
+    async open(onProgram) {
+      const sim = createSimHost({ level, memory: MEMORY });
+      const { kernel } = sim;
+      sim.fs.mkdir(FOLDER, 0o755);
+      sim.fs.write(PROGRAM, '\x7fELF', 0o755);
+      const spawn = (cgroup: string): SimTask =>
+        sim.spawn({ exepath: PROGRAM, argv: [PROGRAM], env: [], uid: 0, cwd: '/', cgroup });
+      const server = sim.spawn({ exepath: '/usr/sbin/suite-server', uid: 0, cgroup: '/' });
+      const open = 45_001;
+      const { result: listener } = sim.call(server, 'socket', [2, 1, 0]);
+      sim.call(server, 'bind', [listener, { address: '127.0.0.1', port: open }]);
+      sim.call(server, 'listen', [listener, 64]);
+      const host: Host = {
+        kind: 'sim',
+        kernel,
+        folder: FOLDER,
+        program: PROGRAM,
+        scope: SCOPE,
+        task: asTask(sim, spawn(SCOPE)),
+        outsider: async () => asTask(sim, spawn(BESIDE)),
+        ports: { open, closed: 45_002 },
+        createMap: (spec) => kernel.createMap(spec),
+        load(spec, maps = []) {
+          onProgram(spec);
+          return kernel.loadProgram(spec, new Map(maps.map((map) => [map.spec.name, map])));
+        },
+        attach: (program) => kernel.attach(program, { cgroup: SCOPE }),
+        sleep: async (milliseconds) => sim.advance(milliseconds * 1_000_000),
+      };
+      return { ...host, close: async () => kernel.close() };
+    },
+  };
+};
 
-const known = createSimHost({ memory: MEMORY }).kernel.features.hooks;
-
-/** Whether the simulated kernel has a hook, by its section or by the beginning of one. */
-const canFire = (hook: string): boolean => known.some((name) => name === hook || name.startsWith(hook));
+/** Whether the simulated kernel has a hook; in its list a star stands for any system call. */
+const canFire = (hook: string, known: readonly string[]): boolean =>
+  known.some((name) => (name.endsWith('*') ? hook.startsWith(name.slice(0, -1)) : name === hook));
