@@ -1,4 +1,4 @@
-import type { Client, ServiceError } from '@grpc/grpc-js';
+import type { Client, ServiceError, status as Status } from '@grpc/grpc-js';
 import { z } from 'zod';
 import type { ContainerRuntime } from './cgroup.ts';
 import { CRI_DESCRIPTORS, CRI_REPLIES, type CriMethod, type CriReply } from './cri-protocol.ts';
@@ -124,6 +124,34 @@ const readSandbox = async (
 
 const RUNTIMES: Readonly<Record<string, ContainerRuntime>> = { containerd: 'containerd', 'cri-o': 'cri-o' };
 
+/** grpc-js tells what a connection failed of in the middle of a sentence: `... Last error: connect EACCES (<time>). ...` */
+const LAST_ERROR = /Last error: (.*?)(?: \(\d{4}-[^)]*\))?\. Resolution note/;
+
+const unavailable = (details: string): RuntimeError => {
+  const last = LAST_ERROR.exec(details)?.[1] ?? details;
+  if (/protocol error/i.test(last)) return new RuntimeError('garbled', 'it does not speak HTTP/2');
+  return /^Failed to connect$/.test(last)
+    ? new RuntimeError('failed', 'it hangs up')
+    : connectionError(new Error(last));
+};
+
+const problemOf = ({ code, details }: ServiceError, timeout: number, status: typeof Status): RuntimeError => {
+  const words = details === '' ? `gRPC status ${code}` : details;
+  switch (code) {
+    case status.DEADLINE_EXCEEDED:
+      return new RuntimeError('silent', `no answer within ${timeout} ms`);
+    case status.RESOURCE_EXHAUSTED:
+      return new RuntimeError('large', words);
+    case status.INTERNAL:
+    case status.UNIMPLEMENTED:
+      return new RuntimeError('garbled', words);
+    case status.UNAVAILABLE:
+      return unavailable(words);
+    default:
+      return new RuntimeError('failed', words);
+  }
+};
+
 /** Loads gRPC, which nobody needs who has no CRI socket, and makes calls of it. */
 const connect = async (socket: string, { timeout, bytes }: RuntimeLimits): Promise<{ client: Client; ask: Ask }> => {
   const [grpc, loader] = await Promise.all([import('@grpc/grpc-js'), import('@grpc/proto-loader')]);
@@ -135,14 +163,6 @@ const connect = async (socket: string, { timeout, bytes }: RuntimeLimits): Promi
     'grpc.enable_retries': 0,
     'grpc.use_local_subchannel_pool': 1,
   });
-  const problemOf = (error: ServiceError): RuntimeError => {
-    const { DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE } = grpc.status;
-    if (error.code === DEADLINE_EXCEEDED) return new RuntimeError('silent', `no answer within ${timeout} ms`);
-    if (error.code === RESOURCE_EXHAUSTED) return new RuntimeError('large', error.details);
-    if (error.code === INTERNAL) return new RuntimeError('garbled', error.details);
-    if (error.code === UNAVAILABLE) return connectionError(new Error(error.details));
-    return new RuntimeError('failed', error.details);
-  };
   const ask: Ask = (method, request) =>
     new Promise((resolve, reject) => {
       const service = method === 'ImageStatus' ? 'runtime.v1.ImageService' : 'runtime.v1.RuntimeService';
@@ -159,7 +179,7 @@ const connect = async (socket: string, { timeout, bytes }: RuntimeLimits): Promi
         { deadline },
         (error, reply) => {
           if (error?.code === grpc.status.NOT_FOUND) resolve(undefined);
-          else if (error !== null) reject(problemOf(error));
+          else if (error !== null) reject(problemOf(error, timeout, grpc.status));
           else {
             const parsed = CRI_REPLIES[method].safeParse(reply);
             if (parsed.success) resolve(parsed.data as CriReply<typeof method>);

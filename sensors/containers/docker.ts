@@ -67,7 +67,7 @@ const get = (socket: string, path: string, { timeout, bytes }: RuntimeLimits): P
     const timer = setTimeout(() => fail(new RuntimeError('silent', `no answer within ${timeout} ms`)), timeout);
     sent.on('error', (error: NodeJS.ErrnoException) => {
       const garbled = error.code?.startsWith('HPE_') ?? false;
-      fail(garbled ? new RuntimeError('garbled', error.message) : connectionError(error));
+      fail(garbled ? new RuntimeError('garbled', 'it does not speak HTTP') : connectionError(error));
     });
     sent.end();
   });

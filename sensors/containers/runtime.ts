@@ -43,8 +43,10 @@ const BY_ERRNO: Readonly<Record<string, RuntimeProblem>> = {
   ENOTSOCK: 'refused',
 };
 
+const HANGS_UP: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
+
 /** What a failed connection comes to: by the errno that its error or its text has. */
 export const connectionError = (error: Error & { readonly code?: unknown }): RuntimeError => {
   const errno = /\bE[A-Z]{3,}\b/.exec(`${String(error.code ?? '')} ${error.message}`)?.[0] ?? '';
-  return new RuntimeError(BY_ERRNO[errno] ?? 'failed', error.message);
+  return new RuntimeError(BY_ERRNO[errno] ?? 'failed', HANGS_UP.has(errno) ? 'it hangs up' : error.message);
 };

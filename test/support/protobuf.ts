@@ -15,17 +15,17 @@ const LENGTH_DELIMITED = 2n;
 
 /** A message by its fields' numbers (https://protobuf.dev/programming-guides/encoding), written by hand. */
 export const encodeMessage = (fields: readonly (readonly [number: number, value: Encodable])[]): Uint8Array => {
-  const bytes: number[] = [];
+  const parts: Uint8Array[] = [];
   for (const [number, value] of fields) {
     const tag = BigInt(number) << 3n;
-    if (typeof value === 'bigint') bytes.push(...varint(tag), ...varint(value));
-    else if (typeof value === 'boolean') bytes.push(...varint(tag), value ? 1 : 0);
+    if (typeof value === 'bigint') parts.push(Uint8Array.from([...varint(tag), ...varint(value)]));
+    else if (typeof value === 'boolean') parts.push(Uint8Array.from([...varint(tag), value ? 1 : 0]));
     else {
       const content = typeof value === 'string' ? new TextEncoder().encode(value) : value;
-      bytes.push(...varint(tag | LENGTH_DELIMITED), ...varint(BigInt(content.length)), ...content);
+      parts.push(Uint8Array.from([...varint(tag | LENGTH_DELIMITED), ...varint(BigInt(content.length))]), content);
     }
   }
-  return Uint8Array.from(bytes);
+  return new Uint8Array(Buffer.concat(parts));
 };
 
 /** A map from texts to texts: each entry is a message of key (1) and value (2). */
