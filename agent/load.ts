@@ -1,4 +1,4 @@
-import type { MapSpec, ProgramSpec } from '../engine/object/index.ts';
+import { type MapSpec, offeredHook, type ProgramSpec } from '../engine/object/index.ts';
 import { CONFIG, type Compiled, RINGS, type Ring } from '../rules/index.ts';
 import type { Kernel, KernelMap, Link, ProcessTable } from '../sensors/index.ts';
 import { createProcessFill, type ProcessFill } from './process-facts.ts';
@@ -53,11 +53,12 @@ const sized = (spec: MapSpec, rings: LoadOptions['rings']): MapSpec =>
 /** Programs without which no rule knows which process it is about. */
 const isLifecycle = ({ hook }: { readonly hook: string }): boolean => hook.startsWith('tp_btf/sched_process_');
 
-/** The programs that this kernel takes. @throws Error where those that keep facts of processes are not among them */
-const attachable = ({ kernel, compiled, warn }: LoadOptions): readonly ProgramSpec[] => {
+/** The programs that this kernel takes, by its own names of hooks. @throws Error where those that keep facts of processes are not among them */
+const attachable = ({ kernel, compiled, warn }: LoadOptions): readonly ProgramSpec<string>[] => {
   const { hooks, name } = kernel.features;
-  return compiled.object.programs.filter((program) => {
-    if (hooks.includes(program.hook)) return true;
+  return compiled.object.programs.flatMap((program) => {
+    const hook = offeredHook(program.hook, hooks);
+    if (hook !== undefined) return [{ ...program, hook }];
     if (isLifecycle(program))
       throw new Error(`${name} takes no programs at ${program.hook}, which every rule needs; see "shrike doctor"`);
     const events = compiled.plan.hooks.find(({ hook }) => hook === program.hook)?.events ?? [];
@@ -65,7 +66,7 @@ const attachable = ({ kernel, compiled, warn }: LoadOptions): readonly ProgramSp
     warn?.(
       `${name} takes no programs at ${program.hook}: ${[...rules].join(', ')} ${rules.size === 1 ? 'sees' : 'see'} nothing there (see "shrike doctor")`,
     );
-    return false;
+    return [];
   });
 };
 

@@ -16,6 +16,7 @@ export const compile = (rules: readonly Rule[], options: { readonly level: Featu
   const plan = planRules(rules);
   const generated = generate(plan, options.level);
   const diagnostics: Diagnostic[] = [...plan.diagnostics];
+  const said = new Set<string>();
   for (const { hook, predicate } of generated.overBudget) {
     const planned = plan.hooks.find((each) => each.hook === hook);
     const text = planned?.predicates[predicate]?.text ?? '';
@@ -23,6 +24,9 @@ export const compile = (rules: readonly Rule[], options: { readonly level: Featu
       const rule = plan.rules[placement.rule];
       if (rule === undefined || placement.hook !== hook || placement.placed.kind !== 'kernel') continue;
       if (placement.placed.kernel !== planned?.predicates[predicate]?.kernel) continue;
+      const id = `${placement.rule} ${placement.predicate.span.start}`;
+      if (said.has(id)) continue;
+      said.add(id);
       diagnostics.push({
         ...rule.conditionAt(placement.predicate.span),
         severity: rule.action === 'alert' ? 'warning' : 'error',

@@ -220,8 +220,13 @@ const related = (made: Item, relocation: Unplaced<Relocation>): Item =>
   made.kind === 'instruction' ? { ...made, relocation } : made;
 
 /** dst = the member `access` (`task_struct.real_parent`) of the struct at src. */
-export const ldxField = (size: Size, dst: Register, src: Register, access: string): Item =>
-  related(ldx(size, dst, src, 0), { kind: 'field', access, what: 'offset' });
+export const ldxField = (
+  size: Size,
+  dst: Register,
+  src: Register,
+  access: string,
+  what: 'offset' | 'offset_or_0' = 'offset',
+): Item => related(ldx(size, dst, src, 0), { kind: 'field', access, what });
 /** dst += the offset of a member, so that dst becomes its address. */
 export const addField = (dst: Register, access: string): Item =>
   related(add(dst, 0), { kind: 'field', access, what: 'offset' });

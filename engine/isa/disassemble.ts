@@ -43,9 +43,12 @@ function text(instruction: Instruction, next: number, names: DisassemblyNames, r
   if (relocation?.kind === 'map_value') return `r${dst} = map[${relocation.map}][0]+${relocation.offset}`;
   const field =
     relocation?.kind === 'field'
-      ? { offset: relocation.access, exists: `exists(${relocation.access})`, size: `sizeof(${relocation.access})` }[
-          relocation.what
-        ]
+      ? {
+          offset: relocation.access,
+          offset_or_0: relocation.access,
+          exists: `exists(${relocation.access})`,
+          size: `sizeof(${relocation.access})`,
+        }[relocation.what]
       : undefined;
   const mapName = () => names.map?.(imm) ?? `id:${imm}`;
   const show = (name: string): string => {
@@ -62,7 +65,9 @@ function text(instruction: Instruction, next: number, names: DisassemblyNames, r
         return field === undefined ? signed(offset) : `+${field}`;
       case 'imm':
         if (relocation?.kind !== 'field' || row.class === 'st') return `${imm}`;
-        return relocation.what === 'offset' ? `offsetof(${relocation.access})` : `${field}`;
+        return relocation.what === 'offset' || relocation.what === 'offset_or_0'
+          ? `offsetof(${relocation.access})`
+          : `${field}`;
       case 'hex':
         return hex(imm);
       case 'imm64':

@@ -42,6 +42,9 @@ export type CoreKind =
   | 'enumval_value'
   | 'type_matches';
 
+/** What of a member goes into an instruction. */
+export type FieldWhat = 'offset' | 'offset_or_0' | 'exists' | 'size';
+
 /** A place in a program that is filled in at load. `at` is the slot's index. */
 export type Relocation =
   /** A wide instruction that becomes a reference to the map. */
@@ -50,13 +53,14 @@ export type Relocation =
   | { readonly kind: 'map_value'; readonly at: number; readonly map: string; readonly offset: number }
   /**
    * CO-RE: `access` is `struct.member.member...`. The offset in bytes goes into `offset` of a load or store and into `imm` of
-   * anything else; `exists` puts 1 or 0, `size` the member's size in bytes into `imm`.
+   * anything else; `offset_or_0` is 0 where there is no such member, for code that is reached only where there is. `exists` puts 1
+   * or 0, `size` the member's size in bytes into `imm`.
    */
   | {
       readonly kind: 'field';
       readonly at: number;
       readonly access: string;
-      readonly what: 'offset' | 'exists' | 'size';
+      readonly what: FieldWhat;
     }
   /** CO-RE as clang writes it: a type of the object's own BTF and an access string, `0:1:2`, to be found again in the kernel's. */
   | {

@@ -39,11 +39,15 @@ function explain(access: string, problem: AccessProblem): string {
 }
 
 /** What a field relocation comes to, or what stands against it. */
-function fieldValue(btf: Btf, { access, what }: FieldRelocation): number | { problem: string } | { access: BtfAccess } {
+function fieldValue(
+  btf: Btf,
+  { access, what }: FieldRelocation,
+): number | 'missing' | { problem: string } | { access: BtfAccess } {
   const followed = followAccess(btf, access);
   if ('problem' in followed) {
     const { problem } = followed;
     const missing = problem.code === 'no_struct' || problem.code === 'no_member' || problem.code === 'beyond_array';
+    if (missing && what === 'offset_or_0') return 'missing';
     return what === 'exists' && missing ? 0 : { problem: explain(access, problem) };
   }
   if (what === 'exists') return 1;
@@ -76,6 +80,8 @@ export function relocateField(
 ): Instruction | { readonly problem: string } {
   const value = fieldValue(btf, relocation);
   if (typeof value === 'object' && 'problem' in value) return value;
+  if (value === 'missing')
+    return isMemoryAccess(instruction) ? { ...instruction, offset: 0 } : { ...instruction, imm: 0 };
   if (typeof value !== 'number') return patchOffset(instruction, relocation.access, value.access);
   if (isMemoryAccess(instruction))
     return { problem: `"${relocation.what}" of ${relocation.access} goes into imm, but this is a load or store` };

@@ -1,5 +1,6 @@
 import {
   add,
+  addField,
   and,
   arsh,
   comment,
@@ -18,6 +19,7 @@ import {
   R1,
   R2,
   R3,
+  R4,
   R7,
   R8,
   R9,
@@ -28,7 +30,7 @@ import {
 import { AT_FDCWD } from '../language/index.ts';
 import type { KernelPredicate } from '../plan/index.ts';
 import { EXTRA, type HookContext } from './context.ts';
-import { helper, probeFieldAt, STACK } from './emitter.ts';
+import { type Emitter, helper, probeFieldAt, STACK, stackAddress } from './emitter.ts';
 import { currentTask, emitFileFacts, emitFileOfFd, emitSockaddrEnd } from './gather.ts';
 import { END, HEAD, type RecordString, STRING, STRING_STATE } from './layout.ts';
 import { emitPathOf, emitPathWalk } from './path.ts';
@@ -58,6 +60,9 @@ export const NEED = {
   cwd: 128,
 } as const;
 
+/** Where a call's arguments are: the caller's memory; or the kernel's copies, for a request whose call has not been made yet. */
+export type ArgumentSource = 'call' | 'request';
+
 /** Jumps where the event's recipe doesn't have this need. */
 const without = ({ extra }: HookContext, bit: number, otherwise: string) => [
   ldx('w', R1, R7, extra + EXTRA.needs),
@@ -65,12 +70,15 @@ const without = ({ extra }: HookContext, bit: number, otherwise: string) => [
   jeq(R1, 0, otherwise),
 ];
 
-/** Gathers the file, the paths and the address that a call is about, as its recipe asks. `needs` are those of all recipes. r8 = the task. */
-export const emitCallObjects = (context: HookContext, needs: number): void => {
+/**
+ * Gathers the file, the paths and the address that a call is about, as its recipe asks. `needs` are those of all recipes. r8 = the task.
+ * A request's paths are the addresses of its struct filename.
+ */
+export const emitCallObjects = (context: HookContext, needs: number, source: ArgumentSource): void => {
   const { out, layout, extra } = context;
   const { path = 0, path2 = 0 } = layout.strings;
   out.emit(st('dw', R10, STACK.socket, 0));
-  if ((needs & NEED.file) !== 0) emitOpenFile(context, needs);
+  if ((needs & NEED.file) !== 0) emitOpenFile(context, needs, source);
   for (const [bit, slot, from] of [
     [NEED.path, path, EXTRA.path],
     [NEED.path2, path2, EXTRA.path2],
@@ -78,7 +86,7 @@ export const emitCallObjects = (context: HookContext, needs: number): void => {
     if ((needs & bit) === 0) continue;
     const done = out.fresh('path.done');
     out.emit(...without(context, bit, done), ldx('dw', R3, R7, extra + from));
-    emitPassedPath(out, R3, slot);
+    emitNamedPath(out, slot, source);
     out.emit(label(done));
   }
   if ((needs & NEED.cwd) !== 0)
@@ -100,8 +108,8 @@ export const emitCallObjects = (context: HookContext, needs: number): void => {
     if ((needs & bit) === 0) continue;
     const done = out.fresh('address.done');
     out.emit(...without(context, bit, done));
-    if (end === 'remote') emitKeepRemote(context, done);
-    emitReadAddress(context, done);
+    if (end === 'remote') emitKeepRemote(context, done, source);
+    emitReadAddress(context, done, source);
     emitSockaddrEnd(context, end);
     out.emit(label(done));
   }
@@ -109,7 +117,7 @@ export const emitCallObjects = (context: HookContext, needs: number): void => {
 };
 
 /** The file behind the event's descriptor: its facts, and its path where it has one. A failed open has the path as passed. */
-const emitOpenFile = (context: HookContext, needs: number): void => {
+const emitOpenFile = (context: HookContext, needs: number, source: ArgumentSource): void => {
   const { out, layout, extra } = context;
   const { file = 0 } = layout.strings;
   const socketName = context.hook.predicates.some(({ kernel }) => mayNameSocket(kernel)) ? 'file.done' : 'file.socket';
@@ -119,16 +127,17 @@ const emitOpenFile = (context: HookContext, needs: number): void => {
     lsh(R9, 32),
     arsh(R9, 32),
     jsge(R9, 0, 'file.open'),
-    st('b', R7, file + STRING.state, STRING_STATE.absent),
+    st('b', R7, file + STRING.state, source === 'request' ? STRING_STATE.unknown : STRING_STATE.absent),
   );
   if ((needs & NEED.open) !== 0) {
     out.emit(
       ...without(context, NEED.open, 'file.done'),
-      comment('a failed open has the path as passed'),
-      st('b', R7, HEAD.typechar, 'f'.charCodeAt(0)),
+      ...(source === 'request'
+        ? [comment('a file that is not open yet has the path as passed')]
+        : [comment('a failed open has the path as passed'), st('b', R7, HEAD.typechar, 'f'.charCodeAt(0))]),
       ldx('dw', R3, R7, extra + EXTRA.path),
     );
-    emitPassedPath(out, R3, file);
+    emitNamedPath(out, file, source);
   }
   out.emit(ja('file.done'), label('file.open'), st('b', R7, file + STRING.state, STRING_STATE.unknown));
   emitFileOfFd(out);
@@ -149,6 +158,20 @@ const emitOpenFile = (context: HookContext, needs: number): void => {
   emitPathOf(out, 'file.f_path');
   emitPathWalk(out, file, extra + EXTRA.walk);
   out.emit(label('file.done'));
+};
+
+/** Reads the path that a call names by the address in r3, or a request by that of its struct filename. */
+const emitNamedPath = (out: Emitter, slot: number, source: ArgumentSource): void => {
+  if (source === 'request')
+    out.emit(
+      st('dw', R10, STACK.name, 0),
+      addField(R3, 'filename.name'),
+      ...stackAddress(R1, STACK.name),
+      mov(R2, 8),
+      helper('bpf_probe_read_kernel'),
+      ldx('dw', R3, R10, STACK.name),
+    );
+  emitPassedPath(out, R3, slot, source === 'request' ? 'bpf_probe_read_kernel_str' : 'bpf_probe_read_user_str');
 };
 
 /** Resolves the folder that a relative path starts from: a descriptor's, or the working directory. */
@@ -183,9 +206,9 @@ const emitBase = (context: HookContext, slots: readonly RecordString[], base: Re
 
 /**
  * Jumps to `done` where the socket's own remote end is the event's: not where the call failed at once, nor for a datagram, which
- * goes to the address it names.
+ * goes to the address it names, nor for a connect that has not been made yet.
  */
-const emitKeepRemote = (context: HookContext, done: string): void => {
+const emitKeepRemote = (context: HookContext, done: string, source: ArgumentSource): void => {
   const { out, extra } = context;
   const [socket, passed] = [out.fresh('remote.socket'), out.fresh('remote.passed')];
   out.emit(
@@ -199,15 +222,13 @@ const emitKeepRemote = (context: HookContext, done: string): void => {
     jeq(R1, SOCK_STREAM, done),
     ja(passed),
     label(socket),
-    ldx('dw', R1, R7, HEAD.result),
-    jsge(R1, 0, done),
-    jeq(R1, -EINPROGRESS, done),
+    ...(source === 'request' ? [] : [ldx('dw', R1, R7, HEAD.result), jsge(R1, 0, done), jeq(R1, -EINPROGRESS, done)]),
     label(passed),
   );
 };
 
 /** Reads the sockaddr that the call passed, at most 28 bytes; jumps to `done` where there is none. */
-const emitReadAddress = (context: HookContext, done: string): void => {
+const emitReadAddress = (context: HookContext, done: string, source: ArgumentSource): void => {
   const { out, extra } = context;
   const SOCKADDR_IN6 = 28;
   const short = out.fresh('address.short');
@@ -221,9 +242,20 @@ const emitReadAddress = (context: HookContext, done: string): void => {
     mov(R1, R7),
     add(R1, extra + EXTRA.sockaddr),
     ldx('dw', R3, R7, extra + EXTRA.address),
-    helper('bpf_probe_read_user'),
-    jne(R0, 0, done),
   );
+  if (source === 'request') {
+    const [kernel, read] = [out.fresh('address.kernel'), out.fresh('address.read')];
+    out.emit(
+      ldx('w', R4, R7, extra + EXTRA.addressCopied),
+      jne(R4, 0, kernel),
+      helper('bpf_probe_read_user'),
+      ja(read),
+      label(kernel),
+      helper('bpf_probe_read_kernel'),
+      label(read),
+    );
+  } else out.emit(helper('bpf_probe_read_user'));
+  out.emit(jne(R0, 0, done));
 };
 
 const clearAddress = (base: Register, at: number) => [0, 8, 16, 24].map((offset) => st('dw', base, at + offset, 0));

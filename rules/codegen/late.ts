@@ -15,16 +15,19 @@ export const emitLatePredicates = (context: HookContext): void => {
   for (const [index, { of, part, predicates }] of groups.entries()) {
     const before = groups[index - 1];
     const slot = layout.strings[of];
-    const [first] = predicates;
+    const known = predicates.findIndex((each) => each !== undefined);
+    const first = predicates[known];
     if (slot === undefined || first === undefined || (before?.of === of && before.part === part)) continue;
     const same = groups.filter((group) => group.of === of && group.part === part);
     for (const group of same) out.emit(comment(describeGroup(context, group)));
     const reading = { automata: same.map(({ placed }) => placed), states: context.states };
-    emitStringTests(out, reading, slot, part, predicateByte(context, first));
+    emitStringTests(out, reading, slot, part, predicateByte(context, first) - known);
   }
   for (const index of context.refused) out.emit(st('b', R7, predicateByte(context, index), Truth.UNKNOWN));
 };
 
 /** What an automaton decides, in the conditions' words. */
 const describeGroup = (context: HookContext, group: StringGroup): string =>
-  group.predicates.map((index) => context.hook.predicates[index]?.text ?? '').join('; ');
+  group.predicates
+    .flatMap((index) => (index === undefined ? [] : [context.hook.predicates[index]?.text ?? '']))
+    .join('; ');

@@ -121,7 +121,7 @@ export const recordLayout = (
   hook: HookName,
   index: number,
   plan: HookPlan | undefined,
-  groups: readonly { readonly predicates: readonly number[]; readonly width: number }[],
+  groups: readonly { readonly predicates: readonly (number | undefined)[]; readonly width: number }[],
 ): RecordLayout => {
   const rules = [...new Set(plan?.events.flatMap((event) => event.rules.map((rule) => rule.rule)) ?? [])];
   const ruleBytes = align(Math.ceil(rules.length / 8));
@@ -131,7 +131,8 @@ export const recordLayout = (
   const predicateAt = new Array<number>(plan?.predicates.length ?? 0).fill(-1);
   let next = 0;
   for (const group of groups) {
-    for (const [position, predicate] of group.predicates.entries()) predicateAt[predicate] = next + position;
+    for (const [position, predicate] of group.predicates.entries())
+      if (predicate !== undefined) predicateAt[predicate] = next + position;
     next += group.width;
   }
   for (const [predicate, at] of predicateAt.entries()) if (at < 0) predicateAt[predicate] = next++;

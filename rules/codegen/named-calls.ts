@@ -16,19 +16,16 @@ import {
   R9,
   rsh,
 } from '../../engine/isa/index.ts';
+import { X32_BIT } from '../language/index.ts';
 import type { Emitter } from './emitter.ts';
-
-/** Set in the numbers of x32 calls (arch/x86/include/uapi/asm/unistd.h). */
-const X32_BIT = 0x4000_0000;
 
 /** A map of one value: one bit a call number, set where some rule names a call of that number under any ABI. */
 export const NAMED_MAP = 'named';
 
-/** The value of `named`. `calls` are numbers of (ABI, call), each ABI's `count` from a multiple of it on. */
-export const namedCalls = (calls: Iterable<number>, count: number): Uint8Array => {
-  const bits = new Uint8Array(count / 8);
-  for (const call of calls) {
-    const number = call % count;
+/** The value of `named` for `count` numbers, those of x32 calls without the table's mark. */
+export const namedCalls = (numbers: Iterable<number>, count: number): Uint8Array => {
+  const bits = new Uint8Array(Math.ceil(count / 64) * 8);
+  for (const number of numbers) {
     bits[number >> 3] = (bits[number >> 3] ?? 0) | (1 << (number & 7));
   }
   return bits;

@@ -1,27 +1,22 @@
 import { AssembleError, assemble } from '../../engine/isa/index.ts';
 import type { BpfObject, FeatureLevel, HookName, MapSpec, ProgramSpec } from '../../engine/object/index.ts';
-import { Truth } from '../language/index.ts';
-import type { HookPlan, Plan, ProcessFact, StringTest } from '../plan/index.ts';
-import { type AutomatonOptions, automatonLayout, automatonTable, buildAutomata, runAutomaton } from './automaton.ts';
+import { Truth, X32_CALL_COUNT } from '../language/index.ts';
+import type { HookPlan, Plan, ProcessFact } from '../plan/index.ts';
+import { runAutomaton } from './automaton.ts';
 import { emitBeforeEffect } from './before-effect.ts';
 import { CONFIG } from './config.ts';
-import {
-  EXTRA,
-  type HookContext,
-  PROCESS_FACTS,
-  type ProcessGroup,
-  type ProcessLayout,
-  type StringGroup,
-} from './context.ts';
+import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup, type ProcessLayout } from './context.ts';
 import { createEmitter } from './emitter.ts';
 import { emitExec } from './exec.ts';
+import { emitIoUring } from './io-uring.ts';
 import { type RecordLayout, recordLayout } from './layout.ts';
 import { emitExit, emitFork } from './lifecycle.ts';
 import { BUCKET, MAX_BUCKETS } from './limits.ts';
 import { NAMED_MAP, namedCalls } from './named-calls.ts';
 import { LOST, RINGS, type Ring } from './output.ts';
+import { createTables, groupStrings, type Tables } from './string-groups.ts';
 import { AUTOMATA_MAP } from './strings.ts';
-import { CALL_NUMBERS, callTable, emitSysExit } from './sys-exit.ts';
+import { CALL_NUMBERS, CALL_PLACES, callTable, emitSysExit, namedNumbers } from './sys-exit.ts';
 
 /** Programs that every object has: without them there are no facts of processes. */
 const LIFECYCLE: readonly HookName[] = [
@@ -36,6 +31,7 @@ const ORDER: readonly HookName[] = [
   'lsm/bprm_check_security',
   'lsm/socket_connect',
   'tp_btf/sys_exit',
+  'tp_btf/io_uring_submit_req',
 ];
 
 /** Processes that facts are kept for at most. */
@@ -56,35 +52,6 @@ export interface Generated {
 }
 
 const EMPTY = (hook: HookName): HookPlan => ({ hook, predicates: [], events: [] });
-
-/** Collects automaton tables one after the other. */
-const createTables = () => {
-  const tables: Uint8Array[] = [];
-  let size = 0;
-  return {
-    place: (tests: readonly StringTest[], options: AutomatonOptions) => {
-      const { built, refused } = buildAutomata(tests, options);
-      const placed = built.map(({ automaton, tests: its }) => {
-        const at = size;
-        tables.push(automatonTable(automaton));
-        size += (automatonLayout(automaton).size + 7) & ~7;
-        return { placed: { automaton, at }, tests: its };
-      });
-      return { placed, refused };
-    },
-    value: (): Uint8Array => {
-      const value = new Uint8Array(Math.max(8, size));
-      let at = 0;
-      for (const table of tables) {
-        value.set(table, at);
-        at += (table.length + 7) & ~7;
-      }
-      return value;
-    },
-  };
-};
-
-type Tables = ReturnType<typeof createTables>;
 
 const layOutProcesses = (plan: Plan, tables: Tables): ProcessLayout => {
   const groups: ProcessGroup[] = [];
@@ -107,34 +74,14 @@ const layOutProcesses = (plan: Plan, tables: Tables): ProcessLayout => {
   return { groups, byteOf, size: Math.max(8, size) };
 };
 
-const groupStrings = (
-  hook: HookPlan,
-  tables: Tables,
-): { readonly groups: StringGroup[]; readonly refused: Set<number> } => {
-  const groups: StringGroup[] = [];
-  const refused = new Set<number>();
-  for (const of of ['file', 'path', 'path2'] as const) {
-    for (const part of ['whole', 'directory', 'filename'] as const) {
-      const indices = new Map<StringTest, number>();
-      for (const [index, { kernel }] of hook.predicates.entries())
-        if (kernel.place === 'string' && kernel.of === of && kernel.part === part) indices.set(kernel.test, index);
-      const result = tables.place([...indices.keys()], { normalPathsOnly: part === 'whole' });
-      for (const { placed, tests } of result.placed)
-        groups.push({ of, part, placed, predicates: tests.map((test) => indices.get(test) ?? 0) });
-      for (const test of result.refused) refused.add(indices.get(test) ?? 0);
-    }
-  }
-  return { groups, refused };
-};
-
 const emitHook = (context: HookContext): void => {
   const { hook } = context.layout;
   if (hook === 'tp_btf/sys_exit') emitSysExit(context);
   else if (hook === 'tp_btf/sched_process_exec') emitExec(context);
   else if (hook === 'tp_btf/sched_process_fork') emitFork(context);
   else if (hook === 'tp_btf/sched_process_exit') emitExit(context);
-  else if (hook === 'raw_tp/sys_enter' || hook === 'tp_btf/io_uring_submit_req')
-    throw new Error(`no program is generated for ${hook}`);
+  else if (hook === 'tp_btf/io_uring_submit_req') emitIoUring(context);
+  else if (hook === 'raw_tp/sys_enter') throw new Error(`no program is generated for ${hook}`);
   else emitBeforeEffect(context, hook);
 };
 
@@ -155,8 +102,9 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
     const hook = plan.hooks.find((each) => each.hook === name);
     return hook !== undefined || LIFECYCLE.includes(name) ? [hook ?? EMPTY(name)] : [];
   });
+  const grouped = groupStrings(hooks, tables);
   const prepared = hooks.map((hook, index) => {
-    const { groups, refused } = groupStrings(hook, tables);
+    const { groups, refused } = grouped[index] ?? { groups: [], refused: new Set<number>() };
     const widths = groups.map((group) => ({ predicates: group.predicates, width: group.placed.automaton.width }));
     return { hook, groups, refused, layout: recordLayout(hook.hook, index, hook, widths) };
   });
@@ -178,6 +126,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
   });
   const detection = plan.hooks.find((hook) => hook.hook === 'tp_btf/sys_exit');
   const calls = callTable(detection?.events ?? []);
+  const named = namedCalls(namedNumbers(calls), CALL_NUMBERS + X32_CALL_COUNT);
   const one = (name: string, valueSize: number, value?: Uint8Array, type: MapSpec['type'] = 'array'): MapSpec => ({
     name,
     type,
@@ -196,10 +145,10 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
       type: 'array',
       keySize: 4,
       valueSize: 4,
-      maxEntries: 2 * CALL_NUMBERS,
+      maxEntries: CALL_PLACES,
       contents: [...calls].map(([call, recipe]) => [word(call), word(recipe)] as const),
     },
-    one(NAMED_MAP, CALL_NUMBERS / 8, namedCalls(calls.keys(), CALL_NUMBERS)),
+    one(NAMED_MAP, named.length, named),
     { name: 'processes', type: 'hash', keySize: 16, valueSize: processes.size, maxEntries: MAX_PROCESSES },
     {
       name: 'buckets',

@@ -166,8 +166,13 @@ export const emitStringTests = (
   out.emit(label(end));
 };
 
-/** Reads the path at the user address in `address` (r1 to r5) into a string slot, as the caller passed it. */
-export const emitPassedPath = (out: Emitter, address: Register, slot: number): void => {
+/** Reads the path at the address in `address` (r1 to r5), of the caller's memory or of the kernel's copy, into a string slot. */
+export const emitPassedPath = (
+  out: Emitter,
+  address: Register,
+  slot: number,
+  read: 'bpf_probe_read_user_str' | 'bpf_probe_read_kernel_str',
+): void => {
   const [unknown, relative, end] = [out.fresh('passed.unknown'), out.fresh('passed.relative'), out.fresh('passed.end')];
   out.emit(
     comment('a path as the caller passed it'),
@@ -176,7 +181,7 @@ export const emitPassedPath = (out: Emitter, address: Register, slot: number): v
     add(R1, slot + STRING.data),
     mov(R2, PATH_BYTES),
     st('b', R7, slot + STRING.flags, AS_PASSED),
-    helper('bpf_probe_read_user_str'),
+    helper(read),
     jsle(R0, 0, unknown),
     jge(R0, PATH_BYTES, unknown),
     sub(R0, 1),

@@ -6,6 +6,7 @@ import {
   ja,
   jeq,
   jge,
+  jlt,
   jne,
   jsge,
   jsgt,
@@ -28,20 +29,25 @@ import {
   R10,
   st,
   stx,
+  sub,
 } from '../../engine/isa/index.ts';
-import { AT_FDCWD, type EventType, OPEN_FLAGS, Truth } from '../language/index.ts';
-import { assume, type EventPlan, EXEC_EVENTS, literalsOf, OPEN_EVENTS, type PlannedRule } from '../plan/index.ts';
-import { emitCallObjects, NEED } from './call-objects.ts';
+import {
+  AT_FDCWD,
+  callNumber,
+  type EventType,
+  FIRST_X32_CALL,
+  OPEN_FLAGS,
+  X32_BIT,
+  X32_CALL_COUNT,
+} from '../language/index.ts';
+import { type EventPlan, EXEC_EVENTS, OPEN_EVENTS } from '../plan/index.ts';
+import { NEED } from './call-objects.ts';
 import { EXTRA, type HookContext } from './context.ts';
+import { argumentOf, type Classes, classesOf, emitClasses } from './detection.ts';
 import { helper, STACK, stackAddress } from './emitter.ts';
-import { emitVerdicts } from './enforce.ts';
-import { emitFormula } from './formulas.ts';
 import { currentTask, emitClear, emitHead, emitScratch } from './gather.ts';
-import { emitLatePredicates } from './late.ts';
 import { HEAD, IA32_BIT, UNKNOWN_FLAGS } from './layout.ts';
 import { emitNamed } from './named-calls.ts';
-import { emitOutput } from './output.ts';
-import { emitOwnProcess, emitPredicate, isLate } from './predicates.ts';
 import { emitScope } from './scope.ts';
 
 /** System call numbers of one table that are told apart; both ABIs' tables end below it. */
@@ -50,21 +56,12 @@ const TS_COMPAT = 2;
 /** -ERESTARTSYS to -ERESTART_RESTARTBLOCK: the call was interrupted and has no result (include/linux/errno.h). */
 const RESTART = { first: -516, last: -512 } as const;
 
-/** Rules that several event types share. */
-interface RuleClass {
-  readonly key: string;
-  readonly rules: readonly PlannedRule[];
-}
-
 /** How the arguments of some event types are laid out, with the rules that look at them. */
 interface Recipe {
   readonly number: number;
   readonly events: EventType[];
   readonly ruleClass: number;
 }
-
-const argumentOf = (event: EventType, ...kinds: readonly string[]): number =>
-  event.arguments.findIndex((argument) => kinds.includes(argument.kind));
 
 /** What decides the code that reads an event's arguments. */
 const shapeOf = (event: EventType): string =>
@@ -77,71 +74,63 @@ const shapeOf = (event: EventType): string =>
       : '',
   ]);
 
-const classify = (events: readonly EventPlan[]): { readonly classes: RuleClass[]; readonly recipes: Recipe[] } => {
-  const classes: RuleClass[] = [];
+const recipesOf = ({ events }: Classes): readonly Recipe[] => {
   const recipes = new Map<string, Recipe>();
-  const numbers = new Map<PlannedRule, number>();
-  const numberOf = (rule: PlannedRule): number => {
-    if (!numbers.has(rule)) numbers.set(rule, numbers.size);
-    return numbers.get(rule) ?? 0;
-  };
-  for (const plan of events) {
-    const key = plan.rules.map(numberOf).join();
-    let ruleClass = classes.findIndex((candidate) => candidate.key === key);
-    if (ruleClass < 0) ruleClass = classes.push({ key, rules: plan.rules }) - 1;
-    const shape = `${ruleClass} ${shapeOf(plan.event)}`;
+  for (const { event, ruleClass } of events) {
+    const shape = `${ruleClass} ${shapeOf(event)}`;
     const known = recipes.get(shape);
-    if (known === undefined) recipes.set(shape, { number: recipes.size + 1, events: [plan.event], ruleClass });
-    else known.events.push(plan.event);
+    if (known === undefined) recipes.set(shape, { number: recipes.size + 1, events: [event], ruleClass });
+    else known.events.push(event);
   }
-  return { classes, recipes: [...recipes.values()] };
+  return [...recipes.values()];
 };
 
-/** The contents of the `calls` map: the recipe of each (ABI, number), 0 where no rule looks. */
+/** Where the `calls` map has a call: the table of x86-64, that of ia32, and what the x32 table has beyond the former's numbers. */
+const callPlaces = (event: EventType): readonly number[] => {
+  const [native, ia32, x32] = [callNumber(event, 'x86-64'), callNumber(event, 'ia32'), callNumber(event, 'x32')];
+  const own = (x32 ?? 0) - X32_BIT;
+  return [
+    ...(native === undefined ? [] : [native]),
+    ...(ia32 === undefined ? [] : [CALL_NUMBERS + ia32]),
+    ...(own >= FIRST_X32_CALL ? [CALL_NUMBERS + own] : []),
+  ];
+};
+
+/** Entries of the `calls` map. */
+export const CALL_PLACES = 2 * CALL_NUMBERS + X32_CALL_COUNT;
+
+/** The numbers that some rule names in any table, those of x32 calls without the table's mark. */
+export const namedNumbers = (calls: ReadonlyMap<number, number>): readonly number[] =>
+  [...calls.keys()].map((place) => (place < CALL_NUMBERS ? place : place - CALL_NUMBERS));
+
+/** The contents of the `calls` map: the recipe of each call, 0 where no rule looks. */
 export const callTable = (events: readonly EventPlan[]): ReadonlyMap<number, number> => {
   const table = new Map<number, number>();
-  for (const recipe of classify(events).recipes) {
-    for (const event of recipe.events) {
-      if (event.nr >= 0) table.set(event.nr, recipe.number);
-      if (event.nr32 >= 0) table.set(CALL_NUMBERS + event.nr32, recipe.number);
-    }
-  }
+  for (const { events: its, number } of recipesOf(classesOf(events)))
+    for (const event of its) for (const place of callPlaces(event)) table.set(place, number);
   return table;
 };
 
 /** The detection program: every call that some rule names, with its arguments and its result. */
 export const emitSysExit = (context: HookContext): void => {
-  const { out, hook, extra } = context;
-  const { classes, recipes } = classify(hook.events);
-  emitNamed(out, CALL_NUMBERS, 'leave');
+  const { out, hook } = context;
+  const classes = classesOf(hook.events);
+  const recipes = recipesOf(classes);
+  emitNamed(out, CALL_NUMBERS + X32_CALL_COUNT, 'leave');
   out.emit(comment('which call'), mov(R6, R1), ...currentTask);
   emitDispatch(context);
   out.emit(comment('what the rules on this call need'));
   for (const recipe of recipes) out.emit(jeq(R9, recipe.number, `recipe.${recipe.number}`));
   out.emit(label('exit'), mov(R0, 0), exit());
   const needs = recipes.reduce((all, recipe) => all | emitRecipe(context, recipe), 0);
-  for (const [number, ruleClass] of classes.entries()) emitCandidates(context, number, ruleClass);
-  out.emit(label('late'));
-  emitCallObjects(context, needs);
-  emitLatePredicates(context);
-  out.emit(ldx('w', R9, R7, extra + EXTRA.recipe));
-  for (const [number] of classes.entries()) out.emit(jeq(R9, number, `final.${number}`));
-  out.emit(ja('exit'));
-  for (const [number, ruleClass] of classes.entries()) {
-    out.emit(label(`final.${number}`));
-    emitVerdicts(context, ruleClass.rules, 'exit');
-    out.emit(ja('output'));
-  }
-  out.emit(label('output'));
-  emitOutput(context, 'event');
-  out.emit(ja('exit'));
+  emitClasses(context, classes.classes, needs, 'call');
 };
 
 /** r9 = the recipe of the call, r7 = the record with its head and arguments; leaves the program for calls that no rule names. */
 const emitDispatch = (context: HookContext): void => {
   const { out } = context;
   out.emit(
-    jge(R9, CALL_NUMBERS, 'leave'),
+    jge(R9, CALL_NUMBERS, 'far'),
     ldxField('w', R1, R8, 'task_struct.thread_info.status'),
     and(R1, TS_COMPAT),
     jeq(R1, 0, 'native'),
@@ -164,6 +153,16 @@ const emitDispatch = (context: HookContext): void => {
     label('leave'),
     mov(R0, 0),
     exit(),
+    comment('calls of the x32 table: its own numbers follow those that it shares, as the ia32 table does'),
+    label('far'),
+    ldxField('w', R1, R8, 'task_struct.thread_info.status'),
+    and(R1, TS_COMPAT),
+    jne(R1, 0, 'leave'),
+    sub(R9, X32_BIT),
+    jlt(R9, CALL_NUMBERS, 'native'),
+    jge(R9, CALL_NUMBERS + X32_CALL_COUNT, 'leave'),
+    add(R9, CALL_NUMBERS),
+    ja('native'),
     label('finished'),
   );
   emitScratch(out);
@@ -266,30 +265,4 @@ const emitRecipe = (context: HookContext, recipe: Recipe): number => {
   }
   out.emit(st('w', R7, extra + EXTRA.needs, needs), ja(`class.${recipe.ruleClass}`));
   return needs;
-};
-
-/** Evaluates what is cheap, and goes on only where some rule may still match. */
-const emitCandidates = (context: HookContext, number: number, { rules }: RuleClass): void => {
-  const { out, hook } = context;
-  out.emit(label(`class.${number}`));
-  const used = new Set<number>();
-  for (const rule of rules) {
-    literalsOf(rule.possible, used);
-    if (rule.certain !== undefined) literalsOf(rule.certain, used);
-  }
-  const early = [...used].filter((index) => !isLate(hook.predicates[index]!.kernel));
-  emitOwnProcess(context, early);
-  for (const index of early) emitPredicate(context, index);
-  out.emit(comment('can any rule still match?'));
-  for (const rule of rules) {
-    const formula = assume(rule.possible, 'possible', (index) =>
-      isLate(hook.predicates[index]!.kernel) ? Truth.UNKNOWN : undefined,
-    );
-    if (formula.kind === 'constant' && formula.value) {
-      out.emit(ja('late'));
-      return;
-    }
-    emitFormula(context, formula, 'possible', 'late');
-  }
-  out.emit(ja('exit'));
 };

@@ -84,6 +84,9 @@ const X32_CALLS = `
   .trim()
   .split(/\s+/);
 
+/** How many calls those are. */
+export const X32_CALL_COUNT = X32_CALLS.length;
+
 const X32_NUMBERS = new Map(X32_CALLS.map((name, index) => [name, FIRST_X32_CALL + index]));
 
 const BY_NUMBER = new Map([...EVENT_TYPES.values()].filter((event) => event.nr >= 0).map((event) => [event.nr, event]));

@@ -62,6 +62,7 @@ export const FIELDS = [
   field('evt.is_open_read', 'boolean', 'event', 'kernel', 'open', 'Whether the file was opened for reading.'),
   field('evt.is_open_write', 'boolean', 'event', 'kernel', 'open', 'Whether the file was opened for writing.'),
   field('evt.is_open_create', 'boolean', 'event', 'kernel', 'open', 'Whether the open asked for the file to be created (O_CREAT).'),
+  field('evt.io_uring', 'boolean', 'event', 'kernel', 'all', 'Whether the call is a request of io_uring, seen when it is submitted: its result is unknown then.'),
   field('evt.arg', 'string', 'event', 'kernel', 'syscall', 'An argument of the call by name, as text: numbers in decimal, flags and requests by name.', { argument: 'name' }),
   field('fd.num', 'number', 'event', 'kernel', 'fd', 'The file descriptor; the result where the call makes one, -1 where it failed.'),
   field('fd.name', 'string', 'fd', 'kernel', 'fd', "The file's path, or a socket's `client:port->server:port`."),

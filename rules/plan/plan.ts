@@ -1,11 +1,12 @@
 import type { HookName } from '../../engine/object/index.ts';
 import type { Diagnostic } from '../diagnostic.ts';
-import { EVENT_TYPES, type EventType, type Predicate, Truth } from '../language/index.ts';
+import { EVENT_TYPES, type EventType, type Predicate, requestTypeOf, Truth } from '../language/index.ts';
 import type { Rule } from '../rule.ts';
 import { type Formula, predicatesOf, toFormula } from './formula.ts';
 import {
   EXEC_EVENTS,
   FAMILIES,
+  IO_URING_HOOK,
   type KernelPredicate,
   OPEN_EVENTS,
   type Placed,
@@ -86,8 +87,8 @@ const jsonOf = (value: unknown): string =>
 
 const testKeys = new WeakMap<object, string>();
 
-/** What a test says, as a text; long lists are put into words once. */
-const testKey = (test: object): string => {
+/** What a test says, as a text: tests of the same key decide the same. Long lists are put into words once. */
+export const testKey = (test: object): string => {
   const known = testKeys.get(test);
   if (known !== undefined) return known;
   const key = jsonOf(test);
@@ -137,7 +138,8 @@ export const predicateText = (predicate: Predicate): string => {
 const hooksFor = (rule: Rule, event: EventType): readonly HookName[] => {
   if (rule.action === 'alert') {
     if (event.type === 'procexit') return ['tp_btf/sched_process_exit'];
-    return EXEC_EVENTS.includes(event.type) ? ['tp_btf/sched_process_exec', 'tp_btf/sys_exit'] : ['tp_btf/sys_exit'];
+    if (EXEC_EVENTS.includes(event.type)) return ['tp_btf/sched_process_exec', 'tp_btf/sys_exit'];
+    return requestTypeOf(event.type) === undefined ? ['tp_btf/sys_exit'] : ['tp_btf/sys_exit', IO_URING_HOOK];
   }
   if (EXEC_EVENTS.includes(event.type))
     return [rule.action === 'kill' ? 'tp_btf/sched_process_exec' : 'lsm/bprm_check_security'];

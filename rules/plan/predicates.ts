@@ -9,6 +9,7 @@ import {
   fieldOf,
   type Predicate,
   PTRACE_REQUESTS,
+  requestTypeOf,
   SIGNAL_NAMES,
   Truth,
 } from '../language/index.ts';
@@ -79,6 +80,9 @@ export const FAMILIES: Partial<Record<HookName, readonly string[]>> = {
 
 /** Hooks at which the call has no result yet. */
 export const beforeEffect = (hook: HookName): boolean => hook.startsWith('lsm/');
+
+/** Where requests of io_uring are seen, when they are submitted. */
+export const IO_URING_HOOK: HookName = 'tp_btf/io_uring_submit_req';
 
 /** Open-family event types. */
 export const OPEN_EVENTS: readonly string[] = ['open', 'openat', 'openat2', 'creat'];
@@ -331,6 +335,10 @@ const PLANNERS = {
     hook === 'lsm/file_open'
       ? user('O_CREAT is gone from the flags at lsm/file_open')
       : openAccess(predicate, [1n], 'create'),
+  'evt.io_uring': (predicate, { hook }) => {
+    const value = hook === IO_URING_HOOK;
+    return constant(evaluatePredicate(predicate, { state: 'present', value, trust: 'resolved' }));
+  },
   'evt.arg': (predicate, { event }) => argument(predicate, event),
   'fd.num': (predicate) => number({ slot: 'fd' }, numberTest(predicate)),
   'fd.name': (predicate, { event }) =>
@@ -441,6 +449,7 @@ export const placePredicate = (predicate: Predicate, site: Site): Placed => {
   if (planner === undefined) return user(`${name} is only known to user space`);
   const placed = planner(predicate, site);
   if (hook === 'tp_btf/sched_process_exec' && placed.kind === 'kernel') return atExec(placed, event);
+  if (hook === IO_URING_HOOK) return atSubmission(placed, predicate, event);
   if (!beforeEffect(hook)) return placed;
   if (fieldOf(name)?.result || name === 'fd.num')
     return name === 'fd.num' && hook !== 'lsm/file_open'
@@ -466,6 +475,19 @@ const atExec = (placed: Placed & { kind: 'kernel' }, event: EventType): Placed =
     return user(`the arguments of ${event.type} are gone once it succeeded`);
   if (kernel.place === 'string')
     return user('the path as passed is gone once the exec succeeded; proc.exepath is known');
+  return placed;
+};
+
+/** A request has no result when it is submitted, and not all of its call's arguments. */
+const atSubmission = (placed: Placed, { field: { name, argument: of } }: Predicate, event: EventType): Placed => {
+  if (placed.kind !== 'kernel') return placed;
+  if (fieldOf(name)?.result) return user('a request of io_uring has no result when it is submitted');
+  if (name === 'fd.num') return user('the descriptor of a request of io_uring may be an index into its own table');
+  const { kernel } = placed;
+  if (kernel.place === 'number' && kernel.of.slot === 'argument') {
+    const member = requestTypeOf(event.type)?.members[kernel.of.index];
+    if (member?.kind !== 'member') return user(`a request of io_uring doesn't keep evt.arg[${of ?? ''}]`);
+  }
   return placed;
 };
 

@@ -6,7 +6,9 @@ import {
   type FieldRef,
   type FieldSource,
   type FieldValue,
+  IO_URING_HOOK,
   OPEN_EVENTS,
+  requestTypeOf,
   type Trust,
   typeName,
   UNKNOWN_FLAGS,
@@ -57,10 +59,15 @@ const fileTrust = (record: EventRecord): Trust =>
 const fdValue = (record: EventRecord): FieldValue => {
   const { event } = record;
   if (beforeEffect(record.hook) || event === undefined) return UNKNOWN;
+  if (isRequest(record) && (event.fd === 'result' || record.fd < 0)) return UNKNOWN;
   return event.fd === undefined && !OPEN_EVENTS.includes(event.type) ? ABSENT : present(BigInt(record.fd));
 };
 
-const hasResult = (record: EventRecord): boolean => record.kind === 'event' && !beforeEffect(record.hook);
+/** A request of io_uring, whose call has not been made yet. */
+const isRequest = (record: EventRecord): boolean => record.hook === IO_URING_HOOK;
+
+const hasResult = (record: EventRecord): boolean =>
+  record.kind === 'event' && !beforeEffect(record.hook) && !isRequest(record);
 
 const resultValue = (record: EventRecord, value: (result: bigint) => Present): FieldValue => {
   if (record.kind === 'exec') return present(value(0n));
@@ -85,6 +92,13 @@ const openValue = (record: EventRecord, value: (flags: number) => boolean): Fiel
   return present(value(record.flags));
 };
 
+/** Whether a request keeps an argument of its call; a descriptor can be an index into the ring's own table. */
+const keeps = (record: EventRecord, index: number): boolean => {
+  if (record.event === undefined) return false;
+  const member = requestTypeOf(record.event.type)?.members[index];
+  return member !== undefined && (member.kind !== 'fd' || record.fd >= 0);
+};
+
 /** The paths an argument's text is in, where it is one. */
 const argumentValue = (record: EventRecord, name: string | undefined): FieldValue => {
   const index = record.event?.arguments.findIndex((argument) => argument.name === name) ?? -1;
@@ -96,6 +110,7 @@ const argumentValue = (record: EventRecord, name: string | undefined): FieldValu
     const second = record.event?.arguments.some((argument) => argument.kind === 'source') ?? false;
     return pathValue(record, second ? 'path2' : 'path', 'as passed');
   }
+  if (isRequest(record) && !keeps(record, index)) return UNKNOWN;
   if (kind === 'sockaddr') return presentOr(tupleText(record), socketTrust(record));
   return presentOr(argumentText(record, index));
 };
@@ -186,6 +201,7 @@ const READERS: Readonly<Record<Exclude<FieldName, ContainerField>, Reader>> = {
   'evt.is_open_write': (record) => openValue(record, (flags) => (flags & 3) === 1 || (flags & 3) === 2),
   'evt.is_open_create': (record) =>
     beforeEffect(record.hook) ? UNKNOWN : openValue(record, (flags) => (flags & 0o100) !== 0),
+  'evt.io_uring': (record) => present(isRequest(record)),
   'evt.arg': (record, _context, field) => argumentValue(record, field.argument),
   'fd.num': fdValue,
   'fd.name': (record) =>

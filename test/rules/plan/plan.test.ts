@@ -10,6 +10,7 @@ import {
   placePredicate,
   planRules,
   type Rule,
+  requestTypeOf,
   Truth,
 } from '../../../rules/index.ts';
 import { conditionOf, ruleOf } from '../../support/rules.ts';
@@ -164,7 +165,11 @@ describe('a plan', () => {
       return hooks.flatMap(({ hook, events }) => events.map(({ event }) => `${hook} ${event.type}`));
     };
     const calls = [...EVENT_TYPES.values()].filter(({ nr }) => nr >= 0);
-    expect(types('user.uid = 0').length).toBe(calls.length + 1);
+    const requests = calls.filter(({ type }) => requestTypeOf(type) !== undefined);
+    expect(types('user.uid = 0').length).toBe(calls.length + requests.length + 1);
+    expect(types('evt.type = unlinkat')).toEqual([`${EXIT} unlinkat`, 'tp_btf/io_uring_submit_req unlinkat']);
+    expect(types('evt.type = unlinkat and evt.io_uring = true')).toEqual(['tp_btf/io_uring_submit_req unlinkat']);
+    expect(types('evt.type = unlinkat and not evt.io_uring = true')).toEqual([`${EXIT} unlinkat`]);
     expect(types('user.uid = 0', ['open'])).toEqual([`${EXIT} open`]);
     expect(types('evt.type = procexit')).toEqual(['tp_btf/sched_process_exit procexit']);
     expect(types('evt.type in (execve, execveat)')).toEqual([`${EXEC} execve`, `${EXIT} execve`, `${EXIT} execveat`]);
