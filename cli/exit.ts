@@ -12,8 +12,9 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** Ends the command with a sentence on stderr and an exit code. */
 export class CliError extends Error {
-  readonly exitCode: ExitCode;
-  constructor(message: string, exitCode: ExitCode) {
+  readonly exitCode: number;
+  /** @param exitCode one of `EXIT`, or the exit code of shells for a command that can't be started */
+  constructor(message: string, exitCode: number) {
     super(message);
     this.name = 'CliError';
     this.exitCode = exitCode;

@@ -7,6 +7,7 @@ import { version } from './package.ts';
 import { addRun } from './run.ts';
 import { addScenarios } from './scenarios.ts';
 import { addTest } from './test.ts';
+import { addWatch } from './watch.ts';
 
 const HELP = `
 Results go to stdout, with --json as one JSON object a line; the agent's log and messages go to stderr. Colours only on a terminal,
@@ -17,6 +18,7 @@ Exit codes: 0 fine, 1 findings (errors in policies, failed tests), 2 wrong usage
 Examples:
   shrike run                                        a simulated intrusion under the shipped policies
   shrike run --sensor replay --input app.strace     a recording made with "strace -f -ttt -yy -o app.strace app"
+  shrike watch -- npm install                       what a command does, in the running kernel
   shrike check policies/library                     what is wrong with policies, and where predicates are decided
   shrike explain credential-files                   a policy's hooks, split, trust and eBPF
   shrike test policies/library                      the tests that policies carry in their own files
@@ -30,12 +32,14 @@ export const createProgram = (): Command => {
     .version(version(), '-V, --version', "print Shrike's version")
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help of a command')
+    .enablePositionalOptions()
     .showSuggestionAfterError()
     .exitOverride()
     .configureHelp({ helpWidth: 120 })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'shrike: ')) })
     .addHelpText('after', HELP);
   addRun(program);
+  addWatch(program);
   addCheck(program);
   addExplain(program);
   addTest(program);

@@ -114,10 +114,10 @@ const heldBackText = ({ heldBack }: AgentSummary): string => {
   return `${count(records, 'match', 'matches')} of ${[...rules].join(', ')}, by --rate-limit`;
 };
 
-/** A run's end in a few lines, for people. */
+/** A run's end in a few lines, for people. @param refrained undefined where nothing could be enforced */
 export const summaryLines = (
   { summary, auditFolder, nats }: SessionResult,
-  refrained: Refrained,
+  refrained: Refrained | undefined,
   enforce: boolean,
   paint: Paint,
 ): readonly string[] => {
@@ -128,7 +128,7 @@ export const summaryLines = (
     row('events', `${seenText(summary)}, ${lostText(summary)}`),
     row('alerts', `${summary.alerts}${priorities}${rules}`),
     ...(summary.heldBack.length === 0 ? [] : [row('held back', heldBackText(summary))]),
-    row('enforcement', enforcementText(summary, refrained, enforce)),
+    ...(refrained === undefined ? [] : [row('enforcement', enforcementText(summary, refrained, enforce))]),
     ...(nats === undefined ? [] : [row('published', publishedText(nats))]),
     row('audit log', auditFolder),
   ];
