@@ -135,13 +135,14 @@ const unavailable = (details: string): RuntimeError => {
     : connectionError(new Error(last));
 };
 
-const problemOf = ({ code, details }: ServiceError, timeout: number, status: typeof Status): RuntimeError => {
-  const words = details === '' ? `gRPC status ${code}` : details;
+const problemOf = ({ code, details }: Partial<ServiceError>, timeout: number, status: typeof Status): RuntimeError => {
+  const words = details || `gRPC status ${code ?? 'missing'}`;
   switch (code) {
     case status.DEADLINE_EXCEEDED:
       return new RuntimeError('silent', `no answer within ${timeout} ms`);
     case status.RESOURCE_EXHAUSTED:
       return new RuntimeError('large', words);
+    case undefined:
     case status.INTERNAL:
     case status.UNIMPLEMENTED:
       return new RuntimeError('garbled', words);

@@ -145,7 +145,7 @@ describe('a server that misbehaves leaves facts unknown, is warned of once, and 
       `${CRI}Response message parsing error: index out of range: 3 + 1 > 3`,
     ],
     ['sends frames that are none', '0', new Uint8Array([0, 0, 0, 0, 200, 1]), `${CRI}No message received`],
-    ['sends compressed frames', '0', new Uint8Array([1, 0, 0, 0, 1, 0]), 'gRPC status 14'],
+    ['sends compressed frames', '0', new Uint8Array([1, 0, 0, 0, 1, 0]), `${CRI}gRPC status missing`],
     ['refuses', '7', new Uint8Array(), 'unknown service'],
   ])('speaks gRPC and %s', async (_, status, body, reason) => {
     const path = join(temporaryFolder(), 'grpc.sock');
