@@ -8,12 +8,14 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ENOMEM: 'the kernel has no memory for it; lower maxEntries, or raise the memory limit of the cgroup',
   EMFILE: 'this process has too many open files; close maps and programs, or raise `ulimit -n`',
   ENOSPC: 'there is no room left for it',
+  ENOENT: 'there is none of that name or number',
   EBADF: 'a file descriptor that it refers to is closed',
   'BPF_PROG_LOAD E2BIG': 'the program is too large or too complex: at most 1,000,000 instructions are explored',
   'BPF_PROG_LOAD EINVAL':
     'the program breaks a rule, or its type, attach point or an instruction is unknown to this kernel',
   'BPF_MAP_CREATE EINVAL': 'the map type, its sizes or its flags are not what this kernel takes',
   'BPF_BTF_LOAD EINVAL': 'the BTF is broken',
+  'BPF_RAW_TRACEPOINT_OPEN ENOENT': 'this kernel has no such tracepoint or function',
   'BPF_PROG_TEST_RUN EINVAL': 'the sizes of data or context are not what programs of this type take',
   'BPF_PROG_TEST_RUN ENOTSUPP': 'programs of this type have no test run',
 };

@@ -143,7 +143,7 @@ function simulate(random: Random, start: number): { sent: Sent[]; received: Sent
   const rings = [fakeRing(RING_BYTES, start), fakeRing(RING_BYTES, start)];
   const { merger, reader } = merging(rings);
   const [sent, received]: [Sent[], Sent[]] = [[], []];
-  const running: { record: Sent; ring: FakeRing; reserve: number; commit: number; at?: number }[] = [];
+  const running: { record: Sent; ring: FakeRing; reserve: number; commit: number; at?: number | undefined }[] = [];
   const receive = (record: Uint8Array): void => {
     const view = new DataView(record.buffer, record.byteOffset, record.length);
     const id = Number(view.getBigUint64(0, true));
