@@ -28,6 +28,8 @@ export interface ExecRequest {
   readonly path: Path;
   /** bprm->filename: the path as passed, `/dev/fd/N` where execveat got a descriptor. */
   readonly filename: string;
+  /** comm is the executed file's name instead of bprm->filename's last component (bprm->comm_from_dentry, from 6.14 on). */
+  readonly commFromFile?: boolean;
   readonly argv: readonly string[];
   readonly env: readonly string[];
 }
@@ -228,7 +230,10 @@ const replaceProgram = (
   }
   task.files.closeForExec();
   task.cred = cred;
-  task.comm = request.filename.slice(request.filename.lastIndexOf('/') + 1);
+  task.comm =
+    request.commFromFile === true
+      ? file.path.dentry.name
+      : request.filename.slice(request.filename.lastIndexOf('/') + 1);
   task.exepath = pathText(file.path);
   task.argv = request.argv;
   task.flags &= ~PF_FORKNOEXEC;

@@ -49,10 +49,11 @@ const replaceTask = (call: SystemCall, before: Task): void => {
   if (call.machine.tasks.get(before.pid) === before) call.processes.reap(before);
 };
 
-const exec = (call: SystemCall, path: Path, filename: string, argvIndex: number): number => {
+const exec = (call: SystemCall, path: Path, filename: string, argvIndex: number, commFromFile = false): number => {
   const result = execute(call.machine, call.processes, call.task, {
     path,
     filename,
+    commFromFile,
     argv: call.texts(argvIndex),
     env: call.texts(argvIndex + 1),
   });
@@ -68,7 +69,7 @@ const execveat: CallHandler = (call) => {
   if (text === '') {
     if ((flags & AT_EMPTY_PATH) === 0) return -ENOENT;
     const path = fd === AT_FDCWD ? call.task.fs.cwd : call.anyFile(0).path;
-    return exec(call, path, `/dev/fd/${fd}`, 2);
+    return exec(call, path, `/dev/fd/${fd}`, 2, call.machine.commFromFile);
   }
   const path = call.find(1, 0, (flags & AT_SYMLINK_NOFOLLOW) === 0);
   if (path.dentry.inode.isLink) return -ELOOP;

@@ -1,3 +1,4 @@
+import { release } from 'node:os';
 import { runAgent } from '../../../agent/index.ts';
 import { createMemoryLog } from '../../../agent/memory-log.ts';
 import type { Alert } from '../../../alerts/index.ts';
@@ -9,6 +10,10 @@ import { WORLD_PROGRAMS } from './world.ts';
 
 /** The cgroup that is observed in the simulation. */
 const SCOPE = '/behaviours';
+
+/** From 6.14 on the kernel names a process after its file where execveat got a descriptor alone (bprm->comm_from_dentry). */
+const [major = 0, minor = 0] = release().split('.').map(Number);
+const commFromFile = major > 6 || (major === 6 && minor >= 14);
 
 /** Places of the scenario's steps in the behaviour's file, which lacks the program's start. */
 const placesOf = ({ places }: Behaviour): SourcePlaces => {
@@ -58,7 +63,7 @@ export const simulate = async (
   policies: readonly Policy[],
   compiled: Compiled,
 ): Promise<Simulated> => {
-  const sensor = createSimSensor({ scenario: scenarioOf(behaviour), scope: SCOPE });
+  const sensor = createSimSensor({ scenario: scenarioOf(behaviour), scope: SCOPE, commFromFile });
   const { fs } = sensor.host;
   for (const folder of behaviour.folders) fs.mkdir(folder);
   for (const [path, target] of Object.entries(behaviour.links)) fs.symlink(target, path);

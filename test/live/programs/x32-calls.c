@@ -1,0 +1,13 @@
+// Tries calls of the x32 table; returns 0 where the kernel has none of it.
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#define X32 0x40000000L
+
+int main(void)
+{
+	if (syscall(X32 | 2, "/etc/shadow", O_RDONLY) != -1 || errno != ENOSYS)
+		return 1;
+	return syscall(X32 | 257, AT_FDCWD, "/etc/shadow", O_RDONLY) != -1 || errno != ENOSYS ? 2 : 0;
+}
