@@ -11,7 +11,9 @@ const LINE_BYTES = 16;
 const FIRST_LOG_BYTES = 1 << 20;
 /** The kernel's limit is a quarter of 4 GiB; a log of this size says enough. */
 const LAST_LOG_BYTES = 1 << 26;
-const [EAGAIN, ENOSPC] = [11, 28];
+const [E2BIG, EAGAIN, ENOSPC] = [7, 11, 28];
+/** What the verifier counts is at the end of its log. */
+const END_CHARACTERS = 512;
 /** The verifier gives up where a signal waits; libbpf tries as often. */
 const TRIES = 5;
 /** BPF_LOG_LEVEL1, BPF_LOG_LEVEL2, BPF_LOG_STATS of include/linux/bpf_verifier.h. */
@@ -42,7 +44,7 @@ export interface LinuxProgramSpec {
   };
   /** File descriptors of module BTFs and maps that instructions refer to by index. */
   readonly fds?: readonly number[];
-  /** What to log of a program that loads; one that is refused is loaded again for the log of its states, except with `none`. */
+  /** What to log of a program that loads; one that is refused is loaded again for the log of its states (too large a one for its end alone), except with `none`. */
   readonly log?: keyof typeof LOG_LEVELS;
 }
 
@@ -70,7 +72,11 @@ export interface LinuxProgram {
 const uint32s = (values: readonly number[]): Uint8Array => new Uint8Array(Uint32Array.from(values).buffer);
 
 /** Loads a program; returns its file descriptor or a negative errno, and the log. */
-function load(spec: LinuxProgramSpec, level: number): { readonly result: number; readonly log: string } {
+function load(
+  spec: LinuxProgramSpec,
+  level: number,
+  endSuffices = false,
+): { readonly result: number; readonly log: string } {
   const attr = createAttribute(LOAD_BYTES);
   const code = encode(spec.instructions);
   const license = Buffer.from(`${spec.license ?? 'GPL'}\0`);
@@ -100,7 +106,7 @@ function load(spec: LinuxProgramSpec, level: number): { readonly result: number;
   if (fds.length > 0) attr.u64(120, addressOf(fds));
   return level === 0
     ? { result: bpfAgain(attr.bytes), log: '' }
-    : loadWithLog(attr, level, [code, license, functions, fds, spec.btf?.lines]);
+    : loadWithLog(attr, level, endSuffices, [code, license, functions, fds, spec.btf?.lines]);
 }
 
 function bpfAgain(attr: Uint8Array): number {
@@ -109,10 +115,11 @@ function bpfAgain(attr: Uint8Array): number {
   return result;
 }
 
-/** Takes a larger log as long as there is no room in it. `referenced` are the buffers that the attribute points to. */
+/** Takes a larger log as long as there is no room in it; from 6.4 on the kernel keeps the end, where it may suffice. `referenced` are the buffers that the attribute points to. */
 function loadWithLog(
   attr: ReturnType<typeof createAttribute>,
   level: number,
+  endSuffices: boolean,
   referenced: readonly unknown[],
 ): { readonly result: number; readonly log: string } {
   for (let size = FIRST_LOG_BYTES; ; size *= 8) {
@@ -121,8 +128,10 @@ function loadWithLog(
     attr.u32(28, size);
     attr.u64(32, addressOf(log));
     const result = bpfAgain(attr.bytes);
-    if (result === -ENOSPC && size < LAST_LOG_BYTES && referenced.length > 0) continue;
-    return { result, log: log.toString('latin1', 0, log.indexOf(0)) };
+    const text = log.toString('latin1', 0, log.indexOf(0));
+    const hasEnd = endSuffices && /^processed \d+ insns/m.test(text.slice(-END_CHARACTERS));
+    if (result === -ENOSPC && !hasEnd && size < LAST_LOG_BYTES && referenced.length > 0) continue;
+    return { result, log: text };
   }
 }
 
@@ -130,7 +139,8 @@ function loadWithLog(
 export function loadLinuxProgram(spec: LinuxProgramSpec): LinuxProgram {
   const { result, log } = load(spec, LOG_LEVELS[spec.log ?? 'none']);
   if (result < 0) {
-    const whole = spec.log === undefined ? load(spec, LOG_LEVELS.states) : { result, log };
+    const level = result === -E2BIG ? LOG_LEVELS.statistics : LOG_LEVELS.states;
+    const whole = spec.log === undefined ? load(spec, level, true) : { result, log };
     if (whole.result >= 0) closeFd(whole.result);
     throw new BpfError('BPF_PROG_LOAD', -result, `program "${spec.name}" (${spec.programType})`, whole.log);
   }
