@@ -195,7 +195,6 @@ export const runAgent = async (
   const isTime = createRhythm(sensor);
   const pump = (): void => {
     stream.consume(events.handle);
-    events.guarded(waiting.rethrow);
     if (isTime(lastTime)) check();
   };
   const stopListening = containers.onChange(waiting.check);
@@ -210,7 +209,6 @@ export const runAgent = async (
     await stream.drain(events.handle);
     stream.close();
     await waiting.settle(signal);
-    events.guarded(waiting.rethrow);
     stopListening();
     containers.close();
   }

@@ -150,11 +150,17 @@ export const createEvents = (options: EventsOptions): Events => {
       const rule = rules[index];
       if (rule === undefined) continue;
       guarded(() => {
-        const waits = waiting.holds(container) || !decideNow(rule, index, rule.action !== 'alert');
-        if (!waits) return;
+        const acts = rule.action !== 'alert';
+        if ((acts || !waiting.holds(container)) && decideNow(rule, index, acts)) return;
         later ??= occurrenceOf(record, snapshotOf(table, record));
         const { decide: decideLater } = later;
-        waiting.add(container, (final) => decideLater(rule, index, final));
+        waiting.add(container, (final) => {
+          let done = true;
+          guarded(() => {
+            done = decideLater(rule, index, final);
+          });
+          return done;
+        });
       });
     }
   };

@@ -11,7 +11,7 @@ const EVENTS = 1000;
 
 /**
  * Raises an event, or drops it: false where it wants to wait for what isn't known yet. Where it is `final`, it doesn't.
- * Called until it is true.
+ * Called until it is true; does not throw.
  */
 export type Attempt = (final: boolean) => boolean;
 
@@ -23,8 +23,6 @@ export interface Waiting {
   add(container: string, attempt: Attempt): void;
   /** Tries again those that may be ready: when facts have come. */
   check(): void;
-  /** Throws what an attempt threw on its own time. */
-  rethrow(): void;
   /** Ends when nothing waits any longer: after the time limit at the latest, at once where `signal` is aborted. */
   settle(signal: AbortSignal): Promise<void>;
   /** How many events wait. */
@@ -42,7 +40,6 @@ export const createWaiting = ({ time = TIME, events = EVENTS }: WaitLimits = {})
   const queues = new Map<string, Entry[]>();
   let size = 0;
   let timer: NodeJS.Timeout | undefined;
-  let failure: { readonly error: unknown } | undefined;
   let emptied: (() => void) | undefined;
 
   /** The oldest come first, and what follows is ready with them; nobody is let past. */
@@ -57,12 +54,6 @@ export const createWaiting = ({ time = TIME, events = EVENTS }: WaitLimits = {})
       if (first === undefined) queues.delete(container);
     }
   };
-  const rethrow = (): void => {
-    if (failure === undefined) return;
-    const { error } = failure;
-    failure = undefined;
-    throw error;
-  };
   const arm = (): void => {
     clearTimeout(timer);
     timer = undefined;
@@ -72,14 +63,7 @@ export const createWaiting = ({ time = TIME, events = EVENTS }: WaitLimits = {})
   };
   const check = (): void => {
     const now = performance.now();
-    try {
-      release(({ deadline }) => deadline <= now);
-    } catch (error) {
-      failure = { error };
-      clearTimeout(timer);
-      emptied?.();
-      return;
-    }
+    release(({ deadline }) => deadline <= now);
     arm();
   };
   return {
@@ -97,9 +81,7 @@ export const createWaiting = ({ time = TIME, events = EVENTS }: WaitLimits = {})
       if (timer === undefined) arm();
     },
     check,
-    rethrow,
     settle: async (signal) => {
-      rethrow();
       if (size > 0 && !signal.aborted) {
         await new Promise<void>((resolve) => {
           emptied = resolve;
@@ -110,7 +92,6 @@ export const createWaiting = ({ time = TIME, events = EVENTS }: WaitLimits = {})
       }
       clearTimeout(timer);
       timer = undefined;
-      rethrow();
       release(() => true);
     },
     get size() {

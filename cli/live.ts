@@ -1,6 +1,11 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { AgentOptions } from '../agent/index.ts';
-import { createLinuxSensor, type LinuxSensor, type LinuxSensorOptions } from '../sensors/index.ts';
+import {
+  createContainerSource,
+  createLinuxSensor,
+  type LinuxSensor,
+  type LinuxSensorOptions,
+} from '../sensors/index.ts';
 import { wholeNumber } from './arguments.ts';
 import { CliError, EXIT, messageOf } from './exit.ts';
 
@@ -50,10 +55,12 @@ export const agentOptionsOf = ({ ringSize, rateLimit = 0 }: LiveOptions): Pick<A
   }),
 });
 
-/** Opens the running kernel; ends with a sentence where that can't be. */
-export const openLive = (options: LinuxSensorOptions): LinuxSensor => {
+/** Opens the running kernel, with this host's container runtimes; ends with a sentence where that can't be. */
+export const openLive = (options: LinuxSensorOptions, warn: (sentence: string) => void): LinuxSensor => {
   try {
-    return createLinuxSensor(options);
+    const sensor = createLinuxSensor(options);
+    const isThere = (cgroup: string): boolean => sensor.kernel.cgroupId(cgroup) !== undefined;
+    return { ...sensor, containers: createContainerSource({ warn, isThere }) };
   } catch (error) {
     throw new CliError(
       `${messageOf(error)}\n"shrike doctor" says what this machine and these privileges allow`,

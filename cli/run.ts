@@ -117,7 +117,7 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
   const defaults = [libraryFolder(), ...(options.enforce ? [enforcingFolder()] : [])];
   const policies = policiesAt(options.policies ?? defaults);
   const tree = options.tree ? createProcessTree(output) : undefined;
-  const live = options.sensor === 'linux' ? openLive({ scope: options.scope ?? '' }) : undefined;
+  const live = options.sensor === 'linux' ? openLive({ scope: options.scope ?? '' }, warn) : undefined;
   const sensor = live ?? sensorOf(options, tree?.observe);
   const enforce = options.enforce === true;
   const refrained = createRefrained();

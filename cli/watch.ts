@@ -116,7 +116,7 @@ export const watch = async (command: readonly string[], options: WatchOptions): 
   };
   let result: SessionResult;
   try {
-    const sensor = openLive({ scope: cgroup.path, source });
+    const sensor = openLive({ scope: cgroup.path, source }, (sentence) => log.warn(sentence));
     try {
       result = await runSession(
         {
