@@ -60,6 +60,8 @@ export interface Host {
   load(spec: ProgramSpec<string>, maps?: readonly KernelMap[]): LoadedProgram;
   /** Attaches a program: to the scope's cgroup where hooks belong to cgroups. */
   attach(program: LoadedProgram): Link;
+  /** Has the kernel count runs from now on, where it doesn't anyway. */
+  countRuns(): void;
   /** Waits until a moment passed in which the kernel's clock went on by so many milliseconds. */
   sleep(milliseconds: number): Promise<void>;
 }

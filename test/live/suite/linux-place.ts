@@ -118,6 +118,7 @@ export const linuxPlace = ({ driver, ownMachine }: LinuxPlaceOptions): Place => 
         },
         attach: (loaded) =>
           loaded.hook.startsWith('cgroup/') ? kernel.attach(loaded, { cgroup: scope.path }) : kernel.attach(loaded),
+        countRuns: () => kernel.enableStatistics(),
         sleep: (milliseconds) => delay(milliseconds),
       };
       return {

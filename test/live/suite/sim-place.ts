@@ -80,6 +80,7 @@ export const simPlace = (level: FeatureLevel): Place => {
           return kernel.loadProgram(spec, new Map(maps.map((map) => [map.spec.name, map])));
         },
         attach: (program) => kernel.attach(program, { cgroup: SCOPE }),
+        countRuns: () => undefined,
         sleep: async (milliseconds) => sim.advance(milliseconds * 1_000_000),
       };
       return { ...host, close: async () => kernel.close() };

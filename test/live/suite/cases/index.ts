@@ -1,9 +1,13 @@
 import type { Case } from '../case.ts';
+import { bprmCases, connect4Cases, fileOpenCases, signalCases, socketConnectCases } from './enforcement.ts';
 import { helperCases } from './helpers.ts';
+import { cgroupIdCases, fileIdCases, kernelCases, processCases } from './kernel.ts';
 import { execCases, exitCases, forkCases } from './lifecycle.ts';
 import { mapCases, programMapCases } from './maps.ts';
 import { coreCases, memoryCases } from './memory.ts';
 import { fentryCases, kprobeCases } from './probes.ts';
+import { lsmVerdictCases, refusedCases } from './refused.ts';
+import { ringCases, streamCases } from './rings.ts';
 import { btfSysEnterCases, rawSysEnterCases } from './sys-enter.ts';
 import { rawSysExitCases, sysExitCases } from './sys-exit.ts';
 import { rawSyscallsCases, tracepointCases } from './tracepoints.ts';
@@ -26,4 +30,17 @@ export const CASES: readonly Case[] = [
   ...helperCases,
   ...mapCases,
   ...programMapCases,
+  ...ringCases,
+  ...streamCases,
+  ...kernelCases,
+  ...cgroupIdCases,
+  ...fileIdCases,
+  ...processCases,
+  ...refusedCases,
+  ...lsmVerdictCases,
+  ...fileOpenCases,
+  ...bprmCases,
+  ...socketConnectCases,
+  ...connect4Cases,
+  ...signalCases,
 ];
