@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { addAlerts } from './alerts.ts';
 import { addBpf } from './bpf.ts';
 import { addCheck } from './check.ts';
+import { addDoctor } from './doctor.ts';
 import { addExplain } from './explain.ts';
 import { version } from './package.ts';
 import { addRun } from './run.ts';
@@ -42,6 +43,7 @@ export const createProgram = (): Command => {
   addWatch(program);
   addCheck(program);
   addExplain(program);
+  addDoctor(program);
   addTest(program);
   addAlerts(program);
   addScenarios(program);

@@ -7,6 +7,7 @@ export * from './kernel.ts';
 export * from './map.ts';
 export { type LinuxObject, loadElfLinux } from './object.ts';
 export { createOwnCgroup, type OwnCgroup } from './own-cgroup.ts';
+export * from './probe/index.ts';
 export * from './program.ts';
 export { ProgramRefused } from './refusal.ts';
 export { openRingBuffer } from './ring-buffer.ts';

@@ -1,9 +1,10 @@
 import type { FeatureLevel } from '../../../engine/object/index.ts';
 import type { KernelFeatures } from '../../kernel.ts';
 import { PROBED_HOOKS, probeHook } from './hooks.ts';
+import { inWords } from './obstacle.ts';
 import { createProber, type Prober } from './prober.ts';
 import { assembled, kfuncCall, syscallProgram } from './programs.ts';
-import { whyUnavailable } from './unavailable.ts';
+import { tooOld, whyUnavailable } from './unavailable.ts';
 
 /** What tells a level from those below it: a program that only such kernels take. */
 const MARKS: readonly { readonly level: FeatureLevel; readonly has: (prober: Prober) => boolean }[] = [
@@ -49,12 +50,9 @@ export const probeFeatures = (
   prober: Prober = createProber(),
 ): KernelFeatures => {
   const unavailable = whyUnavailable(prober);
-  if (unavailable !== undefined) throw new Error(unavailable);
+  if (unavailable !== undefined) throw new Error(inWords(unavailable));
   const level = probeLevel(prober);
-  if (level === undefined)
-    throw new Error(
-      `the kernel ${prober.release} does not load what Linux 6.1 does: policies are compiled for 6.1 and newer; boot a newer kernel`,
-    );
+  if (level === undefined) throw new Error(inWords(tooOld(prober)));
   const usable = hooks.filter((hook) => probeHook(hook, prober) === undefined);
   return { name: prober.release, level, hooks: usable, enforcement: true };
 };

@@ -1,7 +1,8 @@
-export { type Abilities, PROBED_HELPERS } from './abilities.ts';
-export type { CgroupReport, MemoryReport } from './cgroup.ts';
-export { probeFeatures, probeLevel } from './features.ts';
-export { type HookObstacle, PROBED_HOOKS, probeHook } from './hooks.ts';
-export type { Capability, Privileges } from './privileges.ts';
-export { createProber, type Prober, type Refusal } from './prober.ts';
-export { type KernelReport, type ProbeOptions, probeKernel } from './report.ts';
+export { PROBED_HELPERS } from './abilities.ts';
+export { probeFeatures } from './features.ts';
+export type { Finding } from './finding.ts';
+export { findingsOf, isHopeless } from './findings.ts';
+export { explainHook } from './hook-findings.ts';
+export type { Obstacle } from './obstacle.ts';
+export { createProber, type Prober } from './prober.ts';
+export { type KernelReport, probeKernel } from './report.ts';

@@ -1,3 +1,4 @@
+import type { Obstacle } from './obstacle.ts';
 import type { Prober } from './prober.ts';
 
 /** Capabilities by number (include/uapi/linux/capability.h) that Shrike has to do with. */
@@ -47,8 +48,8 @@ export const lacking = ({ capabilities }: Privileges, wanted: readonly Capabilit
       !((each === 'CAP_BPF' || each === 'CAP_PERFMON') && capabilities.includes('CAP_SYS_ADMIN')),
   );
 
-/** Why bpf(2) answers EPERM, and what to do about it: two clauses of a sentence. */
-export const whyNotPermitted = (prober: Prober): { readonly why: string; readonly remedy: string } => {
+/** Why bpf(2) answers EPERM. */
+export const whyNotPermitted = (prober: Prober): Obstacle => {
   const privileges = readPrivileges(prober);
   const missing = lacking(privileges, ['CAP_BPF', 'CAP_PERFMON']);
   if (missing.length > 0)

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import type { BtfType, MapSpec } from '../../../engine/object/index.ts';
 import { kernelBtf } from '../btf.ts';
@@ -21,6 +21,8 @@ export interface Prober {
   /** The text of a file; undefined where there is none or it can't be read. */
   read(path: string): string | undefined;
   exists(path: string): boolean;
+  /** Whether this process may write to what is there, as one must to connect to a socket. */
+  mayWrite(path: string): boolean;
   /** `CONFIG_LSM` and so on, where /proc/config.gz or /boot has the kernel's configuration; without CONFIG_ entries where not. */
   config(): Readonly<Record<string, string | number>>;
   /** Id of a function or typedef of the kernel's BTF. @throws Error where the kernel has no BTF */
@@ -50,6 +52,14 @@ export const createProber = (): Prober => ({
   release: release(),
   read: textOf,
   exists: existsSync,
+  mayWrite(path) {
+    try {
+      accessSync(path, constants.W_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  },
   config: kernelConfig,
   btfId: (kind, name) => kernelBtf().find(kind, name),
   load(spec, log) {

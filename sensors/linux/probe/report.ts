@@ -1,4 +1,5 @@
 import type { FeatureLevel, ProgramType } from '../../../engine/object/index.ts';
+import { usualSockets } from '../../containers/index.ts';
 import {
   type Abilities,
   PROBED_HELPERS,
@@ -13,17 +14,18 @@ import { type CgroupReport, type MemoryReport, mountsOf, probeCgroup, probeMemor
 import { probeLevel } from './features.ts';
 import { emptyProgram, type HookObstacle, PROBED_HOOKS, probeHook } from './hooks.ts';
 import { activeLsms } from './lsm.ts';
+import type { Obstacle } from './obstacle.ts';
 import { type Privileges, readLockdown, readPrivileges } from './privileges.ts';
 import { createProber, type Prober } from './prober.ts';
 import { assembled } from './programs.ts';
-import { whyUnavailable } from './unavailable.ts';
+import { tooOld, whyUnavailable } from './unavailable.ts';
 
 /** What this kernel, with this process's privileges, allows. Nothing was attached to find it out. */
 export interface KernelReport {
   /** The kernel's release. */
   readonly release: string;
-  /** Why bpf(2) can't be used at all: a sentence, and what all the rest is empty for. */
-  readonly unavailable?: string;
+  /** Why Shrike can do nothing here; what is found by loading is left empty then. */
+  readonly unavailable?: Obstacle;
   /** The level that objects are compiled for; undefined where the kernel has less than 6.1. */
   readonly level?: FeatureLevel;
   readonly privileges: Privileges;
@@ -48,10 +50,14 @@ export interface KernelReport {
   readonly lsms: readonly string[] | undefined;
   readonly cgroup: CgroupReport;
   readonly memory: MemoryReport;
+  /** Sockets of container runtimes that are there, and whether this process may connect to them. */
+  readonly runtimes: readonly { readonly path: string; readonly open: boolean }[];
   /** An errno's name where run-time statistics can't be had (BPF_ENABLE_STATS). */
   readonly statistics: string | undefined;
   /** Where bpffs is mounted. */
   readonly bpffs: string | undefined;
+  /** kernel.io_uring_disabled: 2 lets nobody use io_uring, 1 only some. */
+  readonly ioUringDisabled: number | undefined;
   /** 32-bit calls (`int 0x80`), and x32 calls; undefined where the kernel doesn't say. */
   readonly ia32: boolean | undefined;
   readonly x32: boolean | undefined;
@@ -133,9 +139,10 @@ const chargesMemlock = (prober: Prober): boolean =>
 
 /** Finds out all there is to know, by loading tiny programs and creating tiny maps; takes a few hundred milliseconds. */
 export const probeKernel = ({ prober = createProber(), rings = [] }: ProbeOptions = {}): KernelReport => {
-  const unavailable = whyUnavailable(prober);
+  const obstacle = whyUnavailable(prober);
+  const level = obstacle === undefined ? probeLevel(prober) : undefined;
+  const unavailable = obstacle ?? (level === undefined ? tooOld(prober) : undefined);
   const able = unavailable === undefined;
-  const level = able ? probeLevel(prober) : undefined;
   const btf = prober.exists('/sys/kernel/btf/vmlinux');
   const jit = numberIn('/proc/sys/net/core/bpf_jit_enable', prober);
   const types = Object.entries(SECTION_OF_TYPE);
@@ -158,8 +165,12 @@ export const probeKernel = ({ prober = createProber(), rings = [] }: ProbeOption
     lsms: activeLsms(prober),
     cgroup: probeCgroup(prober),
     memory: probeMemory(prober, able && chargesMemlock(prober)),
+    runtimes: usualSockets()
+      .filter(({ path }) => prober.exists(path))
+      .map(({ path }) => ({ path, open: prober.mayWrite(path) })),
     statistics: able ? prober.enableStatistics() : undefined,
     bpffs: mountsOf(prober).find(({ type }) => type === 'bpf')?.place,
+    ioUringDisabled: numberIn('/proc/sys/kernel/io_uring_disabled', prober),
     ia32: abiOf('CONFIG_IA32_EMULATION', prober),
     x32: abiOf('CONFIG_X86_X32_ABI', prober),
   };
