@@ -169,41 +169,43 @@ export const buildAutomaton = (tests: readonly StringTest[], options: AutomatonO
 
   const states: number[][] = [];
   const numbers = new Map<string, number>();
-  const numberOf = (members: Iterable<number>): number => {
-    const closed = new Set<number>();
-    for (const member of members) {
-      closed.add(member);
-      const star = nodes[member]!.star;
-      if (star !== undefined) closed.add(star);
-    }
-    const sorted = [...closed].sort((a, b) => a - b);
-    const key = sorted.join();
+  const marks = new Uint32Array(nodes.length);
+  let mark = 0;
+  /** The state of the nodes in either list and of those that their stars lead to. */
+  const numberOf = (members: readonly number[], more: readonly number[]): number => {
+    const closed: number[] = [];
+    mark++;
+    const add = (member: number): void => {
+      if (marks[member] === mark) return;
+      marks[member] = mark;
+      closed.push(member);
+      const { star } = nodes[member]!;
+      if (star !== undefined) add(star);
+    };
+    for (const member of members) add(member);
+    for (const member of more) add(member);
+    closed.sort((a, b) => a - b);
+    const key = closed.join();
     let number = numbers.get(key);
     if (number === undefined) {
-      number = states.push(sorted) - 1;
+      number = states.push(closed) - 1;
       numbers.set(key, number);
     }
     return number;
   };
-  numberOf([0]);
+  numberOf([0], []);
   const transitions: number[] = [];
+  const next = Array.from({ length: classCount }, (): number[] => []);
   for (let state = 0; state < states.length; state++) {
     if (states.length > STATE_BUDGET) return undefined;
-    const loops = states[state]!.filter((member) => nodes[member]!.loops);
-    const next = new Map<number, Set<number>>();
-    for (const member of states[state]!) {
-      for (const edge of edges[member]!) {
-        for (const cls of edge.classes) {
-          const members = next.get(cls);
-          if (members === undefined) next.set(cls, new Set(loops).add(edge.to));
-          else members.add(edge.to);
-        }
-      }
-    }
-    const otherwise = numberOf(loops);
-    for (let cls = 0; cls < classCount; cls++) {
-      const members = next.get(cls);
-      transitions.push(members === undefined ? otherwise : numberOf(members));
+    const members = states[state]!;
+    const loops = members.filter((member) => nodes[member]!.loops);
+    for (const member of members)
+      for (const edge of edges[member]!) for (const cls of edge.classes) next[cls]!.push(edge.to);
+    const otherwise = numberOf(loops, []);
+    for (const reached of next) {
+      transitions.push(reached.length === 0 ? otherwise : numberOf(loops, reached));
+      reached.length = 0;
     }
   }
 
