@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { parseMounts } from './mounts.ts';
 
 /** The cgroups of the unified hierarchy, as this process sees them. Paths begin at its root: `/`, `/system.slice`. */
 export interface Cgroups {
@@ -13,15 +14,8 @@ export interface Cgroups {
 }
 
 /** Where a cgroup v2 hierarchy is mounted, by what /proc/self/mountinfo says (proc_pid_mountinfo(5)); undefined where none is. */
-export function cgroupMount(mountinfo = readFileSync('/proc/self/mountinfo', 'utf8')): string | undefined {
-  for (const line of mountinfo.split('\n')) {
-    const [before = '', after = ''] = line.split(' - ');
-    if (!after.startsWith('cgroup2 ')) continue;
-    const place = before.split(' ')[4];
-    return place?.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
-  }
-  return undefined;
-}
+export const cgroupMount = (mountinfo = readFileSync('/proc/self/mountinfo', 'utf8')): string | undefined =>
+  parseMounts(mountinfo).find(({ type }) => type === 'cgroup2')?.place;
 
 /** How deep a path lies: 0 for the root, as bpf_get_current_ancestor_cgroup_id counts. */
 export const cgroupLevel = (path: string): number => path.split('/').filter((part) => part !== '').length;

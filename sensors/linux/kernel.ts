@@ -3,12 +3,12 @@ import type { Kernel, KernelFeatures, KernelMap, Link, LoadedProgram, ProgramSta
 import { kernelBtf } from './btf.ts';
 import { openCgroups } from './cgroups.ts';
 import { createClock } from './clock.ts';
-import { linuxFeatures } from './features.ts';
 import { fileId } from './files.ts';
 import { type AttachOptions, createLink, type LinuxLink } from './link.ts';
 import { loadProgram } from './load-program.ts';
 import { createLinuxMap, type LinuxMap } from './map.ts';
 import { openPins } from './pin.ts';
+import { probeFeatures } from './probe/index.ts';
 import { createProcessReader } from './processes.ts';
 import type { LinuxProgram } from './program.ts';
 import { mapRingOf, openRingBuffer } from './ring-buffer.ts';
@@ -46,9 +46,9 @@ const linkPin = ({ program }: Link): string => `link_${program.name}`;
 
 /** Opens the running kernel. @throws Error where there is no bpf(2), no BTF or no cgroup v2 */
 export function openLinuxKernel(options: LinuxKernelOptions = {}): LinuxKernel {
+  const features = options.features ?? probeFeatures();
   const cgroups = openCgroups(options.scope);
   const btf = kernelBtf();
-  const features = options.features ?? linuxFeatures();
   const maps = new Map<KernelMap, LinuxMap>();
   const programs = new Map<LoadedProgram, LinuxProgram>();
   const links = new Map<Link, LinuxLink & { readonly options: KernelAttachOptions }>();

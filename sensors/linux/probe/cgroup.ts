@@ -1,3 +1,4 @@
+import { type Mount, parseMounts } from '../mounts.ts';
 import type { Prober } from './prober.ts';
 
 /** How cgroups are set up, as /proc/self/mountinfo says. */
@@ -18,23 +19,8 @@ export interface MemoryReport {
   readonly limit?: { readonly cgroup: string; readonly bytes: number; readonly used: number };
 }
 
-interface Mount {
-  readonly place: string;
-  readonly type: string;
-  readonly options: readonly string[];
-}
-
-/** The mounts of /proc/self/mountinfo (proc_pid_mountinfo(5)). */
-export const mountsOf = (prober: Prober): readonly Mount[] =>
-  (prober.read('/proc/self/mountinfo') ?? '').split('\n').flatMap((line) => {
-    const [before = '', after] = line.split(' - ');
-    if (after === undefined) return [];
-    const [type = '', , options = ''] = after.split(' ');
-    const place = (before.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    );
-    return [{ place, type, options: options.split(',') }];
-  });
+/** The mounts that this process sees. */
+export const mountsOf = (prober: Prober): readonly Mount[] => parseMounts(prober.read('/proc/self/mountinfo') ?? '');
 
 /** Which cgroup hierarchies are mounted. */
 export const probeCgroup = (prober: Prober): CgroupReport => {

@@ -2,11 +2,12 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import type { BtfType, MapSpec } from '../../../engine/object/index.ts';
 import { kernelBtf } from '../btf.ts';
-import { bpf, closeFd, errnoName } from '../call.ts';
+import { closeFd, errnoName } from '../call.ts';
 import { BpfError } from '../error.ts';
 import { kernelConfig } from '../kconfig.ts';
 import { createLinuxMap } from '../map.ts';
 import { type LinuxProgramSpec, loadLinuxProgram, tryLoad } from '../program.ts';
+import { openStatistics } from '../statistics.ts';
 
 /** An errno's name, with the verifier's log where one was asked for. */
 export interface Refusal {
@@ -35,8 +36,16 @@ export interface Prober {
   enableStatistics(): string | undefined;
 }
 
-/** The type of statistics, BPF_STATS_RUN_TIME (0), as a u32. */
-const STATS_BYTES = 4;
+/** The name of the errno that something is refused with, undefined where it isn't. */
+const errnoIn = (attempt: () => void): string | undefined => {
+  try {
+    attempt();
+    return undefined;
+  } catch (error) {
+    if (error instanceof BpfError) return error.errno;
+    throw error;
+  }
+};
 
 /** A file's text, undefined where it can't be read. */
 const textOf = (path: string): string | undefined => {
@@ -77,19 +86,6 @@ export const createProber = (): Prober => ({
       throw error;
     }
   },
-  createMap(spec) {
-    try {
-      createLinuxMap(spec).close();
-      return undefined;
-    } catch (error) {
-      if (error instanceof BpfError) return error.errno;
-      throw error;
-    }
-  },
-  enableStatistics() {
-    const fd = bpf('BPF_ENABLE_STATS', new Uint8Array(STATS_BYTES), STATS_BYTES);
-    if (fd < 0) return errnoName(-fd);
-    closeFd(fd);
-    return undefined;
-  },
+  createMap: (spec) => errnoIn(() => createLinuxMap(spec).close()),
+  enableStatistics: () => errnoIn(() => openStatistics().close()),
 });

@@ -1,1 +1,0 @@
-export { probeFeatures as linuxFeatures } from './probe/index.ts';
