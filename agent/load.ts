@@ -58,7 +58,7 @@ const attachable = ({ kernel, compiled, warn }: LoadOptions): readonly ProgramSp
   const { hooks, name } = kernel.features;
   return compiled.object.programs.flatMap((program) => {
     const hook = offeredHook(program.hook, hooks);
-    if (hook !== undefined) return [{ ...program, hook }];
+    if (hook !== undefined) return [hook === program.hook ? program : { ...program, hook }];
     if (isLifecycle(program))
       throw new Error(`${name} takes no programs at ${program.hook}, which every rule needs; see "shrike doctor"`);
     const events = compiled.plan.hooks.find(({ hook }) => hook === program.hook)?.events ?? [];
