@@ -83,6 +83,8 @@ export const createContainerSource = (options: ContainerSourceOptions = {}): Con
   let stop = new AbortController();
   let sweeper: NodeJS.Timeout | undefined;
   let claimed = false;
+  /** Where looking for cgroups goes on. */
+  let cursor = 0;
 
   const changed = (): void => {
     for (const listener of listeners) listener();
@@ -139,12 +141,12 @@ export const createContainerSource = (options: ContainerSourceOptions = {}): Con
   };
 
   const sweep = (): void => {
-    let looked = 0;
-    for (const [id, entry] of entries) {
-      if (looked++ >= SWEEP_ENTRIES) return;
-      entries.delete(id);
+    const all = [...entries];
+    for (let looked = 0; looked < Math.min(SWEEP_ENTRIES, all.length); looked++) {
+      const [id, entry] = all[cursor++ % all.length] ?? [];
+      if (id === undefined || entry === undefined) continue;
       const isGone = isThere?.(entry.container.path) === false;
-      if (!(isGone && entry.missing)) entries.set(id, entry);
+      if (isGone && entry.missing) entries.delete(id);
       entry.missing = isGone;
     }
   };
@@ -160,7 +162,7 @@ export const createContainerSource = (options: ContainerSourceOptions = {}): Con
       staleAt: Number.POSITIVE_INFINITY,
       missing: false,
     };
-    sweeper ??= setInterval(sweep, SWEEP_EVERY).unref();
+    if (isThere !== undefined) sweeper ??= setInterval(sweep, SWEEP_EVERY).unref();
     start(entry);
     return entry;
   };
