@@ -11,6 +11,9 @@ import { WORLD_PROGRAMS } from './world.ts';
 /** The cgroup that is observed in the simulation. */
 const SCOPE = '/behaviours';
 
+/** Bytes of a behaviour's host: enough for the policies' maps and a few dozen processes. */
+const MEMORY = 64 * 1024 * 1024;
+
 /** From 6.14 on the kernel names a process after its file where execveat got a descriptor alone (bprm->comm_from_dentry). */
 const [major = 0, minor = 0] = release().split('.').map(Number);
 const commFromFile = major > 6 || (major === 6 && minor >= 14);
@@ -63,7 +66,7 @@ export const simulate = async (
   policies: readonly Policy[],
   compiled: Compiled,
 ): Promise<Simulated> => {
-  const sensor = createSimSensor({ scenario: scenarioOf(behaviour), scope: SCOPE, commFromFile });
+  const sensor = createSimSensor({ scenario: scenarioOf(behaviour), scope: SCOPE, commFromFile, memory: MEMORY });
   const { fs } = sensor.host;
   for (const folder of behaviour.folders) fs.mkdir(folder);
   for (const [path, target] of Object.entries(behaviour.links)) fs.symlink(target, path);
