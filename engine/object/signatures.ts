@@ -27,21 +27,17 @@ const SIGNATURES: Readonly<Record<string, string>> = {
   'lsm/bpf': 'cmd, attr, size',
   'iter/task': 'struct bpf_iter_meta meta, struct task_struct? task',
   'iter/task_file': 'struct bpf_iter_meta meta, struct task_struct? task, fd, struct file? file',
+  'fentry/security_file_open': 'struct file file',
+  'fentry/security_bprm_check': 'struct linux_binprm bprm',
+  'fentry/security_socket_connect': 'struct socket sock, struct sockaddr address, addrlen',
   'fentry/tcp_v4_connect': 'struct sock sk, uaddr, addr_len',
 };
-
-/** What the functions of x86-64's system call table get (arch/x86/include/asm/syscall_wrapper.h). */
-const SYSTEM_CALL = 'struct pt_regs regs';
 
 /** The arguments of a well-known hook, without what the hook returns; undefined for any other. A `?` behind a struct is a pointer that may be null. */
 export function knownArguments(section: string): readonly HookArgument[] | undefined {
   const hook = Object.entries(HOOKS).find(([name]) => name === section)?.[1];
   if (hook) return hook.programType === 'lsm' ? hook.arguments.slice(0, -1) : hook.arguments;
-  const text = Object.hasOwn(SIGNATURES, section)
-    ? SIGNATURES[section]
-    : /^fentry\/__x64_sys_\w+$/.test(section)
-      ? SYSTEM_CALL
-      : undefined;
+  const text = Object.hasOwn(SIGNATURES, section) ? SIGNATURES[section] : undefined;
   return text?.split(', ').map((part): HookArgument => {
     const [, struct, nullable, name = part] = /^struct (\w+)(\??) (\w+)$/.exec(part) ?? [];
     if (struct === undefined) return { name: part, type: 'scalar' };

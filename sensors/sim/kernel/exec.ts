@@ -8,6 +8,7 @@ import type { Machine } from './machine.ts';
 import { type Path, pathText } from './mounts.ts';
 import { MAY_EXEC } from './permissions.ts';
 import type { Processes } from './processes.ts';
+import { askSecurity } from './security.ts';
 import { BINPRM } from './structs.ts';
 import { PF_FORKNOEXEC, type Task } from './tasks.ts';
 import { layOutStrings } from './user-memory.ts';
@@ -78,17 +79,10 @@ const openToExecute = (machine: Machine, task: Task, path: Path): OpenFile | num
   const { inode } = path.dentry;
   if (!inode.isRegular || !machine.permissions.may(task.cred, inode, MAY_EXEC)) return -EACCES;
   const file = new OpenFile(machine.memory, path, FMODE_EXEC);
-  const hook = machine.hooks['lsm/file_open'];
-  if (hook.active) {
-    hook.setPointer(0, file.at);
-    hook.setNumber(1, 0);
-    const verdict = hook.run();
-    if (verdict < 0) {
-      file.release();
-      return verdict;
-    }
-  }
-  return file;
+  const verdict = askSecurity(machine, 'file_open', [file]);
+  if (verdict >= 0) return file;
+  file.release();
+  return verdict;
 };
 
 const startsWith = (bytes: Uint8Array, text: string): boolean => decodeText(bytes.subarray(0, text.length)) === text;
@@ -162,20 +156,15 @@ const findBinary = (
   filename: string,
   arguments_: readonly string[],
 ): { readonly file: OpenFile; readonly argv: readonly string[] } | number => {
-  const hook = machine.hooks['lsm/bprm_check_security'];
   let file = opened;
   let argv = arguments_;
   let name = filename;
   for (let depth = 0; depth <= MAX_INTERPRETERS; depth++) {
     program.file = file;
-    if (hook.active) {
-      hook.setPointer(0, program.at);
-      hook.setNumber(1, 0);
-      const verdict = hook.run();
-      if (verdict < 0) {
-        file.release();
-        return verdict;
-      }
+    const verdict = askSecurity(machine, 'bprm_check_security', [program]);
+    if (verdict < 0) {
+      file.release();
+      return verdict;
     }
     const header = file.inode.data.subarray(0, HEADER_BYTES);
     const interpreter = interpreterOf(header);

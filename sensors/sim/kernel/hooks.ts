@@ -10,7 +10,7 @@ const contextSize = ({ arguments: slots, context }: Hook): number => context?.si
 /** A place programs are attached to, with the context they get: one slot of 8 bytes an argument, or a struct; written anew for each run. */
 export class HookPoint {
   readonly name: string;
-  /** In attach order. */
+  /** In the order they run. */
   readonly links: SimLink[] = [];
   /** Recorded calls: what LSM programs return has no effect. */
   ignoresReturn = false;
@@ -21,12 +21,20 @@ export class HookPoint {
   readonly #memory: Memory;
   /** What programs return decides whether the call goes on. */
   readonly #decides: boolean;
+  readonly #newestFirst: boolean;
 
   constructor(memory: Memory, name: string, hook: Hook) {
     this.name = name;
     this.#decides = hook.programType === 'lsm';
+    this.#newestFirst = /^(lsm|fentry|fexit)\//.test(name);
     this.#memory = memory;
     this.context = memory.allocate(contextSize(hook));
+  }
+
+  /** Tracepoints run programs in attach order; trampolines (LSM, fentry, fexit) the newest first (kernel/bpf/trampoline.c). */
+  add(link: SimLink): void {
+    if (this.#newestFirst) this.links.unshift(link);
+    else this.links.push(link);
   }
 
   /** Whether there is anything to run. */
@@ -85,8 +93,15 @@ const OTHERS = [
   'tp/syscalls/sys_enter_*',
   'tp/syscalls/sys_exit_*',
   'kprobe/__x64_sys_*',
-  'fentry/__x64_sys_*',
-  'fexit/__x64_sys_*',
+  'kprobe/security_file_open',
+  'kprobe/security_bprm_check',
+  'kprobe/security_socket_connect',
+  'fentry/security_file_open',
+  'fentry/security_bprm_check',
+  'fentry/security_socket_connect',
+  'fexit/security_file_open',
+  'fexit/security_bprm_check',
+  'fexit/security_socket_connect',
   'cgroup/connect4',
   'cgroup/connect6',
 ] as const;

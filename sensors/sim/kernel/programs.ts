@@ -121,7 +121,7 @@ export class Programs {
     if (cgroup === undefined && own.hook.startsWith('cgroup/'))
       throw new Error(`program "${own.name}" (${own.hook}): programs of this kind attach to a cgroup; say which`);
     const link: SimLink = { hook: own.hook, program: own, cgroup: cgroup ?? '/' };
-    this.#hooks.at(own.hook).links.push(link);
+    this.#hooks.at(own.hook).add(link);
     return link;
   }
 

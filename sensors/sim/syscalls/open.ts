@@ -16,6 +16,7 @@ import {
 import { FD_LIMIT, OpenFile } from '../kernel/files.ts';
 import type { Path } from '../kernel/mounts.ts';
 import { MAY_READ, MAY_WRITE } from '../kernel/permissions.ts';
+import { askSecurity } from '../kernel/security.ts';
 import {
   MAXSYMLINKS,
   O_ACCMODE,
@@ -44,13 +45,7 @@ const VALID_OPEN_FLAGS = 0o37777703;
 const CREATES_DIRECTORY = O_CREAT | O_DIRECTORY;
 
 /** Asks lsm/file_open about a file that is about to be opened; 0 or a negative errno. */
-export const askFileOpen = (call: SystemCall, file: OpenFile): number => {
-  const hook = call.machine.hooks['lsm/file_open'];
-  if (!hook.active) return 0;
-  hook.setPointer(0, file.at);
-  hook.setNumber(1, 0);
-  return hook.run();
-};
+export const askFileOpen = (call: SystemCall, file: OpenFile): number => askSecurity(call.machine, 'file_open', [file]);
 
 /** What open with O_CREAT comes to: the file that is there, followed through links, or the one it made. */
 const findOrCreate = (

@@ -17,6 +17,7 @@ import {
 import { decodeSockaddr, type InetAddress, type SocketAddress } from '../kernel/addresses.ts';
 import { CAP_NET_BIND_SERVICE, CAP_NET_RAW } from '../kernel/credentials.ts';
 import { OpenFile } from '../kernel/files.ts';
+import { askSecurity } from '../kernel/security.ts';
 import { Socket } from '../kernel/sockets.ts';
 import {
   AF_INET,
@@ -120,16 +121,10 @@ const addressOf = (
 
 /** Asks lsm/socket_connect; the address is the kernel's own copy. */
 export const askConnect = (call: SystemCall, target: Socket, bytes: Uint8Array): number => {
-  const hook = call.machine.hooks['lsm/socket_connect'];
-  if (!hook.active) return 0;
   const { memory } = call.machine;
   const copy = memory.allocate(LONGEST_ADDRESS);
   memory.bytes.set(bytes, copy);
-  hook.setPointer(0, target.at);
-  hook.setPointer(1, copy);
-  hook.setNumber(2, bytes.length);
-  hook.setNumber(3, 0);
-  const verdict = hook.run();
+  const verdict = askSecurity(call.machine, 'socket_connect', [target, { at: copy }, bytes.length]);
   memory.free(copy, LONGEST_ADDRESS);
   return verdict;
 };

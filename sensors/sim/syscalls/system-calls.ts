@@ -10,7 +10,7 @@ import { IORING_ENTER_GETEVENTS, IORING_SETUP_SQPOLL, prepareRequest, ringOf } f
 import { isUnderWay, prepareRecorded, showRefused } from './recorded.ts';
 import { clearForExec, enterCall, setResult } from './registers.ts';
 import { type CallEntry, callNamed } from './table.ts';
-import { traceEntry, traceExit, traceReturn } from './traced.ts';
+import { traceEntry, traceExit } from './traced.ts';
 
 /** How long calls take, in nanoseconds: the least, and what chance adds. */
 const CALL_NS = 1000;
@@ -141,7 +141,6 @@ export class SystemCalls {
     if (!call.exited) {
       const { event, abi, executed } = call;
       if (executed) clearForExec(machine, task, EXECVE);
-      traceReturn(machine, task, event, abi, result);
       this.#runSysExit(task, result);
       traceExit(machine, event, abi, executed, result);
       if (child) {

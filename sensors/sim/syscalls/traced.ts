@@ -39,19 +39,6 @@ export const traceEntry = (machine: Machine, task: Task, event: EventType, abi: 
     writePointer(machine.memory, probe.context + PT_REGS.di, task.regsAt);
     probe.run();
   }
-  const fentry = hookPoints.attached(`fentry/__x64_sys_${event.type}`);
-  fentry?.setPointer(0, task.regsAt);
-  fentry?.run();
-};
-
-/** The return of the function that carries a call out. */
-export const traceReturn = (machine: Machine, task: Task, event: EventType, abi: Abi, result: number): void => {
-  const { hookPoints } = machine;
-  if (!hookPoints.hasOthers || abi !== 'x86-64') return;
-  const fexit = hookPoints.attached(`fexit/__x64_sys_${event.type}`);
-  fexit?.setPointer(0, task.regsAt);
-  fexit?.setNumber(1, result);
-  fexit?.run();
 };
 
 /** Leaving a call. What executes a new program leaves it as execve, whatever it entered (arch/x86/kernel/process_64.c, set_personality_64bit). */

@@ -22,8 +22,8 @@ export interface LinuxPlaceOptions {
 const TRIALS: Readonly<Record<string, string>> = {
   'lsm/': 'lsm/file_open',
   'kprobe/': 'kprobe/__x64_sys_getppid',
-  'fentry/': 'fentry/__x64_sys_getppid',
-  'fexit/': 'fexit/__x64_sys_getppid',
+  'fentry/': 'fentry/security_file_open',
+  'fexit/': 'fexit/security_file_open',
   'tp/': 'tp/syscalls/sys_enter_getppid',
   'raw_tp/': 'raw_tp/sys_enter',
   'tp_btf/': 'tp_btf/sys_enter',

@@ -49,6 +49,8 @@ export const simPlace = (level: FeatureLevel): Place => {
     name: `sim ${level}`,
     lacks(need: Need) {
       if (Object.hasOwn(LACKS, need)) return LACKS[need];
+      if (need.startsWith('level:'))
+        return isBelow(level, need.slice('level:'.length)) ? `${level} is asked for` : undefined;
       if (!need.startsWith('hook:')) return undefined;
       const hook = need.slice('hook:'.length);
       return canFire(hook, hooks) ? undefined : `the simulated kernel has no hook ${hook}`;
@@ -87,6 +89,9 @@ export const simPlace = (level: FeatureLevel): Place => {
     },
   };
 };
+
+const isBelow = (level: FeatureLevel, wanted: string): boolean =>
+  Number(level.split('.')[1]) < Number(wanted.split('.')[1]);
 
 /** Whether the simulated kernel has a hook; in its list a star stands for any system call. */
 const canFire = (hook: string, known: readonly string[]): boolean =>

@@ -276,13 +276,13 @@ describe('lsm/file_open', () => {
     expect(task.fds).toEqual([0, 1, 2]);
   });
 
-  it('stops at the first refusal', () => {
+  it('asks the newest program first and stops at the first refusal', () => {
     const host = createSimHost();
+    const older = attach(host, 'lsm/file_open', [mov(R0, 0), exit()]);
     attach(host, 'lsm/file_open', [mov(R0, -13), exit()]);
-    const second = attach(host, 'lsm/file_open', [mov(R0, 0), exit()]);
     expect(host.call(shell(host), 'open', ['/etc/passwd', 0, 0]).result).toBe(-13);
     expect(host.kernel.stats()).toContainEqual({
-      program: second.name,
+      program: older.name,
       hook: 'lsm/file_open',
       runs: 0,
       ns: 0,

@@ -1,4 +1,4 @@
-import { deepStrictEqual } from 'node:assert';
+import { deepStrictEqual, strictEqual } from 'node:assert';
 import {
   addField,
   call,
@@ -13,9 +13,11 @@ import {
   R6,
   R7,
   R9,
+  R10,
 } from '../../../../engine/isa/index.ts';
 import { group } from '../case.ts';
-import { HELPERS, keep, observe, place, word } from '../programs.ts';
+import type { Task } from '../host.ts';
+import { attachConfined, HELPERS, keep, observe, place, textWord } from '../programs.ts';
 
 const mark: readonly Item[] = [mov(R0, 1), keep(0, R0)];
 
@@ -27,6 +29,11 @@ const argument = (index: number, name: string): readonly Item[] => [
   mov(R2, 8),
   call(HELPERS.probe_read_kernel),
 ];
+
+const [AT_FDCWD, O_CREAT_WRONLY] = [-100, 0o101];
+const FILE_OPEN = 'security_file_open';
+
+const open = (task: Task, path: string) => task.call('openat', [AT_FDCWD, path, O_CREAT_WRONLY, 0o644]);
 
 export const kprobeCases = group('kprobe', ['hook:kprobe/__x64_sys_getppid'], {
   'gets to the arguments through the registers it is given': async (host) => {
@@ -54,6 +61,26 @@ export const kprobeCases = group('kprobe', ['hook:kprobe/__x64_sys_getppid'], {
       deepStrictEqual(seen.records(), []);
     },
   ],
+  'gets to the arguments of other functions too': async (host) => {
+    const seen = observe(host, `kprobe/${FILE_OPEN}`, 1, [
+      ldxField('dw', R3, R9, 'pt_regs.di'),
+      addField(R3, 'file.f_path.dentry'),
+      ...place(R1, 0),
+      mov(R2, 8),
+      call(HELPERS.probe_read_kernel),
+      ldx('dw', R3, R10, -8),
+      addField(R3, 'dentry.d_name.name'),
+      ...place(R1, 0),
+      mov(R2, 8),
+      call(HELPERS.probe_read_kernel),
+      ldx('dw', R3, R10, -8),
+      ...place(R1, 0),
+      mov(R2, 8),
+      call(HELPERS.probe_read_kernel_str),
+    ]);
+    await open(host.task, `${host.folder}/watched`);
+    deepStrictEqual(seen.records(), [[textWord('watched')]]);
+  },
   'passes over tasks outside of the scope': async (host) => {
     const seen = observe(host, 'kprobe/__x64_sys_getppid', 1, mark);
     const outsider = await host.outsider();
@@ -69,32 +96,60 @@ export const kprobeCases = group('kprobe', ['hook:kprobe/__x64_sys_getppid'], {
   },
 });
 
-export const fentryCases = group('fentry', ['hook:fentry/__x64_sys_getppid'], {
-  'reads the registers of a call by loads': async (host) => {
-    const seen = observe(host, 'fentry/__x64_sys_lseek', 3, [
-      ldx('dw', R6, R9, 0),
-      ...['di', 'si', 'dx'].flatMap((name, index) => [ldxField('dw', R7, R6, `pt_regs.${name}`), keep(index, R7)]),
-    ]);
-    await host.task.call('lseek', [97, 5, 7]);
-    deepStrictEqual(seen.records(), [[97n, 5n, 7n]]);
+/** The first 8 bytes of the name of the file in r6. */
+const fileName = (index: number): readonly Item[] => [
+  ldxField('dw', R7, R6, 'file.f_path.dentry'),
+  ldxField('dw', R3, R7, 'dentry.d_name.name'),
+  ...place(R1, index),
+  mov(R2, 8),
+  call(HELPERS.probe_read_kernel_str),
+];
+
+export const fentryCases = group('fentry', [`hook:fentry/${FILE_OPEN}`], {
+  'follows the arguments of a function by loads': async (host) => {
+    const seen = observe(host, `fentry/${FILE_OPEN}`, 1, [ldx('dw', R6, R9, 0), ...fileName(0)]);
+    strictEqual((await open(host.task, `${host.folder}/watched`)) >= 0, true);
+    deepStrictEqual(seen.records(), [[textWord('watched')]]);
   },
   'fexit has the result behind the arguments': async (host) => {
-    const seen = observe(host, 'fexit/__x64_sys_lseek', 2, [
+    const seen = observe(host, `fexit/${FILE_OPEN}`, 2, [
       ldx('dw', R6, R9, 0),
-      ldxField('dw', R7, R6, 'pt_regs.di'),
-      keep(0, R7),
+      ...fileName(0),
       ldx('dw', R7, R9, 8),
       keep(1, R7),
     ]);
-    await host.task.call('lseek', [97, 5, 7]);
-    deepStrictEqual(seen.records(), [[97n, word(-9)]]);
+    await open(host.task, `${host.folder}/watched`);
+    deepStrictEqual(seen.records(), [[textWord('watched'), 0n]]);
   },
+  'fexit sees what an LSM program decided': [
+    ['hook:lsm/file_open', 'enforcement'],
+    async (host) => {
+      const seen = observe(host, `fexit/${FILE_OPEN}`, 1, [ldx('dw', R7, R9, 8), keep(0, R7)]);
+      attachConfined(host, 'lsm/file_open', [mov(R0, -13)]);
+      strictEqual(await open(host.task, `${host.folder}/watched`), -13);
+      deepStrictEqual(
+        seen.records().map(([result = 0n]) => BigInt.asIntN(32, result)),
+        [-13n],
+      );
+    },
+  ],
   'passes over tasks outside of the scope': async (host) => {
-    const seen = observe(host, 'fentry/__x64_sys_getppid', 1, mark);
+    const seen = observe(host, `fentry/${FILE_OPEN}`, 1, mark);
     const outsider = await host.outsider();
-    await outsider.call('getppid');
+    await open(outsider, `${host.folder}/watched`);
     deepStrictEqual(seen.records(), []);
-    await host.task.call('getppid');
+    await open(host.task, `${host.folder}/watched`);
     deepStrictEqual(seen.records(), [[1n]]);
+  },
+  'replace puts another program in its place': async (host) => {
+    const first = observe(host, `fentry/${FILE_OPEN}`, 1, mark);
+    const second = observe(host, `fentry/${FILE_OPEN}`, 1, [mov(R0, 2), keep(0, R0)]);
+    host.kernel.detach(second.link);
+    const link = host.kernel.replace(first.link, second.program);
+    await open(host.task, `${host.folder}/watched`);
+    deepStrictEqual([first.records(), second.records()], [[], [[2n]]]);
+    host.kernel.detach(link);
+    await open(host.task, `${host.folder}/watched`);
+    deepStrictEqual(second.records(), []);
   },
 });
