@@ -77,6 +77,7 @@ const runKernel = async (series, kernel) => {
   const trouble = await runGuest({
     kernel: kernel.image,
     image,
+    consoleFile: join(FOLDER, series, 'console.log'),
     limitMs: LIMIT_MS,
     onMessage: (message) => {
       if (message.kind === 'module') say(`${kernel.release}: ${message.module}, ${since(started)} s after power-on`);

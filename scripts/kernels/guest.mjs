@@ -1,5 +1,6 @@
 // Boots a kernel under qemu and reads what the suite reports from there.
 import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 const MEMORY_MB = 1024;
@@ -10,30 +11,27 @@ const KERNEL_OPTIONS = 'console=ttyS0 panic=-1 quiet loglevel=4 mitigations=off 
  * Boots a guest and calls `onMessage` for each object it reports, a line of JSON each; ends when it is off.
  * @returns {Promise<string | undefined>} why it ended otherwise than by itself, with the console's last lines
  */
-export const runGuest = ({ kernel, image, limitMs, onMessage }) =>
+export const runGuest = ({ kernel, image, consoleFile, limitMs, onMessage }) =>
   new Promise((resolve) => {
+    rmSync(consoleFile, { force: true });
     const child = spawn(
       'qemu-system-x86_64',
       [
         ...['-accel', 'tcg', '-cpu', 'max', '-smp', '2', '-m', String(MEMORY_MB)],
         ...['-kernel', kernel, '-initrd', image, '-append', KERNEL_OPTIONS],
         ...['-no-reboot', '-nodefaults', '-display', 'none', '-monitor', 'none'],
-        ...['-serial', 'file:/dev/fd/3', '-serial', 'stdio'],
+        ...['-serial', `file:${consoleFile}`, '-serial', 'stdio'],
       ],
-      { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] },
+      { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     const lines = [];
-    const keep = (line) => {
-      lines.push(line.replace(/\r$/, ''));
-      if (lines.length > CONSOLE_LINES) lines.shift();
-    };
+    const keep = (line) => void lines.push(line);
     let ended = false;
     let late = false;
     const timer = setTimeout(() => {
       late = true;
       child.kill('SIGKILL');
     }, limitMs);
-    createInterface({ input: child.stdio[3] }).on('line', keep);
     createInterface({ input: child.stderr }).on('line', keep);
     createInterface({ input: child.stdout }).on('line', (line) => {
       let message;
@@ -48,11 +46,13 @@ export const runGuest = ({ kernel, image, limitMs, onMessage }) =>
     });
     const finish = (what) => {
       clearTimeout(timer);
-      const end = lines.length === 0 ? '' : `; the console's last lines:\n  ${lines.join('\n  ')}`;
+      const last = lines.slice(-CONSOLE_LINES);
+      const end = last.length === 0 ? '' : `; the console's last lines:\n  ${last.join('\n  ')}`;
       resolve(what === undefined ? undefined : `${what}${end}`);
     };
     child.on('error', (error) => finish(`qemu can't be started: ${error.message}`));
     child.on('close', (code) => {
+      if (existsSync(consoleFile)) lines.push(...readFileSync(consoleFile, 'utf8').split(/\r?\n/).filter(Boolean));
       if (late) finish(`the guest was still running after ${limitMs / 1000} seconds`);
       else if (lines.some((line) => line.includes('Kernel panic'))) finish('the kernel panicked');
       else if (!ended) finish(`the guest went off before its suite ended (qemu's exit code ${code})`);
