@@ -273,6 +273,8 @@ const jump = (row: Opcode, name: string, field: 'offset' | 'imm', label: string)
 export const ja = (label: string): Item => jump(opcodeNamed('ja', 'none'), 'ja', 'offset', label);
 /** The long jump, `gotol`: any distance. */
 export const jal = (label: string): Item => jump(opcodeNamed('ja32', 'none'), 'jal', 'imm', label);
+/** Goes on, or to the label once the loop has had its rounds: Linux ends such a loop after 8 million (since 6.9). */
+export const mayGoto = (label: string): Item => jump(opcodeNamed('may_goto', 'none'), 'mayGoto', 'offset', label);
 /** Calls the helper with this id (include/uapi/linux/bpf.h). */
 export const call = (id: number): Item => item(opcodeNamed('call', 'imm'), { imm: immediate('call', id, 64) });
 /** Calls the function of this program that starts at the label. */

@@ -1,31 +1,39 @@
 import {
   add,
   addField,
+  and,
   call,
   type Item,
   ldx,
   loadMap,
+  mayGoto,
   mov,
   R1,
   R2,
   R3,
+  R7,
   R10,
   type Register,
   st,
 } from '../../engine/isa/index.ts';
 import { helperByName } from '../../engine/vm/index.ts';
 
+/** How loops are made so that a verifier sees their end: it follows each turn, or may_goto ends them and it follows one for all. */
+export type Loops = 'bounded' | 'may_goto';
+
 /** Collects a program's items; labels made by `fresh` are its own. */
 export interface Emitter {
+  readonly loops: Loops;
   readonly items: Item[];
   emit(...items: readonly Item[]): void;
   fresh(prefix: string): string;
 }
 
-export const createEmitter = (): Emitter => {
+export const createEmitter = (loops: Loops = 'bounded'): Emitter => {
   const items: Item[] = [];
   let labels = 0;
   return {
+    loops,
     items,
     emit: (...more) => {
       for (const item of more) items.push(item);
@@ -33,6 +41,25 @@ export const createEmitter = (): Emitter => {
     fresh: (prefix) => `${prefix}.${labels++}`,
   };
 };
+
+/** The head of a loop: leaves it at `end` where loops need may_goto. */
+export const loopHead = (out: Emitter, end: string): readonly Item[] =>
+  out.loops === 'may_goto' ? [mayGoto(end)] : [];
+
+/**
+ * register = a loop's first value, from 0 to `mask`. Where loops end by may_goto a verifier must not know it, or it takes each turn for
+ * another: it goes through the 8 bytes at `cell` from r7 on, which no verifier keeps in mind.
+ */
+export const loopStart = (
+  out: Emitter,
+  register: Register,
+  value: number,
+  cell: number,
+  mask: number,
+): readonly Item[] =>
+  out.loops === 'may_goto'
+    ? [st('dw', R7, cell, value), ldx('dw', register, R7, cell), and(register, mask)]
+    : [mov(register, value)];
 
 /** Calls a helper by its kernel name. */
 export const helper = (name: string): Item => {

@@ -33,7 +33,7 @@ import { Truth } from '../language/index.ts';
 import type { ProcessFact } from '../plan/index.ts';
 import { runAutomaton } from './automaton.ts';
 import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup, predicateByte } from './context.ts';
-import { helper, STACK, stackAddress } from './emitter.ts';
+import { helper, loopHead, loopStart, STACK, stackAddress } from './emitter.ts';
 import { emitAct, emitGuards, emitVerdicts } from './enforce.ts';
 import { COMM_BYTES, emitClear, emitFileFacts, emitHead, emitScratch, storeKey } from './gather.ts';
 import { emitLatePredicates } from './late.ts';
@@ -42,7 +42,7 @@ import { emitOutput } from './output.ts';
 import { emitPathOf, emitPathWalk } from './path.ts';
 import { emitPredicate, isLate, processByte } from './predicates.ts';
 import { emitScope } from './scope.ts';
-import { emitFill, emitRows, emitStart, emitSteps, widthOf } from './strings.ts';
+import { CELL_BYTES, emitFill, emitRows, emitStart, emitSteps, widthOf } from './strings.ts';
 
 /**
  * The exec program: puts the new image's facts together, keeps the truths of every test of them with the process, and reports the
@@ -149,8 +149,9 @@ const emitArguments = (context: HookContext, argv: number): void => {
     jne(R0, 0, end),
     st('b', R7, argv + STRING.state, STRING_STATE.present),
     comment('nameLength = the length of argv[0] with its NUL'),
-    mov(R1, 0),
+    ...loopStart(out, R1, 0, context.states - CELL_BYTES, ARGV_BYTES - 1),
     label(loop),
+    ...loopHead(out, end),
     jge(R1, ARGV_BYTES - 1, end),
     mov(R2, R7),
     add(R2, R1),

@@ -6,7 +6,7 @@ import { runAutomaton } from './automaton.ts';
 import { emitBeforeEffect } from './before-effect.ts';
 import { CONFIG } from './config.ts';
 import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup, type ProcessLayout } from './context.ts';
-import { createEmitter } from './emitter.ts';
+import { createEmitter, type Loops } from './emitter.ts';
 import { emitExec } from './exec.ts';
 import { emitIoUring } from './io-uring.ts';
 import { type RecordLayout, recordLayout } from './layout.ts';
@@ -15,7 +15,7 @@ import { BUCKET, MAX_BUCKETS } from './limits.ts';
 import { NAMED_MAP, namedCalls } from './named-calls.ts';
 import { LOST, RINGS, type Ring } from './output.ts';
 import { createTables, groupStrings, type Tables } from './string-groups.ts';
-import { AUTOMATA_MAP } from './strings.ts';
+import { AUTOMATA_MAP, CELL_BYTES } from './strings.ts';
 import { CALL_NUMBERS, CALL_PLACES, callTable, emitSysExit, namedNumbers } from './sys-exit.ts';
 
 /** Programs that every object has: without them there are no facts of processes. */
@@ -37,6 +37,8 @@ const ORDER: readonly HookName[] = [
 /** Processes that facts are kept for at most. */
 const MAX_PROCESSES = 32_768;
 const MAX_PROTECTED = 1024;
+/** may_goto is from Linux 6.9 on. */
+const LOOPS: Readonly<Record<FeatureLevel, Loops>> = { '6.1': 'bounded', '6.9': 'may_goto', '6.12': 'may_goto' };
 /** Bytes of the ring buffers, where the loader doesn't know better. */
 const RING_BYTES: Readonly<Record<Ring, number>> = { critical: 1024 * 1024, events: 4 * 1024 * 1024 };
 
@@ -109,11 +111,11 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
     return { hook, groups, refused, layout: recordLayout(hook.hook, index, hook, widths) };
   });
   const extra = Math.max(...prepared.map(({ layout }) => layout.size));
-  const states = extra + EXTRA.process + processes.size;
+  const states = extra + EXTRA.process + processes.size + CELL_BYTES;
   const automataCount = processes.groups.length + Math.max(...prepared.map(({ groups }) => groups.length));
   const tooLarge: { hook: HookName; reason: string }[] = [];
   const programs = prepared.flatMap(({ hook, groups, refused, layout }): ProgramSpec[] => {
-    const out = createEmitter();
+    const out = createEmitter(LOOPS[level]);
     try {
       emitHook({ out, plan, hook, layout, processes, groups, refused, extra, states });
       const { instructions, relocations, lines } = assemble(out.items);

@@ -27,7 +27,7 @@ import {
   stx,
   sub,
 } from '../../engine/isa/index.ts';
-import { type Emitter, helper, probeFieldAt, STACK, stackAddress } from './emitter.ts';
+import { type Emitter, helper, loopHead, loopStart, probeFieldAt, STACK, stackAddress } from './emitter.ts';
 import { PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
 
 /** Directories and mounts a walk passes at most; a deeper path is unknown. */
@@ -43,9 +43,14 @@ const END = PATH_BYTES - 1;
 const MAX_MARKS = 64;
 const MARK_BYTES = 16;
 /** Offsets into the walk's scratch: the text, what it went by, and how many marks that are. */
-const SCRATCH = { text: 0, marks: 2 * PATH_BYTES, count: 2 * PATH_BYTES + MAX_MARKS * MARK_BYTES } as const;
+const SCRATCH = {
+  text: 0,
+  marks: 2 * PATH_BYTES,
+  count: 2 * PATH_BYTES + MAX_MARKS * MARK_BYTES,
+  cell: 2 * PATH_BYTES + MAX_MARKS * MARK_BYTES + 8,
+} as const;
 /** Bytes of scratch that a walk needs. */
-export const WALK_BYTES = SCRATCH.count + 8;
+export const WALK_BYTES = SCRATCH.cell + 8;
 
 /** Reads 8 bytes at a member of the struct in a stack slot into another, and notes that the walk went by them; they are also in r1. */
 const mark = (buffer: number, into: number, slot: number, access: string) => [
@@ -107,10 +112,11 @@ export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void =
     comment('resolve the path, component by component'),
     st('h', R7, slot + STRING.nameLength, 0),
     st('w', R7, buffer + SCRATCH.count, 0),
-    mov(R9, END),
-    mov(R8, 0),
+    ...loopStart(out, R9, END, buffer + SCRATCH.cell, PATH_BYTES - 1),
+    ...loopStart(out, R8, 0, buffer + SCRATCH.cell, MAX_MARKS - 1),
     ...BEFORE.map((slot) => st('dw', R10, slot, 0)),
     label(loop),
+    ...loopHead(out, unknown),
     jge(R8, MAX_STEPS, unknown),
     add(R8, 1),
     ...COMPONENT.map((slot) => st('dw', R10, slot, 0)),
@@ -191,8 +197,9 @@ export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void =
     ...COMPONENT.map((slot) => st('dw', R10, slot, 0)),
     st('dw', R10, STACK.dentry, 0),
     st('dw', R10, STACK.mount, 0),
-    mov(R8, 0),
+    ...loopStart(out, R8, 0, buffer + SCRATCH.cell, MAX_MARKS - 1),
     label(check),
+    ...loopHead(out, unknown),
     st('dw', R10, STACK.name, 0),
     ldx('w', R1, R7, buffer + SCRATCH.count),
     jge(R8, R1, same),

@@ -30,7 +30,7 @@ import {
 } from '../../engine/isa/index.ts';
 import { Truth } from '../language/index.ts';
 import { type Automaton, automatonLayout } from './automaton.ts';
-import { type Emitter, helper } from './emitter.ts';
+import { type Emitter, helper, loopHead } from './emitter.ts';
 import { AS_PASSED, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
 
 /** An automaton with the place of its table in the `automata` map. */
@@ -56,6 +56,10 @@ export interface Reading {
   readonly states: number;
 }
 
+/** Bytes in front of the states that loops start through. */
+export const CELL_BYTES = 8;
+const cellOf = (states: number): number => states - CELL_BYTES;
+
 /** Puts every automaton of a reading into its first state. */
 export const emitStart = (out: Emitter, { automata, states }: Reading): void => {
   for (const index of automata.keys()) out.emit(st('h', R7, states + 2 * index, 0));
@@ -77,7 +81,14 @@ export const emitSteps = (
   fault: string,
 ): void => {
   const [loop, more, end] = [out.fresh('steps.loop'), out.fresh('steps.more'), out.fresh('steps.end')];
-  out.emit(jge(R1, limit, end), jge(R1, R2, end), label(loop), mov(R0, R7), add(R0, R1), ldx('b', R4, R0, data));
+  const byMayGoto = out.loops === 'may_goto';
+  if (byMayGoto) {
+    const cell = cellOf(states);
+    out.emit(stx('dw', R7, cell, R1), ldx('dw', R1, R7, cell), label(loop), ...loopHead(out, end));
+  }
+  out.emit(jge(R1, limit, end), jge(R1, R2, end));
+  if (!byMayGoto) out.emit(label(loop));
+  out.emit(mov(R0, R7), add(R0, R1), ldx('b', R4, R0, data));
   for (const [index, { automaton, at }] of automata.entries()) {
     const layout = automatonLayout(automaton);
     const known = out.fresh('steps.known');
@@ -98,7 +109,10 @@ export const emitSteps = (
       stx('h', R7, states + 2 * index, R3),
     );
   }
-  out.emit(add(R1, 1), jlt(R1, limit, more), ja(end), label(more), jlt(R1, R2, loop), label(end));
+  out.emit(add(R1, 1));
+  if (byMayGoto) out.emit(ja(loop));
+  else out.emit(jlt(R1, limit, more), ja(end), label(more), jlt(R1, R2, loop));
+  out.emit(label(end));
 };
 
 /** Bytes of the truths that a reading gives. */
