@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { bpfUnavailable } from '../sensors/index.ts';
 import type { Measurement } from './harness.ts';
 import { costOfCalls } from './live-cost.ts';
+import { floods } from './live-rings.ts';
 import { makePlace } from './workload.ts';
 
 const PROGRAMS = ['gcc', 'strace', 'bpftrace'];
@@ -25,7 +26,7 @@ export const live = async (samples: number): Promise<readonly Measurement[]> => 
   }
   const place = makePlace();
   try {
-    return await costOfCalls(place, samples);
+    return [...(await costOfCalls(place, samples)), ...(await floods(place))];
   } finally {
     place.close();
   }
