@@ -53,7 +53,7 @@ export function openLinuxKernel(options: LinuxKernelOptions = {}): LinuxKernel {
   const programs = new Map<LoadedProgram, LinuxProgram>();
   const links = new Map<Link, LinuxLink & { readonly options: KernelAttachOptions }>();
   const processes = createProcessReader(cgroups);
-  const closers: (() => void)[] = [processes.close];
+  const closers: (() => void)[] = [processes.close, cgroups.close];
   const pins = options.pin === undefined ? undefined : openPins(options.pin);
   let counts = false;
 

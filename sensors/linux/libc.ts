@@ -40,12 +40,15 @@ const [NR_BPF, NR_PERF_EVENT_OPEN] = [321, 298];
 /** Clocks by number (include/uapi/linux/time.h). */
 const CLOCKS = { CLOCK_REALTIME: 0, CLOCK_BOOTTIME: 7 } as const;
 const PERF_FLAG_FD_CLOEXEC = 8;
+/** include/uapi/asm-generic/fcntl.h */
+const [O_PATH, O_CLOEXEC] = [0o10000000, 0o2000000];
 
 interface Libc {
   /** The result, or the errno negated. */
   bpf(command: Command, attr: Uint8Array, size: number): number;
   /** perf_event_open(2): a file descriptor, or the errno negated. */
   perfEventOpen(attr: Uint8Array, pid: number, cpu: number, group: number, flags: number): number;
+  openByHandle(mount: number, handle: Uint8Array, flags: number): number;
   clock(id: number, time: BigInt64Array): void;
   address(bytes: Uint8Array): bigint;
   map(fd: number, length: number, protection: number, offset: number): bigint;
@@ -68,6 +71,7 @@ function load(): Libc | string {
   const libc = koffi.load('libc.so.6');
   const syscall = libc.func('long syscall(long, int, void *, unsigned int)');
   const openEvent = libc.func('long syscall(long, void *, int, int, int, unsigned long)');
+  const openByHandleAt = libc.func('int open_by_handle_at(int, void *, int)');
   const clockGettime = libc.func('int clock_gettime(int, void *)');
   const mmap = libc.func('intptr_t mmap(void *, size_t, int, int, int, long)');
   const munmap = libc.func('int munmap(void *, size_t)');
@@ -79,6 +83,10 @@ function load(): Libc | string {
     },
     perfEventOpen(attr, pid, cpu, group, flags) {
       const result = Number(openEvent(NR_PERF_EVENT_OPEN, attr, pid, cpu, group, flags));
+      return result >= 0 ? result : -koffi.errno();
+    },
+    openByHandle(mount, handle, flags) {
+      const result = Number(openByHandleAt(mount, handle, flags));
       return result >= 0 ? result : -koffi.errno();
     },
     clock(id, time) {
@@ -111,6 +119,13 @@ export const bpf = (command: Command, attr: Uint8Array, size: number): number =>
  */
 export const openPerfEvent = (attr: Uint8Array, cpu: number): number =>
   libc().perfEventOpen(attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+/**
+ * Opens what has a struct file_handle on the file system of the folder `mount`, for its path alone (open_by_handle_at(2), O_PATH): a file descriptor,
+ * or an errno negated, -EPERM without CAP_DAC_READ_SEARCH.
+ */
+export const openByHandle = (mount: number, handle: Uint8Array): number =>
+  libc().openByHandle(mount, handle, O_PATH | O_CLOEXEC);
 
 /** Nanoseconds of a clock (clock_gettime(2)). */
 export function readClock(clock: keyof typeof CLOCKS): bigint {
