@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { exit, ldx, ldxField, loadMapValue, mov, R0, R1, R2, R3, stx } from '../../../engine/isa/index.ts';
@@ -22,6 +23,15 @@ function place(options: LinuxKernelOptions = {}): { readonly cgroup: TestCgroup;
   onTestFinished(() => cgroup.remove());
   onTestFinished(() => kernel.close());
   return { cgroup, kernel };
+}
+
+/** What a file descriptor of this process is; empty where it is closed already. */
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return '';
+  }
 }
 
 const NEXT = {
@@ -73,6 +83,30 @@ describe.skipIf(skip)(`the running kernel${skip ? ` (skipped: ${skip})` : ''}`, 
     const outlasting = [...maps.values()].map((map) => ({ map, fd: kernel.map(map).id }));
     kernel.close();
     await expect.poll(() => outlasting.map(({ fd }) => isThere('map_id', fd))).toEqual([false, false]);
+  });
+
+  it('leaves no file descriptor, mapping or thread of its own in this process when it is closed', async () => {
+    const cgroup = testCgroup();
+    onTestFinished(() => cgroup.remove());
+    const held = () => ({
+      kernel: readdirSync('/proc/self/fd').filter((fd) => /anon_inode:bpf|anon_inode:\[perf/.test(linkOf(fd))).length,
+      folders: readdirSync('/proc/self/fd').filter((fd) => linkOf(fd).includes('cgroup')).length,
+      mappings: readFileSync('/proc/self/maps', 'utf8').split('bpf-map').length - 1,
+      threads: readdirSync('/proc/self/task').length,
+    });
+    const before = held();
+    for (let round = 0; round < 3; round++) {
+      const kernel = openLinuxKernel({ scope: cgroup.path });
+      const ring = kernel.createMap(ringSpec('events', 4096));
+      const items = cgroup.confine([...sendTag('events', 1), mov(R0, 0), exit()]);
+      kernel.attach(kernel.loadProgram(programOf('sends', EXEC, items), new Map([['events', ring]])));
+      const stream = kernel.stream([ring], 8);
+      await cgroup.run('/bin/true');
+      expect(await stream.drain(() => undefined)).toBe(1);
+      expect(held().kernel).toBeGreaterThan(before.kernel);
+      kernel.close();
+    }
+    await expect.poll(held, { timeout: 5_000 }).toEqual(before);
   });
 
   it('replaces a program on a tracepoint without missing an event', async () => {
