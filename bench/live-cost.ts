@@ -1,12 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { assemble, exit, mov, R0 } from '../engine/isa/index.ts';
 import { compile } from '../rules/index.ts';
 import { type Kernel, type LoadedProgram, openLinuxKernel } from '../sensors/index.ts';
 import { library } from './agent.ts';
 import { type Measurement, median } from './harness.ts';
-import { startShrike } from './live-agent.ts';
-import { compileWorkload, heard, type Place, startWorkload, type Workload, writeInto } from './workload.ts';
+import { agentRows, startShrike } from './live-agent.ts';
+import { compileWorkload, ended, heard, type Place, startWorkload, type Workload, writeInto } from './workload.ts';
 
 /** Calls between two looks at the clock, and how often: the middle one of the batches counts. */
 const WORK = { getppid: { batches: 100, calls: 2000 }, open: { batches: 200, calls: 100 } } as const;
@@ -43,10 +43,20 @@ const emptyProgram = (kernel: Kernel): Watcher => {
   };
 };
 
-const ended = (child: ChildProcess): Promise<void> =>
-  child.exitCode !== null || child.signalCode !== null
-    ? Promise.resolve()
-    : new Promise((resolve) => child.once('close', () => resolve()));
+/** What was seen of a run of the agent. */
+type AgentRun = Parameters<typeof agentRows>[0][number];
+
+/** The agent with all shipped policies; `note` is told of each run at its end. */
+const shrike = (place: Place, note: (run: AgentRun) => void): Watcher => ({
+  name: 'Shrike',
+  start: async () => {
+    const { startMs, memory, stop } = await startShrike(place);
+    return () => {
+      note({ startMs, ...memory() });
+      return stop();
+    };
+  },
+});
 
 /** Runs bpftrace where tracefs is, which it needs and not every machine has mounted: read only, for bpftrace's own eyes. */
 const WITH_TRACEFS =
@@ -120,17 +130,14 @@ const underStrace = async (command: readonly string[], place: Place, note: (call
 
 /**
  * What a getppid and an openat with its close cost, inside and outside of the scope: nothing attached, and under each watcher in
- * turn, always one right after the other; what a watcher adds is the middle of the differences.
+ * turn, always one right after the other; what a watcher adds is the middle of the differences. Also what the agent itself takes.
  */
 export const costOfCalls = async (place: Place, samples: number): Promise<readonly Measurement[]> => {
   const kernel = openLinuxKernel();
   const id = kernel.cgroupId(place.cgroup);
   if (id === undefined) throw new Error(`there is no cgroup ${place.cgroup}`);
-  const watchers = [
-    emptyProgram(kernel),
-    { name: 'Shrike', start: async () => (await startShrike(place)).stop },
-    ...peersOf(id),
-  ];
+  const runs: AgentRun[] = [];
+  const watchers = [emptyProgram(kernel), shrike(place, (run) => runs.push(run)), ...peersOf(id)];
   const command = [compileWorkload(place, 'calls'), CPU, writeInto(place, 'data.txt', 'a file that no rule names\n')];
   const workloads = {
     inside: startWorkload(command, place.cgroup),
@@ -171,10 +178,11 @@ export const costOfCalls = async (place: Place, samples: number): Promise<readon
     for (const where of PLACES) await workloads[where].close();
     kernel.close();
   }
-  return measurementsOf(
+  const costs = measurementsOf(
     watchers.map(({ name }) => name),
     (watcher, where, call) => values.get(key(watcher, where, call)) ?? [],
   );
+  return [...costs, ...agentRows(runs)];
 };
 
 const rounded = (value: number): number => Number(value.toPrecision(4));

@@ -91,6 +91,12 @@ export const heard = (child: ChildProcess, sign: RegExp): Promise<void> =>
     child.once('close', () => reject(new Error(`${child.spawnfile} ended before it said ${sign}: ${said}`)));
   });
 
+/** Waits until a process has ended. */
+export const ended = (child: ChildProcess): Promise<void> =>
+  child.exitCode !== null || child.signalCode !== null
+    ? Promise.resolve()
+    : new Promise((resolve) => child.once('close', () => resolve()));
+
 /** Writes a file into the place's folder. */
 export const writeInto = (place: Place, name: string, text: string): string => {
   const path = join(place.folder, name);
