@@ -50,8 +50,16 @@ const isRing = (name: string): name is Ring => RINGS.some((ring) => ring === nam
 const sized = (spec: MapSpec, rings: LoadOptions['rings']): MapSpec =>
   rings !== undefined && isRing(spec.name) ? { ...spec, maxEntries: rings[spec.name] } : spec;
 
-/** Programs without which no rule knows which process it is about. */
-const isLifecycle = ({ hook }: { readonly hook: string }): boolean => hook.startsWith('tp_btf/sched_process_');
+/**
+ * Hooks without which no rule knows which process it is about, in the order in which they attach: whose beginning is seen, their end is
+ * seen, too.
+ */
+const LIFECYCLE: readonly string[] = [
+  'tp_btf/sched_process_exit',
+  'tp_btf/sched_process_exec',
+  'tp_btf/sched_process_fork',
+];
+const isLifecycle = ({ hook }: { readonly hook: string }): boolean => LIFECYCLE.includes(hook);
 
 /** The programs that this kernel takes, by its own names of hooks. @throws Error where those that keep facts of processes are not among them */
 const attachable = ({ kernel, compiled, warn }: LoadOptions): readonly ProgramSpec<string>[] => {
@@ -86,7 +94,8 @@ export const loadObject = (options: LoadOptions): Loaded => {
   const fill = createProcessFill({ ...options, table: options.processes, map: mapOf(maps, 'processes') });
   const links: Link[] = [];
   try {
-    for (const program of programs) if (isLifecycle(program)) links.push(kernel.attach(program));
+    for (const hook of LIFECYCLE)
+      for (const program of programs) if (program.hook === hook) links.push(kernel.attach(program));
     fill.snapshot();
     for (const program of programs) if (!isLifecycle(program)) links.push(kernel.attach(program));
   } catch (error) {

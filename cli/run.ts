@@ -183,7 +183,7 @@ Examples:
   shrike run --scenario webshell --enforce --tree --pace 150
   shrike run --scenario ./my-scenario.yaml --policies my-policies/ --json
   shrike run --sensor replay --input app.strace --on-problem stop
-  sudo shrike run --sensor linux --scope /system.slice/nginx.service --json
+  shrike run --sensor linux --scope /system.slice/nginx.service --json
   shrike run --nats nats://127.0.0.1:4222 --audit /var/lib/shrike/audit
 `;
 

@@ -179,9 +179,9 @@ where the command ended with 0 and an alert of that priority or a higher one was
 work; then the command did not run.
 
 Examples:
-  sudo shrike watch -- ./configure
-  sudo shrike watch --fail-on warning --output shrike.log -- npm install
-  sudo shrike watch --policies my-policies/ --json --output alerts.jsonl --kill-rest -- make test
+  shrike watch -- ./configure
+  shrike watch --fail-on warning --output shrike.log -- npm install
+  shrike watch --policies my-policies/ --json --output alerts.jsonl --kill-rest -- make test
 `;
 
 export const addWatch = (program: Command): void => {

@@ -25,7 +25,7 @@ const all = (command: Command): readonly Command[] => command.commands.flatMap((
 
 it('the help lists every command, the exit codes and examples', () => {
   const help = helpOf();
-  for (const name of ['run', 'check', 'explain', 'test', 'alerts', 'scenarios', 'bpf'])
+  for (const name of ['run', 'watch', 'check', 'explain', 'test', 'alerts', 'scenarios', 'bpf'])
     expect(help).toMatch(new RegExp(`^  ${name} `, 'm'));
   expect(help).toContain(
     'Exit codes: 0 fine, 1 findings (errors in policies, failed tests), 2 wrong usage or input, 3 ',
@@ -35,7 +35,7 @@ it('the help lists every command, the exit codes and examples', () => {
 
 const BPF = ['bpf asm', 'bpf disasm', 'bpf verify', 'bpf run', 'bpf inspect'];
 
-describe.each(['run', 'check', 'explain', 'test', 'alerts', 'scenarios run', ...BPF])('shrike %s', (name) => {
+describe.each(['run', 'watch', 'check', 'explain', 'test', 'alerts', 'scenarios run', ...BPF])('shrike %s', (name) => {
   const help = helpOf(...name.split(' '));
 
   it('has help with examples that use options it has', () => {
@@ -61,7 +61,7 @@ describe('wrong usage ends with exit code 2 and says what to do', () => {
     [
       'a value that is none of the choices',
       ['run', '--sensor', 'sym'],
-      "shrike: option '--sensor <kind>' argument 'sym' is invalid. Allowed choices are sim, replay.\n",
+      "shrike: option '--sensor <kind>' argument 'sym' is invalid. Allowed choices are sim, replay, linux.\n",
     ],
     [
       'a number that is none',

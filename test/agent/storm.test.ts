@@ -1,0 +1,129 @@
+import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { runAgent } from '../../agent/index.ts';
+import { compile } from '../../rules/index.ts';
+import { createLinuxSensor, type KernelMap, openLinuxKernel, type ProcessTable } from '../../sensors/index.ts';
+import { memoryLog } from '../support/audit.ts';
+import { count } from '../support/counts.ts';
+import { temporaryFolder } from '../support/folder.ts';
+import { liveUnavailable, testCgroup } from '../support/live.ts';
+import { policyOf, ruleOf } from '../support/rules.ts';
+import { until } from '../support/until.ts';
+
+const skip = liveUnavailable();
+
+/**
+ * Forks and execs as fast as it goes for a while: what ends at once, what execs twice, what forks without exec, orphans that get another parent. Some stay: of
+ * each kind one a round.
+ */
+const STORM = `
+i=0
+while [ ! -e "$0" ]; do
+  /bin/true &
+  sh -c 'exec sh -c "exec sleep 0.00$(( $0 % 7 ))"' $i &
+  ( : & : ; true ) &
+  ( sh -c 'sleep 0.01 & exec true' & )
+  i=$((i + 1))
+  [ $((i % 8)) -eq 0 ] && wait
+  if [ $((i % 16)) -eq 0 ]; then
+    ( sleep 1000 & )
+    ( sh -c 'exec sleep 1001' & )
+    ( ( sh -c 'kill -STOP $PPID'; : ) & )
+  fi
+done
+wait
+sleep 0.2
+echo over $i
+exec sleep 1002
+`;
+
+/** Pid, executable and arguments of what is in a cgroup, by /proc. */
+const truth = (folder: string) =>
+  readFileSync(`${folder}/cgroup.procs`, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((pid) => {
+      const argv = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+      return { pid: Number(pid), exepath: readlinkSync(`/proc/${pid}/exe`), argv };
+    })
+    .sort((one, other) => one.pid - other.pid);
+
+const RULES = [ruleOf('none', 'evt.type = execve and proc.pname = nobody')];
+const compiled = compile(RULES, { level: '6.1' });
+
+/** One agent that starts in the middle of a storm: what it knows when the storm is over, and what there is. */
+const round = async (delayMs: number) => {
+  const cgroup = testCgroup();
+  const kernel = openLinuxKernel({ scope: cgroup.path });
+  let processes: KernelMap | undefined;
+  let table: ProcessTable | undefined;
+  let said = '';
+  const stop = join(temporaryFolder(), 'stop');
+  const child = cgroup.start('sh', ['-c', STORM, stop], { stdio: ['ignore', 'pipe', 'ignore'] });
+  child.stdout?.on('data', (text: Buffer) => {
+    said += text.toString();
+  });
+  await delay(delayMs);
+  const sensor = createLinuxSensor({
+    scope: cgroup.path,
+    kernel: {
+      ...kernel,
+      createMap: (spec) => {
+        const map = kernel.createMap(spec);
+        if (spec.name === 'processes') processes = map;
+        return map;
+      },
+    },
+    source: async () => {
+      await delay(100);
+      writeFileSync(stop, '');
+      await until(() => said.includes('over'));
+      await delay(100);
+    },
+  });
+  try {
+    const { log } = memoryLog();
+    const summary = await runAgent({
+      policies: [policyOf(RULES)],
+      compiled,
+      sensor,
+      host: 'h',
+      enforce: false,
+      log,
+      onRecord: (_, known) => {
+        table = known;
+      },
+    });
+    const there = kernel.processes(cgroup.path);
+    const known = there.map(({ pid, start }) => table?.get(pid, start));
+    const keys = [...(processes?.keys() ?? [])].map((key) => {
+      const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
+      return `${view.getUint32(0, true)} ${view.getBigUint64(8, true)}`;
+    });
+    return { summary, there, known, alive: table?.size, keys, proc: truth(cgroup.folder) };
+  } finally {
+    await cgroup.remove();
+    kernel.close();
+  }
+};
+
+describe.skipIf(skip)(
+  `an agent that starts in the middle of a storm of processes${skip ? ` (skipped: ${skip})` : ''}`,
+  () => {
+    it('knows every process that is left as it is, and none that has ended', async () => {
+      const rounds = count(100);
+      for (let index = 0; index < rounds; index++) {
+        const { summary, there, known, alive, keys, proc } = await round((index * 37) % 400);
+        expect(summary.lost).toEqual(new Map());
+        expect(
+          known.map((process) => process && { pid: process.pid, exepath: process.exepath, argv: process.argv }),
+        ).toEqual(proc);
+        expect(known.map((process) => process?.alive)).toEqual(there.map(() => true));
+        expect(alive).toBe(there.length);
+        expect(keys.sort()).toEqual(there.map(({ pid, start }) => `${pid} ${start}`).sort());
+      }
+    }, 600_000);
+  },
+);
