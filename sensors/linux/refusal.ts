@@ -8,7 +8,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   EPERM: 'this kernel does not let this process load programs of that kind; "shrike doctor" says which it does',
   ENOMEM: 'the kernel has no memory for it: raise the memory limit of the cgroup that Shrike runs in',
 };
-const REPORT = 'leave that rule out, and report it with the verifier log';
+const REPORT = 'report it with the verifier log';
 
 /** A program that the running kernel's verifier refused: the slot, and what the slot comes from. */
 export class ProgramRefused extends BpfError {
@@ -28,7 +28,8 @@ export class ProgramRefused extends BpfError {
     const line = at === undefined ? undefined : lineOf(spec.lines, at);
     const place = at === undefined ? '' : ` at slot ${at}${instruction ? `, ${instruction}` : ''}`;
     const reason = cause.reason === '' ? cause.errno : cause.reason;
-    const remedy = REMEDIES[cause.errno] ?? (line ? REPORT : 'report it with the verifier log');
+    const remedy =
+      REMEDIES[cause.errno] ?? (line?.text.startsWith('rule ') ? `leave that rule out, and ${REPORT}` : REPORT);
     this.message = `program "${spec.name}" (${spec.hook}): the kernel refuses it${place}: ${reason}${line ? ` (from: ${line.text})` : ''}; ${remedy}`;
     this.name = 'ProgramRefused';
     this.program = spec.name;

@@ -92,6 +92,12 @@ describe.skipIf(skip)(`a program that the running kernel refuses${skip ? ` (skip
     );
   });
 
+  it('is to be reported where it is in no rule’s part', () => {
+    expect(refused([comment('the parent'), mov(R1, 0), ldx('dw', R0, R1, 8), exit()]).message).toBe(
+      'program "calls" (tp_btf/sys_exit): the kernel refuses it at slot 1, r0 = *(u64 *)(r1 +8): R1 invalid mem access \'scalar\' (from: the parent); report it with the verifier log',
+    );
+  });
+
   it('needs no lines', () => {
     const error = refused([ldx('dw', R0, R10, 8), exit()]);
     expect(error.message).toBe(

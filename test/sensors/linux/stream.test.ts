@@ -172,6 +172,25 @@ describe.skipIf(skip).each([
     expect(sent.length).toBeGreaterThanOrEqual(2 * Math.floor(4096 / TAKEN_BYTES));
   });
 
+  it('say when they can no longer be drained, and go on saying so', async () => {
+    const { stream, send, take } = rings({ worker, outboxBytes: 32 });
+    const problem = 'a record of 24 bytes is larger than what the threads share; 16 fit';
+    const sentence = worker ? `the thread that drains the ring buffers has ended: ${problem}; start again` : problem;
+    send('events', 1, now() - PAST);
+    let message = '';
+    await until(() => {
+      try {
+        stream.consume(take);
+      } catch (error) {
+        message = (error as Error).message;
+      }
+      return message !== '';
+    });
+    expect(message).toBe(sentence);
+    expect(() => stream.consume(take)).toThrow(sentence);
+    await expect(stream.drain(take)).rejects.toThrow(sentence);
+  });
+
   it('end with the kernel, and give nothing afterwards', async () => {
     const { kernel, stream, send, take, ids } = rings({ worker });
     send('events', 1, now() - PAST);
