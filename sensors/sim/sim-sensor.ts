@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ContainerSource } from '../containers/index.ts';
 import type { Sensor, SensorReport } from '../kernel.ts';
 import { createSimHost } from './host.ts';
 import { createPlayer, type Scenario, type ScenarioObserver, type StepOutcome } from './scenario/index.ts';
@@ -17,6 +18,8 @@ export interface SimSensorOptions {
   /** Milliseconds of real time before each step, for people who watch; default 0. */
   readonly pace?: number;
   readonly observer?: ScenarioObserver;
+  /** Facts of the containers that the host's cgroups belong to; default: only what the cgroups' paths say is known. */
+  readonly containers?: ContainerSource;
 }
 
 /** A scenario that is played on a simulated host. */
@@ -48,6 +51,7 @@ export const createSimSensor = ({
   memory,
   pace = 0,
   observer,
+  containers,
 }: SimSensorOptions): SimSensor => {
   const host = createSimHost({ seed, cgroups: [scope], commFromFile, ...(memory !== undefined && { memory }) });
   const player = createPlayer(host, scenario, observer);
@@ -61,5 +65,13 @@ export const createSimSensor = ({
     pump();
     return { calls: host.calls - before, problems: player.problems };
   };
-  return { kind: 'sim', kernel: host.kernel, scope, host, outcomes: player.outcomes, run };
+  return {
+    kind: 'sim',
+    kernel: host.kernel,
+    scope,
+    host,
+    outcomes: player.outcomes,
+    run,
+    ...(containers && { containers }),
+  };
 };
