@@ -1,6 +1,6 @@
 // Fetches kernels of Debian's: with sources, lists, cache and state of apt's own below a folder, so that the system's stay as they are.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const MIRROR = 'http://deb.debian.org';
@@ -11,6 +11,8 @@ const SUITES = [
   [`${MIRROR}/debian`, 'bookworm-backports'],
 ];
 const PACKAGE = 'linux-image-cloud-amd64';
+/** A module that does nothing until it is used, and that can be removed; compressed in newer packages. */
+const MODULE = /\/net\/dummy\.ko(\.xz)?$/;
 const LIMIT_MS = 180_000;
 
 /** Runs a command; returns its output, or throws what it said last. */
@@ -72,12 +74,12 @@ const packagesOf = (text, series) => {
 
 const compare = (one, other) => one.localeCompare(other, 'en', { numeric: true });
 
-/** What was unpacked before: release, kernel and configuration. */
+/** What was unpacked before: release, kernel, configuration and a module. */
 const unpacked = (folder) => {
   const file = join(folder, 'kernel.json');
   if (!existsSync(file)) return undefined;
   const kernel = JSON.parse(readFileSync(file, 'utf8'));
-  return existsSync(kernel.image) ? kernel : undefined;
+  return existsSync(kernel.image) && existsSync(kernel.module ?? '') ? kernel : undefined;
 };
 
 const unpack = (folder, options, { name, version }) => {
@@ -89,6 +91,10 @@ const unpack = (folder, options, { name, version }) => {
   const root = join(folder, 'root');
   run('dpkg', ['-x', join(folder, deb), root]);
   rmSync(join(folder, deb));
+  const modules = join(root, 'lib/modules');
+  const dummy = readdirSync(modules, { recursive: true }).find((file) => MODULE.test(file));
+  if (dummy === undefined) throw new Error(`${name} has no module dummy`);
+  copyFileSync(join(modules, dummy), join(folder, 'module.ko'));
   rmSync(join(root, 'lib'), { recursive: true, force: true });
   const release = name.slice('linux-image-'.length);
   const kernel = {
@@ -96,6 +102,7 @@ const unpack = (folder, options, { name, version }) => {
     version,
     image: join(root, 'boot', `vmlinuz-${release}`),
     config: join(root, 'boot', `config-${release}`),
+    module: join(folder, 'module.ko'),
   };
   if (!existsSync(kernel.image)) throw new Error(`${name} has no boot/vmlinuz-${release}`);
   writeFileSync(join(folder, 'kernel.json'), JSON.stringify(kernel));
@@ -104,7 +111,7 @@ const unpack = (folder, options, { name, version }) => {
 
 /**
  * Kernels of Debian's by series, fetched once and kept in `folder`.
- * @returns {{release: string, version: string, image: string, config: string}[]} in the order asked for
+ * @returns {{release: string, version: string, image: string, config: string, module: string}[]} in the order asked for
  * @throws Error with the reason where one can't be had
  */
 export const fetchKernels = (folder, wanted, say) => {

@@ -1,6 +1,6 @@
 // Builds what a guest starts with: node and its libraries, the compiled project and suite, packages, busybox for the rest.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createArchive } from './cpio.mjs';
 
@@ -47,6 +47,8 @@ export const buildApp = (root, folder) => {
     encoding: 'utf8',
   });
   if (status !== 0) throw new Error(`the suite does not compile:\n${stdout}`);
+  for (const data of ['policies/library', 'test/live/behaviours/cases'])
+    cpSync(join(root, data), join(folder, data), { recursive: true });
 };
 
 /** Names of the packages that the project needs at run time, by package-lock.json: those of this platform that are installed. */
@@ -81,8 +83,7 @@ export const buildImage = ({ root, app, output, settings, files = {}, kernel }) 
   for (const applet of APPLETS) archive.link(`bin/${applet}`, 'busybox');
   archive.text('app/package.json', '{"type":"module"}');
   archive.text('app/guest.json', JSON.stringify(settings));
-  addFolder(archive, app, 'app', (name) => name.endsWith('.js'));
-  addFolder(archive, join(root, 'policies/library'), 'app/policies/library');
+  addFolder(archive, app, 'app', (name) => /\.(js|yaml)$/.test(name));
   for (const path of packages(root))
     addFolder(
       archive,

@@ -47,6 +47,8 @@ export interface Host {
   readonly folder: string;
   /** A program that goes on making calls when it is executed. */
   readonly program: string;
+  /** Its bytes. */
+  programBytes(): Uint8Array;
   /** The cgroup that programs confine themselves to. */
   readonly scope: string;
   /** A task in the scope. */

@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -101,21 +101,26 @@ export const linuxPlace = ({ driver, ownMachine }: LinuxPlaceOptions): Place => 
       const { server, port: open } = await listen();
       const { server: other, port: closed } = await listen();
       await closeServer(other);
-      const kernel = openLinuxKernel({ scope: parent.path, features });
+      const linux = openLinuxKernel({ scope: parent.path, features });
+      const kernel: LinuxKernel = {
+        ...linux,
+        loadProgram(spec, maps) {
+          onProgram(spec);
+          return linux.loadProgram(spec, maps);
+        },
+      };
       const host: Host = {
         kind: 'linux',
         kernel,
         folder,
         program,
+        programBytes: () => readFileSync(program),
         scope: scope.path,
         task,
         outsider: () => started(beside),
         ports: { open, closed },
         createMap: (spec) => kernel.createMap(spec),
-        load(spec, maps = []) {
-          onProgram(spec);
-          return kernel.loadProgram(spec, new Map(maps.map((map) => [map.spec.name, map])));
-        },
+        load: (spec, maps = []) => kernel.loadProgram(spec, new Map(maps.map((map) => [map.spec.name, map]))),
         attach: (loaded) =>
           loaded.hook.startsWith('cgroup/') ? kernel.attach(loaded, { cgroup: scope.path }) : kernel.attach(loaded),
         countRuns: () => kernel.enableStatistics(),

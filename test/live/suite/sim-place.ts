@@ -1,5 +1,5 @@
 import type { FeatureLevel } from '../../../engine/object/index.ts';
-import { createSimHost, type SimHost, type SimTask } from '../../../sensors/index.ts';
+import { createSimHost, type Kernel, type SimHost, type SimTask } from '../../../sensors/index.ts';
 import type { Argument, Host, Need, Task } from './host.ts';
 import type { Place } from './runner.ts';
 
@@ -57,7 +57,13 @@ export const simPlace = (level: FeatureLevel): Place => {
     },
     async open(onProgram) {
       const sim = createSimHost({ level, memory: MEMORY });
-      const { kernel } = sim;
+      const kernel: Kernel = {
+        ...sim.kernel,
+        loadProgram(spec, maps) {
+          onProgram(spec);
+          return sim.kernel.loadProgram(spec, maps);
+        },
+      };
       sim.fs.mkdir(FOLDER, 0o755);
       sim.fs.write(PROGRAM, '\x7fELF', 0o755);
       const spawn = (cgroup: string): SimTask =>
@@ -72,15 +78,13 @@ export const simPlace = (level: FeatureLevel): Place => {
         kernel,
         folder: FOLDER,
         program: PROGRAM,
+        programBytes: () => sim.fs.readBytes(PROGRAM),
         scope: SCOPE,
         task: asTask(sim, spawn(SCOPE)),
         outsider: async () => asTask(sim, spawn(BESIDE)),
         ports: { open, closed: 45_002 },
         createMap: (spec) => kernel.createMap(spec),
-        load(spec, maps = []) {
-          onProgram(spec);
-          return kernel.loadProgram(spec, new Map(maps.map((map) => [map.spec.name, map])));
-        },
+        load: (spec, maps = []) => kernel.loadProgram(spec, new Map(maps.map((map) => [map.spec.name, map]))),
         attach: (program) => kernel.attach(program, { cgroup: SCOPE }),
         countRuns: () => undefined,
         sleep: async (milliseconds) => sim.advance(milliseconds * 1_000_000),
