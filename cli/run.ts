@@ -167,9 +167,10 @@ Without --policies the shipped library runs; with --enforce its enforcing varian
 --policies is given, --enforce only flips the switch: the same rules are raised with it and without, and without it alerts of rules
 that deny or kill say what would have been done. A policy acts only if its own mode is enforce and it has a scope.
 
---sensor linux watches the processes of one cgroup in the running kernel until Ctrl-C; it needs root or a few capabilities, and Linux 6.1
-or newer ("shrike doctor"). --scope is required, so that nobody watches a whole host by accident. "shrike watch -- COMMAND" is the
-shorter way for one command. --ring-size and --rate-limit are for it; what finds no room, or is held back, is counted, logged and raised.
+--sensor linux watches the processes of one cgroup in the running kernel until Ctrl-C; it needs root or a few capabilities, and
+Linux 6.1 or newer ("shrike doctor"). --scope is required, so that nobody watches a whole host by accident. "shrike watch -- COMMAND"
+is the shorter way for one command. What finds no room in the ring buffer (--ring-size), or is more than --rate-limit lets through, is
+counted, logged and raised as an alert.
 
 Every alert is first in the audit log; with --nats it is published from there, to a JetStream stream where the server has one. A
 server that can't be reached delays nothing. The last line of --json is {"type": "summary", ...}, all others are alert records; with

@@ -164,15 +164,15 @@ export const watch = async (command: readonly string[], options: WatchOptions): 
 };
 
 const HELP = `
-The command runs in a cgroup of its own, below the one this is run in, and only what happens there is seen: the command, what it starts,
-and what that starts, also after it has become a daemon. stdin, stdout and stderr are the command's own; alerts go to stderr as they
-come, or to a file with --output. SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on to it.
+The command runs in a cgroup of its own, below the one this is run in, and only what happens there is seen: the command, what it
+starts, and what that starts, also after it has become a daemon. stdin, stdout and stderr are the command's own; alerts go to stderr
+as they come, or to a file with --output. SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on to it.
 
-What the command leaves running when it ends is put back into the cgroup this is run in and goes on without being watched; the summary
-names it. --wait-rest waits for it first, --kill-rest kills it. The cgroup is then removed.
+What the command leaves running when it ends is put back into the cgroup this is run in and goes on without being watched; the
+summary names it. --wait-rest waits for it first, --kill-rest kills it. The cgroup is then removed.
 
-Without --policies the shipped library runs. Policies only alert here: nothing is denied or killed. Needs root or a few capabilities, and
-Linux 6.1 or newer ("shrike doctor").
+Without --policies the shipped library runs. Policies only alert here: nothing is denied or killed. Needs root or a few capabilities,
+and Linux 6.1 or newer ("shrike doctor").
 
 Exit code: the command's own, 128 and the signal's number where one ended it, 126 and 127 where it can't be started. With --fail-on: 1
 where the command ended with 0 and an alert of that priority or a higher one was raised. 2 wrong usage, 3 this machine does not let it
