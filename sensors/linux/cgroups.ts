@@ -31,9 +31,14 @@ export const cgroupMount = (mountinfo = readFileSync('/proc/self/mountinfo', 'ut
 /** How deep a path lies: 0 for the root, as bpf_get_current_ancestor_cgroup_id counts. */
 export const cgroupLevel = (path: string): number => path.split('/').filter((part) => part !== '').length;
 
-/** @param scope below which ids nobody asked for yet are looked for. @throws Error where no cgroup v2 is mounted */
-export function openCgroups(scope = '/'): Cgroups {
-  const mount = cgroupMount();
+/** The root's id; what is mounted in a cgroup namespace begins at another, whose level nobody tells. */
+const ROOT = 1n;
+
+/**
+ * @param scope below which ids nobody asked for yet are looked for. @param mount where cgroup v2 is mounted. @throws Error where it is mounted nowhere,
+ * or not from its root on
+ */
+export function openCgroups(scope = '/', mount = cgroupMount()): Cgroups {
   if (mount === undefined)
     throw new Error(
       'no cgroup v2 hierarchy is mounted; boot with systemd.unified_cgroup_hierarchy=1, or `mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified`',
@@ -50,6 +55,10 @@ export function openCgroups(scope = '/'): Cgroups {
     keep(found.ino, path);
     return found.ino;
   };
+  if (id('/') !== ROOT)
+    throw new Error(
+      `the cgroups in ${mount} begin below the host's, as in a cgroup namespace, so that programs would not find the scope; start Shrike in the host's cgroup namespace (docker run --cgroupns=host) with the host's /sys/fs/cgroup`,
+    );
   const isInScope = (path: string): boolean => scope === '/' || `${path}/`.startsWith(`${scope}/`);
   const root = openSync(mount, 'r');
   let canOpen = true;

@@ -46,6 +46,13 @@ describe.skipIf(skip)(`cgroups of this machine${skip ? ` (skipped: ${skip})` : '
     expect(cgroups.path(cgroup.id)).toBe(cgroup.path);
   });
 
+  it('are refused where they begin below the host’s', () => {
+    const { folder } = made();
+    expect(() => openCgroups('/', folder)).toThrow(
+      `the cgroups in ${folder} begin below the host's, as in a cgroup namespace, so that programs would not find the scope; start Shrike in the host's cgroup namespace (docker run --cgroupns=host) with the host's /sys/fs/cgroup`,
+    );
+  });
+
   it('are found by an id that nobody asked for yet in the scope, and in no other', () => {
     const [cgroup, other] = [made(), made()];
     const inner = cgroup.child('one').child('two words');
@@ -77,6 +84,6 @@ describe.skipIf(skip)(`cgroups of this machine${skip ? ` (skipped: ${skip})` : '
       cgroups.close();`;
     const without = ['--bounding-set=-dac_read_search', '--inh-caps=-dac_read_search'];
     const node = [process.execPath, '--input-type=module', '-e', script];
-    expect(execFileSync('setpriv', [...without, ...node], { encoding: 'utf8' })).toBe(`${inner.path} none\n`);
+    expect(execFileSync('/usr/bin/setpriv', [...without, ...node], { encoding: 'utf8' })).toBe(`${inner.path} none\n`);
   });
 });
