@@ -1,4 +1,4 @@
-// Sets up what npm's scripts need: packages, Debian's nats-server (--nats), its clang-19 and llvm-19 (--clang), what benches are
+// Sets up what npm's scripts need: packages, Debian's nats-server (--nats), its clang-19 and llvm-19 (--clang), qemu (--qemu), what benches are
 // compared with (--bench), the compiled programs in dist/ (--build).
 // Plain Node without packages, since it runs before they are there. Quiet when nothing is to be done.
 import { spawnSync } from 'node:child_process';
@@ -134,6 +134,9 @@ const setUpNatsServer = () => {
   }
 };
 
+const setUpQemu = () =>
+  setUpDebian({ packages: ['qemu-system-x86', 'busybox-static'], programs: ['qemu-system-x86_64', 'busybox'] });
+
 const setUpClang = () => setUpDebian({ packages: ['clang-19', 'llvm-19'], programs: ['clang-19', 'llvm-objdump-19'] });
 
 /** The newest change below a folder, folders included, so that a removed file counts as well. */
@@ -184,11 +187,18 @@ const setUpBench = () => {
     setUpDebian({ packages: [name], programs: [name], without: '`npm run bench -- live` is left out' });
 };
 
-const SET_UP = { '--nats': setUpNatsServer, '--clang': setUpClang, '--bench': setUpBench, '--build': setUpBuild };
+const SET_UP = {
+  '--nats': setUpNatsServer,
+  '--clang': setUpClang,
+  '--qemu': setUpQemu,
+  '--bench': setUpBench,
+  '--build': setUpBuild,
+};
 
 const options = new Set(process.argv.slice(2));
 for (const option of options) {
-  if (!(option in SET_UP)) fail(`there is no option ${option}; there are --nats, --clang, --bench and --build.`);
+  if (!(option in SET_UP))
+    fail(`there is no option ${option}; there are --nats, --clang, --qemu, --bench and --build.`);
 }
 setUpPackages();
 for (const [option, setUp] of Object.entries(SET_UP)) if (options.has(option)) setUp();

@@ -1,7 +1,7 @@
 // Runs the tests in a larger size than `npm test` does.
-//   node scripts/suite.mjs ci            every test with a tenth of the full counts, fresh seeds
-//   node scripts/suite.mjs full [name…]  full counts, one suite (a folder of test/) after the other; a second call on the
-//                                        same commit and tree goes on where the first stopped; --fresh starts again
+//   node scripts/suite.mjs ci            every test with a tenth of the full counts, fresh seeds; then the kernels under qemu
+//   node scripts/suite.mjs full [name…]  full counts, one suite (a folder of test/, or `kernels`) after the other; a second call
+//                                        on the same commit and tree goes on where the first stopped; --fresh starts again
 import { spawnSync } from 'node:child_process';
 import { createHash, randomInt } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -21,20 +21,15 @@ const revision = () => {
   return changes === '' ? commit : `${commit}+${createHash('sha256').update(changes).digest('hex').slice(0, 6)}`;
 };
 
-/** Runs vitest on the given folders and returns its totals; one failure where it wrote none. */
-const runVitest = (size, seed, folders) => {
+/** Runs a program of Node's and returns the totals it wrote; one failure where it wrote none. */
+const runNode = (program, args, seed, env = {}) => {
   const totalsFile = join(ROOT, `.tmp/totals-${process.pid}.json`);
-  const reporters = ['--reporter=default', '--reporter=./scripts/totals-reporter.mjs'];
   const started = Date.now();
-  const child = spawnSync(
-    process.execPath,
-    [join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run', ...reporters, ...folders],
-    {
-      cwd: ROOT,
-      stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, SHRIKE_SUITE: size, SHRIKE_SEED: String(seed), SHRIKE_TOTALS: totalsFile },
-    },
-  );
+  const child = spawnSync(process.execPath, [join(ROOT, program), ...args], {
+    cwd: ROOT,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...env, SHRIKE_TOTALS: totalsFile },
+  });
   const totals = existsSync(totalsFile)
     ? JSON.parse(readFileSync(totalsFile, 'utf8'))
     : { passed: 0, failed: 1, skipped: 0 };
@@ -42,6 +37,19 @@ const runVitest = (size, seed, folders) => {
   if (child.status !== 0 && totals.failed === 0) totals.failed = 1;
   return { ...totals, seed, seconds: (Date.now() - started) / 1000 };
 };
+
+/** Runs vitest on the given folders. */
+const runVitest = (size, seed, folders) => {
+  const reporters = ['--reporter=default', '--reporter=./scripts/totals-reporter.mjs'];
+  return runNode('node_modules/vitest/vitest.mjs', ['run', ...reporters, ...folders], seed, {
+    SHRIKE_SUITE: size,
+    SHRIKE_SEED: String(seed),
+  });
+};
+
+/** The suite that boots kernels under qemu; it is no folder of test/. */
+const KERNELS = 'kernels';
+const runKernels = (seed) => runNode('scripts/test-kernels.mjs', [], seed);
 
 const freshSeed = () => Number(process.env.SHRIKE_SEED ?? randomInt(1, 2 ** 31));
 
@@ -61,7 +69,7 @@ const finish = (results) => {
 const runCi = () => {
   const seed = freshSeed();
   console.log(`suite ci: seed ${seed} (again with SHRIKE_SEED=${seed})`);
-  finish([runVitest('ci', seed, [])]);
+  finish([runVitest('ci', seed, []), runKernels(seed)]);
 };
 
 const hasTests = (folder) => readdirSync(folder, { recursive: true }).some((path) => path.endsWith('.test.ts'));
@@ -70,6 +78,7 @@ const suiteNames = () =>
   readdirSync(join(ROOT, 'test'), { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && hasTests(join(ROOT, 'test', entry.name)))
     .map((entry) => entry.name)
+    .concat(KERNELS)
     .sort();
 
 const readState = (commit) => {
@@ -117,7 +126,7 @@ const runFull = (args) => {
     }
     const seed = freshSeed();
     console.log(`suite ${name}: seed ${seed} (again with SHRIKE_SEED=${seed})`);
-    state.suites[name] = runVitest('full', seed, [`test/${name}/`]);
+    state.suites[name] = name === KERNELS ? runKernels(seed) : runVitest('full', seed, [`test/${name}/`]);
     mkdirSync(dirname(STATE), { recursive: true });
     writeFileSync(STATE, JSON.stringify(state, undefined, 1));
   }

@@ -25,14 +25,14 @@ export const driverUnavailable = (): string | undefined =>
     : `${COMPILER} is not installed (node scripts/setup.mjs --clang)`;
 
 /** Builds driver.c to a static program and returns its path; kept in .tmp by the hash of its source. @throws Error with the compiler's words */
-export const buildDriver = (): string => {
-  const hash = createHash('sha256').update(readFileSync(SOURCE)).update(OPTIONS.join()).digest('hex');
+export const buildDriver = (source = SOURCE): string => {
+  const hash = createHash('sha256').update(readFileSync(source)).update(OPTIONS.join()).digest('hex');
   const program = join(CACHE, hash.slice(0, 16));
   if (existsSync(program)) return program;
   mkdirSync(CACHE, { recursive: true });
   const unfinished = `${program}.${process.pid}`;
-  const { status, stderr } = spawnSync(COMPILER, [...OPTIONS, '-o', unfinished, SOURCE], { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`${COMPILER} refuses ${SOURCE}:\n${stderr}`);
+  const { status, stderr } = spawnSync(COMPILER, [...OPTIONS, '-o', unfinished, source], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${COMPILER} refuses ${source}:\n${stderr}`);
   renameSync(unfinished, program);
   return program;
 };

@@ -19,6 +19,3 @@ export const group = (
     const [more, run] = Array.isArray(one) ? one : [[], one];
     return { name: `${name}: ${what}`, needs: [...needs, ...more], run };
   });
-
-/** The hook or feature that a case counts for. */
-export const groupOf = (name: string): string => name.slice(0, name.indexOf(': '));
