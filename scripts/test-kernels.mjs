@@ -7,12 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { fetchKernels } from './kernels/fetch.mjs';
 import { runGuest } from './kernels/guest.mjs';
 import { buildApp, buildImage } from './kernels/image.mjs';
+import { buildPrograms } from './kernels/programs.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const FOLDER = join(ROOT, '.tmp/kernels');
 const APP = join(FOLDER, 'app');
 const SERIES = ['6.1', '6.12'];
-const MODULES = ['test/live/suite/guest-suite.js'];
+const MODULES = ['test/live/suite/guest-suite.js', 'test/live/behaviours/guest-behaviours.js'];
+const PROGRAMS = join(ROOT, 'test/live/programs');
 const LIMIT_MS = 8 * 60_000;
 const DRIVER = 'app/driver';
 
@@ -42,7 +44,7 @@ const simulated = (level) => {
     .filter(({ kind }) => kind === 'outcome');
 };
 
-/** A case loaded other programs in the guest than in the simulated kernel. */
+/** A case loaded other programs in the guest than in the simulated kernel, or a behaviour raised other alerts. */
 const compareDigests = (outcomes, level) => {
   const digests = new Map(simulated(level).map(({ name, digest }) => [name, digest]));
   let same = 0;
@@ -51,17 +53,21 @@ const compareDigests = (outcomes, level) => {
     const other = digests.get(name);
     if (result === 'skipped' || digest === undefined || other === undefined) continue;
     if (digest === other) same++;
-    else different.push(name);
+    else different.push({ name, digest, other });
   }
-  say(`level ${level}: ${same} cases loaded the same programs in the guest and in the simulated kernel`);
-  return different.map((name) => ({
-    name: `identical programs: ${name}`,
+  say(
+    `level ${level}: ${same} cases loaded the same programs, or raised the same alerts, in the guest and in the simulated kernel`,
+  );
+  return different.map(({ name, digest, other }) => ({
+    name: `identical: ${name}`,
     result: 'failed',
-    reason: `the guest loaded other programs than the simulated kernel of level ${level}`,
+    reason: name.startsWith('behaviour: ')
+      ? `the guest raised\n${digest}\nand the simulated kernel of level ${level}\n${other}`
+      : `the guest loaded other programs than the simulated kernel of level ${level}`,
   }));
 };
 
-const runKernel = async (series, kernel) => {
+const runKernel = async (series, kernel, driver) => {
   const image = join(FOLDER, series, 'initramfs');
   buildImage({
     root: ROOT,
@@ -69,7 +75,11 @@ const runKernel = async (series, kernel) => {
     output: image,
     kernel,
     settings: { driver: `/${DRIVER}`, modules: MODULES },
-    files: { [DRIVER]: join(FOLDER, 'driver') },
+    files: {
+      ...buildPrograms(PROGRAMS, join(FOLDER, 'programs')),
+      [DRIVER]: driver,
+      'behaviours/module.ko': kernel.module,
+    },
   });
   const outcomes = [];
   const started = Date.now();
@@ -130,15 +140,6 @@ const printTable = (rows) => {
   }
 };
 
-const buildDriver = () => {
-  const source = join(ROOT, 'test/live/suite/driver.c');
-  const options = ['-static', '-nostdlib', '-ffreestanding', '-fno-pie', '-fno-stack-protector', '-O1'];
-  const { status, stderr, error } = spawnSync('clang-19', [...options, '-o', join(FOLDER, 'driver'), source], {
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new Error(`clang-19 can't build test/live/suite/driver.c: ${error?.message ?? stderr}`);
-};
-
 const main = async (wanted) => {
   const unknown = wanted.find((series) => !SERIES.includes(series));
   if (unknown !== undefined) {
@@ -152,10 +153,11 @@ const main = async (wanted) => {
   try {
     const kernels = fetchKernels(FOLDER, series, say);
     buildApp(ROOT, APP);
-    buildDriver();
+    const { buildDriver } = await import(join(APP, 'test/live/suite/build-driver.js'));
+    const driver = buildDriver(join(ROOT, 'test/live/suite/driver.c'));
     const rows = [];
     for (const [index, kernel] of kernels.entries()) {
-      const outcomes = await runKernel(series[index], kernel);
+      const outcomes = await runKernel(series[index], kernel, driver);
       rows.push(...rowsOf(kernel.release, outcomes));
       for (const { result } of outcomes) totals[result]++;
     }

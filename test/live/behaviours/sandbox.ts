@@ -35,8 +35,8 @@ const pidLimit = (): string => {
   return major > 6 || (major === 6 && minor >= 14) ? String(PID_LIMIT) : '';
 };
 
-/** Everything of a behaviour's own, in a folder that is copied over the world. */
-const putFiles = (behaviour: Behaviour, folder: string): void => {
+/** Everything of a behaviour's own but its programs, in a folder. */
+export const putFiles = (behaviour: Behaviour, folder: string): void => {
   for (const path of behaviour.folders) mkdirSync(join(folder, path), { recursive: true });
   for (const [path, file] of Object.entries(behaviour.files)) {
     const { content = '', mode = '0644', uid = 0, gid = uid } = typeof file === 'string' ? { content: file } : file;
@@ -46,13 +46,16 @@ const putFiles = (behaviour: Behaviour, folder: string): void => {
     chownSync(to, uid, gid);
     chmodSync(to, Number.parseInt(mode, 8));
   }
-  for (const [path, name] of Object.entries(behaviour.copies)) putProgram(`/usr/bin/${name}`, folder, path);
-  for (const { source, machine, path } of behaviour.programs) putProgram(compileProgram(source, machine), folder, path);
-  for (const [path, mode] of Object.entries(behaviour.modes)) chmodSync(join(folder, path), Number.parseInt(mode, 8));
   for (const [path, target] of Object.entries(behaviour.links)) {
     mkdirSync(join(folder, dirname(path)), { recursive: true });
     symlinkSync(target, join(folder, path));
   }
+};
+
+const putPrograms = (behaviour: Behaviour, folder: string): void => {
+  for (const [path, name] of Object.entries(behaviour.copies)) putProgram(`/usr/bin/${name}`, folder, path);
+  for (const { source, machine, path } of behaviour.programs) putProgram(compileProgram(source, machine), folder, path);
+  for (const [path, mode] of Object.entries(behaviour.modes)) chmodSync(join(folder, path), Number.parseInt(mode, 8));
 };
 
 /** Makes the world that behaviours run in. */
@@ -69,6 +72,7 @@ export const createSandbox = (): Sandbox => {
     mkdirSync(files);
     mkdirSync(root);
     putFiles(behaviour, files);
+    putPrograms(behaviour, files);
     const env = {
       PATH,
       HOME: '/root',

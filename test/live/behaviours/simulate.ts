@@ -1,4 +1,3 @@
-import { release } from 'node:os';
 import { runAgent } from '../../../agent/index.ts';
 import { createMemoryLog } from '../../../agent/memory-log.ts';
 import type { Alert } from '../../../alerts/index.ts';
@@ -13,10 +12,6 @@ const SCOPE = '/behaviours';
 
 /** Bytes of a behaviour's host: enough for the policies' maps and a few dozen processes. */
 const MEMORY = 64 * 1024 * 1024;
-
-/** From 6.14 on the kernel names a process after its file where execveat got a descriptor alone (bprm->comm_from_dentry). */
-const [major = 0, minor = 0] = release().split('.').map(Number);
-const commFromFile = major > 6 || (major === 6 && minor >= 14);
 
 /** Places of the scenario's steps in the behaviour's file, which lacks the program's start. */
 const placesOf = ({ places }: Behaviour): SourcePlaces => {
@@ -60,11 +55,12 @@ export interface Simulated {
   readonly problems: readonly string[];
 }
 
-/** Plays a behaviour's scenario on a simulated host, with the policies, and observes its cgroup. */
+/** Plays a behaviour's scenario on a simulated host, with the policies, and observes its cgroup. @param commFromFile as the host's option */
 export const simulate = async (
   behaviour: Behaviour,
   policies: readonly Policy[],
   compiled: Compiled,
+  commFromFile = false,
 ): Promise<Simulated> => {
   const sensor = createSimSensor({ scenario: scenarioOf(behaviour), scope: SCOPE, commFromFile, memory: MEMORY });
   const { fs } = sensor.host;

@@ -75,10 +75,15 @@ export const putProgram = (from: string, folder: string, path: string): void => 
   chmodSync(to, 0o755);
 };
 
-/** Fills an empty folder with what a simulated host has, and with real programs: what each behaviour's root starts as. */
-export const makeWorld = (folder: string): void => {
+/** Writes what a simulated host has, but for its programs, into a folder. */
+export const putHostFiles = (folder: string): void => {
   const host = createSimHost();
   for (const path of FOLDERS) copyTree(host, path, folder);
+};
+
+/** Fills an empty folder with what a simulated host has, and with real programs: what each behaviour's root starts as. */
+export const makeWorld = (folder: string): void => {
+  putHostFiles(folder);
   for (const path of EMPTY_FOLDERS) mkdirSync(join(folder, path), { recursive: true });
   for (const path of ['/tmp', '/var/tmp', '/dev/shm']) chmodSync(join(folder, path), 0o1777);
   for (const [path, target] of LINKS) symlinkSync(target, join(folder, path));
