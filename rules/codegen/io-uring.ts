@@ -22,16 +22,26 @@ import {
   R6,
   R7,
   R9,
+  R10,
   rsh,
   st,
   stx,
 } from '../../engine/isa/index.ts';
-import { AT_FDCWD, REQUEST_OPCODES, REQUEST_TYPES, type RequestMember, type RequestType } from '../language/index.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  AF_UNIX,
+  AT_FDCWD,
+  REQUEST_OPCODES,
+  REQUEST_TYPES,
+  type RequestMember,
+  type RequestType,
+} from '../language/index.ts';
 import { OPEN_EVENTS } from '../plan/index.ts';
 import { NEED } from './call-objects.ts';
 import { COMMAND_BYTES, EXTRA, type HookContext } from './context.ts';
 import { argumentOf, type Classes, classesOf, emitClasses } from './detection.ts';
-import { helper } from './emitter.ts';
+import { helper, STACK, stackAddress } from './emitter.ts';
 import { currentTask, emitClear, emitHead, emitScratch } from './gather.ts';
 import { HEAD } from './layout.ts';
 import { emitScope } from './scope.ts';
@@ -199,57 +209,97 @@ const emitPaths = ({ out, extra }: HookContext, { event, members }: RequestType)
   return needs;
 };
 
-/**
- * The address that an operation names. Until Linux 6.9 connect keeps the caller's pointer, and until 6.12 send has members for it; later
- * the preparation copies it to what the request keeps beside.
- */
+/** The address that an operation names, with its length. */
 const emitAddress = (context: HookContext, { event }: RequestType, index: number): number => {
   const { out, extra } = context;
-  const [copied, done] = [out.fresh('address.copied'), out.fresh('address.kept')];
   const argument = HEAD.arguments + 8 * index;
-  out.emit(st('w', R7, extra + EXTRA.addressCopied, 0));
-  if (event.type === 'connect')
-    out.emit(
-      movField(R1, 'io_async_connect.address', 'exists'),
-      jeq(R1, 0, copied),
-      ldx('dw', R1, R7, argument),
-      stx('dw', R7, extra + EXTRA.address, R1),
-      ja(done),
-    );
-  else if (event.type === 'sendto')
-    out.emit(
-      movField(R1, 'io_sr_msg.addr', 'exists'),
-      jeq(R1, 0, copied),
-      ldxField('dw', R1, R9, 'io_sr_msg.addr', 'offset_or_0'),
-      stx('dw', R7, extra + EXTRA.address, R1),
-      ldxField('h', R1, R9, 'io_sr_msg.addr_len', 'offset_or_0'),
-      stx('dw', R7, argument + 8, R1),
-      ja(done),
-    );
-  out.emit(label(copied), st('w', R7, extra + EXTRA.addressCopied, 1));
-  if (event.type === 'sendto')
-    out.emit(
-      ...asyncData('io_async_msghdr.msg.msg_namelen'),
-      st('dw', R7, argument + 8, 0),
-      mov(R1, R7),
-      add(R1, argument + 8),
-      mov(R2, 4),
-      helper('bpf_probe_read_kernel'),
-    );
   out.emit(
-    ...asyncData('io_async_msghdr.addr'),
-    stx('dw', R7, extra + EXTRA.address, R3),
-    label(done),
-    ldx('dw', R1, R7, argument + 8),
-    stx('dw', R7, extra + EXTRA.addressLength, R1),
+    comment('the address'),
+    ldx('dw', R1, R7, argument),
+    stx('dw', R7, extra + EXTRA.address, R1),
+    st('w', R7, extra + EXTRA.addressCopied, 0),
   );
+  if (event.type === 'sendto') emitSentTo(context, argument);
+  else emitPlainAddress(context, event.type);
+  out.emit(ldx('dw', R1, R7, argument + 8), stx('dw', R7, extra + EXTRA.addressLength, R1));
   if (event.type === 'bind') return NEED.localAddress;
   return NEED.remoteAddress | (event.type === 'sendto' ? NEED.sentTo : 0);
 };
 
-/** r3 = the address of a member of what the request keeps beside. */
-const asyncData = (access: string) => [
-  ldx('dw', R3, R6, 0),
-  ldxField('dw', R3, R3, 'io_kiocb.async_data'),
-  addField(R3, access),
-];
+/** r3 = what the request keeps beside. */
+const asyncData = [ldx('dw', R3, R6, 0), ldxField('dw', R3, R3, 'io_kiocb.async_data')];
+
+/** Until Linux 6.12 send has members for the address, which is the caller's; later the preparation copies it. */
+const emitSentTo = ({ out, extra }: HookContext, argument: number): void => {
+  const [copied, done] = [out.fresh('address.copied'), out.fresh('address.done')];
+  out.emit(
+    movField(R1, 'io_sr_msg.addr', 'exists'),
+    jeq(R1, 0, copied),
+    ldxField('dw', R1, R9, 'io_sr_msg.addr', 'offset_or_0'),
+    stx('dw', R7, extra + EXTRA.address, R1),
+    ldxField('h', R1, R9, 'io_sr_msg.addr_len', 'offset_or_0'),
+    stx('dw', R7, argument + 8, R1),
+    ja(done),
+    label(copied),
+    ...asyncData,
+    addField(R3, 'io_async_msghdr.addr'),
+    stx('dw', R7, extra + EXTRA.address, R3),
+    st('w', R7, extra + EXTRA.addressCopied, 1),
+    st('dw', R7, argument + 8, 0),
+    mov(R1, R7),
+    add(R1, argument + 8),
+    mov(R2, 4),
+    ...asyncData,
+    addField(R3, 'io_async_msghdr.msg.msg_namelen'),
+    helper('bpf_probe_read_kernel'),
+    label(done),
+  );
+};
+
+/**
+ * The address of connect and bind. Where there is a copy, what the request keeps beside begins with it, or (in kernels from 6.10 on
+ * that lack a fix of 2026) is a message header with the address at its end. A header begins with a pointer, which is null or never looks like a
+ * family, so that the first bytes tell. The header's address is read for bind only, which keeps no other; for connect the caller's is at hand.
+ */
+const emitPlainAddress = ({ out, extra }: HookContext, type: string): void => {
+  const [own, other, header, done] = ['own', 'other', 'header', 'done'].map((name) => out.fresh(`address.${name}`)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  const keep = (register: typeof R1 | typeof R3) => [
+    stx('dw', R7, extra + EXTRA.address, register),
+    st('w', R7, extra + EXTRA.addressCopied, 1),
+  ];
+  out.emit(
+    ...asyncData,
+    jeq(R3, 0, done),
+    stx('dw', R10, STACK.name, R3),
+    st('dw', R10, STACK.length, 0),
+    ...stackAddress(R1, STACK.length),
+    mov(R2, 8),
+    helper('bpf_probe_read_kernel'),
+    ldx('h', R1, R10, STACK.length),
+    jeq(R1, AF_UNIX, own),
+    jeq(R1, AF_INET, own),
+    jne(R1, AF_INET6, other),
+    label(own),
+    ldx('dw', R1, R10, STACK.name),
+    ...keep(R1),
+    ja(done),
+    label(other),
+  );
+  if (type === 'bind')
+    out.emit(
+      ldx('dw', R1, R10, STACK.length),
+      jeq(R1, 0, header),
+      rsh(R1, 48),
+      jne(R1, 0xffff, done),
+      label(header),
+      ldx('dw', R3, R10, STACK.name),
+      addField(R3, 'io_async_msghdr.addr'),
+      ...keep(R3),
+    );
+  out.emit(label(done));
+};

@@ -2,7 +2,7 @@ import type { Memory } from '../../../engine/vm/index.ts';
 import type { RequestType } from '../../../rules/index.ts';
 import type { CallResult, SimArgument } from '../sim-host.ts';
 import { encodeText, KernelObject } from './kernel-object.ts';
-import { FILENAME, IO_ASYNC_MSGHDR, IO_KIOCB, offsetOf } from './structs.ts';
+import { FILENAME, IO_ASYNC_MSGHDR, IO_KIOCB, offsetOf, SOCKADDR_STORAGE } from './structs.ts';
 import type { Task } from './tasks.ts';
 
 /** A submission queue entry: an operation with the arguments of the call that it stands for. */
@@ -42,8 +42,20 @@ class Filename extends KernelObject {
   }
 }
 
-/** A socket's address as the kernel copied it, where an operation keeps what it needs beside its own structure. */
-class AsyncData extends KernelObject {
+/** A socket's address as the kernel copied it, where connect and bind keep what they need beside their own structure. */
+class CopiedAddress extends KernelObject {
+  constructor(memory: Memory, address: Uint8Array) {
+    super(memory, SOCKADDR_STORAGE.size);
+    memory.bytes.set(address, this.at);
+  }
+
+  release(): void {
+    this.free();
+  }
+}
+
+/** The same in a message's header, as sending keeps it. */
+class CopiedHeader extends KernelObject {
   constructor(memory: Memory, address: Uint8Array) {
     super(memory, IO_ASYNC_MSGHDR.size);
     this.setPointer(IO_ASYNC_MSGHDR.name, this.at + IO_ASYNC_MSGHDR.address);
@@ -83,8 +95,9 @@ export class Request extends KernelObject {
     this.setPointer(IO_KIOCB.command + offsetOf(access), copy.at);
   }
 
-  setAddress(address: Uint8Array): void {
-    const data = new AsyncData(this.memory, address);
+  /** @param inHeader whether the address is a part of a message's header */
+  setAddress(address: Uint8Array, inHeader: boolean): void {
+    const data = inHeader ? new CopiedHeader(this.memory, address) : new CopiedAddress(this.memory, address);
     this.#owned.push(data);
     this.setPointer(IO_KIOCB.asyncData, data.at);
   }

@@ -44,6 +44,7 @@ export const TASK = {
     cgroups: 'cgroups',
     signal: 'signal',
     loginuid: 'loginuid.val',
+    ioUring: 'io_uring',
   }),
   commSize: sizeOf('task_struct.comm'),
 };
@@ -74,7 +75,7 @@ export const CRED = offsets('cred', {
 });
 export const PATH = offsets('path', { mnt: 'mnt', dentry: 'dentry' });
 export const FS_STRUCT = offsets('fs_struct', { root: 'root', cwd: 'pwd' });
-export const FILES_STRUCT = offsets('files_struct', { fdt: 'fdt' });
+export const FILES_STRUCT = offsets('files_struct', { count: 'count.counter', fdt: 'fdt' });
 export const FDTABLE = offsets('fdtable', { maxFds: 'max_fds', fd: 'fd' });
 export const FILE = offsets('file', {
   path: 'f_path',
@@ -149,6 +150,7 @@ export const IO_KIOCB = offsets('io_kiocb', {
   asyncData: 'async_data',
   creds: 'creds',
 });
+export const SOCKADDR_STORAGE = offsets('__kernel_sockaddr_storage', { family: 'ss_family' });
 export const IO_ASYNC_MSGHDR = offsets('io_async_msghdr', {
   name: 'msg.msg_name',
   nameLength: 'msg.msg_namelen',

@@ -25,6 +25,7 @@ const setup: CallHandler = (call) => {
   const file = new OpenFile(call.machine.memory, path, O_RDWR | O_CLOEXEC);
   const thread = (flags & IORING_SETUP_SQPOLL) === 0 ? undefined : call.processes.ioThread(call.task);
   file.ring = { submissions: [], completions: [], thread };
+  call.task.hasRings = true;
   return call.install(file, true);
 };
 
@@ -85,7 +86,7 @@ export const prepareRequest = (call: SystemCall, { type, arguments: args }: Ring
     const address = ADDRESS_OF[type.event.type];
     if (address !== undefined && !call.isNull(address)) {
       const bytes = call.bytes(address);
-      request.setAddress(bytes);
+      request.setAddress(bytes, type.event.type === 'sendto');
       if (args[address + 1] === undefined && type.event.type !== 'sendto')
         request.setMember(`${type.struct}.addr_len`, 32, bytes.length);
     }

@@ -146,13 +146,19 @@ describe('work through a ring', () => {
       ...clear(7),
       ...request,
       ldxField('dw', R3, R6, 'io_kiocb.async_data'),
-      addField(R3, 'io_async_msghdr.addr'),
       ...into(2, PROBE_READ_KERNEL, 8),
+      ldxField('dw', R3, R6, 'io_kiocb.async_data'),
+      addField(R3, 'io_async_msghdr.addr'),
+      ...into(3, PROBE_READ_KERNEL, 8),
     ]);
     const task = shell(host);
     const fd = host.call(task, 'socket', [2, 2, 0]).result;
-    host.call(task, 'connect', [fd, { address: '127.0.0.1', port: 0x1234 }], { via: 'io_uring' });
-    expect(records()[0]?.slice(0, 3)).toStrictEqual([16n, BigInt(fd), 0x0100007f_34120002n]);
+    const address = { address: '127.0.0.1', port: 0x1234 };
+    host.call(task, 'connect', [fd, address], { via: 'io_uring' });
+    host.call(task, 'sendto', [fd, 'text', 4, 0, address], { via: 'io_uring' });
+    const [connected, sent] = records();
+    expect(connected?.slice(0, 3)).toStrictEqual([16n, BigInt(fd), 0x0100007f_34120002n]);
+    expect([sent?.[0], sent?.[1], sent?.[3]]).toStrictEqual([26n, BigInt(fd), 0x0100007f_34120002n]);
   });
 
   it('fails before anybody sees it where the caller has no such memory', () => {
