@@ -147,3 +147,123 @@ describe('texts of arguments', () => {
     expect(commandLine({ name: 'name', argv: undefined })).toBeUndefined();
   });
 });
+
+const at = (time: bigint, made: ReturnType<typeof record>) => ({ ...made, time });
+
+describe('a snapshot that is ahead of the records', () => {
+  it('counts at once for a process that nothing is known of', () => {
+    const table = createProcessTable();
+    table.add(facts(5, { asOf: 100n }));
+    expect(table.get(5, 5n)).toMatchObject({ name: 'p5' });
+  });
+
+  it('gives way to what came before it until the records have come as far', () => {
+    const table = createProcessTable();
+    table.add(facts(5, { asOf: 100n }));
+    table.apply(at(50n, exec(5, 'older\0')));
+    expect(table.get(5, 5n)).toMatchObject({ argv: ['older'] });
+    table.apply(at(99n, exec(6, 'other\0')));
+    expect(table.get(5, 5n)).toMatchObject({ argv: ['older'] });
+    table.apply(at(100n, exec(7, 'other\0')));
+    expect(table.get(5, 5n)).toMatchObject({ argv: ['p5', '-x'] });
+    expect(table.size).toBe(3);
+  });
+
+  it('gives way to what came after it', () => {
+    const table = createProcessTable();
+    table.add(facts(5, { asOf: 100n }));
+    table.apply(at(101n, exec(5, 'newer\0')));
+    table.apply(at(200n, exec(6, 'other\0')));
+    expect(table.get(5, 5n)).toMatchObject({ argv: ['newer'] });
+  });
+
+  it('does not take away what a record knows more of the same image', () => {
+    const table = createProcessTable();
+    table.apply(at(50n, exec(5, 'new\0')));
+    table.add(facts(5, { asOf: 100n, name: 'new', exepath: '/bin/new', argv: ['new'] }));
+    table.apply(at(150n, exec(6, 'other\0')));
+    expect(table.get(5, 5n)).toMatchObject({ cwd: '/work' });
+  });
+
+  it('does not bring back a process whose exit was seen', () => {
+    const table = createProcessTable();
+    table.apply(at(10n, exec(5, 'new\0')));
+    table.apply(at(20n, exit(5)));
+    table.add(facts(5, { asOf: 15n }));
+    expect(table.get(5, 5n)).toMatchObject({ alive: false, argv: ['new'] });
+    expect(table.size).toBe(0);
+  });
+
+  it('is forgotten with the process', () => {
+    const table = createProcessTable();
+    table.add(facts(5, { asOf: 100n }));
+    table.apply(at(120n, exit(5)));
+    expect(table.get(5, 5n)).toMatchObject({ alive: false });
+    expect(table.size).toBe(0);
+  });
+
+  it('lets a fork that it has the child of already make it once', () => {
+    const table = createProcessTable();
+    table.add(facts(5, { asOf: 100n }));
+    table.add(facts(6, { asOf: 100n, parentPid: 5, parentStart: 5n, argv: ['child'] }));
+    table.apply(at(90n, fork(6, 5)));
+    expect(table.get(6, 6n)).toMatchObject({ argv: ['p5', '-x'] });
+    table.apply(at(110n, exit(5)));
+    expect(table.get(6, 6n)).toMatchObject({ argv: ['child'], alive: true });
+    expect(table.size).toBe(1);
+  });
+});
+
+describe('after a loss', () => {
+  it('what is there no more has ended, what is new is known, and what came later stays', () => {
+    const table = createProcessTable();
+    for (const pid of [5, 6, 7]) table.apply(at(10n, exec(pid, 'new\0')));
+    table.apply(at(30n, exec(8, 'later\0')));
+    table.resync([facts(5, { asOf: 21n }), facts(9, { asOf: 22n })], 20n);
+    expect([5, 6, 7, 8, 9].map((pid) => table.get(pid, BigInt(pid))?.alive)).toEqual([true, false, false, true, true]);
+    expect(table.size).toBe(3);
+  });
+});
+
+describe('a process whose start is known in ticks only', () => {
+  const TICK = 10_000_000n;
+  const coarse = (pid: number, more: Partial<ProcessFacts> = {}) =>
+    facts(pid, { start: 7n * TICK, coarse: true, asOf: 100n, ...more });
+
+  it('is found by an exact start in the same tick, once and for all', () => {
+    const exact: unknown[] = [];
+    const table = createProcessTable({ onExact: (process) => exact.push([process.pid, process.start]) });
+    table.add(coarse(5));
+    expect(table.size).toBe(1);
+    expect(table.get(5, 7n * TICK + 123n)).toMatchObject({ name: 'p5', start: 7n * TICK + 123n });
+    expect(table.get(5, 7n * TICK + 124n)).toMatchObject({ start: 7n * TICK + 123n });
+    expect(exact).toEqual([[5, 7n * TICK + 123n]]);
+    expect(table.size).toBe(1);
+  });
+
+  it('is not taken for one that started at another time', () => {
+    const table = createProcessTable();
+    table.add(coarse(5));
+    expect(table.get(5, 8n * TICK + 1n)).toBeUndefined();
+    expect(table.get(6, 7n * TICK + 1n)).toBeUndefined();
+  });
+
+  it('is a parent, of coarse children and of exact ones', () => {
+    const table = createProcessTable();
+    table.add(coarse(5));
+    table.add(coarse(6, { parentPid: 5, parentStart: 7n * TICK }));
+    const names = () => [...table.ancestors({ parentPid: 6, parentStart: 7n * TICK + 9n })].map(({ name }) => name);
+    expect(names()).toEqual(['p6', 'p5']);
+    table.get(5, 7n * TICK + 5n);
+    expect(names()).toEqual(['p6', 'p5']);
+  });
+
+  it('ends with its exit', () => {
+    const table = createProcessTable();
+    table.add(coarse(5));
+    const start = 7n * TICK + 1n;
+    table.apply(record({ kind: 'exit', pid: 5, start }));
+    expect(table.get(5, start)).toMatchObject({ alive: false });
+    expect(table.size).toBe(0);
+  });
+});
