@@ -46,6 +46,8 @@ interface Libc {
   bpf(command: Command, attr: Uint8Array, size: number): number;
   /** perf_event_open(2): a file descriptor, or the errno negated. */
   perfEventOpen(attr: Uint8Array, pid: number, cpu: number, group: number, flags: number): number;
+  /** pthread_sigmask(3). */
+  signalMask(how: number, mask: Uint8Array, before: Uint8Array | null): void;
   openByHandle(mount: number, handle: Uint8Array, flags: number): number;
   clock(id: number, time: BigInt64Array): void;
   address(bytes: Uint8Array): bigint;
@@ -69,6 +71,7 @@ function load(): Libc | string {
   const libc = koffi.load('libc.so.6');
   const syscall = libc.func('long syscall(long, int, void *, unsigned int)');
   const openEvent = libc.func('long syscall(long, void *, int, int, int, unsigned long)');
+  const signalMask = libc.func('int pthread_sigmask(int, void *, void *)');
   const openByHandleAt = libc.func('int open_by_handle_at(int, void *, int)');
   const clockGettime = libc.func('int clock_gettime(int, void *)');
   const mmap = libc.func('intptr_t mmap(void *, size_t, int, int, int, long)');
@@ -82,6 +85,9 @@ function load(): Libc | string {
     perfEventOpen(attr, pid, cpu, group, flags) {
       const result = Number(openEvent(NR_PERF_EVENT_OPEN, attr, pid, cpu, group, flags));
       return result >= 0 ? result : -koffi.errno();
+    },
+    signalMask(how, mask, before) {
+      signalMask(how, mask, before);
     },
     openByHandle(mount, handle, flags) {
       const result = Number(openByHandleAt(mount, handle, flags));
@@ -117,6 +123,19 @@ export const bpf = (command: Command, attr: Uint8Array, size: number): number =>
  */
 export const openPerfEvent = (attr: Uint8Array, cpu: number): number =>
   libc().perfEventOpen(attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+const [SIG_BLOCK, SIG_SETMASK, SIGSET_BYTES] = [0, 2, 128];
+
+/** Runs something while signals for this thread wait: a waiting one makes the kernel give up what takes long. */
+export function withoutSignals<T>(run: () => T): T {
+  const before = new Uint8Array(SIGSET_BYTES);
+  libc().signalMask(SIG_BLOCK, new Uint8Array(SIGSET_BYTES).fill(0xff), before);
+  try {
+    return run();
+  } finally {
+    libc().signalMask(SIG_SETMASK, before, null);
+  }
+}
 
 /**
  * Opens what has a struct file_handle on the file system of the folder `mount`, for its path alone (open_by_handle_at(2), O_PATH): a file descriptor,

@@ -1,7 +1,7 @@
 import { encode, type Instruction } from '../../engine/isa/index.ts';
 import { type FunctionInfo, PROGRAM_TYPES, type ProgramType } from '../../engine/object/index.ts';
 import { createAttribute } from './attribute.ts';
-import { addressOf, bpf, closeFd } from './call.ts';
+import { addressOf, bpf, closeFd, withoutSignals } from './call.ts';
 import { BpfError } from './error.ts';
 
 const LOAD_BYTES = 152;
@@ -14,8 +14,6 @@ const LAST_LOG_BYTES = 1 << 26;
 const [E2BIG, EAGAIN, ENOSPC] = [7, 11, 28];
 /** What the verifier counts is at the end of its log. */
 const END_CHARACTERS = 512;
-/** The verifier gives up where a signal waits; libbpf tries as often. */
-const TRIES = 5;
 /** BPF_LOG_LEVEL1, BPF_LOG_LEVEL2, BPF_LOG_STATS of include/linux/bpf_verifier.h. */
 const LOG_LEVELS = { none: 0, states: 1, 'all states': 2, statistics: 4 } as const;
 
@@ -109,10 +107,11 @@ function load(
     : loadWithLog(attr, level, endSuffices, [code, license, functions, fds, spec.btf?.lines]);
 }
 
+/** The verifier gives up where a signal waits: then once more without. */
 function bpfAgain(attr: Uint8Array): number {
-  let result = -EAGAIN;
-  for (let i = 0; i < TRIES && result === -EAGAIN; i++) result = bpf('BPF_PROG_LOAD', attr, LOAD_BYTES);
-  return result;
+  const load = (): number => bpf('BPF_PROG_LOAD', attr, LOAD_BYTES);
+  const result = load();
+  return result === -EAGAIN ? withoutSignals(load) : result;
 }
 
 /** Takes a larger log as long as there is no room in it; from 6.4 on the kernel keeps the end, where it may suffice. `referenced` are the buffers that the attribute points to. */

@@ -1,8 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import * as isa from '../../../engine/isa/index.ts';
 import { assemble, type Item, R0, R1, R2, R3, R10 } from '../../../engine/isa/index.ts';
 import { BpfError, type LinuxProgramSpec, loadLinuxProgram, testRun, tryLoad } from '../../../sensors/linux/index.ts';
+import { at } from '../../support/cli.ts';
+import { temporaryFolder } from '../../support/folder.ts';
 import { kernelSkip, runInKernel, runSyscallProgram } from '../../support/kernel.ts';
 
 const skip = kernelSkip();
@@ -115,6 +118,18 @@ describe.skipIf(skip)('a program in the running kernel', () => {
     expect(() => testRun(program.fd, { dataIn: new Uint8Array(4) })).toThrow(
       `program of fd ${program.fd}: BPF_PROG_TEST_RUN failed with EINVAL (the sizes of data or context are not what programs of this type take)`,
     );
+  });
+
+  it('is verified to its end though signals keep arriving, as a profiler sends them', () => {
+    const script = `
+      import { add, assemble, exit, jlt, label, mov, R0, R2 } from ${JSON.stringify(at('dist/engine/isa/index.js'))};
+      import { loadLinuxProgram } from ${JSON.stringify(at('dist/sensors/linux/index.js'))};
+      const loop = [mov(R2, 0), label('again'), add(R2, 1), jlt(R2, 20_000, 'again'), mov(R0, 0), exit()];
+      const { instructions } = assemble(loop);
+      console.log(loadLinuxProgram({ name: 'loop', programType: 'xdp', instructions }).verified > 40_000);`;
+    const profile = ['--cpu-prof', '--cpu-prof-interval=100', `--cpu-prof-dir=${temporaryFolder()}`];
+    const args = [...profile, '--input-type=module', '-e', script];
+    expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).toBe('true\n');
   });
 
   it('leaves no file descriptor behind', () => {
