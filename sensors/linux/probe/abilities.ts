@@ -78,7 +78,7 @@ export const probeKfuncs = (section: string, names: readonly string[], prober: P
 /** A program for each group of instructions that not every kernel has, by the group's first kernel. */
 const INSTRUCTIONS: Readonly<Record<string, string>> = {
   'movsx, ldxs, bswap, sdiv, gotol (6.6)': 'r0 = 8; r0 = (s8)r0; r0 = bswap16 r0; r0 s/= 2; gotol +0; r0 = 0; exit',
-  'may_goto (6.9)': 'may_goto +0; r0 = 0; exit',
+  'may_goto (6.9)': 'may_goto +1; r0 = 1; r0 = 0; exit',
   'load_acquire, store_release (6.15)':
     'r1 = 0; *(u64 *)(r10 -8) = r1; r0 = load_acquire((u64 *)(r10 -8)); r0 = 0; exit',
 };

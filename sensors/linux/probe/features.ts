@@ -10,7 +10,8 @@ import { tooOld, whyUnavailable } from './unavailable.ts';
 const MARKS: readonly { readonly level: FeatureLevel; readonly has: (prober: Prober) => boolean }[] = [
   // bpf_ktime_get_tai_ns
   { level: '6.1', has: (prober) => prober.load(syscallProgram('call 208; r0 = 0; exit')) === undefined },
-  { level: '6.9', has: (prober) => prober.load(syscallProgram('may_goto +0; r0 = 0; exit')) === undefined },
+  // from 6.9 to 6.13 the verifier refuses a distance of 0
+  { level: '6.9', has: (prober) => prober.load(syscallProgram('may_goto +1; r0 = 1; r0 = 0; exit')) === undefined },
   {
     level: '6.12',
     has: (prober) => {
