@@ -44,7 +44,7 @@ export interface AgentOptions {
   readonly limit?: NonNullable<LoadOptions['limit']>;
   /** Bytes of the ring buffers, powers of two; default the object's. */
   readonly rings?: NonNullable<LoadOptions['rings']>;
-  /** Records that are passed over, of processes that are not to be observed yet. */
+  /** Records that are passed over, of processes that are not to be observed yet; asked for every one. */
   readonly ignore?: (record: EventRecord) => boolean;
   /** Programs are attached and processes known: what happens from now on is seen. */
   readonly onAttached?: () => void;

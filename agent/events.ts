@@ -34,7 +34,7 @@ export interface EventsOptions {
   readonly waiting: Waiting;
   /** Every record, once the table has taken it. */
   readonly onRecord: (record: EventRecord) => void;
-  /** Records that are passed over. */
+  /** Records that are passed over; asked for every one. */
   readonly ignore?: (record: EventRecord) => boolean;
   readonly onAlert?: (alert: Alert) => void;
 }
@@ -186,7 +186,7 @@ export const createEvents = (options: EventsOptions): Events => {
           tally.processes++;
         table.apply(record);
         options.onRecord(record);
-        if (record.matched.length > 0 && options.ignore?.(record) !== true) decide(record);
+        if (options.ignore?.(record) !== true && record.matched.length > 0) decide(record);
       }),
     raise: (builtIn) => {
       const wallTime = kernel.wallTime(sensor.now?.() ?? lastTime);
