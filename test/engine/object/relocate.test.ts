@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE, type Instruction } from '../../../engine/isa/index.ts';
 import {
   createBtfBuilder,
+  type FieldWhat,
   type ProgramSpec,
   parseBtf,
   type Relocation,
@@ -43,7 +44,7 @@ const program = (instructions: readonly Instruction[], ...relocations: Relocatio
   lines: [],
 });
 const maps = (name: string) => ({ procs: 11, config: 12 })[name];
-const field = (access: string, what: 'offset' | 'exists' | 'size' = 'offset', at = 0): Relocation => ({
+const field = (access: string, what: FieldWhat = 'offset', at = 0): Relocation => ({
   kind: 'field',
   at,
   access,
@@ -60,6 +61,14 @@ describe('relocate', () => {
     expect(run(STDW, field('task_struct.fds[3]'))).toMatchObject({ offset: 72, imm: 1 });
     expect(run(ADD64_K, field('task_struct.far'))).toMatchObject({ offset: 1, imm: 70_000 });
     expect(run(MOV64_K, field('task_struct.own'))).toMatchObject({ imm: 32 });
+  });
+
+  it('puts 0 for the offset of a member that may be missing', () => {
+    expect(run(LDXDW, field('task_struct.cred', 'offset_or_0'))).toMatchObject({ offset: 24, imm: 1 });
+    expect(run(LDXDW, field('task_struct.gone', 'offset_or_0'))).toMatchObject({ offset: 0, imm: 1 });
+    expect(run(ADD64_K, field('gone.member', 'offset_or_0'))).toMatchObject({ imm: 0 });
+    expect(run(ADD64_K, field('task_struct.cred', 'offset_or_0'))).toMatchObject({ imm: 24 });
+    expect(() => run(LDXDW, field('task_struct.cred.uid', 'offset_or_0'))).toThrow('goes through the pointer');
   });
 
   it('puts existence and size into imm', () => {

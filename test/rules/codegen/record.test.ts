@@ -43,5 +43,7 @@ describe('a record', () => {
   it('has the event types of its own table', () => {
     expect(record({ event: 'open' })).toMatchObject({ abi: 'x86-64', event: { type: 'open' } });
     expect(record({ event: 'open', abi: 'ia32' })).toMatchObject({ abi: 'ia32', event: { type: 'open' } });
+    expect(record({ event: 'open', abi: 'x32' })).toMatchObject({ abi: 'x32', event: { type: 'open' } });
+    expect(record({ event: 'ptrace', abi: 'x32' })).toMatchObject({ abi: 'x32', event: { type: 'ptrace' } });
   });
 });

@@ -1,11 +1,20 @@
 import { IA32_BIT, type RecordString, recordLayout, STRING_STATE } from '../../../rules/codegen/layout.ts';
-import { decodeRecord, EVENT_TYPES, type EventRecord, HEAD, RECORD_KIND, STRING } from '../../../rules/index.ts';
+import {
+  type Abi,
+  callNumber,
+  decodeRecord,
+  EVENT_TYPES,
+  type EventRecord,
+  HEAD,
+  RECORD_KIND,
+  STRING,
+} from '../../../rules/index.ts';
 
 /** What a record of the sys_exit program says; the rest is 0. */
 export interface Said {
   readonly kind?: keyof typeof RECORD_KIND;
   readonly event?: string;
-  readonly abi?: 'ia32';
+  readonly abi?: Abi;
   readonly pid?: number;
   readonly start?: bigint;
   readonly parentPid?: number;
@@ -40,10 +49,11 @@ export const recordBytes = (said: Said): Uint8Array => {
   const view = new DataView(bytes.buffer);
   const encoder = new TextEncoder();
   const event = EVENT_TYPES.get(said.event ?? 'getpid');
-  const number = said.abi === 'ia32' ? (event?.nr32 ?? 0) + IA32_BIT : (event?.nr ?? 0);
+  const abi = said.abi ?? 'x86-64';
+  const number = (event && callNumber(event, abi)) ?? 0;
   view.setUint16(HEAD.kind, RECORD_KIND[kind], true);
   view.setUint16(HEAD.hook, layout.index, true);
-  view.setUint32(HEAD.event, number, true);
+  view.setUint32(HEAD.event, abi === 'ia32' ? number + IA32_BIT : number, true);
   view.setBigUint64(HEAD.time, said.time ?? 0n, true);
   view.setBigUint64(HEAD.start, said.start ?? 0n, true);
   view.setUint32(HEAD.tgid, said.pid ?? 0, true);
