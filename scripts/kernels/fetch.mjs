@@ -24,6 +24,7 @@ const run = (command, args, options = {}) => {
     ...options,
   });
   if (status === 0) return stdout;
+  if (error?.code === 'ENOENT') throw new Error(`this system has no ${command}`);
   const words = (stderr ?? '').trim().split('\n').slice(-3).join(' ');
   throw new Error(`${command} ${args.at(-1)}: ${error?.message ?? (words || `exit ${status}`)}`);
 };
