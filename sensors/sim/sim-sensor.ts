@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ContainerSource } from '../containers/index.ts';
+import { type ContainerSource, staticContainers } from '../containers/index.ts';
 import type { Sensor, SensorReport } from '../kernel.ts';
 import { createSimHost } from './host.ts';
 import { createPlayer, type Scenario, type ScenarioObserver, type StepOutcome } from './scenario/index.ts';
@@ -18,7 +18,7 @@ export interface SimSensorOptions {
   /** Milliseconds of real time before each step, for people who watch; default 0. */
   readonly pace?: number;
   readonly observer?: ScenarioObserver;
-  /** Facts of the containers that the host's cgroups belong to; default: only what the cgroups' paths say is known. */
+  /** Facts of containers; default: what the scenario says of them. */
   readonly containers?: ContainerSource;
 }
 
@@ -51,7 +51,7 @@ export const createSimSensor = ({
   memory,
   pace = 0,
   observer,
-  containers,
+  containers = staticContainers(new Map(scenario.host.containers.map((facts) => [facts.id, facts]))),
 }: SimSensorOptions): SimSensor => {
   const host = createSimHost({ seed, cgroups: [scope], commFromFile, ...(memory !== undefined && { memory }) });
   const player = createPlayer(host, scenario, observer);
@@ -72,6 +72,6 @@ export const createSimSensor = ({
     host,
     outcomes: player.outcomes,
     run,
-    ...(containers && { containers }),
+    containers,
   };
 };

@@ -1,9 +1,10 @@
 import type { z } from 'zod';
 import { formatPath, near, type Path, type SourcePlaces } from '../../../policies/index.ts';
 import { type Diagnostic, nearest, type Position } from '../../../rules/index.ts';
+import { type ContainerFacts, containersInCgroup, imageOf } from '../../containers/index.ts';
 import { scenarioDiagnostic } from './messages.ts';
 import type { Endpoint, ScenarioFile, ScenarioHost, ScenarioProcess } from './scenario.ts';
-import { FileSchema, IncomingSchema, ProcessSchema, RemoteSchema } from './schema.ts';
+import { ContainerSchema, FileSchema, IncomingSchema, ProcessSchema, RemoteSchema } from './schema.ts';
 import { parseEndpoint, parseMode } from './values.ts';
 
 export type Report = (...found: readonly Diagnostic[]) => void;
@@ -55,6 +56,31 @@ const filesOf = (files: unknown): readonly ScenarioFile[] =>
     })),
   );
 
+const containerOf = (declared: z.infer<typeof ContainerSchema>): readonly ContainerFacts[] => {
+  const { cgroup, name, image, privileged = false, labels = {}, mounts = [], ip, pod } = declared;
+  const found = containersInCgroup(cgroup).at(-1);
+  if (found === undefined) return [];
+  return [
+    {
+      id: found.id,
+      runtime: found.runtime ?? 'cri',
+      name,
+      image: image === undefined ? null : imageOf(image),
+      labels,
+      privileged,
+      mounts: mounts.map(({ writable = true, ...paths }) => ({
+        ...paths,
+        mode: '',
+        writable,
+        propagation: 'rprivate',
+      })),
+      startNs: null,
+      ...(ip !== undefined && { ip }),
+      ...(pod && { pod: { ...pod, uid: pod.uid ?? found.podUid ?? '', labels: pod.labels ?? {} } }),
+    },
+  ];
+};
+
 /** What a host is before anything happens, from its written parts that are right. */
 export const hostOf = (host: Mapping, base: Path, places: SourcePlaces): ScenarioHost => ({
   files: filesOf(host.files),
@@ -73,6 +99,7 @@ export const hostOf = (host: Mapping, base: Path, places: SourcePlaces): Scenari
       position: places.valueAt([...base, 'incoming', index]),
     })),
   ),
+  containers: listOf(host.containers).flatMap((written) => sound(ContainerSchema, written).flatMap(containerOf)),
 });
 
 /** The names of declared processes, also where something else about them is wrong. */

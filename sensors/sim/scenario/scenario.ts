@@ -1,4 +1,5 @@
 import type { Abi, Position } from '../../../rules/index.ts';
+import type { ContainerFacts } from '../../containers/index.ts';
 import type { SimArgument, Via } from '../sim-host.ts';
 
 /** An IPv4 or IPv6 address with a port. */
@@ -64,6 +65,8 @@ export interface ScenarioHost {
   readonly processes: readonly ScenarioProcess[];
   readonly remotes: readonly Remote[];
   readonly incoming: readonly Incoming[];
+  /** What a runtime says of containers. */
+  readonly containers: readonly ContainerFacts[];
 }
 
 /**

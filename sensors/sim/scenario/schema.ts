@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { containersInCgroup } from '../../containers/index.ts';
 import { parseEndpoint, parseMode } from './values.ts';
 
 const absolute = z.string().startsWith('/');
@@ -78,6 +79,44 @@ export const IncomingSchema = z
   })
   .describe('a connection: a mapping with from and port');
 
+const labels = z.record(z.string(), z.string()).optional().describe('a mapping from keys to texts');
+
+/** A container as it is written: what its runtime says of it. */
+export const ContainerSchema = z
+  .strictObject({
+    cgroup: z
+      .string()
+      .refine((path) => containersInCgroup(path).length > 0)
+      .describe("the path of a container's cgroup such as /docker/ and 64 hexadecimal digits"),
+    name: z.string().min(1).describe("the container's name"),
+    image: z.string().min(1).optional().describe("an image's name such as docker.io/library/nginx:1.25"),
+    privileged: z.boolean().optional().describe('true or false'),
+    labels,
+    mounts: z
+      .array(
+        z
+          .strictObject({
+            source: z.string().describe('a path on the host'),
+            destination: absolute.describe('an absolute path'),
+            writable: z.boolean().optional().describe('true or false'),
+          })
+          .describe('a mount: a mapping with source and destination'),
+      )
+      .optional()
+      .describe('a list of mounts'),
+    ip: z.string().optional().describe('an address'),
+    pod: z
+      .strictObject({
+        name: z.string().min(1).describe("the pod's name"),
+        namespace: z.string().min(1).describe("the pod's namespace"),
+        uid: z.string().optional().describe("the pod's unique id"),
+        labels,
+      })
+      .optional()
+      .describe('a pod: a mapping with name and namespace'),
+  })
+  .describe('a container: a mapping with cgroup and name');
+
 const hostShape = {
   files: z.record(z.string(), FileSchema).optional().describe('a mapping from paths to contents'),
   programs: z
@@ -87,6 +126,7 @@ const hostShape = {
   processes: z.array(ProcessSchema).optional().describe('a list of processes'),
   remotes: z.array(RemoteSchema).optional().describe('a list of addresses such as ["203.0.113.5:4444"]'),
   incoming: z.array(IncomingSchema).optional().describe('a list of connections'),
+  containers: z.array(ContainerSchema).optional().describe('a list of containers'),
 };
 
 const steps = z
@@ -102,7 +142,10 @@ export const ScenarioSchema = z
       .regex(/^[\w.-]+$/)
       .describe('a name of letters, digits and . _ -'),
     description: z.string().optional().describe('a sentence that says what happens'),
-    host: z.strictObject(hostShape).optional().describe('a mapping with files, programs, processes, remotes, incoming'),
+    host: z
+      .strictObject(hostShape)
+      .optional()
+      .describe('a mapping with files, programs, processes, remotes, incoming, containers'),
     steps,
   })
   .describe('a scenario: a mapping with name and steps');
@@ -110,4 +153,4 @@ export const ScenarioSchema = z
 /** A scenario in a policy's test, as it is written: what a list of steps stands for. */
 export const InlineSchema = z
   .strictObject({ ...hostShape, steps })
-  .describe('a list of steps, or a mapping with steps and files, programs, processes, remotes, incoming');
+  .describe('a list of steps, or a mapping with steps and files, programs, processes, remotes, incoming, containers');
