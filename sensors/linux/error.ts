@@ -5,7 +5,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
   EPERM: 'run as root or with CAP_BPF and CAP_PERFMON (and CAP_NET_ADMIN for network programs)',
   EACCES: 'the verifier refused the program; its log says where',
   E2BIG: 'the kernel is too old for what is asked for, or a size is beyond its limit',
-  ENOMEM: 'the kernel has no memory for it; lower maxEntries, or raise the memory limit of the cgroup',
+  ENOMEM:
+    'the kernel has no memory for it; make it smaller (ring buffers by --ring-size), or raise the memory limit of the cgroup that this process runs in',
   EMFILE: 'this process has too many open files; close maps and programs, or raise `ulimit -n`',
   ENOSPC: 'there is no room left for it',
   ENOENT: 'there is none of that name or number',

@@ -1,10 +1,12 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   add,
+  assemble,
   BPF_PSEUDO_FUNC,
   callLocal,
   comment,
   exit,
+  type Instruction,
   type Item,
   jlt,
   LDDW,
@@ -18,6 +20,9 @@ import {
   R4,
   R10,
 } from '../../../engine/isa/index.ts';
+import type { ProgramSpec } from '../../../engine/object/index.ts';
+import { loadPolicyText } from '../../../policies/index.ts';
+import { compile } from '../../../rules/index.ts';
 import { type LinuxKernel, openLinuxKernel, ProgramRefused } from '../../../sensors/linux/index.ts';
 import { programInfo } from '../../../sensors/linux/line-info.ts';
 import { kernelSkip } from '../../support/kernel.ts';
@@ -96,6 +101,34 @@ describe.skipIf(skip)(`a program that the running kernel refuses${skip ? ` (skip
     expect(refused([comment('the parent'), mov(R1, 0), ldx('dw', R0, R1, 8), exit()]).message).toBe(
       'program "calls" (tp_btf/sys_exit): the kernel refuses it at slot 1, r0 = *(u64 *)(r1 +8): R1 invalid mem access \'scalar\' (from: the parent); report it with the verifier log',
     );
+  });
+
+  it('is mapped to the rule of a compiled policy', () => {
+    const { policies } = loadPolicyText(
+      'secrets.yaml',
+      `apiVersion: shrike/v1
+kind: Policy
+metadata: {name: secrets}
+spec:
+  rules:
+    - {rule: Read secret, condition: evt.type = openat and fd.name = /srv/secret, priority: error, output: a}
+    - {rule: Become root, condition: evt.type = setuid and evt.arg.uid = 0, priority: error, output: b}
+`,
+    );
+    const kernel = opened();
+    const { object } = compile(
+      policies.flatMap(({ rules }) => rules),
+      { level: kernel.features.level },
+    );
+    const maps = new Map(object.maps.map((spec) => [spec.name, kernel.createMap(spec)]));
+    const program = object.programs.find(({ hook }) => hook === HOOK) as ProgramSpec;
+    const at = program.lines.find(({ text }) => text === 'rule Become root')?.at as number;
+    const broken = [...program.instructions];
+    broken[at] = assemble([ldx('dw', R0, R10, 8)]).instructions[0] as Instruction;
+    expect(() => kernel.loadProgram({ ...program, instructions: broken }, maps)).toThrow(
+      `program "sys_exit" (tp_btf/sys_exit): the kernel refuses it at slot ${at}, r0 = *(u64 *)(r10 +8): invalid read from stack R10 off=8 size=8 (from: rule Become root); leave that rule out, and report it with the verifier log`,
+    );
+    expect(kernel.loadProgram(program, maps).name).toBe('sys_exit');
   });
 
   it('needs no lines', () => {
