@@ -20,6 +20,8 @@ export interface ContainerSourceOptions {
   /** Milliseconds until a server that failed, or one that doesn't know a container, is asked again; default 10,000 and 60,000. */
   readonly rest?: number;
   readonly unknownFor?: number;
+  /** Milliseconds until a known container is asked for again, since it may be restarted or renamed; default 600,000. */
+  readonly knownFor?: number;
   /** Containers that are remembered; default 4096. */
   readonly capacity?: number;
   /** Whether a cgroup still exists; containers whose cgroup is gone are forgotten. Default: all exist. */
@@ -36,7 +38,7 @@ interface Entry {
   partial: boolean;
   /** Where the runtime itself has the container; undefined where that can't be seen. */
   home: string | undefined;
-  /** Milliseconds of performance.now() from which an unknown container is asked for again. */
+  /** Milliseconds of performance.now() from which it is asked for again. */
   staleAt: number;
   /** Its cgroup was not there when last looked for. */
   missing: boolean;
@@ -66,7 +68,7 @@ const cgroupOfProcess = async (pid: number): Promise<string | undefined> => {
  * the background; nothing a runtime does, or fails to do, delays an answer here or throws.
  */
 export const createContainerSource = (options: ContainerSourceOptions = {}): ContainerSource => {
-  const { youngFor = 5000, rest = 10_000, unknownFor = 60_000, capacity = 4096 } = options;
+  const { youngFor = 5000, rest = 10_000, unknownFor = 60_000, knownFor = 600_000, capacity = 4096 } = options;
   const { isThere, cgroupOf = cgroupOfProcess, warn = () => undefined } = options;
   const servers = createServers({
     sockets: options.sockets ?? usualSockets(),
@@ -122,7 +124,8 @@ export const createContainerSource = (options: ContainerSourceOptions = {}): Con
       if (isOver && entry.state === 'asked') entry.state = 'unknown';
       if (isOver) {
         entry.partial = false;
-        entry.staleAt = performance.now() + (found.state === 'no answer' ? rest : unknownFor);
+        const again = found.state === 'no answer' ? rest : entry.state === 'known' ? knownFor : unknownFor;
+        entry.staleAt = performance.now() + again;
       }
       if (isOver || found.state === 'found') changed();
       if (isOver) return;
@@ -171,7 +174,7 @@ export const createContainerSource = (options: ContainerSourceOptions = {}): Con
     if (known !== undefined) entries.delete(container.id);
     const entry = known ?? add(container);
     entries.set(container.id, entry);
-    if (entry.state !== 'known' && entry.staleAt <= performance.now()) start(entry);
+    if (entry.staleAt <= performance.now()) start(entry);
     return entry;
   };
   /** A cgroup may be named like a container that its runtime has elsewhere. */

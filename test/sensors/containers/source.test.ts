@@ -165,6 +165,26 @@ describe('a source of facts', () => {
     await until(() => source.facts(`${POD}/${id}`).state === 'known');
   });
 
+  it('asks again after a while about a container that it knows, and keeps what it has meanwhile', async () => {
+    const [id = ''] = ids(1);
+    const world = worldOf([id]);
+    const { source } = await start(world, { knownFor: 50 });
+    expect(await answered(source, `${POD}/${id}`)).toMatchObject({ facts: { startNs: 1n } });
+    const before = world.containers.get(id);
+    if (before !== undefined) world.containers.set(id, { ...before, startedAt: 2n });
+    await until(() => {
+      const answer = source.facts(`${POD}/${id}`);
+      expect(answer.state).toBe('known');
+      return answer.state === 'known' && answer.facts.startNs === 2n;
+    });
+    world.containers.clear();
+    const later = performance.now() + 150;
+    await until(() => {
+      expect(source.facts(`${POD}/${id}`).state).toBe('known');
+      return performance.now() > later;
+    });
+  });
+
   it('can be closed while it asks, and asked again', async () => {
     const [id = ''] = ids(1);
     const { source } = await start(worldOf([id]));
