@@ -30,6 +30,8 @@ export interface ProcessLayout {
   readonly groups: readonly ProcessGroup[];
   /** Offset of a test's byte by its key; undefined for a test that no automaton could take (it stays unknown). */
   readonly byteOf: ReadonlyMap<string, number>;
+  /** A byte of a value: 1 where others share the process's file descriptors, or have since its exec, or where that isn't known. */
+  readonly shared: number;
   /** Bytes a value; a multiple of 8. */
   readonly size: number;
 }

@@ -3,6 +3,7 @@ import { type EventType, Truth } from '../language/index.ts';
 import { assume, type EventPlan, literalsOf, type PlannedRule } from '../plan/index.ts';
 import { type ArgumentSource, emitCallObjects } from './call-objects.ts';
 import { EXTRA, type HookContext } from './context.ts';
+import { emitOwnTable } from './descriptors.ts';
 import { emitVerdicts } from './enforce.ts';
 import { emitFormula } from './formulas.ts';
 import { emitLatePredicates } from './late.ts';
@@ -69,6 +70,7 @@ export const emitClasses = (
     out.emit(ja('output'));
   }
   out.emit(label('output'));
+  if (source === 'call') emitOwnTable(context);
   emitOutput(context, 'event');
   out.emit(ja('exit'));
 };

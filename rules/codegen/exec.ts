@@ -62,7 +62,8 @@ export const emitExec = (context: HookContext): void => {
   emitCommLength(context);
   for (const fact of PROCESS_FACTS) emitProcessFact(context, fact);
   out.emit(
-    comment('keep the facts with the process'),
+    comment('keep the facts with the process; exec has made its file descriptors its own'),
+    st('b', R7, extra + EXTRA.process + context.processes.shared, 0),
     ldx('w', R1, R7, HEAD.tgid),
     ldx('dw', R2, R7, HEAD.start),
     ...storeKey,

@@ -36,6 +36,8 @@ export const HEAD = {
   verdict: 141,
   /** Why it was not done, a key of `GUARDS`; 0: it was done. */
   guard: 142,
+  /** 1: nobody but the caller can have changed its file descriptors during the call. */
+  ownTable: 143,
   /** Two socket ends of 24 bytes: family u16, port u16 in host order, 4 bytes of nothing, 16 bytes of address. */
   local: 144,
   remote: 168,

@@ -22,6 +22,7 @@ import {
   stx,
 } from '../../engine/isa/index.ts';
 import type { HookContext } from './context.ts';
+import { emitChildShares, emitNoteShared } from './descriptors.ts';
 import { helper, STACK, stackAddress } from './emitter.ts';
 import { emitVerdicts } from './enforce.ts';
 import { currentTask, emitClear, emitHead, emitScratch, storeKey } from './gather.ts';
@@ -44,7 +45,9 @@ export const emitFork = (context: HookContext): void => {
   const { out } = context;
   out.emit(mov(R6, R1));
   emitScope(out, 'exit');
-  out.emit(ldx('dw', R8, R6, 0), ldx('dw', R9, R6, 8), comment('the child too, which clone3 may put elsewhere'));
+  out.emit(ldx('dw', R8, R6, 0), mov(R9, R8));
+  emitNoteShared(context, keyOfTask);
+  out.emit(ldx('dw', R9, R6, 8), comment('the child too, which clone3 may put elsewhere'));
   emitOtherInScope(out, 'exit');
   out.emit(
     mov(R8, R9),
@@ -75,8 +78,9 @@ export const emitFork = (context: HookContext): void => {
     mov(R4, 0),
     helper('bpf_map_update_elem'),
     st('dw', R7, HEAD.arguments + 16, 1),
-    label('report'),
   );
+  emitChildShares(context);
+  out.emit(label('report'));
   emitOutput(context, 'fork');
   out.emit(label('exit'), mov(R0, 0), exit());
 };

@@ -73,7 +73,7 @@ const layOutProcesses = (plan: Plan, tables: Tables): ProcessLayout => {
       size += automaton.automaton.width;
     }
   }
-  return { groups, byteOf, size: Math.max(8, size) };
+  return { groups, byteOf, shared: size, size: size + 8 };
 };
 
 const emitHook = (context: HookContext): void => {
@@ -184,6 +184,7 @@ export const processValue = (
 ): Uint8Array => {
   const value = new Uint8Array(processes.size);
   const encoder = new TextEncoder();
+  value[processes.shared] = 1;
   for (const { fact, placed, at } of processes.groups) {
     const text = fact === 'memfd' ? facts.memfd && '1' : facts[fact];
     if (text === undefined) value.fill(Truth.UNKNOWN, at, at + placed.automaton.width);

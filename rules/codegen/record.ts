@@ -74,6 +74,8 @@ export interface EventRecord {
   readonly dev: bigint;
   /** Empty where the file's type isn't known. */
   readonly typechar: string;
+  /** Nobody but the caller can have changed its file descriptors during the call. */
+  readonly ownTable: boolean;
   readonly verdict: 'alert' | 'deny' | 'kill';
   /** `done`: the verdict was carried out; else why not. */
   readonly guard: Guard;
@@ -161,6 +163,7 @@ export const decodeRecord = (bytes: Uint8Array, layouts: readonly RecordLayout[]
     ino: view.getBigUint64(HEAD.ino, true),
     dev: BigInt(view.getUint32(HEAD.dev, true)),
     typechar: view.getUint8(HEAD.typechar) === 0 ? '' : String.fromCharCode(view.getUint8(HEAD.typechar)),
+    ownTable: view.getUint8(HEAD.ownTable) === 1,
     verdict: VERDICT_NAMES[view.getUint8(HEAD.verdict)] ?? 'alert',
     guard: GUARD_NAMES.get(view.getUint8(HEAD.guard)) ?? 'done',
     local: endOf(view, HEAD.local),

@@ -54,7 +54,7 @@ const PROCESS_FACTS: Readonly<Record<string, (process: KnownProcess) => FieldVal
 };
 
 const fileTrust = (record: EventRecord): Trust =>
-  record.kind === 'exec' || beforeEffect(record.hook) ? 'resolved' : 'contestable';
+  record.kind === 'exec' || beforeEffect(record.hook) || record.ownTable ? 'resolved' : 'contestable';
 
 const fdValue = (record: EventRecord): FieldValue => {
   const { event } = record;

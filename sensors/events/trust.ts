@@ -5,6 +5,10 @@ import { beforeEffect, type EventType, OPEN_EVENTS, type Trust } from '../../rul
 const OWN_MEMORY: ReadonlySet<string> = new Set(
   ['', 'p', 'a'].flatMap((prefix) => ['exe', 'args', 'cmdline'].map((fact) => `proc.${prefix}${fact}`)),
 );
+/** What is read of a file behind a descriptor: contestable only where others share the table. */
+const OF_FILES: ReadonlySet<string> = new Set(
+  ['name', 'directory', 'filename', 'type', 'typechar', 'dev', 'ino'].map((part) => `fd.${part}`),
+);
 /** Fields that no source gives yet. */
 const NEVER_KNOWN: ReadonlySet<string> = new Set(['fd.l4proto', 'fd.connected', 'fd.name_changed']);
 
@@ -28,5 +32,6 @@ export const expectedTrust = (
     return kind === 'sockaddr' ? ['contestable'] : ['resolved'];
   }
   if (!name.startsWith('fd.') || name === 'fd.num' || beforeEffect(hook)) return ['resolved'];
-  return OPEN_EVENTS.includes(event.type) ? ['contestable', 'as passed'] : ['contestable'];
+  const found: readonly Trust[] = OF_FILES.has(name) ? ['resolved', 'contestable'] : ['contestable'];
+  return OPEN_EVENTS.includes(event.type) ? [...found, 'as passed'] : found;
 };

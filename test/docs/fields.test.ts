@@ -34,7 +34,7 @@ it('has a row for each field and each event type', () => {
 
 it('says of a value how far it can be trusted, also where that depends on the hook', () => {
   const rowOf = (name: string): string => written.split('\n').find((line) => line.startsWith(`| \`${name}\``)) ?? '';
-  expect(rowOf('fd.name')).toContain('| contestable or as passed; resolved at LSM hooks |');
+  expect(rowOf('fd.name')).toContain('| resolved or contestable or as passed; resolved at LSM hooks |');
   expect(rowOf('fs.path.name')).toContain('| as passed |');
   expect(rowOf('proc.exepath')).toContain('| resolved |');
 });

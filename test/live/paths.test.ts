@@ -17,7 +17,7 @@ const SOURCE = fileURLToPath(new URL('programs/path-races.c', import.meta.url));
 const ROUNDS = count(10_000);
 const RINGS = { critical: 1 << 20, events: 1 << 25 };
 /** Runs the program in a file system in memory that nobody else sees. */
-const ALONE = 'mount -t tmpfs -o size=1m,mode=755 tmpfs "$1" && cd "$1" && exec ../path-races "$2" "$3"';
+const IN_MEMORY = 'mount -t tmpfs -o size=1m,mode=755 tmpfs "$1" && cd "$1" && exec ../path-races "$2" "$3"';
 
 /** Where the file `good` may be while folders are renamed: no other path ever is. */
 const MOVING = ['x/one', 'y/two'].flatMap((above) =>
@@ -29,15 +29,19 @@ const MOVING = ['x/one', 'y/two'].flatMap((above) =>
  * that they are not known, which counts as a match. A descriptor that another thread may have changed since is contestable.
  */
 const OPENED = ['good: right, contestable', 'bad: right, contestable'];
+const ALONE_OPENED = ['good: right, resolved', 'bad: right, resolved'];
 const FAILED = ['nothing: as passed', 'nothing: unknown'];
 const ATTACKS = {
-  none: OPENED,
+  none: ALONE_OPENED,
   symlink: OPENED,
+  'symlink, by a process': ALONE_OPENED,
   rewrite: [...OPENED, ...FAILED],
   madvise: [...OPENED, ...FAILED],
   close: [...OPENED, 'good: unknown'],
   dup2: [...OPENED, 'good: wrong, contestable'],
+  'dup2, and gone': [...OPENED, 'good: wrong, contestable'],
   rename: [...OPENED, 'good: unknown'],
+  'rename, by a process': [...ALONE_OPENED, 'good: unknown'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 type Attack = keyof typeof ATTACKS;
@@ -76,7 +80,7 @@ const race = async (attack: Attack): Promise<Races> => {
       sensor: createLinuxSensor({
         scope: cgroup.path,
         source: async () => {
-          const command = ['--mount', 'sh', '-c', ALONE, 'sh', join(programFolder, 'root'), attack, String(ROUNDS)];
+          const command = ['--mount', 'sh', '-c', IN_MEMORY, 'sh', join(programFolder, 'root'), attack, String(ROUNDS)];
           const { code, stdout, stderr } = await cgroup.run('unshare', command, { cwd: programFolder });
           expect([code, stderr]).toEqual([0, '']);
           output = stdout;
@@ -115,7 +119,8 @@ const race = async (attack: Attack): Promise<Races> => {
 /** How often each kind of answer was given: to calls that opened the good or the bad file, or none. */
 const tally = (attack: Attack, { rounds, files, folder }: Races): Readonly<Record<string, number>> => {
   const kinds: Record<string, number> = {};
-  const namesOf = (inode: number): readonly string[] => (attack === 'rename' ? MOVING : [files.get(inode) ?? '']);
+  const namesOf = (inode: number): readonly string[] =>
+    attack.startsWith('rename') ? MOVING : [files.get(inode) ?? ''];
   for (const { error, inode, name, seenInode } of rounds) {
     const opened = error === 0 ? (files.get(inode) ?? 'another') : 'nothing';
     const isRight =

@@ -218,6 +218,7 @@ const replaceProgram = (
     shared.release();
   }
   task.files.closeForExec();
+  task.hasRings = false;
   task.cred = cred;
   task.comm =
     request.commFromFile === true

@@ -105,6 +105,7 @@ export class FilesStruct extends KernelObject {
     super(memory, FILES_STRUCT.size);
     this.#table = new FdTable(memory);
     this.setPointer(FILES_STRUCT.fdt, this.#table.at);
+    this.setU32(FILES_STRUCT.count, this.#users);
   }
 
   get(fd: number): OpenFile | undefined {
@@ -164,7 +165,7 @@ export class FilesStruct extends KernelObject {
   }
 
   share(): FilesStruct {
-    this.#users++;
+    this.setU32(FILES_STRUCT.count, ++this.#users);
     return this;
   }
 
@@ -176,7 +177,8 @@ export class FilesStruct extends KernelObject {
   }
 
   release(): void {
-    if (--this.#users > 0) return;
+    this.setU32(FILES_STRUCT.count, --this.#users);
+    if (this.#users > 0) return;
     for (const fd of this.#files.keys()) this.close(fd);
     this.#table.release();
     this.free();

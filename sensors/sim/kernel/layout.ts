@@ -41,6 +41,7 @@ const STRUCTS = {
     cgroups: 'struct css_set *',
     signal: 'struct signal_struct *',
     loginuid: 'struct kuid_t',
+    io_uring: 'struct io_uring_task *',
   },
   signal_struct: { live: 'struct atomic_t', nr_threads: 'int' },
   kernfs_node: { id: 'u64' },
@@ -70,7 +71,7 @@ const STRUCTS = {
   },
   path: { mnt: 'struct vfsmount *', dentry: 'struct dentry *' },
   fs_struct: { root: 'struct path', pwd: 'struct path' },
-  files_struct: { fdt: 'struct fdtable *' },
+  files_struct: { count: 'struct atomic_t', fdt: 'struct fdtable *' },
   fdtable: { max_fds: 'unsigned int', fd: 'struct file **' },
   file: {
     f_mode: 'unsigned int',

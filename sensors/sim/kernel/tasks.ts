@@ -272,6 +272,11 @@ export class Task extends KernelObject implements SimTask {
     this.setPointer(TASK.fs, this.fs.at);
   }
 
+  /** Whether it has made a ring whose requests the kernel's threads may serve. */
+  set hasRings(has: boolean) {
+    this.setPointer(TASK.ioUring, has ? this.at : 0);
+  }
+
   /** What exit takes from it, after the exit hooks ran. */
   releaseResources(): void {
     this.setPointer(TASK.files, 0);

@@ -16,11 +16,12 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { PAGE = 4096, DEPTH = 8 };
 
-static atomic_int stopping;
+static atomic_int *stop;
 static atomic_int target = -1;
 static int bad_fd;
 static char *path;
@@ -50,7 +51,7 @@ static ino_t make(const char *name) {
 
 /** link leads to good, to bad, and so on. */
 static void *swap_links(void *unused) {
-  for (int i = 0; !stopping; i++) {
+  for (int i = 0; !*stop; i++) {
     must(symlink(i % 2 ? "good" : "bad", "next"), "symlink");
     must(rename("next", "link"), "rename");
   }
@@ -59,12 +60,12 @@ static void *swap_links(void *unused) {
 
 static void *rewrite_path(void *unused) {
   static const char *const names[] = {"good", "bad\0", "none"};
-  for (int i = 0; !stopping; i++) memcpy(path, names[i % 3], 4);
+  for (int i = 0; !*stop; i++) memcpy(path, names[i % 3], 4);
   return unused;
 }
 
 static void *drop_page(void *unused) {
-  while (!stopping) {
+  while (!*stop) {
     must(madvise(path, PAGE, MADV_DONTNEED), "madvise");
     for (volatile int pause = 0; pause < 500; pause++);
   }
@@ -72,7 +73,7 @@ static void *drop_page(void *unused) {
 }
 
 static void *close_descriptor(void *unused) {
-  while (!stopping) {
+  while (!*stop) {
     int fd = target;
     if (fd >= 0) close(fd);
   }
@@ -80,10 +81,17 @@ static void *close_descriptor(void *unused) {
 }
 
 static void *replace_descriptor(void *unused) {
-  while (!stopping) {
+  while (!*stop) {
     int fd = target;
     if (fd >= 0) dup2(bad_fd, fd);
   }
+  return unused;
+}
+
+/** Once it has ended, nobody shares the descriptors any more. */
+static void *replace_once(void *unused) {
+  int fd = target;
+  if (fd >= 0) dup2(bad_fd, fd);
   return unused;
 }
 
@@ -97,7 +105,7 @@ static void *move_folders(void *unused) {
     {"y/two", "x/one"},
     {"x/one/1/2/3/4/5/6/7/8/m", "x/one/1/2/3/4/5/6/7/8/p"},
   };
-  for (int i = 0; !stopping; i++) must(rename(steps[i % 6][0], steps[i % 6][1]), steps[i % 6][0]);
+  for (int i = 0; !*stop; i++) must(rename(steps[i % 6][0], steps[i % 6][1]), steps[i % 6][0]);
   return unused;
 }
 
@@ -125,16 +133,21 @@ static void *partner(void *attack) {
 struct attack {
   const char *name;
   void *(*meanwhile)(void *);
+  /** By a process that shares nothing but the files, not by a thread. */
+  int process;
 };
 
 static const struct attack attacks[] = {
-  {"none", NULL},
-  {"symlink", swap_links},
-  {"rewrite", rewrite_path},
-  {"madvise", drop_page},
-  {"close", close_descriptor},
-  {"dup2", replace_descriptor},
-  {"rename", move_folders},
+  {"none", NULL, 0},
+  {"symlink", swap_links, 0},
+  {"symlink, by a process", swap_links, 1},
+  {"rewrite", rewrite_path, 0},
+  {"madvise", drop_page, 0},
+  {"close", close_descriptor, 0},
+  {"dup2", replace_descriptor, 0},
+  {"dup2, and gone", NULL, 0},
+  {"rename", move_folders, 0},
+  {"rename, by a process", move_folders, 1},
 };
 
 static const struct attack *attack_of(const char *name) {
@@ -147,10 +160,12 @@ int main(int argc, char **argv) {
   if (argc != 3) return 2;
   const struct attack *attack = attack_of(argv[1]);
   int rounds = atoi(argv[2]), from = AT_FDCWD;
-  int on_descriptor = attack->meanwhile == close_descriptor || attack->meanwhile == replace_descriptor;
+  int goes = strcmp(attack->name, "dup2, and gone") == 0;
+  int on_descriptor = attack->meanwhile == close_descriptor || attack->meanwhile == replace_descriptor || goes;
   struct rlimit files = {64, 64};
   setrlimit(RLIMIT_NOFILE, &files);
   path = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  stop = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   strcpy(path, "good");
   if (attack->meanwhile == move_folders) {
     int home = open(".", O_PATH | O_DIRECTORY);
@@ -169,11 +184,21 @@ int main(int argc, char **argv) {
   struct stat good;
   must(fstatat(from, "good", &good, 0), "good");
   pthread_t thread;
-  if (attack->meanwhile && pthread_create(&thread, NULL, partner, (void *)attack->meanwhile) != 0) return 1;
+  pid_t process = 0;
+  if (attack->process) {
+    process = fork();
+    must(process, "fork");
+    if (process == 0) {
+      partner((void *)attack->meanwhile);
+      return 0;
+    }
+  } else if (attack->meanwhile && pthread_create(&thread, NULL, partner, (void *)attack->meanwhile) != 0) return 1;
   keep_to(0);
   for (int round = 0; round < rounds; round++) {
     if (attack->meanwhile == drop_page) memcpy(path, round % 2 ? "good" : "bad\0", 4);
+    if (goes && pthread_create(&thread, NULL, replace_once, NULL) != 0) return 1;
     int fd = syscall(SYS_openat, from, path, O_RDONLY, round);
+    if (goes) pthread_join(thread, NULL);
     if (fd < 0) {
       seen[round].error = errno;
       continue;
@@ -189,8 +214,9 @@ int main(int argc, char **argv) {
     seen[round].inode = found.st_ino;
     close(fd);
   }
-  stopping = 1;
-  if (attack->meanwhile) pthread_join(thread, NULL);
+  *stop = 1;
+  if (process) waitpid(process, NULL, 0);
+  else if (attack->meanwhile) pthread_join(thread, NULL);
   for (int round = 0; round < rounds; round++) printf("%d %d %lu\n", round, seen[round].error, seen[round].inode);
   return 0;
 }

@@ -97,6 +97,8 @@ describe('files', () => {
       ),
     ).toEqual(['/a/b.c', '/a', 'b.c', 'f', 'file', 77n, 3n]);
     expect(fieldOf('fd.name', file)).toMatchObject({ trust: 'contestable' });
+    for (const field of ['fd.name', 'fd.directory', 'fd.typechar', 'fd.ino'])
+      expect(fieldOf(field, { ...file, ownTable: true }), field).toMatchObject({ trust: 'resolved' });
   });
 
   it('are absent where the call has no descriptor, and unknown where nobody knows', () => {

@@ -26,6 +26,7 @@ export interface Said {
   readonly fd?: number;
   readonly flags?: number;
   readonly typechar?: string;
+  readonly ownTable?: boolean;
   readonly ino?: bigint;
   readonly cgroup?: bigint;
   readonly time?: bigint;
@@ -68,6 +69,7 @@ export const recordBytes = (said: Said): Uint8Array => {
   view.setUint32(HEAD.flags, said.flags ?? 0, true);
   view.setBigUint64(HEAD.ino, said.ino ?? 0n, true);
   bytes.set(encoder.encode(said.typechar ?? ''), HEAD.typechar);
+  view.setUint8(HEAD.ownTable, said.ownTable ? 1 : 0);
   bytes.set(encoder.encode(said.comm ?? ''), HEAD.comm);
   for (const end of ['local', 'remote'] as const) {
     const [family, port, address] = said[end] ?? [0, 0, []];
