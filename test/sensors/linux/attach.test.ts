@@ -36,8 +36,8 @@ interface Place {
 /** A test cgroup and a kernel that looks at it only, both gone when the test ends. */
 function place(): Place {
   const cgroup = testCgroup();
-  const kernel = openLinuxKernel({ scope: cgroup.path });
   onTestFinished(() => cgroup.remove());
+  const kernel = openLinuxKernel({ scope: cgroup.path });
   onTestFinished(() => kernel.close());
   return { cgroup, kernel };
 }
@@ -148,7 +148,7 @@ describe.skipIf(skip)(`programs attached to the running kernel${skip ? ` (skippe
     expect(pids()).toEqual([child.pid]);
     child.kill('SIGKILL');
     await expect.poll(() => readFileSync(procs, 'utf8')).toBe('');
-    expect(pids()).toEqual([]);
+    await expect.poll(pids).toEqual([]);
   });
 });
 

@@ -19,8 +19,8 @@ const NEXT_ID_BYTES = 12;
 
 function place(options: LinuxKernelOptions = {}): { readonly cgroup: TestCgroup; readonly kernel: LinuxKernel } {
   const cgroup = testCgroup();
-  const kernel = openLinuxKernel({ scope: cgroup.path, ...options });
   onTestFinished(() => cgroup.remove());
+  const kernel = openLinuxKernel({ scope: cgroup.path, ...options });
   onTestFinished(() => kernel.close());
   return { cgroup, kernel };
 }

@@ -86,6 +86,7 @@ describe.skipIf(skip)(`a program that the running kernel refuses${skip ? ` (skip
       ldx('dw', R1, R1, 8),
       mov(R2, 0),
       label('again'),
+      ...Array.from({ length: 200 }, () => mov(R0, 0)),
       add(R2, 1),
       jlt(R2, R1, 'again'),
       mov(R0, 0),
