@@ -72,7 +72,6 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
     options.memory ?? DEFAULT_MEMORY,
     options.engine ?? 'tiered',
   );
-  machine.commFromFile = options.commFromFile ?? false;
   for (const path of options.cgroups ?? []) machine.cgroups.at(path);
   const processes = new Processes(machine);
   const calls = new SystemCalls(machine, processes);

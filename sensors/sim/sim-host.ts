@@ -16,8 +16,6 @@ export interface SimHostOptions {
   readonly memory?: number;
   /** What runs programs; default `tiered`. Results are the same. */
   readonly engine?: Engine;
-  /** A process that is executed by its descriptor alone is called as its file, as from 6.14 on, not as the descriptor's number; default false. */
-  readonly commFromFile?: boolean;
   /** cgroup v2 paths that are there before any process is in them. */
   readonly cgroups?: readonly string[];
 }

@@ -11,8 +11,6 @@ export interface SimSensorOptions {
   readonly seed?: number;
   /** The cgroup whose processes are observed, with those below it; created where it is missing; default the whole host. */
   readonly scope?: string;
-  /** As the host's option: processes are named as on 6.14 and later. */
-  readonly commFromFile?: boolean;
   /** Memory of the host in bytes; default the host's. */
   readonly memory?: number;
   /** Milliseconds of real time before each step, for people who watch; default 0. */
@@ -47,13 +45,12 @@ export const createSimSensor = ({
   scenario,
   seed = 1,
   scope = '/',
-  commFromFile = false,
   memory,
   pace = 0,
   observer,
   containers = staticContainers(new Map(scenario.host.containers.map((facts) => [facts.id, facts]))),
 }: SimSensorOptions): SimSensor => {
-  const host = createSimHost({ seed, cgroups: [scope], commFromFile, ...(memory !== undefined && { memory }) });
+  const host = createSimHost({ seed, cgroups: [scope], ...(memory !== undefined && { memory }) });
   const player = createPlayer(host, scenario, observer);
   const before = host.calls;
   const run = async (pump: () => void, signal: AbortSignal): Promise<SensorReport> => {

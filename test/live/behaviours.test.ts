@@ -1,4 +1,3 @@
-import { release } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadPolicies } from '../../policies/index.ts';
@@ -17,15 +16,12 @@ const { policies } = loadPolicies([fileURLToPath(new URL('../../policies/library
 const rules = policies.flatMap((policy) => policy.rules);
 const compiled = compile(rules, { level: '6.12' });
 const behaviours = loadBehaviours();
-/** From 6.14 on the kernel names a process after its file where execveat got a descriptor alone (bprm->comm_from_dentry). */
-const [major = 0, minor = 0] = release().split('.').map(Number);
-const commFromFile = major > 6 || (major === 6 && minor >= 14);
 const each = behaviours.map((behaviour) => [behaviour.name, behaviour] as const);
 
 const played = new Map<string, ReturnType<typeof simulate>>();
 /** What a behaviour comes to in the simulation; it is played once. */
 const simulated = (behaviour: Behaviour): ReturnType<typeof simulate> => {
-  const result = played.get(behaviour.name) ?? simulate(behaviour, policies, compiled, commFromFile);
+  const result = played.get(behaviour.name) ?? simulate(behaviour, policies, compiled);
   played.set(behaviour.name, result);
   return result;
 };

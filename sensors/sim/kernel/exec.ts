@@ -29,7 +29,7 @@ export interface ExecRequest {
   readonly path: Path;
   /** bprm->filename: the path as passed, `/dev/fd/N` where execveat got a descriptor. */
   readonly filename: string;
-  /** comm is the executed file's name instead of bprm->filename's last component (bprm->comm_from_dentry, from 6.14 on). */
+  /** comm is the executed file's name instead of bprm->filename's last component (bprm->comm_from_dentry, 6.14 and the stable kernels since). */
   readonly commFromFile?: boolean;
   readonly argv: readonly string[];
   readonly env: readonly string[];

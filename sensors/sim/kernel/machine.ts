@@ -43,8 +43,6 @@ export interface Machine {
   mappedPages: number;
   /** The call under way is a recorded one. */
   recorded: boolean;
-  /** execveat with an empty path names the process after its file, as from 6.14 on, not after the descriptor. */
-  commFromFile: boolean;
 }
 
 /** What /proc/PID/ns leads to: one file for each kind of namespace, since there is one of each so far. */
@@ -82,7 +80,6 @@ export const createMachine = (seed: number, bootTime: Date, memoryBytes: number,
     current: undefined as Task | undefined,
     mappedPages: 0,
     recorded: false,
-    commFromFile: false,
   };
   const procFiles = files.newSuperBlock('proc', undefined, 0o555);
   return Object.assign(state, {

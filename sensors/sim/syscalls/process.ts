@@ -69,7 +69,7 @@ const execveat: CallHandler = (call) => {
   if (text === '') {
     if ((flags & AT_EMPTY_PATH) === 0) return -ENOENT;
     const path = fd === AT_FDCWD ? call.task.fs.cwd : call.anyFile(0).path;
-    return exec(call, path, `/dev/fd/${fd}`, 2, call.machine.commFromFile);
+    return exec(call, path, `/dev/fd/${fd}`, 2, true);
   }
   const path = call.find(1, 0, (flags & AT_SYMLINK_NOFOLLOW) === 0);
   if (path.dentry.inode.isLink) return -ELOOP;

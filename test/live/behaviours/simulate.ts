@@ -55,14 +55,13 @@ export interface Simulated {
   readonly problems: readonly string[];
 }
 
-/** Plays a behaviour's scenario on a simulated host, with the policies, and observes its cgroup. @param commFromFile as the host's option */
+/** Plays a behaviour's scenario on a simulated host, with the policies, and observes its cgroup. */
 export const simulate = async (
   behaviour: Behaviour,
   policies: readonly Policy[],
   compiled: Compiled,
-  commFromFile = false,
 ): Promise<Simulated> => {
-  const sensor = createSimSensor({ scenario: scenarioOf(behaviour), scope: SCOPE, commFromFile, memory: MEMORY });
+  const sensor = createSimSensor({ scenario: scenarioOf(behaviour), scope: SCOPE, memory: MEMORY });
   const { fs } = sensor.host;
   for (const folder of behaviour.folders) fs.mkdir(folder);
   for (const [path, target] of Object.entries(behaviour.links)) fs.symlink(target, path);
