@@ -26,6 +26,14 @@ export interface LoadOptions {
   readonly warn?: (sentence: string) => void;
 }
 
+/** Thrown where a kernel lacks what every rule needs; the message says what. */
+export class LoadError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'LoadError';
+  }
+}
+
 /** An object's maps and attached programs in a kernel. */
 export interface Loaded {
   readonly maps: ReadonlyMap<string, KernelMap>;
@@ -61,14 +69,14 @@ const LIFECYCLE: readonly string[] = [
 ];
 const isLifecycle = ({ hook }: { readonly hook: string }): boolean => LIFECYCLE.includes(hook);
 
-/** The programs that this kernel takes, by its own names of hooks. @throws Error where those that keep facts of processes are not among them */
+/** The programs that this kernel takes, by its own names of hooks. @throws LoadError where those that keep facts of processes are not among them */
 const attachable = ({ kernel, compiled, warn }: LoadOptions): readonly ProgramSpec<string>[] => {
   const { hooks, name } = kernel.features;
   return compiled.object.programs.flatMap((program) => {
     const hook = offeredHook(program.hook, hooks);
     if (hook !== undefined) return [hook === program.hook ? program : { ...program, hook }];
     if (isLifecycle(program))
-      throw new Error(`${name} takes no programs at ${program.hook}, which every rule needs; see "shrike doctor"`);
+      throw new LoadError(`${name} takes no programs at ${program.hook}, which every rule needs; see "shrike doctor"`);
     const events = compiled.plan.hooks.find(({ hook }) => hook === program.hook)?.events ?? [];
     const rules = new Set(events.flatMap((event) => event.rules.map(({ rule }) => compiled.plan.rules[rule]?.name)));
     warn?.(
@@ -81,7 +89,7 @@ const attachable = ({ kernel, compiled, warn }: LoadOptions): readonly ProgramSp
 /**
  * Puts an object into a kernel: what its programs rely on is there before they attach. Those that follow exec, fork and exit come first,
  * then the facts of processes that exist, which don't overwrite newer ones, then the others; enforcement is switched on last. A hook that the
- * kernel doesn't have is left out. @throws VerifierError, RelocationError, Error
+ * kernel doesn't have is left out. @throws VerifierError, RelocationError, LoadError
  */
 export const loadObject = (options: LoadOptions): Loaded => {
   const { kernel, compiled } = options;
@@ -133,7 +141,7 @@ const fillProtected = ({ kernel, protect, warn }: LoadOptions, map: KernelMap): 
 
 const configure = ({ kernel, scope, agentPid, limit }: LoadOptions, map: KernelMap, enforce: boolean): void => {
   const id = kernel.cgroupId(scope);
-  if (id === undefined) throw new Error(`there is no cgroup ${scope} to observe; cgroup v2 paths begin with "/"`);
+  if (id === undefined) throw new LoadError(`there is no cgroup ${scope} to observe; cgroup v2 paths begin with "/"`);
   const config = new Uint8Array(CONFIG.size);
   const view = new DataView(config.buffer);
   view.setBigUint64(CONFIG.scope, id, true);

@@ -1,4 +1,4 @@
-import { type AgentOptions, type AgentSummary, CompileError, runAgent } from '../agent/index.ts';
+import { type AgentOptions, type AgentSummary, CompileError, LoadError, runAgent } from '../agent/index.ts';
 import { type AuditLog, createPublisher, openAuditLog, type Publisher } from '../alerts/index.ts';
 import { VerifierError } from '../engine/verifier/index.ts';
 import { BpfError, ProgramRefused } from '../sensors/index.ts';
@@ -66,7 +66,7 @@ const inSentences = (error: unknown): unknown => {
   }
   if (error instanceof ProgramRefused)
     return new CliError([error.message, ...lastLines(error.log)].join('\n'), EXIT.environment);
-  if (error instanceof BpfError) return new CliError(error.message, EXIT.environment);
+  if (error instanceof BpfError || error instanceof LoadError) return new CliError(error.message, EXIT.environment);
   if (error instanceof VerifierError)
     return new CliError(`the kernel refuses the policies' program (see "shrike check"): ${error.message}`, EXIT.usage);
   return error;

@@ -6,7 +6,7 @@ import { cgroupMount } from '../../sensors/linux/index.ts';
 import { currentCgroup } from '../../sensors/linux/own-cgroup.ts';
 import { jsonLines, shrike, startProgram } from '../support/cli.ts';
 import { temporaryFolder } from '../support/folder.ts';
-import { liveUnavailable } from '../support/live.ts';
+import { liveUnavailable, testCgroup } from '../support/live.ts';
 import { until } from '../support/until.ts';
 
 const skip = liveUnavailable();
@@ -188,6 +188,35 @@ it.each([
 });
 
 describe.skipIf(skip)('shrike run --sensor linux', () => {
+  it('watches a cgroup until Ctrl-C, and ends in order', async () => {
+    const { policy, audit, secret } = place();
+    const cgroup = testCgroup();
+    onTestFinished(() => cgroup.remove());
+    const options = ['--sensor', 'linux', '--scope', cgroup.path, '--policies', policy, '--audit', audit];
+    const { process: agent, finished } = startProgram('main', ['run', ...options, '--host', 'web-1']);
+    let printed = '';
+    agent.stdout.on('data', (text: string) => {
+      printed += text;
+    });
+    await until(() => printed.includes('Ctrl-C ends'));
+    await cgroup.run('cat', [secret]);
+    await until(() => printed.includes('Secret read'));
+    agent.kill('SIGINT');
+    const { code, stdout, stderr } = await finished;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const [start, alert, blank, ...summary] = stdout.split('\n');
+    expect(start).toMatch(new RegExp(`^watching ${cgroup.path} on Linux \\S+, attached after \\d+ ms; Ctrl-C ends$`));
+    expect(alert).toMatch(/^\d\d:\d\d:\d\d\.\d{3} warning {7}Secret read: cat read it \(secrets\)$/);
+    expect(blank).toBe('');
+    expect(summary).toEqual([
+      expect.stringMatching(/^events {6}\d new process(es)?, \d+ records from Linux \S+, none lost$/),
+      'alerts      1: 1 warning; from 1 rule',
+      'enforcement off',
+      `audit log   ${audit}`,
+      '',
+    ]);
+  });
+
   it('says that there is no such cgroup', async () => {
     const { code, stderr } = await shrike('run', '--sensor', 'linux', '--scope', '/no-such-cgroup');
     expect({ code, stderr }).toEqual({
