@@ -5,6 +5,7 @@ import { cgroupIdCases, fileIdCases, kernelCases, processCases } from './kernel.
 import { execCases, exitCases, forkCases } from './lifecycle.ts';
 import { mapCases, programMapCases } from './maps.ts';
 import { coreCases, memoryCases } from './memory.ts';
+import { pinCases } from './pins.ts';
 import { enforcingCases, limitCases, policyCases } from './policies.ts';
 import { fentryCases, kprobeCases } from './probes.ts';
 import { lsmVerdictCases, refusedCases } from './refused.ts';
@@ -37,6 +38,7 @@ export const CASES: readonly Case[] = [
   ...cgroupIdCases,
   ...fileIdCases,
   ...processCases,
+  ...pinCases,
   ...refusedCases,
   ...lsmVerdictCases,
   ...fileOpenCases,
