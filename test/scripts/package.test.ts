@@ -30,7 +30,7 @@ it('the package holds what the command needs, and nothing that only development 
   ];
   expect(needed.filter((path) => !files.includes(path))).toEqual([]);
   const known =
-    /^(LICENSE|README\.md|package\.json|dist\/[a-z].*\.js|docs\/[\w-]+\.md|policies\/library\/.*\.yaml|sensors\/sim\/scenarios\/.*\.yaml)$/;
+    /^(LICENSE|README\.md|package\.json|scripts\/systemd\/shrike\.service|dist\/[a-z].*\.js|docs\/[\w-]+\.md|policies\/library\/.*\.yaml|sensors\/sim\/scenarios\/.*\.yaml)$/;
   expect(files.filter((path) => !known.test(path) || /^dist\/(bench|test)\//.test(path))).toEqual([]);
 });
 
