@@ -213,6 +213,10 @@ export const createCri = (socket: string, limits: RuntimeLimits): Runtime => {
       const sandboxes = await ask('ListPodSandbox', { filter: { id } });
       return sandboxes?.items.some((sandbox) => sandbox.id === id) ? readSandbox(ask, runtime, id) : undefined;
     },
+    prepare: () => {
+      connection ??= connect(socket, limits);
+      connection.catch(() => undefined);
+    },
     close: () => {
       void connection?.then(({ client }) => client.close()).catch(() => undefined);
       connection = undefined;

@@ -53,6 +53,9 @@ const MAX_QUESTIONS = 16;
 const SWEEP_EVERY = 5000;
 const SWEEP_ENTRIES = 200;
 
+/** Milliseconds until what the protocols need is loaded: when what the caller is about to do at once is done. */
+const PREPARE_AFTER = 50;
+
 const HOST: ContainerAnswer = { state: 'host' };
 
 const cgroupOfProcess = async (pid: number): Promise<string | undefined> => {
@@ -88,6 +91,7 @@ export const createContainerSource = (options: ContainerSourceOptions = {}): Con
   /** Where looking for cgroups goes on. */
   let cursor = 0;
 
+  const prepares = setTimeout(() => void servers.prepare(), PREPARE_AFTER).unref();
   const changed = (): void => {
     for (const listener of listeners) listener();
   };
@@ -215,6 +219,7 @@ export const createContainerSource = (options: ContainerSourceOptions = {}): Con
     close: () => {
       stop.abort();
       stop = new AbortController();
+      clearTimeout(prepares);
       clearInterval(sweeper);
       sweeper = undefined;
       entries.clear();

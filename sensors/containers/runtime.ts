@@ -11,6 +11,8 @@ export interface Inspected {
 export interface Runtime {
   /** Undefined where there is no such container. @throws RuntimeError */
   inspect(id: string): Promise<Inspected | undefined>;
+  /** Loads what asking needs, so that the first question does not wait for that; connects to nobody. */
+  prepare?(): void;
   close(): void;
 }
 

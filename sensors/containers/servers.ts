@@ -15,6 +15,8 @@ export type Found =
 /** The servers of this host's container runtimes. */
 export interface Servers {
   find(container: CgroupContainer): Promise<Found>;
+  /** Gets ready to ask the servers that there are. */
+  prepare(): Promise<void>;
   close(): void;
 }
 
@@ -89,6 +91,9 @@ export const createServers = ({ sockets, limits, rest, warn }: ServersOptions): 
       );
       const found = answers.find(({ state }) => state === 'found');
       return found ?? answers.find(({ state }) => state === 'not found') ?? { state: 'no answer' };
+    },
+    prepare: async () => {
+      for (const { socket, runtime } of servers) if (await isSocketThere(socket.path)) runtime.prepare?.();
     },
     close: () => {
       for (const { runtime } of servers) runtime.close();

@@ -64,6 +64,7 @@ const watch = async (
     }),
     host: 'live',
     enforce: false,
+    wait: { time: 60_000 },
     log: memoryLog().log,
     onAlert: (alert) => alerts.push(alert),
     warn: (sentence) => warnings.push(sentence),
