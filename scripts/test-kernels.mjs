@@ -15,7 +15,7 @@ const APP = join(FOLDER, 'app');
 const SERIES = ['6.1', '6.12'];
 const MODULES = ['test/live/suite/guest-suite.js', 'test/live/behaviours/guest-behaviours.js'];
 const PROGRAMS = join(ROOT, 'test/live/programs');
-const LIMIT_MS = 8 * 60_000;
+const LIMIT_MS = 10 * 60_000;
 const DRIVER = 'app/driver';
 
 const say = (sentence) => console.log(`kernels: ${sentence}`);
