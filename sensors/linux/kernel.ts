@@ -17,7 +17,7 @@ import { openStream, type StreamOptions } from './stream.ts';
 
 /** What programs of cgroups and iterators attach to beside what their section names. */
 export interface KernelAttachOptions extends Pick<AttachOptions, 'iterator'> {
-  /** Path of a cgroup, `/system.slice`. */
+  /** Path of the cgroup that a program for cgroups attaches to, `/system.slice`; default the kernel's scope. */
   readonly cgroup?: string;
 }
 
@@ -83,7 +83,7 @@ export function openLinuxKernel(options: LinuxKernelOptions = {}): LinuxKernel {
   };
   const attach = (program: LoadedProgram, attachOptions: KernelAttachOptions = {}): Link => {
     const own = programOf(program);
-    const { cgroup, iterator } = attachOptions;
+    const { cgroup = options.scope, iterator } = attachOptions;
     const made = createLink(own.fd, parseSection(program.hook), `program "${program.name}" (${program.hook})`, {
       ...(cgroup !== undefined && { cgroupFolder: cgroups.folder(cgroup) }),
       ...(iterator && { iterator }),

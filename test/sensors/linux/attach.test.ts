@@ -96,11 +96,11 @@ describe.skipIf(skip)(`programs attached to the running kernel${skip ? ` (skippe
     expect(counted() - before).toBe(4);
   });
 
-  it('cgroup/connect4 sees the connects of the cgroup that it is attached to', async () => {
+  it('cgroup/connect4 sees the connects of the cgroup that it is attached to, by default the scope', async () => {
     const { cgroup, kernel } = place();
     const map = kernel.createMap(counterSpec());
     const program = programOf('connect', 'cgroup/connect4', countAndReturn('count', PASS));
-    kernel.attach(kernel.loadProgram(program, new Map([['count', map]])), { cgroup: cgroup.path });
+    kernel.attach(kernel.loadProgram(program, new Map([['count', map]])));
     const connect = 'for i in 1 2 3; do (: < /dev/tcp/127.0.0.1/9) 2>/dev/null; done; true';
     const outside = testCgroup();
     onTestFinished(() => outside.remove());
@@ -155,7 +155,9 @@ describe.skipIf(skip)(`programs attached to the running kernel${skip ? ` (skippe
 describe.skipIf(skip)(`what can't be attached${skip ? ` (skipped: ${skip})` : ''}`, () => {
   const zero = [mov(R0, 0), exit()];
   const refusal = (hook: string, confined = true): string => {
-    const { cgroup, kernel } = place();
+    const { cgroup } = place();
+    const kernel = openLinuxKernel();
+    onTestFinished(() => kernel.close());
     const items = confined ? cgroup.confine(zero) : zero;
     const program = kernel.loadProgram(programOf('zero', hook, items), new Map());
     try {
