@@ -1,5 +1,13 @@
 import type { HookName } from '../../engine/object/index.ts';
-import { beforeEffect, type EventType, OPEN_EVENTS, type Trust } from '../../rules/index.ts';
+import {
+  beforeEffect,
+  type EventType,
+  fieldOf,
+  IO_URING_HOOK,
+  OPEN_EVENTS,
+  requestTypeOf,
+  type Trust,
+} from '../../rules/index.ts';
 
 /** Command lines are the process's own memory as of exec. */
 const OWN_MEMORY: ReadonlySet<string> = new Set(
@@ -9,8 +17,21 @@ const OWN_MEMORY: ReadonlySet<string> = new Set(
 const OF_FILES: ReadonlySet<string> = new Set(
   ['name', 'directory', 'filename', 'type', 'typechar', 'dev', 'ino'].map((part) => `fd.${part}`),
 );
+/** Of these, what an open that has not been made yet says by the path that it names. */
+const PATHS: ReadonlySet<string> = new Set(['fd.name', 'fd.directory', 'fd.filename']);
 /** Fields that no source gives yet. */
 const NEVER_KNOWN: ReadonlySet<string> = new Set(['fd.l4proto', 'fd.connected', 'fd.name_changed']);
+
+/** What a request of io_uring doesn't say when it is submitted: results, new descriptors and what they refer to, arguments that it doesn't keep. */
+const hasNoValue = (field: { readonly name: string; readonly argument?: string }, event: EventType): boolean => {
+  const { name, argument } = field;
+  if (fieldOf(name)?.result) return true;
+  if (name === 'evt.arg') {
+    const index = event.arguments.findIndex((candidate) => candidate.name === argument);
+    return requestTypeOf(event.type)?.members[index] === undefined;
+  }
+  return event.fd === 'result' && name.startsWith('fd.') && !(OPEN_EVENTS.includes(event.type) && PATHS.has(name));
+};
 
 /**
  * How far a field's value can be trusted at a hook, for an event type: what `fieldsOf` may say of it there where it is present.
@@ -22,7 +43,7 @@ export const expectedTrust = (
 ): readonly Trust[] => {
   const { name, argument } = field;
   const { hook, event } = site;
-  if (NEVER_KNOWN.has(name)) return ['unknown'];
+  if (NEVER_KNOWN.has(name) || (hook === IO_URING_HOOK && hasNoValue(field, event))) return ['unknown'];
   if (OWN_MEMORY.has(name)) return ['as passed'];
   if (name === 'proc.cwd') return ['contestable'];
   if (name.startsWith('fs.path.')) return ['as passed'];
@@ -32,6 +53,7 @@ export const expectedTrust = (
     return kind === 'sockaddr' ? ['contestable'] : ['resolved'];
   }
   if (!name.startsWith('fd.') || name === 'fd.num' || beforeEffect(hook)) return ['resolved'];
+  if (hook === IO_URING_HOOK) return [OPEN_EVENTS.includes(event.type) ? 'as passed' : 'contestable'];
   const found: readonly Trust[] = OF_FILES.has(name) ? ['resolved', 'contestable'] : ['contestable'];
   return OPEN_EVENTS.includes(event.type) ? [...found, 'as passed'] : found;
 };

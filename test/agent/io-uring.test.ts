@@ -3,8 +3,8 @@ import { runAgent } from '../../agent/index.ts';
 import { createMemoryLog } from '../../agent/memory-log.ts';
 import type { Alert } from '../../alerts/index.ts';
 import { loadPolicyText } from '../../policies/index.ts';
-import { compile } from '../../rules/index.ts';
-import { createSimSensor } from '../../sensors/index.ts';
+import { compile, EVENT_TYPES, IO_URING_HOOK } from '../../rules/index.ts';
+import { createSimSensor, expectedTrust } from '../../sensors/index.ts';
 import { inline } from '../sensors/sim/scenario/play.ts';
 
 const policyOf = (rules: string, scope = ''): string => `
@@ -123,7 +123,17 @@ describe('a rule sees what goes through io_uring', () => {
     ],
     ['nothing of what no rule names', 'evt.type = unlinkat', '%evt.type', [{ openat: '/etc/shadow', ...RING }], []],
   ])('%s', async (_, condition, output, steps, expected) => {
-    expect(await outputs(ruleOf(condition, output), steps)).toStrictEqual(expected);
+    const alerts = await alertsOf(ruleOf(condition, output), steps);
+    expect(alerts.map((alert) => alert.output)).toStrictEqual(expected);
+    for (const { hook, event, trust } of alerts) {
+      const type = EVENT_TYPES.get(event);
+      if (hook !== IO_URING_HOOK || type === undefined) continue;
+      for (const [text, value] of Object.entries(trust)) {
+        const [, name = text, argument] = /^([^[]+)(?:\[(.*)\])?$/.exec(text) ?? [];
+        const field = argument === undefined ? { name } : { name, argument };
+        if (value !== 'unknown') expect(expectedTrust(field, { hook, event: type }), text).toContain(value);
+      }
+    }
   });
 
   it('in the scope only', async () => {
