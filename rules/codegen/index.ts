@@ -4,4 +4,4 @@ export { BUCKET } from './limits.ts';
 export { type Generated, generate, processKey, processValue } from './object.ts';
 export { CRITICAL_PRIORITIES, lostAt, RINGS, type Ring } from './output.ts';
 export * from './record.ts';
-export { SNAPSHOT, SNAPSHOT_MAP, type SnapshotScope, snapshotProgram } from './snapshot.ts';
+export { SNAPSHOT, SNAPSHOT_MAP, snapshotProgram } from './snapshot.ts';
