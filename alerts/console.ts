@@ -48,7 +48,8 @@ export const verdictText = ({ verdict, enforced }: Alert): string | undefined =>
 export const formatAlert = (alert: Alert, { colour, host }: AlertTextOptions): string => {
   const paint = (code: string, text: string) => painted(code, text, colour);
   const verdict = verdictText(alert);
-  const origin = host === true ? `${alert.policy} on ${alert.host}` : alert.policy;
+  const pending = alert.pending === undefined ? '' : `; not yet known: ${alert.pending.join(', ')}`;
+  const origin = (host === true ? `${alert.policy} on ${alert.host}` : alert.policy) + pending;
   return [
     paint(DIM, escapeControl(alert.time.slice(11, 23))),
     inPriority(alert.priority, alert.priority.padEnd(PRIORITY_WIDTH), colour),

@@ -29,6 +29,13 @@ it.each([
   );
 });
 
+it('says what the alert could not wait for', () => {
+  const alert = anAlert(1, { time, pending: ['container.privileged', 'container.name'] });
+  expect(formatAlert(alert, plain)).toBe(
+    '03:04:05.678 critical      Password file read: cat read /etc/shadow (credential-files; not yet known: container.privileged, container.name)',
+  );
+});
+
 it('colours without changing the text', () => {
   for (const priority of PRIORITIES) {
     const alert = anAlert(1, { priority, verdict: 'deny', enforced: true });
