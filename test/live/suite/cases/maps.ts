@@ -24,6 +24,7 @@ import {
   stx,
 } from '../../../../engine/isa/index.ts';
 import type { MapSpec } from '../../../../engine/object/index.ts';
+import type { LinuxKernel } from '../../../../sensors/index.ts';
 import { group } from '../case.ts';
 import type { Host } from '../host.ts';
 import { attachConfined, HELPERS, OUT, observe } from '../programs.ts';
@@ -163,6 +164,23 @@ export const mapCases = group('maps', [], {
     strictEqual(sum(map.lookup(key(0))), 0n);
     strictEqual(map.lookup(key(4)), undefined);
   },
+  'batches read and write many entries at once': [
+    ['linux'],
+    async (host) => {
+      const map = (host.kernel as LinuxKernel).map(host.createMap(spec('hash', { maxEntries: 64 })));
+      const all = Array.from({ length: 50 }, (_, index) => index);
+      const keys = Buffer.concat(all.map(key));
+      strictEqual(map.updateBatch(keys, Buffer.concat(all.map(value))).count, 50);
+      const first = map.lookupBatch(64);
+      deepStrictEqual([first.count, first.result], [50, -ENOENT]);
+      deepStrictEqual(
+        [...new Uint32Array(first.keys.slice(0, 200).buffer)].sort((one, other) => one - other),
+        all,
+      );
+      strictEqual(map.deleteBatch(keys).count, 50);
+      deepStrictEqual([...map.keys()], []);
+    },
+  ],
   'maps that can not be are refused with their name': async (host) => {
     throws(() => host.createMap(spec('array', { name: 'wide', keySize: 8 })), /wide/);
     throws(() => host.createMap(spec('ringbuf', { name: 'odd', keySize: 0, valueSize: 0, maxEntries: 5000 })), /odd/);

@@ -144,6 +144,53 @@ export const policyCases = group('compiled policies', [`hook:${HOOK}`], {
     const moved = `${host.folder}/other/moved.txt`;
     deepStrictEqual(outputs(alerts), [`chmod ${path}`, `rename ${path} ${moved}`, `unlink ${moved}`]);
   },
+  'a file that was deleted keeps its name': async (host) => {
+    const path = await make(host, 'watched.txt');
+    const fd = await open(host.task, path);
+    strictEqual(await host.task.call('unlink', [path]), 0);
+    const { alerts } = await watch(
+      host,
+      [{ condition: 'evt.type = dup and fd.filename startswith watched.txt', output: '%fd.name' }],
+      async () => {
+        strictEqual((await host.task.call('dup', [fd])) > fd, true);
+      },
+    );
+    deepStrictEqual(outputs(alerts), [path]);
+  },
+  'a path that is longer than programs follow is unknown, and no other': async (host) => {
+    const name = 'd'.repeat(200);
+    let directory = await host.task.call('openat', [AT_FDCWD, host.folder, 0, 0]);
+    for (let depth = 0; depth < 15; depth++) {
+      strictEqual(await host.task.call('mkdirat', [directory, name, 0o755]), 0);
+      const below = await host.task.call('openat', [directory, name, 0, 0]);
+      await host.task.call('close', [directory]);
+      directory = below;
+    }
+    const { alerts } = await watch(
+      host,
+      [
+        {
+          condition: `${OPEN} and fd.name startswith ${host.folder.slice(0, 4)} and evt.is_open_create = true`,
+          output: '%fd.name',
+        },
+      ],
+      async () => {
+        strictEqual((await host.task.call('openat', [directory, 'deep', O_CREAT_WRONLY, 0o644])) >= 0, true);
+      },
+    );
+    deepStrictEqual(outputs(alerts), ['<unknown>']);
+  },
+  'a new root is no end of a path': async (host) => {
+    const path = `${host.folder}/jail`;
+    strictEqual(await host.task.call('mkdir', [path, 0o755]), 0);
+    const child = await host.task.fork();
+    const { alerts } = await watch(host, [openRule], async () => {
+      strictEqual(await child.call('chroot', [path]), 0);
+      strictEqual(await child.call('chdir', ['/']), 0);
+      strictEqual((await child.call('openat', [AT_FDCWD, '/watched.txt', O_CREAT_WRONLY, 0o644])) >= 0, true);
+    });
+    deepStrictEqual(outputs(alerts), [`openat ${path}/watched.txt suite-driver SUCCESS`]);
+  },
   'exec has arguments and executable': async (host) => {
     const { alerts } = await watch(
       host,
