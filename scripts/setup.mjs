@@ -1,5 +1,5 @@
-// Sets up what npm's scripts need: packages, Debian's nats-server (--nats), its clang-19 and llvm-19 (--clang), qemu (--qemu), what benches are
-// compared with (--bench), the compiled programs in dist/ (--build).
+// Sets up what npm's scripts need: packages, Debian's nats-server (--nats), its clang-19 and llvm-19 (--clang), qemu (--qemu), programs that
+// tests of the running kernel run (--live), what benches are compared with (--bench), the compiled programs in dist/ (--build).
 // Plain Node without packages, since it runs before they are there. Quiet when nothing is to be done.
 import { spawnSync } from 'node:child_process';
 import {
@@ -137,6 +137,13 @@ const setUpNatsServer = () => {
 const setUpQemu = () =>
   setUpDebian({ packages: ['qemu-system-x86', 'busybox-static'], programs: ['qemu-system-x86_64', 'busybox'] });
 
+/** The programs that the behaviours of test/live run. */
+const setUpLive = () =>
+  setUpDebian({
+    packages: ['busybox-static', 'iproute2', 'perl', 'python3'],
+    programs: ['busybox', 'ip', 'perl', 'python3'],
+  });
+
 const setUpClang = () => setUpDebian({ packages: ['clang-19', 'llvm-19'], programs: ['clang-19', 'llvm-objdump-19'] });
 
 /** The newest change below a folder, folders included, so that a removed file counts as well. */
@@ -191,6 +198,7 @@ const SET_UP = {
   '--nats': setUpNatsServer,
   '--clang': setUpClang,
   '--qemu': setUpQemu,
+  '--live': setUpLive,
   '--bench': setUpBench,
   '--build': setUpBuild,
 };
@@ -198,7 +206,7 @@ const SET_UP = {
 const options = new Set(process.argv.slice(2));
 for (const option of options) {
   if (!(option in SET_UP))
-    fail(`there is no option ${option}; there are --nats, --clang, --qemu, --bench and --build.`);
+    fail(`there is no option ${option}; there are --nats, --clang, --qemu, --live, --bench and --build.`);
 }
 setUpPackages();
 for (const [option, setUp] of Object.entries(SET_UP)) if (options.has(option)) setUp();

@@ -1,17 +1,17 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Behaviour } from './behaviour.ts';
 import { compileProgram } from './compile-program.ts';
-import { makeWorld, putProgram } from './world.ts';
+import { makeWorld, NAMESPACES, putProgram } from './world.ts';
 
 const SCRIPT = fileURLToPath(new URL('sandbox.sh', import.meta.url));
 const PEER = fileURLToPath(new URL('../programs/peer.c', import.meta.url));
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** Folders of libraries below /usr/lib that the world's programs need. */
-const LIBRARIES = ['x86_64-linux-gnu', 'python3.11', 'python3.12', 'python3.13', 'python3'];
+const LIBRARIES = /^(x86_64-linux-gnu|python3.*)$/;
 const UNSET_LOGINUID = 4_294_967_295;
 const TIMEOUT_MS = 20_000;
 const PID_LIMIT = 2000;
@@ -65,7 +65,9 @@ export const createSandbox = (): Sandbox => {
   const world = join(base, 'world');
   mkdirSync(world);
   makeWorld(world);
-  const libraries = LIBRARIES.filter((name) => existsSync(`/usr/lib/${name}`)).join(' ');
+  const libraries = readdirSync('/usr/lib')
+    .filter((name) => LIBRARIES.test(name))
+    .join(' ');
   const run = (behaviour: Behaviour, procs: string): Promise<Ended> => {
     const folder = mkdtempSync(join(base, 'run-'));
     const [files, root] = [join(folder, 'files'), join(folder, 'root')];
@@ -89,8 +91,7 @@ export const createSandbox = (): Sandbox => {
       CWD: behaviour.cwd,
       PID_LIMIT: pidLimit(),
     };
-    const namespaces = ['--mount', '--pid', '--net', '--ipc', '--uts', '--fork', '--kill-child'];
-    const child = spawn('unshare', [...namespaces, '/bin/sh', SCRIPT, ...behaviour.argv], {
+    const child = spawn('unshare', [...NAMESPACES, '/bin/sh', SCRIPT, ...behaviour.argv], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: TIMEOUT_MS,

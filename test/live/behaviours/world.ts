@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -18,6 +19,11 @@ export const WORLD_PROGRAMS: ReadonlyMap<string, string> = new Map(
     ...['rm', 'sed', 'setpriv', 'sh', 'sleep', 'tee', 'touch', 'true', 'truncate', 'umount'],
   ].map((name) => [`/usr/bin/${name}`, `/usr/bin/${name}`]),
 );
+
+/** unshare's options for the namespaces that each program gets. */
+export const NAMESPACES = ['--mount', '--pid', '--net', '--ipc', '--uts', '--fork', '--kill-child'];
+/** What makes a behaviour's namespaces and root. */
+const TOOLS = ['/usr/bin/unshare', '/usr/sbin/pivot_root', '/usr/sbin/ip'];
 
 /** Folders of the simulated host that a world has, with what is in them; /usr/bin and the like hold real programs instead. */
 const FOLDERS = ['/boot', '/etc', '/home', '/mnt', '/opt', '/root', '/srv', '/var'];
@@ -48,8 +54,10 @@ export const worldSkip = (): string | undefined => {
   if (process.getuid?.() !== 0) return 'the programs get namespaces and files of their own, which takes root';
   const loader = '/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2';
   if (!existsSync(loader)) return `there is no ${loader}; the world is laid out as Debian's`;
-  const missing = [...WORLD_PROGRAMS.values()].find((path) => !existsSync(path));
-  return missing === undefined ? undefined : `there is no ${missing} to copy`;
+  const missing = [...WORLD_PROGRAMS.values(), ...TOOLS].find((path) => !existsSync(path));
+  if (missing !== undefined) return `there is no ${missing}`;
+  const { status, stderr } = spawnSync('unshare', [...NAMESPACES, '/usr/bin/true'], { encoding: 'utf8' });
+  return status === 0 ? undefined : `namespaces can't be made here: ${stderr.trim()}`;
 };
 
 const copyTree = ({ fs }: SimHost, path: string, folder: string): void => {
