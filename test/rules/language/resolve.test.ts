@@ -162,6 +162,15 @@ describe('conditions that are wrong', () => {
     ['proc.name[1] = x', 'unexpected-argument at 0-12: The field "proc.name" takes nothing in brackets; remove them.'],
     ['proc.aname[x] = x', 'bad-argument at 0-13: "x" does not fit in the brackets of "proc.aname"; expected a number.'],
     ['evt.arg = x', 'missing-argument at 0-7: The field "evt.arg" needs an argument\'s name in brackets.'],
+    ['k8s.pod.label = x', 'missing-argument at 0-13: The field "k8s.pod.label" needs a label\'s key in brackets.'],
+    [
+      'container.mount.source[] = x',
+      'missing-argument at 0-24: The field "container.mount.source" needs a mount\'s number or path in brackets.',
+    ],
+    [
+      'container.labels[a] = x',
+      'unexpected-argument at 0-19: The field "container.labels" takes nothing in brackets; remove them.',
+    ],
     ['evt.arg.flag = x', 'unknown-argument at 0-12: No event has an argument "flag"; did you mean "flags"?'],
     ['spawend', 'unknown-macro at 0-7: There is no macro "spawend"; did you mean "spawned"?'],
     [
