@@ -2,6 +2,7 @@ import { type MapSpec, offeredHook, type ProgramSpec } from '../engine/object/in
 import { CONFIG, type Compiled, RINGS, type Ring } from '../rules/index.ts';
 import type { Kernel, KernelMap, Link, ProcessTable } from '../sensors/index.ts';
 import { createProcessFill, type ProcessFill } from './process-facts.ts';
+import { createRing } from './rings.ts';
 
 /** The key of an array map's first entry. */
 export const FIRST = new Uint8Array(4);
@@ -94,7 +95,12 @@ const attachable = ({ kernel, compiled, warn }: LoadOptions): readonly ProgramSp
 export const loadObject = (options: LoadOptions): Loaded => {
   const { kernel, compiled } = options;
   const maps = new Map<string, KernelMap>();
-  for (const spec of compiled.object.maps) maps.set(spec.name, kernel.createMap(sized(spec, options.rings)));
+  for (const spec of compiled.object.maps) {
+    const map = isRing(spec.name)
+      ? createRing(kernel, sized(spec, options.rings), options.warn)
+      : kernel.createMap(spec);
+    maps.set(spec.name, map);
+  }
   configure(options, mapOf(maps, 'config'), false);
   fillScopes(options, mapOf(maps, 'scopes'));
   fillProtected(options, mapOf(maps, 'protected'));
