@@ -1,3 +1,4 @@
+import { offeredHook } from '../engine/object/index.ts';
 import { VerifierError } from '../engine/verifier/index.ts';
 import type { Compiled, Rule } from '../rules/index.ts';
 import {
@@ -35,9 +36,10 @@ export const tryLoading: TryLoading = (compiled, report) => {
     const maps = new Map<string, KernelMap>();
     for (const spec of compiled.object.maps) maps.set(spec.name, kernel.createMap(spec));
     for (const program of compiled.object.programs) {
-      if (!hooks.includes(program.hook)) continue;
+      const hook = offeredHook(program.hook, hooks);
+      if (hook === undefined) continue;
       try {
-        kernel.loadProgram(program, maps);
+        kernel.loadProgram({ ...program, hook }, maps);
       } catch (error) {
         refused.set(program.hook, whyNotLoaded(error));
       }
@@ -62,9 +64,10 @@ export const rulesNotRunning = (
   load: TryLoading,
 ): readonly DoctorRule[] => {
   const refused = load(compiled, report);
+  const here = hooksHere(report);
   const obstacleAt = (hook: string): Obstacle | undefined => {
-    const obstacle = hook in report.hooks ? report.hooks[hook] : ({ kind: 'absent' } as const);
-    return obstacle === undefined ? refused.get(hook) : explainHook(hook, obstacle, report);
+    if (offeredHook(hook, here) !== undefined) return refused.get(hook);
+    return explainHook(hook, report.hooks[hook] ?? { kind: 'absent' }, report);
   };
   return rules.flatMap((rule, index): DoctorRule[] => {
     const hooks = hooksOf(compiled, index);
