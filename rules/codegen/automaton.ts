@@ -31,6 +31,9 @@ export interface AutomatonOptions {
 /** States of one automaton at most; more are split over several, and a test that alone needs more is left to user space. */
 export const STATE_BUDGET = 8192;
 
+/** The same of an automaton that several tests share: a larger one is mostly made in vain, since their halves need far fewer together. */
+const SHARED_BUDGET = 4096;
+
 interface Token {
   readonly star: boolean;
   /** Bytes a one-byte token matches. */
@@ -154,8 +157,9 @@ const rowBytes = (tests: readonly StringTest[], accepted: ReadonlySet<number>, w
   return row;
 };
 
-/** Builds the automaton of some tests; undefined when it would need more than `STATE_BUDGET` states. */
+/** Builds the automaton of some tests; undefined when it would need more states than `STATE_BUDGET`, or `SHARED_BUDGET` for several. */
 export const buildAutomaton = (tests: readonly StringTest[], options: AutomatonOptions = {}): Automaton | undefined => {
+  const budget = tests.length > 1 ? SHARED_BUDGET : STATE_BUDGET;
   const nodes = buildTrie(tests, options);
   const { classes, count: classCount } = classify(nodes);
   const representative = new Int16Array(classCount).fill(-1);
@@ -197,7 +201,7 @@ export const buildAutomaton = (tests: readonly StringTest[], options: AutomatonO
   const transitions: number[] = [];
   const next = Array.from({ length: classCount }, (): number[] => []);
   for (let state = 0; state < states.length; state++) {
-    if (states.length > STATE_BUDGET) return undefined;
+    if (states.length > budget) return undefined;
     const members = states[state]!;
     const loops = members.filter((member) => nodes[member]!.loops);
     for (const member of members)
