@@ -171,7 +171,7 @@ export const runAgent = async (
       options.onRecord?.(record, table);
     },
   });
-  const check = (): void => {
+  const check = (final: boolean): void => {
     const found = losses.check();
     for (const { body, alert } of found)
       events.guarded(() => {
@@ -179,7 +179,7 @@ export const runAgent = async (
         events.raise(alert);
       });
     if (options.limit !== undefined)
-      for (const { body, alert } of heldBack.check())
+      for (const { body, alert } of heldBack.check(final))
         events.guarded(() => {
           log.append('shed', body);
           events.raise(alert);
@@ -191,11 +191,12 @@ export const runAgent = async (
     stream.consume(events.handle);
     const asOf = sensor.now?.() ?? EVER;
     table.resync(kernel.processes(scope), asOf);
+    fill?.prune();
   };
   const isTime = createRhythm(sensor);
   const pump = (): void => {
     stream.consume(events.handle);
-    if (isTime(lastTime)) check();
+    if (isTime(lastTime)) check(false);
   };
   const stopListening = containers.onChange(waiting.check);
   pump();
@@ -212,7 +213,7 @@ export const runAgent = async (
     stopListening();
     containers.close();
   }
-  check();
+  check(true);
   const { unreadable, failed } = events;
   const problems = [...report.problems];
   if (unreadable.records > 0) {

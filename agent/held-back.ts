@@ -12,8 +12,8 @@ export interface HeldBack {
 
 /** Finds what token buckets hold back. */
 export interface HeldBackWatch {
-  /** What was held back since the last check. */
-  check(): readonly FoundLoss[];
+  /** What was held back since the last check; where there are many buckets it looks less often, except for the final one. */
+  check(final: boolean): readonly FoundLoss[];
   totals(): readonly HeldBack[];
 }
 
@@ -23,6 +23,9 @@ export interface HeldBackOptions {
   /** The object's map `buckets`. */
   readonly buckets: KernelMap;
 }
+
+/** Looking through all buckets may take a hundredth of the time. */
+const PAUSE = 100;
 
 export const createHeldBack = ({ kernel, compiled, buckets }: HeldBackOptions): HeldBackWatch => {
   /** By rule and cgroup; a rule may have buckets at several hooks. */
@@ -50,10 +53,15 @@ export const createHeldBack = ({ kernel, compiled, buckets }: HeldBackOptions): 
     }
     return now;
   };
+  let due = 0;
   return {
-    check: () => {
+    check: (final) => {
+      const start = performance.now();
+      if (!final && start < due) return [];
+      const now = read();
+      due = start + PAUSE * (performance.now() - start);
       const found: FoundLoss[] = [];
-      for (const [place, { rule, cgroup, records: total }] of read()) {
+      for (const [place, { rule, cgroup, records: total }] of now) {
         const records = total - (totals.get(place)?.records ?? 0);
         if (records <= 0) continue;
         totals.set(place, { rule, cgroup, records: total });

@@ -30,6 +30,8 @@ export interface ProcessFill {
   add(process: KnownProcess): void;
   /** After the table has taken the record: children of processes that the kernel knew nothing of yet, and ends. */
   apply(record: EventRecord): void;
+  /** Takes away what it put there for processes that the table knows have ended: after their exits were lost. */
+  prune(): void;
 }
 
 export interface ProcessFillOptions {
@@ -44,10 +46,13 @@ export interface ProcessFillOptions {
 export const createProcessFill = ({ kernel, scope, compiled, table, map }: ProcessFillOptions): ProcessFill => {
   const { processes: layout } = compiled;
   /** Processes whose facts user space put there: their exits may have been before that. */
-  const own = new Set<string>();
+  const own = new Map<string, { readonly pid: number; readonly start: bigint }>();
   const put = (pid: number, start: bigint, image: Image): void => {
     if (map.update(processKey(pid, start), processValue(layout, factsText(image)), ONLY_NEW) === 0)
-      own.add(`${pid} ${start}`);
+      own.set(`${pid} ${start}`, { pid, start });
+  };
+  const remove = (pid: number, start: bigint): void => {
+    if (own.delete(`${pid} ${start}`)) map.delete(processKey(pid, start));
   };
   return {
     snapshot: () => {
@@ -61,9 +66,12 @@ export const createProcessFill = ({ kernel, scope, compiled, table, map }: Proce
       if (record.kind === 'fork' && record.arguments[2] === 0n) {
         const child = table.get(record.pid, record.start);
         if (child?.alive) put(child.pid, child.start, child);
-      } else if (record.kind === 'exit' && own.delete(`${record.pid} ${record.start}`)) {
-        map.delete(processKey(record.pid, record.start));
+      } else if (record.kind === 'exit') {
+        remove(record.pid, record.start);
       }
+    },
+    prune: () => {
+      for (const { pid, start } of [...own.values()]) if (table.get(pid, start)?.alive !== true) remove(pid, start);
     },
   };
 };
