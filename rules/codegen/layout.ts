@@ -83,6 +83,9 @@ export type Guard = keyof typeof GUARDS;
 /** The strings a record may carry. `base` is the folder that a relative `path` starts from. */
 export type RecordString = 'file' | 'path' | 'path2' | 'base' | 'base2' | 'argv';
 
+/** Bytes that a string's slot holds behind its head. */
+export const stringBytes = (name: RecordString): number => (name === 'argv' ? ARGV_BYTES : PATH_BYTES);
+
 /** Where things lie in the records of one hook. */
 export interface RecordLayout {
   readonly hook: HookName;
@@ -101,6 +104,9 @@ export interface RecordLayout {
   readonly predicateAt: readonly number[];
   readonly predicateBytes: number;
   readonly strings: Readonly<Partial<Record<RecordString, number>>>;
+  /** Bytes in front of the strings: no record is shorter. */
+  readonly fixed: number;
+  /** Bytes with all strings as long as they can be. A record ends behind the last of its strings. */
   readonly size: number;
 }
 
@@ -139,11 +145,25 @@ export const recordLayout = (
   }
   for (const [predicate, at] of predicateAt.entries()) if (at < 0) predicateAt[predicate] = next++;
   const predicateBytes = align(next);
-  let at = predicates + predicateBytes;
+  const fixed = predicates + predicateBytes;
+  let at = fixed;
   const strings: Partial<Record<RecordString, number>> = {};
   for (const name of STRINGS[hook]) {
     strings[name] = at;
-    at += STRING.data + (name === 'argv' ? ARGV_BYTES : PATH_BYTES);
+    at += STRING.data + stringBytes(name);
   }
-  return { hook, index, rules, matched, acted, ruleBytes, predicates, predicateAt, predicateBytes, strings, size: at };
+  return {
+    hook,
+    index,
+    rules,
+    matched,
+    acted,
+    ruleBytes,
+    predicates,
+    predicateAt,
+    predicateBytes,
+    strings,
+    fixed,
+    size: at,
+  };
 };

@@ -1,9 +1,11 @@
 import {
+  add,
   and,
   atomicAdd,
   comment,
   ja,
   jeq,
+  jle,
   jne,
   label,
   lddw,
@@ -17,11 +19,13 @@ import {
   R3,
   R4,
   R7,
+  R10,
+  stx,
 } from '../../engine/isa/index.ts';
 import type { Priority } from '../rule.ts';
 import type { HookContext } from './context.ts';
-import { helper } from './emitter.ts';
-import type { RecordKind } from './layout.ts';
+import { helper, STACK } from './emitter.ts';
+import { type RecordKind, type RecordString, STRING, STRING_STATE, stringBytes } from './layout.ts';
 import { emitLimits } from './limits.ts';
 
 /** The ring buffers: records of rules of a critical priority have one of their own, which a flood of others can't fill. */
@@ -44,7 +48,7 @@ const emitInto = ({ out, layout }: HookContext, ring: Ring, sent: string): void 
   out.emit(
     loadMap(R1, ring),
     mov(R2, R7),
-    mov(R3, layout.size),
+    ldx('dw', R3, R10, STACK.length),
     mov(R4, NO_WAKEUP),
     helper('bpf_ringbuf_output'),
     jeq(R0, 0, sent),
@@ -52,6 +56,27 @@ const emitInto = ({ out, layout }: HookContext, ring: Ring, sent: string): void 
     mov(R2, 1),
     atomicAdd('dw', R1, 0, R2),
   );
+};
+
+/** STACK.length = where the record ends: behind the last of its strings. */
+const emitLength = ({ out, layout }: HookContext): void => {
+  const sized = out.fresh('output.sized');
+  const slots = Object.entries(layout.strings) as [RecordString, number][];
+  for (const [name, at] of slots.sort(([, one], [, other]) => other - one)) {
+    const [none, fits] = [out.fresh('output.none'), out.fresh('output.fits')];
+    out.emit(
+      ldx('b', R1, R7, at + STRING.state),
+      jeq(R1, STRING_STATE.none, none),
+      ldx('h', R3, R7, at + STRING.length),
+      jle(R3, stringBytes(name), fits),
+      mov(R3, stringBytes(name)),
+      label(fits),
+      add(R3, at + STRING.data),
+      ja(sized),
+      label(none),
+    );
+  }
+  out.emit(mov(R3, layout.fixed), label(sized), stx('dw', R10, STACK.length, R3));
 };
 
 /**
@@ -70,6 +95,7 @@ export const emitOutput = (context: HookContext, kind: RecordKind): void => {
   }
   emitLimits(context, kind === 'event' ? sent : undefined);
   out.emit(comment('hand the record over'));
+  emitLength(context);
   for (const [word, mask] of masks)
     out.emit(ldx('dw', R1, R7, layout.matched + 8 * word), lddw(R2, mask), and(R1, R2), jne(R1, 0, critical));
   emitInto(context, 'events', sent);

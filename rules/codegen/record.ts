@@ -133,8 +133,14 @@ export const decodeRecord = (bytes: Uint8Array, layouts: readonly RecordLayout[]
   const kind = KINDS.get(view.getUint16(HEAD.kind, true));
   const layout = layouts[view.getUint16(HEAD.hook, true)];
   if (kind === undefined || layout === undefined) throw new RecordError('a record of an unknown kind or hook');
-  if (own.length < layout.size)
-    throw new RecordError(`a record of ${own.length} bytes where ${layout.hook} writes ${layout.size}`);
+  if (own.length < layout.fixed)
+    throw new RecordError(`a record of ${own.length} bytes where ${layout.hook} writes at least ${layout.fixed}`);
+  for (const [name, at] of Object.entries(layout.strings)) {
+    const end = at + STRING.data;
+    if (own.length <= at || (own.length >= end && own.length >= end + view.getUint16(at + STRING.length, true)))
+      continue;
+    throw new RecordError(`a record of ${own.length} bytes that ends within its string "${name}" (${layout.hook})`);
+  }
   const number = view.getUint32(HEAD.event, true);
   const abi = number >= IA32_BIT ? 'ia32' : number >= X32_BIT ? 'x32' : 'x86-64';
   const bits = (at: number): number[] =>
@@ -176,7 +182,7 @@ export const decodeRecord = (bytes: Uint8Array, layouts: readonly RecordLayout[]
     },
     string: (name) => {
       const at = layout.strings[name];
-      if (at === undefined) return undefined;
+      if (at === undefined || at >= own.length) return undefined;
       const state = STATES.get(view.getUint8(at + STRING.state));
       if (state === undefined) return undefined;
       const length = view.getUint16(at + STRING.length, true);

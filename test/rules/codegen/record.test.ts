@@ -12,10 +12,22 @@ describe('a record', () => {
   });
 
   it('that is too short for its hook is refused', () => {
-    const bytes = recordBytes({});
-    expect(() => decode(bytes.subarray(0, -8))).toThrow(
-      new RecordError(`a record of ${bytes.length - 8} bytes where tp_btf/sys_exit writes ${bytes.length}`),
+    const layouts = LAYOUTS.map((layout) => ({ ...layout, fixed: 216 }));
+    expect(() => decodeRecord(recordBytes({}).subarray(0, 208), layouts)).toThrow(
+      new RecordError('a record of 208 bytes where tp_btf/sys_exit writes at least 216'),
     );
+  });
+
+  it('ends behind the last of its strings, and is refused where it ends within one', () => {
+    const bytes = recordBytes({ event: 'openat', strings: { file: { state: 'present', text: '/etc/shadow' } } });
+    const end = 208 + 8 + '/etc/shadow'.length;
+    const whole = decode(bytes.subarray(0, end));
+    expect([whole.string('file')?.text, whole.string('path')]).toEqual(['/etc/shadow', undefined]);
+    for (const length of [end - 1, 208 + 8, 208 + 7, 208 + 1])
+      expect(() => decode(bytes.subarray(0, length))).toThrow(
+        new RecordError(`a record of ${length} bytes that ends within its string "file" (tp_btf/sys_exit)`),
+      );
+    expect(decode(bytes.subarray(0, 208)).string('file')).toBeUndefined();
   });
 
   it.each([
