@@ -122,6 +122,32 @@ describe('a server that misbehaves leaves facts unknown, is warned of once, and 
     expect(problem).toBe('denied');
   });
 
+  it.each([
+    ['is asked 16 times at once, then left alone while it rests', 60_000],
+    ['is asked again after that, and warned of no more', 0],
+  ])('never answers and %s', async (_, rest) => {
+    let connections = 0;
+    const path = await listen(() => connections++);
+    const warnings: string[] = [];
+    const source = createContainerSource({
+      sockets: [{ path, protocol: 'docker' }],
+      warn: (sentence) => warnings.push(sentence.replace(path, 'SOCKET')),
+      timeout: 200,
+      rest,
+    });
+    onTestFinished(() => source.close());
+    const cgroups = Array.from({ length: 40 }, (_, index) => `/docker/${index.toString(16).padStart(64, '0')}`);
+    for (const cgroup of cgroups) expect(source.facts(cgroup).state).toBe('asked');
+    const left = new Set(cgroups);
+    source.onChange(() => {
+      for (const cgroup of left) if (source.facts(cgroup).state !== 'asked') left.delete(cgroup);
+    });
+    await until(() => left.size === 0);
+    if (rest > 0) expect(connections).toBe(16);
+    else expect(connections).toBeGreaterThanOrEqual(40);
+    expect(warnings).toEqual([said('no answer within 200 ms')]);
+  });
+
   it('answers CRI at great length', async () => {
     const path = join(temporaryFolder(), 'cri.sock');
     const server = await startCriServer(path, {
