@@ -95,6 +95,8 @@ export class CompileError extends Error {
 
 /** How often it is looked for losses, in milliseconds. */
 const CHECK_MS = 1_000;
+/** Nanoseconds that a record may take from its program to here where nothing else is on the way. */
+const LAG = 100_000_000n;
 /** Later than all records. */
 const EVER = 2n ** 63n;
 
@@ -195,8 +197,10 @@ export const runAgent = async (
   };
   const isTime = createRhythm(sensor);
   const pump = (): void => {
-    stream.consume(events.handle);
-    if (isTime(lastTime)) check(false);
+    const records = stream.consume(events.handle);
+    if (!isTime(lastTime)) return;
+    check(false);
+    if (records === 0 && sensor.now) table.advance(sensor.now() - LAG);
   };
   const stopListening = containers.onChange(waiting.check);
   pump();
@@ -214,6 +218,7 @@ export const runAgent = async (
     containers.close();
   }
   check(true);
+  table.advance(EVER);
   const { unreadable, failed } = events;
   const problems = [...report.problems];
   if (unreadable.records > 0) {

@@ -39,6 +39,8 @@ export interface ProcessTable {
   /** Adds all processes there are, read no earlier than `asOf`; those known from before it that are not among them have ended. */
   resync(facts: readonly ProcessFacts[], asOf: bigint): void;
   apply(record: EventRecord): void;
+  /** Says that records have come as far as `to`, though there may be none: what snapshots say counts up to then. */
+  advance(to: bigint): void;
   get(pid: number, start: bigint): KnownProcess | undefined;
   /** Parent first; ends at the first process, or where a parent isn't known. */
   ancestors(process: { readonly parentPid: number; readonly parentStart: bigint }): Iterable<KnownProcess>;
@@ -97,6 +99,9 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
   let alive = 0;
   let time = 0n;
 
+  const advance = (to: bigint): void => {
+    if (to > time) time = to;
+  };
   const put = (process: KnownProcess, at: bigint): void => {
     const key = keyOf(process.pid, process.start);
     const before = processes.get(key);
@@ -183,8 +188,9 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
           end(key);
       for (const each of facts) add(each);
     },
+    advance,
     apply: (record) => {
-      if (record.time > time) time = record.time;
+      advance(record.time);
       if (record.kind === 'exec') {
         const image = record.string('file');
         const argv = record.string('argv');

@@ -169,6 +169,16 @@ describe('a snapshot that is ahead of the records', () => {
     expect(table.size).toBe(3);
   });
 
+  it('counts where no record comes any more', () => {
+    const table = createProcessTable();
+    table.apply(at(50n, exec(5, 'older\0')));
+    table.add(facts(5, { asOf: 100n }));
+    table.advance(99n);
+    expect(table.get(5, 5n)).toMatchObject({ argv: ['older'] });
+    table.advance(100n);
+    expect(table.get(5, 5n)).toMatchObject({ argv: ['p5', '-x'] });
+  });
+
   it('gives way to what came after it', () => {
     const table = createProcessTable();
     table.add(facts(5, { asOf: 100n }));
