@@ -5,12 +5,15 @@ import { createInterface } from 'node:readline';
 
 const MEMORY_MB = 1024;
 const CONSOLE_LINES = 40;
+const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 };
 /**
  * All that TCG has but what it gets wrong or makes slow: after cmpxchg16b QEMU 7.2 leaves garbage in the flags, which Linux 6.12's allocator
  * stumbles over.
  */
 const CPU = 'max,cx16=off,la57=off,pku=off,smap=off';
 const KERNEL_OPTIONS = 'console=ttyS0 panic=-1 quiet loglevel=4 mitigations=off nokaslr random.trust_cpu=on';
+
+for (const [name, number] of Object.entries(SIGNALS)) process.once(name, () => process.exit(128 + number));
 
 /**
  * Boots a guest and calls `onMessage` for each object it reports, a line of JSON each; ends when it is off.
@@ -29,13 +32,15 @@ export const runGuest = ({ kernel, image, consoleFile, limitMs, onMessage }) =>
       ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
+    const kill = () => void child.kill('SIGKILL');
+    process.once('exit', kill);
     const lines = [];
     const keep = (line) => void lines.push(line);
     let ended = false;
     let late = false;
     const timer = setTimeout(() => {
       late = true;
-      child.kill('SIGKILL');
+      kill();
     }, limitMs);
     createInterface({ input: child.stderr }).on('line', keep);
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -51,6 +56,7 @@ export const runGuest = ({ kernel, image, consoleFile, limitMs, onMessage }) =>
     });
     const finish = (what) => {
       clearTimeout(timer);
+      process.off('exit', kill);
       const last = lines.slice(-CONSOLE_LINES);
       const end = last.length === 0 ? '' : `; the console's last lines:\n  ${last.join('\n  ')}`;
       resolve(what === undefined ? undefined : `${what}${end}`);
