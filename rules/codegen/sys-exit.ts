@@ -34,6 +34,7 @@ import {
 import {
   AT_FDCWD,
   callNumber,
+  callNumbers,
   type EventType,
   FIRST_X32_CALL,
   OPEN_FLAGS,
@@ -87,11 +88,10 @@ const recipesOf = ({ events }: Classes): readonly Recipe[] => {
 
 /** Where the `calls` map has a call: the table of x86-64, that of ia32, and what the x32 table has beyond the former's numbers. */
 const callPlaces = (event: EventType): readonly number[] => {
-  const [native, ia32, x32] = [callNumber(event, 'x86-64'), callNumber(event, 'ia32'), callNumber(event, 'x32')];
-  const own = (x32 ?? 0) - X32_BIT;
+  const own = (callNumber(event, 'x32') ?? 0) - X32_BIT;
   return [
-    ...(native === undefined ? [] : [native]),
-    ...(ia32 === undefined ? [] : [CALL_NUMBERS + ia32]),
+    ...callNumbers(event, 'x86-64'),
+    ...callNumbers(event, 'ia32').map((number) => CALL_NUMBERS + number),
     ...(own >= FIRST_X32_CALL ? [CALL_NUMBERS + own] : []),
   ];
 };

@@ -89,16 +89,51 @@ export const X32_CALL_COUNT = X32_CALLS.length;
 
 const X32_NUMBERS = new Map(X32_CALLS.map((name, index) => [name, FIRST_X32_CALL + index]));
 
+/**
+ * Further numbers in the ia32 table of calls whose arguments stand as in x86-64's: with users of 32 bits instead of 16, with sizes of 64 bits,
+ * and umount without flags (arch/x86/entry/syscalls/syscall_32.tbl).
+ */
+const MORE_IA32: readonly (readonly [type: string, number: number])[] = [
+  ['umount2', 22],
+  ['mmap', 192],
+  ['truncate', 193],
+  ['ftruncate', 194],
+  ['lchown', 198],
+  ['setreuid', 203],
+  ['setregid', 204],
+  ['setgroups', 206],
+  ['fchown', 207],
+  ['setresuid', 208],
+  ['setresgid', 210],
+  ['chown', 212],
+  ['setuid', 213],
+  ['setgid', 214],
+  ['setfsuid', 215],
+  ['setfsgid', 216],
+  ['fcntl', 221],
+];
+
 const BY_NUMBER = new Map([...EVENT_TYPES.values()].filter((event) => event.nr >= 0).map((event) => [event.nr, event]));
-const BY_NUMBER_32 = new Map(
-  [...EVENT_TYPES.values()].filter((event) => event.nr32 >= 0).map((event) => [event.nr32, event]),
-);
+const BY_NUMBER_32 = new Map([
+  ...[...EVENT_TYPES.values()].filter((event) => event.nr32 >= 0).map((event) => [event.nr32, event] as const),
+  ...MORE_IA32.flatMap(([type, number]) => {
+    const event = EVENT_TYPES.get(type);
+    return event === undefined ? [] : [[number, event] as const];
+  }),
+]);
 
 /** The number of an event's call in a table, as it stands in orig_ax; undefined where the table doesn't have it. */
 export const callNumber = (event: EventType, abi: Abi): number | undefined => {
   const number = abi === 'ia32' ? event.nr32 : event.nr;
   if (number < 0) return undefined;
   return abi === 'x32' ? X32_BIT + (X32_NUMBERS.get(event.type) ?? number) : number;
+};
+
+/** All numbers of an event's call in a table. */
+export const callNumbers = (event: EventType, abi: Abi): readonly number[] => {
+  const number = callNumber(event, abi);
+  const more = abi === 'ia32' ? MORE_IA32.filter(([type]) => type === event.type).map(([, each]) => each) : [];
+  return number === undefined ? more : [number, ...more];
 };
 
 /** The event type of a system call's number in one of the tables. */
