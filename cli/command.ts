@@ -19,14 +19,13 @@ const FROM_TERMINAL = ['SIGINT', 'SIGQUIT'] as const;
 const SCRIPT = 'echo $$ > "$0/cgroup.procs" || { echo failed >&3; exit 1; }; exec "$@" 3>&-';
 
 const found = (path: string): number => {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) return NOT_FOUND;
-  if (stat.isDirectory()) return NOT_EXECUTABLE;
   try {
+    if (statSync(path).isDirectory()) return NOT_EXECUTABLE;
     accessSync(path, constants.X_OK);
     return 0;
-  } catch {
-    return NOT_EXECUTABLE;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' || code === 'ENOTDIR' ? NOT_FOUND : NOT_EXECUTABLE;
   }
 };
 
