@@ -34,8 +34,8 @@ spec:
       output: "%fd.name %evt.arg[flags] %evt.arg[mode] %evt.res %fd.num"
       priority: warning
     - rule: Connected
-      condition: evt.io_uring = true and evt.type = connect and fd.sip = 127.0.0.1
-      output: "%fd.sip:%fd.sport %fd.type"
+      condition: evt.io_uring = true and evt.type in (connect, bind, sendto) and fd.sip = 127.0.0.1
+      output: "%evt.type %fd.sip:%fd.sport %fd.type"
       priority: warning
     - rule: Name changed
       condition: >
@@ -83,7 +83,7 @@ describe.skipIf(reason)(`work through io_uring on the running kernel${reason ? `
     let ran: Ran | undefined;
     try {
       const words = `open /etc/passwd openwrite written mkdir folder rename written folder/gone link folder/gone new`;
-      const more = `symlink /etc/shadow folder/new unlink folder/gone connect ${port} open /nowhere`;
+      const more = `symlink /etc/shadow folder/new unlink folder/gone connect ${port} open /nowhere bind ${port} send 9`;
       const { problems, lost } = await runAgent({
         policies,
         sensor: createLinuxSensor({
@@ -113,6 +113,8 @@ describe.skipIf(reason)(`work through io_uring on the running kernel${reason ? `
         'unlink 0',
         'connect 0',
         'open -2',
+        'bind -98',
+        'send fd',
         '',
       ]);
       const name = program.slice(program.lastIndexOf('/') + 1).slice(0, 15);
@@ -126,7 +128,9 @@ describe.skipIf(reason)(`work through io_uring on the running kernel${reason ? `
         `Name changed: linkat ${at('folder/gone')} ${at('new')}`,
         `Name changed: symlinkat ${at('folder/new')} ${at('folder/new')}`,
         `Name changed: unlinkat ${at('folder/gone')} ${at('folder/gone')}`,
-        `Connected: 127.0.0.1:${port} ipv4`,
+        `Connected: connect 127.0.0.1:${port} ipv4`,
+        `Connected: bind 127.0.0.1:${port} ipv4`,
+        'Connected: sendto 127.0.0.1:9 ipv4',
       ]);
     } finally {
       server.close();

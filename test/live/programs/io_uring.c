@@ -1,6 +1,6 @@
 // Does its work through io_uring, without liburing: io_uring [sqpoll] (OPERATION ARGUMENT...)..., one request after the other:
-//   open PATH | openwrite PATH | connect PORT | unlink PATH | rename FROM TO | link FROM TO | symlink TEXT PATH | mkdir PATH
-// connect is to 127.0.0.1. Prints the result of each request in a line; returns 1 where there is no ring, 2 for other words.
+//   open PATH | openwrite PATH | connect PORT | bind PORT | send PORT | unlink PATH | rename FROM TO | link FROM TO | symlink TEXT PATH | mkdir PATH
+// connect, bind and send are at 127.0.0.1, send by UDP. Prints the result of each request in a line; returns 1 where there is no ring, 2 for other words.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,9 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+// Newer than the headers may be: IORING_OP_BIND.
+#define OP_BIND 56
 
 static int ring;
 static int polled;
@@ -76,6 +79,15 @@ static int submit(const struct io_uring_sqe *request)
 	return result;
 }
 
+static struct io_uring_sqe address_request(int opcode, int type, struct sockaddr_in *address, const char *port)
+{
+	struct io_uring_sqe request = {.opcode = opcode, .fd = socket(AF_INET, type, 0)};
+	address->sin_family = AF_INET;
+	address->sin_port = htons((unsigned short)atoi(port));
+	address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return request;
+}
+
 static struct io_uring_sqe path_request(int opcode, const char *path)
 {
 	struct io_uring_sqe request = {.opcode = opcode, .fd = AT_FDCWD, .addr = (unsigned long)path};
@@ -101,7 +113,7 @@ int main(int argc, char **argv)
 	while (at + 1 < argc) {
 		const char *name = argv[at++], *argument = argv[at++];
 		struct io_uring_sqe request;
-		struct sockaddr_in address = {.sin_family = AF_INET};
+		struct sockaddr_in address = {0};
 		if (strcmp(name, "open") == 0) {
 			request = path_request(IORING_OP_OPENAT, argument);
 		} else if (strcmp(name, "openwrite") == 0) {
@@ -109,13 +121,19 @@ int main(int argc, char **argv)
 			request.open_flags = O_WRONLY | O_CREAT | O_APPEND;
 			request.len = 0600;
 		} else if (strcmp(name, "connect") == 0) {
-			memset(&request, 0, sizeof(request));
-			address.sin_port = htons((unsigned short)atoi(argument));
-			address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-			request.opcode = IORING_OP_CONNECT;
-			request.fd = socket(AF_INET, SOCK_STREAM, 0);
+			request = address_request(IORING_OP_CONNECT, SOCK_STREAM, &address, argument);
 			request.addr = (unsigned long)&address;
 			request.off = sizeof(address);
+		} else if (strcmp(name, "bind") == 0) {
+			request = address_request(OP_BIND, SOCK_STREAM, &address, argument);
+			request.addr = (unsigned long)&address;
+			request.off = sizeof(address);
+		} else if (strcmp(name, "send") == 0) {
+			request = address_request(IORING_OP_SEND, SOCK_DGRAM, &address, argument);
+			request.addr = (unsigned long)"text";
+			request.len = 4;
+			request.addr2 = (unsigned long)&address;
+			request.splice_fd_in = sizeof(address);
 		} else if (strcmp(name, "unlink") == 0) {
 			request = path_request(IORING_OP_UNLINKAT, argument);
 		} else if (strcmp(name, "mkdir") == 0) {
