@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
-import { compile, type Rule } from '../rules/index.ts';
-import { type Finding, findingsOf, isHopeless, type KernelReport, type Prober, probeKernel } from '../sensors/index.ts';
+import { CompileError } from '../agent/index.ts';
+import type { FeatureLevel } from '../engine/object/index.ts';
+import { type Compiled, compile, type Rule } from '../rules/index.ts';
+import { type Finding, findingsOf, isHopeless, type Prober, probeKernel } from '../sensors/index.ts';
 import type { DoctorRecord, DoctorRule, DoctorSummary } from './doctor-records.ts';
 import { rulesNotRunning, type TryLoading, tryLoading } from './doctor-rules.ts';
 import { EXIT, type ExitCode } from './exit.ts';
@@ -8,6 +10,7 @@ import { type Output, openStdout } from './output.ts';
 import { libraryFolder } from './package.ts';
 import { count, type Paint } from './paint.ts';
 import { policiesAt } from './run.ts';
+import { inSentences } from './session.ts';
 
 export interface DoctorOptions {
   readonly policies?: readonly string[];
@@ -79,23 +82,29 @@ const print = (
   output.line(conclusion(summary, isHopeless(findings)));
 };
 
-const affectedRules = (rules: readonly Rule[], report: KernelReport, load: TryLoading): readonly DoctorRule[] =>
-  report.level === undefined ? [] : rulesNotRunning(rules, compile(rules, { level: report.level }), report, load);
+/** @throws CliError where a rule can't be compiled */
+const compiledFor = (rules: readonly Rule[], level: FeatureLevel): Compiled => {
+  const compiled = compile(rules, { level });
+  const errors = compiled.diagnostics.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) throw inSentences(new CompileError(errors));
+  return compiled;
+};
 
-/** Bytes of the ring buffers that the agent makes for some rules. */
-const ringsFor = (rules: readonly Rule[]): readonly number[] =>
-  compile(rules, { level: '6.1' })
-    .object.maps.filter(({ type }) => type === 'ringbuf')
-    .map(({ maxEntries }) => maxEntries);
+/** Bytes of the ring buffers that the agent makes. */
+const ringsOf = ({ object }: Compiled): readonly number[] =>
+  object.maps.filter(({ type }) => type === 'ringbuf').map(({ maxEntries }) => maxEntries);
 
 /** Finds out what this machine allows and says which rules would not run. @throws CliError for policies that can't be used */
 export const doctor = (options: DoctorOptions, output: Output, instruments: Instruments): ExitCode => {
   const rules = policiesAt(options.policies ?? [libraryFolder()]).flatMap((policy) => policy.rules);
   const { prober, load } = instruments;
-  const report = probeKernel({ rings: ringsFor(rules), ...(prober && { prober }) });
+  const report = probeKernel({ rings: ringsOf(compiledFor(rules, '6.1')), ...(prober && { prober }) });
   const findings = findingsOf(report);
   const hopeless = isHopeless(findings);
-  const affected = hopeless ? [] : affectedRules(rules, report, load);
+  const affected =
+    hopeless || report.level === undefined
+      ? []
+      : rulesNotRunning(rules, compiledFor(rules, report.level), report, load);
   const inState = (wanted: Finding['state']): number => findings.filter(({ state }) => state === wanted).length;
   const summary: DoctorSummary = {
     type: 'summary',

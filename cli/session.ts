@@ -59,7 +59,8 @@ const lastLines = (log: string): readonly string[] => {
   return log === '' ? [] : ["the end of the verifier's log:", ...lines.slice(-LOG_LINES).map((line) => `  ${line}`)];
 };
 
-const inSentences = (error: unknown): unknown => {
+/** What ends a session, as a sentence and an exit code where it is no fault of Shrike's. */
+export const inSentences = (error: unknown): unknown => {
   if (error instanceof CompileError) {
     const printed = createDiagnosticPrinter(false);
     return new CliError(`${error.message}\n${error.diagnostics.map(printed).join('\n')}`, EXIT.usage);

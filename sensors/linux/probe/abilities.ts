@@ -27,6 +27,7 @@ const EVERYWHERE = [
   'bpf_get_current_ancestor_cgroup_id',
   'bpf_get_current_comm',
   'bpf_probe_read_kernel',
+  'bpf_probe_read_kernel_str',
   'bpf_probe_read_user',
   'bpf_probe_read_user_str',
   'bpf_ringbuf_output',

@@ -26,10 +26,12 @@ const kernelFindings = (report: KernelReport): readonly Finding[] => {
         vital: true,
       },
     ];
-  const { uid, capabilities } = privileges;
+  const { uid } = privileges;
+  const lacks = lacking(privileges, ['CAP_BPF', 'CAP_PERFMON']);
+  const granted = ['CAP_BPF', 'CAP_PERFMON'].filter((each) => !lacks.some((lack) => lack === each));
   return [
     works('kernel', 'release', `Linux ${release}, objects of level ${level}`),
-    works('kernel', 'bpf(2)', `maps and programs load (uid ${uid}, ${capabilities.join(', ')})`),
+    works('kernel', 'bpf(2)', `maps and programs load (uid ${uid}, ${granted.join(', ')})`),
     works('kernel', 'types', "/sys/kernel/btf/vmlinux describes the kernel's structs"),
     ...(report.jit === false
       ? [
