@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { assemble, exit, mov, R0 } from '../engine/isa/index.ts';
 import { compile } from '../rules/index.ts';
@@ -14,8 +15,8 @@ const WORK = { getppid: { batches: 100, calls: 2000 }, open: { batches: 200, cal
 const SLOW_BATCHES = 10;
 const MOST_OF_EMPTY = 1.25;
 const MOST_OF_BPFTRACE = 1 / 3;
-/** The CPU that workloads keep to; agents may use all. */
-const CPU = '1';
+/** The CPU that workloads keep to, the last one; agents may use all. */
+const CPU = String(cpus().length - 1);
 
 type CallName = keyof typeof WORK;
 const CALLS: readonly CallName[] = ['getppid', 'open'];

@@ -24,7 +24,8 @@ Suites:
   verifier  compiled rules and the tests' C programs: what is explored, beside the running kernel's verifier, and how fast
   rules     the shipped policies: compiling, verifying, and what a call costs under them in the simulated kernel
   replay    the recorded attack, played under the shipped policies
-  live      the running kernel, watched in a cgroup of its own: what a call costs, with and without Shrike and its peers
+  live      the running kernel, watched in a cgroup of its own: what a call costs, with and without Shrike and
+            its peers; a flood of records; what the agent takes
 
 Options:
   --samples N  samples of each measurement (default ${DEFAULT_SAMPLES}); dear ones take at most 5

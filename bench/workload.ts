@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { packageFolder } from '../policies/index.ts';
 import { cgroupMount } from '../sensors/index.ts';
 
+const COMPILER = 'gcc';
 /** Runs its arguments from the second on in the cgroup of the first. */
 const IN_CGROUP = 'echo $$ > "$1" && shift && exec "$@"';
 
@@ -39,8 +40,10 @@ export const makePlace = (): Place => {
 export const compileWorkload = (place: Place, name: 'calls' | 'flood'): string => {
   const program = join(place.folder, name);
   const source = packageFolder('bench', 'workloads', `${name}.c`);
-  const { status, stderr, error } = spawnSync('gcc', ['-O2', '-pthread', '-o', program, source], { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`gcc can't compile ${source}: ${error?.message ?? stderr}`);
+  const { status, stderr, error } = spawnSync(COMPILER, ['-O2', '-pthread', '-o', program, source], {
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`${COMPILER} can't compile ${source}: ${error?.message ?? stderr}`);
   return program;
 };
 

@@ -191,7 +191,11 @@ const setUpBuild = () => {
 /** What the live suite is compared with. */
 const setUpBench = () => {
   for (const name of ['gcc', 'strace', 'bpftrace'])
-    setUpDebian({ packages: [name], programs: [name], without: '`npm run bench -- live` is left out' });
+    setUpDebian({
+      packages: name === 'gcc' ? ['gcc', 'libc6-dev'] : [name],
+      programs: [name],
+      without: '`npm run bench -- live` is left out',
+    });
 };
 
 const SET_UP = {
