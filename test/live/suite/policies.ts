@@ -93,3 +93,15 @@ export const watch = async (
     summary,
   };
 };
+
+/** Events that open a file. */
+export const OPEN = 'evt.type in (open, openat, openat2, creat)';
+
+/** A rule about opens of one file, wherever it is. */
+export const OPEN_RULE: CaseRule = {
+  condition: `${OPEN} and fd.name endswith /watched.txt`,
+  output: '%evt.type %fd.name %proc.name %evt.res',
+};
+
+/** What alerts say. */
+export const outputs = (alerts: readonly Pick<Alert, 'output'>[]): string[] => alerts.map(({ output }) => output);

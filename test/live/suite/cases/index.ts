@@ -1,12 +1,16 @@
 import type { Case } from '../case.ts';
-import { bprmCases, connect4Cases, fileOpenCases, signalCases, socketConnectCases } from './enforcement.ts';
+import { connect4Cases } from './connect4.ts';
+import { bprmCases, fileOpenCases, signalCases, socketConnectCases } from './enforcement.ts';
 import { helperCases } from './helpers.ts';
 import { cgroupIdCases, fileIdCases, kernelCases, processCases } from './kernel.ts';
 import { execCases, exitCases, forkCases } from './lifecycle.ts';
 import { mapCases, programMapCases } from './maps.ts';
 import { coreCases, memoryCases } from './memory.ts';
 import { pinCases } from './pins.ts';
-import { enforcingCases, limitCases, policyCases } from './policies.ts';
+import { policyCases } from './policies.ts';
+import { enforcingCases } from './policy-enforcement.ts';
+import { limitCases } from './policy-limits.ts';
+import { policyProcessCases } from './policy-processes.ts';
 import { fentryCases, kprobeCases } from './probes.ts';
 import { lsmVerdictCases, refusedCases } from './refused.ts';
 import { ringCases, streamCases } from './rings.ts';
@@ -47,6 +51,7 @@ export const CASES: readonly Case[] = [
   ...connect4Cases,
   ...signalCases,
   ...policyCases,
+  ...policyProcessCases,
   ...limitCases,
   ...enforcingCases,
 ];

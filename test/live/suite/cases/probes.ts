@@ -15,6 +15,7 @@ import {
   R9,
   R10,
 } from '../../../../engine/isa/index.ts';
+import { O_CREAT_WRONLY, open } from '../calls.ts';
 import { group } from '../case.ts';
 import type { Task } from '../host.ts';
 import { attachConfined, HELPERS, keep, observe, place, textWord } from '../programs.ts';
@@ -30,10 +31,9 @@ const argument = (index: number, name: string): readonly Item[] => [
   call(HELPERS.probe_read_kernel),
 ];
 
-const [AT_FDCWD, O_CREAT_WRONLY] = [-100, 0o101];
 const FILE_OPEN = 'security_file_open';
 
-const open = (task: Task, path: string) => task.call('openat', [AT_FDCWD, path, O_CREAT_WRONLY, 0o644]);
+const create = (task: Task, path: string) => open(task, path, O_CREAT_WRONLY);
 
 export const kprobeCases = group('kprobe', ['hook:kprobe/__x64_sys_getppid'], {
   'gets to the arguments through the registers it is given': async (host) => {
@@ -78,7 +78,7 @@ export const kprobeCases = group('kprobe', ['hook:kprobe/__x64_sys_getppid'], {
       mov(R2, 8),
       call(HELPERS.probe_read_kernel_str),
     ]);
-    await open(host.task, `${host.folder}/watched`);
+    await create(host.task, `${host.folder}/watched`);
     deepStrictEqual(seen.records(), [[textWord('watched')]]);
   },
   'passes over tasks outside of the scope': async (host) => {
@@ -108,7 +108,7 @@ const fileName = (index: number): readonly Item[] => [
 export const fentryCases = group('fentry', [`hook:fentry/${FILE_OPEN}`], {
   'follows the arguments of a function by loads': async (host) => {
     const seen = observe(host, `fentry/${FILE_OPEN}`, 1, [ldx('dw', R6, R9, 0), ...fileName(0)]);
-    strictEqual((await open(host.task, `${host.folder}/watched`)) >= 0, true);
+    strictEqual((await create(host.task, `${host.folder}/watched`)) >= 0, true);
     deepStrictEqual(seen.records(), [[textWord('watched')]]);
   },
   'fexit has the result behind the arguments': async (host) => {
@@ -118,7 +118,7 @@ export const fentryCases = group('fentry', [`hook:fentry/${FILE_OPEN}`], {
       ldx('dw', R7, R9, 8),
       keep(1, R7),
     ]);
-    await open(host.task, `${host.folder}/watched`);
+    await create(host.task, `${host.folder}/watched`);
     deepStrictEqual(seen.records(), [[textWord('watched'), 0n]]);
   },
   'fexit sees what an LSM program decided': [
@@ -126,7 +126,7 @@ export const fentryCases = group('fentry', [`hook:fentry/${FILE_OPEN}`], {
     async (host) => {
       const seen = observe(host, `fexit/${FILE_OPEN}`, 1, [ldx('dw', R7, R9, 8), keep(0, R7)]);
       attachConfined(host, 'lsm/file_open', [mov(R0, -13)]);
-      strictEqual(await open(host.task, `${host.folder}/watched`), -13);
+      strictEqual(await create(host.task, `${host.folder}/watched`), -13);
       deepStrictEqual(
         seen.records().map(([result = 0n]) => BigInt.asIntN(32, result)),
         [-13n],
@@ -136,9 +136,9 @@ export const fentryCases = group('fentry', [`hook:fentry/${FILE_OPEN}`], {
   'passes over tasks outside of the scope': async (host) => {
     const seen = observe(host, `fentry/${FILE_OPEN}`, 1, mark);
     const outsider = await host.outsider();
-    await open(outsider, `${host.folder}/watched`);
+    await create(outsider, `${host.folder}/watched`);
     deepStrictEqual(seen.records(), []);
-    await open(host.task, `${host.folder}/watched`);
+    await create(host.task, `${host.folder}/watched`);
     deepStrictEqual(seen.records(), [[1n]]);
   },
   'replace puts another program in its place': async (host) => {
@@ -146,10 +146,10 @@ export const fentryCases = group('fentry', [`hook:fentry/${FILE_OPEN}`], {
     const second = observe(host, `fentry/${FILE_OPEN}`, 1, [mov(R0, 2), keep(0, R0)]);
     host.kernel.detach(second.link);
     const link = host.kernel.replace(first.link, second.program);
-    await open(host.task, `${host.folder}/watched`);
+    await create(host.task, `${host.folder}/watched`);
     deepStrictEqual([first.records(), second.records()], [[], [[2n]]]);
     host.kernel.detach(link);
-    await open(host.task, `${host.folder}/watched`);
+    await create(host.task, `${host.folder}/watched`);
     deepStrictEqual(second.records(), []);
   },
 });
