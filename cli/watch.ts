@@ -6,6 +6,7 @@ import { createOwnCgroup, type OwnCgroup } from '../sensors/index.ts';
 import { freshAuditFolder } from './audit-folder.ts';
 import { commandProblem, NOT_FOUND, type Command as RunningCommand, startCommand } from './command.ts';
 import { CliError, EXIT, messageOf } from './exit.ts';
+import { onInterrupt } from './interrupt.ts';
 import { agentOptionsOf, DEFAULT_RATE, liveOptions, openLive, startRecord } from './live.ts';
 import { createLog, type LogLevel, logLevelOption } from './log.ts';
 import { type Output, openFile, openStderr } from './output.ts';
@@ -29,6 +30,9 @@ export interface WatchOptions {
   readonly rateLimit?: number;
   readonly logLevel: LogLevel;
 }
+
+/** Exit code where Ctrl-C came before the command was started. */
+const INTERRUPTED = 130;
 
 /** What became of processes that the command left behind. */
 interface Rest {
@@ -57,6 +61,16 @@ const ownCgroup = (): OwnCgroup => {
   }
 };
 
+/** Whatever is still in it goes on where this process is. */
+const removeCgroup = (cgroup: OwnCgroup): void => {
+  cgroup.release();
+  try {
+    cgroup.remove();
+  } catch (error) {
+    process.stderr.write(`shrike: the cgroup ${cgroup.folder} stays: ${messageOf(error)}\n`);
+  }
+};
+
 const endRest = async (cgroup: OwnCgroup, { killRest, waitRest }: WatchOptions, signal: AbortSignal): Promise<Rest> => {
   if (waitRest) await cgroup.empty(signal);
   if (!killRest) return { killed: false, pids: cgroup.release() };
@@ -65,12 +79,11 @@ const endRest = async (cgroup: OwnCgroup, { killRest, waitRest }: WatchOptions, 
   return { killed: true, pids };
 };
 
-const restText = ({ killed, pids }: Rest): string =>
-  `${count(pids.length, 'process', 'processes')} that the command left behind ${
-    killed
-      ? `${pids.length === 1 ? 'was' : 'were'} killed`
-      : `${pids.length === 1 ? 'goes' : 'go'} on and ${pids.length === 1 ? 'is' : 'are'} not watched any more: ${pids.join(', ')}`
-  }`;
+const restText = ({ killed, pids }: Rest): string => {
+  const [verb, goes] = pids.length === 1 ? ['was', 'goes on and is'] : ['were', 'go on and are'];
+  const what = count(pids.length, 'process', 'processes');
+  return killed ? `${what} ${verb} killed` : `${what} ${goes} not watched any more: ${pids.join(', ')}`;
+};
 
 const exitText = (exitCode: number): string =>
   exitCode > 128 ? `ended by signal ${exitCode - 128}` : `exit code ${exitCode}`;
@@ -104,15 +117,22 @@ export const watch = async (command: readonly string[], options: WatchOptions): 
   const output: Output = options.output === undefined ? openStderr() : openFile(options.output);
   const log = createLog(options.logLevel);
   const auditFolder = options.audit ?? freshAuditFolder();
+  const early = onInterrupt();
   const cgroup = ownCgroup();
   const threshold = createThreshold(options.failOn);
-  const stop = new AbortController();
   let running: RunningCommand | undefined;
   let outcome: Outcome | undefined;
   const source = async (): Promise<void> => {
+    if (early.signal.aborted) return;
     running = startCommand(cgroup.folder, command);
+    early.release();
     const exitCode = await running.ended;
-    outcome = { exitCode, rest: await endRest(cgroup, options, stop.signal) };
+    const late = onInterrupt();
+    try {
+      outcome = { exitCode, rest: await endRest(cgroup, options, late.signal) };
+    } finally {
+      late.release();
+    }
   };
   let result: SessionResult;
   try {
@@ -138,7 +158,7 @@ export const watch = async (command: readonly string[], options: WatchOptions): 
             else output.line(formatAlert(alert, { colour: output.paint.colour }));
           },
         },
-        new AbortController().signal,
+        early.signal,
       );
     } catch (error) {
       await running?.ended.catch(() => undefined);
@@ -147,10 +167,10 @@ export const watch = async (command: readonly string[], options: WatchOptions): 
       sensor.kernel.close();
     }
   } finally {
-    cgroup.release();
-    cgroup.remove();
+    early.release();
+    removeCgroup(cgroup);
   }
-  const { exitCode, rest } = outcome ?? { exitCode: 0, rest: { killed: false, pids: [] } };
+  const { exitCode, rest } = outcome ?? { exitCode: INTERRUPTED, rest: { killed: false, pids: [] } };
   for (const problem of result.summary.problems) process.stderr.write(`shrike: ${problem}\n`);
   if (options.json) {
     output.json({ ...runRecord(result), command, exitCode, rest: rest.pids, restKilled: rest.killed });

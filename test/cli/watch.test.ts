@@ -122,6 +122,16 @@ describe.skipIf(skip)(`shrike watch${skip ? ` (skipped: ${skip})` : ''}`, () => 
     expect(stderr).toContain(': ended by signal 15\n');
   });
 
+  it('does not start the command where it is told to end before', async () => {
+    const { args } = place();
+    const { process: agent, finished } = startProgram('main', [...args, '--', 'echo', 'started']);
+    const folder = join(cgroupMount() ?? '', currentCgroup(), `shrike-watch-${agent.pid}`);
+    await until(() => existsSync(folder));
+    agent.kill('SIGINT');
+    expect(await finished).toMatchObject({ code: 130, stdout: '' });
+    expect(existsSync(folder)).toBe(false);
+  });
+
   it('names what the command leaves running, and removes its cgroup', async () => {
     const { args } = place();
     const { code, stdout, stderr, isLeft } = await watched(
@@ -134,16 +144,14 @@ describe.skipIf(skip)(`shrike watch${skip ? ` (skipped: ${skip})` : ''}`, () => 
     const pid = Number(stdout);
     onTestFinished(() => void process.kill(pid, 'SIGKILL'));
     expect({ code, isLeft }).toEqual({ code: 0, isLeft: false });
-    expect(stderr).toContain(
-      `left behind 1 process that the command left behind goes on and is not watched any more: ${pid}\n`,
-    );
+    expect(stderr).toContain(`left behind 1 process goes on and is not watched any more: ${pid}\n`);
     expect(isAlive(pid)).toBe(true);
   });
 
   it('kills what the command leaves running with --kill-rest, and waits for it with --wait-rest', async () => {
     const { args, output } = place();
     const killed = await shrike(...args, '--kill-rest', '--', 'sh', '-c', 'sleep 62 >/dev/null 2>&1 & echo $!');
-    expect(killed.stderr).toContain('left behind 1 process that the command left behind was killed\n');
+    expect(killed.stderr).toContain('left behind 1 process was killed\n');
     expect(isAlive(Number(killed.stdout))).toBe(false);
     const script = `(sleep 0.5; echo done > ${output}) >/dev/null 2>&1 & :`;
     const waited = await shrike(...args, '--wait-rest', '--', 'sh', '-c', script);
