@@ -38,6 +38,7 @@ import {
   type EventType,
   FIRST_X32_CALL,
   OPEN_FLAGS,
+  SOCKETCALL,
   X32_BIT,
   X32_CALL_COUNT,
 } from '../language/index.ts';
@@ -50,6 +51,7 @@ import { currentTask, emitClear, emitHead, emitScratch } from './gather.ts';
 import { HEAD, IA32_BIT, UNKNOWN_FLAGS } from './layout.ts';
 import { emitNamed } from './named-calls.ts';
 import { emitScope } from './scope.ts';
+import { emitSocketcallArguments, emitSocketcallRecipe, SOCKETCALL_RECIPE } from './socketcall.ts';
 
 /** System call numbers of one table that are told apart; both ABIs' tables end below it. */
 export const CALL_NUMBERS = 512;
@@ -91,23 +93,31 @@ const callPlaces = (event: EventType): readonly number[] => {
   const own = (callNumber(event, 'x32') ?? 0) - X32_BIT;
   return [
     ...callNumbers(event, 'x86-64'),
-    ...callNumbers(event, 'ia32').map((number) => CALL_NUMBERS + number),
+    ...callNumbers(event, 'ia32').map((number) =>
+      number < SOCKETCALL.first ? CALL_NUMBERS + number : SOCKETCALL_PLACES + number - SOCKETCALL.first,
+    ),
     ...(own >= FIRST_X32_CALL ? [CALL_NUMBERS + own] : []),
   ];
 };
 
+/** Where the `calls` map has what goes through socketcall. */
+const SOCKETCALL_PLACES = 2 * CALL_NUMBERS + X32_CALL_COUNT;
 /** Entries of the `calls` map. */
-export const CALL_PLACES = 2 * CALL_NUMBERS + X32_CALL_COUNT;
+export const CALL_PLACES = SOCKETCALL_PLACES + SOCKETCALL.count;
 
 /** The numbers that some rule names in any table, those of x32 calls without the table's mark. */
 export const namedNumbers = (calls: ReadonlyMap<number, number>): readonly number[] =>
-  [...calls.keys()].map((place) => (place < CALL_NUMBERS ? place : place - CALL_NUMBERS));
+  [...calls.keys()]
+    .filter((place) => place < SOCKETCALL_PLACES)
+    .map((place) => (place < CALL_NUMBERS ? place : place - CALL_NUMBERS));
 
 /** The contents of the `calls` map: the recipe of each call, 0 where no rule looks. */
 export const callTable = (events: readonly EventPlan[]): ReadonlyMap<number, number> => {
   const table = new Map<number, number>();
   for (const { events: its, number } of recipesOf(classesOf(events)))
     for (const event of its) for (const place of callPlaces(event)) table.set(place, number);
+  if ([...table.keys()].some((place) => place >= SOCKETCALL_PLACES))
+    table.set(CALL_NUMBERS + SOCKETCALL.number, SOCKETCALL_RECIPE);
   return table;
 };
 
@@ -145,6 +155,7 @@ const emitDispatch = (context: HookContext): void => {
     jeq(R9, 0, 'leave'),
   );
   emitScope(out, 'leave');
+  emitSocketcallRecipe(out, SOCKETCALL_PLACES, 'leave');
   out.emit(
     comment('interrupted calls have no result'),
     ldx('dw', R1, R6, 8),
@@ -186,6 +197,7 @@ const emitDispatch = (context: HookContext): void => {
   out.emit(ja('arguments'), label('compat'), lddw(R1, IA32_BIT), or(R3, R1), stx('w', R7, HEAD.event, R3));
   for (const [index, register] of ['bx', 'cx', 'dx', 'si', 'di', 'bp'].entries())
     out.emit(ldxField('w', R1, R2, `pt_regs.${register}`), stx('dw', R7, HEAD.arguments + 8 * index, R1));
+  emitSocketcallArguments(out, 'arguments');
   out.emit(label('arguments'));
 };
 

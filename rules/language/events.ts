@@ -113,10 +113,27 @@ const MORE_IA32: readonly (readonly [type: string, number: number])[] = [
   ['fcntl', 221],
 ];
 
+/**
+ * socketcall (102 in the ia32 table) does one of these calls by their number from 1, with arguments that lie in memory
+ * (include/uapi/linux/net.h). In records such a call's number is `first` and its own.
+ */
+const SOCKETCALLS = `
+  socket bind connect listen accept getsockname getpeername socketpair send recv sendto recvfrom shutdown setsockopt getsockopt sendmsg
+  recvmsg accept4 recvmmsg sendmmsg
+`
+  .trim()
+  .split(/\s+/);
+export const SOCKETCALL = { number: 102, first: 4096, count: SOCKETCALLS.length + 1 } as const;
+
 const BY_NUMBER = new Map([...EVENT_TYPES.values()].filter((event) => event.nr >= 0).map((event) => [event.nr, event]));
+const FURTHER_IA32 = [
+  ...MORE_IA32,
+  ...SOCKETCALLS.map((type, index) => [type, SOCKETCALL.first + index + 1] as const),
+].filter(([type]) => EVENT_TYPES.has(type));
+
 const BY_NUMBER_32 = new Map([
   ...[...EVENT_TYPES.values()].filter((event) => event.nr32 >= 0).map((event) => [event.nr32, event] as const),
-  ...MORE_IA32.flatMap(([type, number]) => {
+  ...FURTHER_IA32.flatMap(([type, number]) => {
     const event = EVENT_TYPES.get(type);
     return event === undefined ? [] : [[number, event] as const];
   }),
@@ -129,10 +146,10 @@ export const callNumber = (event: EventType, abi: Abi): number | undefined => {
   return abi === 'x32' ? X32_BIT + (X32_NUMBERS.get(event.type) ?? number) : number;
 };
 
-/** All numbers of an event's call in a table. */
+/** All numbers of an event's call in a table, those that it has by way of socketcall among them. */
 export const callNumbers = (event: EventType, abi: Abi): readonly number[] => {
   const number = callNumber(event, abi);
-  const more = abi === 'ia32' ? MORE_IA32.filter(([type]) => type === event.type).map(([, each]) => each) : [];
+  const more = abi === 'ia32' ? FURTHER_IA32.filter(([type]) => type === event.type).map(([, each]) => each) : [];
   return number === undefined ? more : [number, ...more];
 };
 

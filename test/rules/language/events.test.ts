@@ -56,6 +56,15 @@ describe('the tables of system calls', () => {
     expect(callNumbers(event(type), 'ia32')).toStrictEqual(numbers);
   });
 
+  // include/uapi/linux/net.h: SYS_CONNECT is 3, SYS_ACCEPT 5, SYS_SENDMMSG 20
+  it.each([
+    ['connect', [362, 4096 + 3]],
+    ['accept', [4096 + 5]],
+    ['sendmmsg', [345, 4096 + 20]],
+  ])('%s goes through socketcall too', (type, numbers) => {
+    expect(callNumbers(event(type), 'ia32')).toStrictEqual(numbers);
+  });
+
   it('lead back to the call', () => {
     for (const abi of ['x86-64', 'ia32', 'x32'] as const)
       for (const each of EVENT_TYPES.values()) {
