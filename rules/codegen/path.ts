@@ -34,7 +34,7 @@ import { PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
 const MAX_STEPS = 32;
 /** What the stack holds of what was done before, and of a component: cleared, so that a verifier finds all ways there equal. */
 const BEFORE = [STACK.inode, STACK.socket, STACK.file, STACK.scratch];
-const COMPONENT = [STACK.parent, STACK.root, STACK.name, STACK.length];
+const COMPONENT = [STACK.parent, STACK.name, STACK.length];
 
 /** The walk writes backwards from here, so that its buffer needs as much again behind it for the verifier's sake. */
 const END = PATH_BYTES - 1;
@@ -115,6 +115,7 @@ export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void =
     ...loopStart(out, R9, END, buffer + SCRATCH.cell, PATH_BYTES - 1),
     ...loopStart(out, R8, 0, buffer + SCRATCH.cell, MAX_MARKS - 1),
     ...BEFORE.map((slot) => st('dw', R10, slot, 0)),
+    ...probeFieldAt(STACK.root, 8, STACK.mount, 'mount.mnt.mnt_root'),
     label(loop),
     ...loopHead(out, unknown),
     jge(R8, MAX_STEPS, unknown),
@@ -123,7 +124,6 @@ export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void =
     ...mark(buffer, STACK.length, STACK.dentry, 'dentry.d_seq'),
     and(R1, 1),
     jne(R1, 0, unknown),
-    ...probeFieldAt(STACK.root, 8, STACK.mount, 'mount.mnt.mnt_root'),
     ...probeFieldAt(STACK.parent, 8, STACK.dentry, 'dentry.d_parent'),
     ldx('dw', R1, R10, STACK.dentry),
     jeq(R1, 0, unknown),
@@ -136,6 +136,7 @@ export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void =
     ...mark(buffer, STACK.dentry, STACK.mount, 'mount.mnt_mountpoint'),
     ldx('dw', R1, R10, STACK.name),
     stx('dw', R10, STACK.mount, R1),
+    ...probeFieldAt(STACK.root, 8, STACK.mount, 'mount.mnt.mnt_root'),
     ja(loop),
 
     label(notRoot),
@@ -197,6 +198,7 @@ export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void =
     ...COMPONENT.map((slot) => st('dw', R10, slot, 0)),
     st('dw', R10, STACK.dentry, 0),
     st('dw', R10, STACK.mount, 0),
+    st('dw', R10, STACK.root, 0),
     ...loopStart(out, R8, 0, buffer + SCRATCH.cell, MAX_MARKS - 1),
     label(check),
     ...loopHead(out, unknown),
