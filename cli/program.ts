@@ -23,6 +23,7 @@ Examples:
   shrike check policies/library                     what is wrong with policies, and where predicates are decided
   shrike explain credential-files                   a policy's hooks, split, trust and eBPF
   shrike test policies/library                      the tests that policies carry in their own files
+  shrike doctor                                     what this kernel allows, and what is missing for policies
   shrike bpf verify object.o                        whether an object's eBPF programs are safe, and why not
 `;
 

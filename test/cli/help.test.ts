@@ -25,7 +25,7 @@ const all = (command: Command): readonly Command[] => command.commands.flatMap((
 
 it('the help lists every command, the exit codes and examples', () => {
   const help = helpOf();
-  for (const name of ['run', 'watch', 'check', 'explain', 'test', 'alerts', 'scenarios', 'bpf'])
+  for (const name of ['run', 'watch', 'check', 'explain', 'test', 'alerts', 'scenarios', 'doctor', 'bpf'])
     expect(help).toMatch(new RegExp(`^  ${name} `, 'm'));
   expect(help).toContain(
     'Exit codes: 0 fine, 1 findings (errors in policies, failed tests), 2 wrong usage or input, 3 ',
@@ -35,24 +35,27 @@ it('the help lists every command, the exit codes and examples', () => {
 
 const BPF = ['bpf asm', 'bpf disasm', 'bpf verify', 'bpf run', 'bpf inspect'];
 
-describe.each(['run', 'watch', 'check', 'explain', 'test', 'alerts', 'scenarios run', ...BPF])('shrike %s', (name) => {
-  const help = helpOf(...name.split(' '));
+describe.each(['run', 'watch', 'check', 'explain', 'test', 'alerts', 'scenarios run', 'doctor', ...BPF])(
+  'shrike %s',
+  (name) => {
+    const help = helpOf(...name.split(' '));
 
-  it('has help with examples that use options it has', () => {
-    expect(help).toContain('\nExamples:\n  shrike ');
-    const examples = help.slice(help.indexOf('\nExamples:'));
-    const used = new Set(
-      [...examples.matchAll(new RegExp(`^  shrike ${name} .*$`, 'gm'))].flatMap(([line]) =>
-        [...line.split('|')[0]!.matchAll(/ (--[a-z-]+)/g)].map(([, option]) => option),
-      ),
-    );
-    for (const option of used) expect(help.slice(0, help.indexOf('\nExamples:'))).toContain(`  ${option}`);
-  });
+    it('has help with examples that use options it has', () => {
+      expect(help).toContain('\nExamples:\n  shrike ');
+      const examples = help.slice(help.indexOf('\nExamples:'));
+      const used = new Set(
+        [...examples.matchAll(new RegExp(`^  shrike ${name} .*$`, 'gm'))].flatMap(([line]) =>
+          [...line.split('|')[0]!.matchAll(/ (--[a-z-]+)/g)].map(([, option]) => option),
+        ),
+      );
+      for (const option of used) expect(help.slice(0, help.indexOf('\nExamples:'))).toContain(`  ${option}`);
+    });
 
-  it('fits a terminal of 135 columns', () => {
-    expect(help.split('\n').filter((line) => line.length > 135)).toEqual([]);
-  });
-});
+    it('fits a terminal of 135 columns', () => {
+      expect(help.split('\n').filter((line) => line.length > 135)).toEqual([]);
+    });
+  },
+);
 
 describe('wrong usage ends with exit code 2 and says what to do', () => {
   it.each([
