@@ -15,7 +15,9 @@ const APP = join(FOLDER, 'app');
 const SERIES = ['6.1', '6.12'];
 const MODULES = ['test/live/suite/guest-suite.js', 'test/live/behaviours/guest-behaviours.js'];
 const PROGRAMS = join(ROOT, 'test/live/programs');
-const LIMIT_MS = 10 * 60_000;
+/** Alone on two cores a kernel takes about two minutes. */
+const LIMIT_MS = 15 * 60_000;
+const SILENCE_MS = 5 * 60_000;
 const DRIVER = 'app/driver';
 
 const say = (sentence) => console.log(`kernels: ${sentence}`);
@@ -89,6 +91,7 @@ const runKernel = async (series, kernel, driver) => {
     image,
     consoleFile: join(FOLDER, series, 'console.log'),
     limitMs: LIMIT_MS,
+    silenceMs: SILENCE_MS,
     onMessage: (message) => {
       if (message.kind === 'module') say(`${kernel.release}: ${message.module}, ${since(started)} s after power-on`);
       if (message.kind !== 'outcome') return;

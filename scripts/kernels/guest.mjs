@@ -16,10 +16,11 @@ const KERNEL_OPTIONS = 'console=ttyS0 panic=-1 quiet loglevel=4 mitigations=off 
 for (const [name, number] of Object.entries(SIGNALS)) process.once(name, () => process.exit(128 + number));
 
 /**
- * Boots a guest and calls `onMessage` for each object it reports, a line of JSON each; ends when it is off.
+ * Boots a guest and calls `onMessage` for each object it reports, a line of JSON each; ends when it is off, and ends it when it takes
+ * longer than `limitMs` in all or says nothing for `silenceMs`.
  * @returns {Promise<string | undefined>} why it ended otherwise than by itself, with the console's last lines
  */
-export const runGuest = ({ kernel, image, consoleFile, limitMs, onMessage }) =>
+export const runGuest = ({ kernel, image, consoleFile, limitMs, silenceMs, onMessage }) =>
   new Promise((resolve) => {
     rmSync(consoleFile, { force: true });
     const child = spawn(
@@ -37,11 +38,14 @@ export const runGuest = ({ kernel, image, consoleFile, limitMs, onMessage }) =>
     const lines = [];
     const keep = (line) => void lines.push(line);
     let ended = false;
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      kill();
-    }, limitMs);
+    let late;
+    const endAfter = (ms, why) =>
+      setTimeout(() => {
+        late = `${why} ${ms / 1000} seconds`;
+        kill();
+      }, ms);
+    const limit = endAfter(limitMs, 'the guest was still running after');
+    const silence = endAfter(silenceMs, 'the guest said nothing for');
     createInterface({ input: child.stderr }).on('line', keep);
     createInterface({ input: child.stdout }).on('line', (line) => {
       let message;
@@ -51,11 +55,13 @@ export const runGuest = ({ kernel, image, consoleFile, limitMs, onMessage }) =>
         keep(line);
         return;
       }
+      silence.refresh();
       if (message.kind === 'end') ended = true;
       onMessage(message);
     });
     const finish = (what) => {
-      clearTimeout(timer);
+      clearTimeout(limit);
+      clearTimeout(silence);
       process.off('exit', kill);
       const last = lines.slice(-CONSOLE_LINES);
       const end = last.length === 0 ? '' : `; the console's last lines:\n  ${last.join('\n  ')}`;
@@ -64,7 +70,7 @@ export const runGuest = ({ kernel, image, consoleFile, limitMs, onMessage }) =>
     child.on('error', (error) => finish(`qemu can't be started: ${error.message}`));
     child.on('close', (code) => {
       if (existsSync(consoleFile)) lines.push(...readFileSync(consoleFile, 'utf8').split(/\r?\n/).filter(Boolean));
-      if (late) finish(`the guest was still running after ${limitMs / 1000} seconds`);
+      if (late !== undefined) finish(late);
       else if (lines.some((line) => line.includes('Kernel panic'))) finish('the kernel panicked');
       else if (!ended) finish(`the guest went off before its suite ended (qemu's exit code ${code})`);
       else finish(undefined);
