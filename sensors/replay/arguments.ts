@@ -116,24 +116,8 @@ const WRITES_ADDRESS = new Set(['accept', 'accept4', 'getsockname', 'getpeername
 /** Calls that write two descriptors. */
 const WRITES_PAIR = new Set(['pipe', 'pipe2', 'socketpair']);
 
-/** An own descriptor as a path. */
-const OWN_DESCRIPTOR = /^(?:\/proc\/(?:self|thread-self|(\d+))\/fd|\/dev\/fd)\/(\d+)$/;
-
-const AT_EMPTY_PATH = 0x1000;
-
-/**
- * A recorded call as it is played. An execve of an own descriptor's path (fexecve, and what runs from a memfd) is played as the
- * execveat that it amounts to, since the simulated /proc has no such links; programs see an execve in both.
- */
-export const playedCall = (call: RecordedCall): { readonly name: string; readonly args: readonly SimArgument[] } => {
-  const args = argumentsOf(call);
-  const own = call.name === 'execve' ? OWN_DESCRIPTOR.exec(String(args[0])) : null;
-  if (own === null || (own[1] !== undefined && Number(own[1]) !== call.pid)) return { name: call.name, args };
-  return { name: 'execveat', args: [Number(own[2]), '', args[1] ?? null, args[2] ?? null, AT_EMPTY_PATH] };
-};
-
 /** A recorded call's arguments as the simulated host takes them. What strace did not print is null. */
-const argumentsOf = (call: RecordedCall): readonly SimArgument[] => {
+export const argumentsOf = (call: RecordedCall): readonly SimArgument[] => {
   const special = SPECIAL[call.name];
   if (special !== undefined) return special(call.arguments);
   const kinds = EVENT_TYPES.get(call.name)?.arguments ?? [];

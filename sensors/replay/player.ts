@@ -1,7 +1,7 @@
 import { EVENT_TYPES } from '../../rules/index.ts';
 import { errnoOf, signalOf } from '../constants.ts';
 import type { SimHost, SimTask } from '../sim/index.ts';
-import { playedCall, recordedOf } from './arguments.ts';
+import { argumentsOf, recordedOf } from './arguments.ts';
 import { directoriesOf, prepareFiles } from './files.ts';
 import type { RecordedCall, RecordedEvent, Recording, RecordingProblem } from './recording.ts';
 import { textOf } from './value.ts';
@@ -115,7 +115,8 @@ export const createPlayer = (host: SimHost, recording: Recording): Player => {
     const recorded = ENDS.has(call.name) ? undefined : recordedOf(call, following);
     try {
       prepareFiles(host, task, call, directories);
-      const { name, args } = playedCall(call);
+      const { name } = call;
+      const args = argumentsOf(call);
       host.call(task, name, args, {
         abi: call.abi,
         ...(recorded === undefined ? {} : { recorded }),
