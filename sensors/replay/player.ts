@@ -115,9 +115,7 @@ export const createPlayer = (host: SimHost, recording: Recording): Player => {
     const recorded = ENDS.has(call.name) ? undefined : recordedOf(call, following);
     try {
       prepareFiles(host, task, call, directories);
-      const { name } = call;
-      const args = argumentsOf(call);
-      host.call(task, name, args, {
+      host.call(task, call.name, argumentsOf(call), {
         abi: call.abi,
         ...(recorded === undefined ? {} : { recorded }),
       });
