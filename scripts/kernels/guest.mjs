@@ -7,8 +7,8 @@ const MEMORY_MB = 1024;
 const CONSOLE_LINES = 40;
 const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 };
 /**
- * All that TCG has but what it gets wrong or makes slow: after cmpxchg16b QEMU 7.2 leaves garbage in the flags, which Linux 6.12's allocator
- * stumbles over.
+ * All that TCG has but what is slow there, and cx16: with it Linux 6.12 panicked in its allocator under QEMU 7.2 (flags after cmpxchg16b
+ * are the suspicion), without it never.
  */
 const CPU = 'max,cx16=off,la57=off,pku=off,smap=off';
 const KERNEL_OPTIONS = 'console=ttyS0 panic=-1 quiet loglevel=4 mitigations=off nokaslr random.trust_cpu=on';
