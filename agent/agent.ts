@@ -1,14 +1,6 @@
 import type { Alert, AuditLog } from '../alerts/index.ts';
 import type { Policy } from '../policies/index.ts';
-import {
-  type Compiled,
-  compile,
-  type Diagnostic,
-  type EventRecord,
-  HEAD,
-  type Priority,
-  RINGS,
-} from '../rules/index.ts';
+import { type Compiled, compile, type Diagnostic, type EventRecord, HEAD, RINGS } from '../rules/index.ts';
 import {
   createProcessTable,
   NO_CONTAINERS,
@@ -22,7 +14,7 @@ import { createLease } from './lease.ts';
 import { type LoadOptions, loadObject, mapOf } from './load.ts';
 import { createLosses, type RingTotal } from './losses.ts';
 import type { ProcessFill } from './process-facts.ts';
-import { createTally } from './tally.ts';
+import { createTally, type TallySummary } from './tally.ts';
 import { createWaiting, type WaitLimits } from './waiting.ts';
 
 export interface AgentOptions {
@@ -56,22 +48,11 @@ export interface AgentOptions {
 }
 
 /** What a run came to. */
-export interface AgentSummary {
+export interface AgentSummary extends TallySummary {
   readonly sensor: Sensor['kind'];
   readonly kernel: string;
   /** System calls that were made or played; 0 where the sensor is linux, which counts none. */
   readonly calls: number;
-  /** Records that programs put in a ring buffer. */
-  readonly events: number;
-  /** Processes that were seen to begin. */
-  readonly processes: number;
-  /** Rule matches that user space took back after the kernel part. */
-  readonly residualDropped: number;
-  readonly alerts: number;
-  readonly byPriority: Readonly<Partial<Record<Priority, number>>>;
-  readonly byRule: ReadonlyMap<string, number>;
-  readonly denied: number;
-  readonly killed: number;
   /** Records that found no room in a ring buffer, by hook. */
   readonly lost: ReadonlyMap<string, number>;
   /** What each hook put in each ring buffer, and what found no room there. */

@@ -2,26 +2,29 @@ import type { Priority } from '../rules/index.ts';
 
 type Enforced = 'alert' | 'deny' | 'kill' | undefined;
 
-/** What a run has come to so far. */
-export interface Tally {
+/** What a run has come to so far, at one moment. */
+export interface TallySummary {
   /** Records that programs put in a ring buffer. */
-  events: number;
-  /** Processes that began, by fork or exec of one that wasn't known. */
-  processes: number;
+  readonly events: number;
+  /** Processes that were seen to begin, by fork or exec of one that wasn't known. */
+  readonly processes: number;
   /** Rule matches that user space took back after the kernel part. */
+  readonly residualDropped: number;
+  readonly alerts: number;
+  readonly byPriority: Readonly<Partial<Record<Priority, number>>>;
+  readonly byRule: ReadonlyMap<string, number>;
+  readonly denied: number;
+  readonly killed: number;
+}
+
+/** Counts what a run comes to. */
+export interface Tally {
+  events: number;
+  processes: number;
   residualDropped: number;
   readonly alerts: number;
   count(rule: { readonly name: string; readonly priority: Priority }, enforced?: Enforced): void;
-  summary(): {
-    readonly events: number;
-    readonly processes: number;
-    readonly residualDropped: number;
-    readonly alerts: number;
-    readonly byPriority: Readonly<Partial<Record<Priority, number>>>;
-    readonly byRule: ReadonlyMap<string, number>;
-    readonly denied: number;
-    readonly killed: number;
-  };
+  summary(): TallySummary;
 }
 
 export const createTally = (): Tally => {

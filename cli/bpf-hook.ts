@@ -7,28 +7,13 @@ import {
   hookOfSection,
   PROGRAM_TYPES,
   parseBtf,
+  SECTION_OF_TYPE,
   SectionError,
+  TYPES_OF_MANY_HOOKS,
 } from '../engine/object/index.ts';
 import { nearest } from '../engine/text/index.ts';
 import { createSimHost, kernelBtf } from '../sensors/index.ts';
 import { CliError, EXIT, messageOf } from './exit.ts';
-
-/** The section that programs of a type have, where one name stands for the type. */
-const SECTIONS: Readonly<Record<string, string>> = {
-  socket_filter: 'socket',
-  kprobe: 'kprobe',
-  sched_cls: 'tc',
-  tracepoint: 'tp',
-  xdp: 'xdp',
-  perf_event: 'perf_event',
-  cgroup_skb: 'cgroup/skb',
-  cgroup_sock: 'cgroup/sock',
-  cgroup_device: 'cgroup/dev',
-  raw_tracepoint: 'raw_tp',
-  raw_tracepoint_writable: 'raw_tp.w',
-  cgroup_sysctl: 'cgroup/sysctl',
-  syscall: 'syscall',
-};
 
 /** A program of RFC 9669 on so many bytes of memory: their address is in r1, their number in r2. */
 export const memoryHook = (size: number): Hook => ({
@@ -49,11 +34,12 @@ export const sectionHook = (section: string, btf: Btf): Hook => {
   }
 };
 
+const isProgramType = (type: string): type is keyof typeof PROGRAM_TYPES => Object.hasOwn(PROGRAM_TYPES, type);
+
 /** What programs of a type get, for those that attach in one way only. @throws CliError */
 export const typeHook = (type: string, btf: Btf): Hook => {
-  const section = SECTIONS[type];
-  if (section !== undefined) return sectionHook(section, btf);
-  if (Object.hasOwn(PROGRAM_TYPES, type)) {
+  if (isProgramType(type)) {
+    if (!TYPES_OF_MANY_HOOKS.has(type)) return sectionHook(SECTION_OF_TYPE[type], btf);
     throw new CliError(
       `programs of type ${type} get what their hook gives; name it with --section, as in --section tp_btf/sys_exit`,
       EXIT.usage,

@@ -21,3 +21,32 @@ export const PROGRAM_TYPES = {
 
 /** A program type of the kernel, or `isa`: a program of RFC 9669 that runs on plain memory, as the conformance vectors do. */
 export type ProgramType = keyof typeof PROGRAM_TYPES | 'isa';
+
+/** A section's name for each type; of those in `TYPES_OF_MANY_HOOKS` one of several. */
+export const SECTION_OF_TYPE: Readonly<Record<Exclude<ProgramType, 'isa'>, string>> = {
+  socket_filter: 'socket',
+  kprobe: 'kprobe',
+  sched_cls: 'tc',
+  tracepoint: 'tp',
+  xdp: 'xdp',
+  perf_event: 'perf_event',
+  cgroup_skb: 'cgroup/skb',
+  cgroup_sock: 'cgroup/sock',
+  cgroup_device: 'cgroup/dev',
+  raw_tracepoint: 'raw_tp',
+  cgroup_sock_addr: 'cgroup/connect4',
+  cgroup_sysctl: 'cgroup/sysctl',
+  raw_tracepoint_writable: 'raw_tp.w',
+  cgroup_sockopt: 'cgroup/getsockopt',
+  tracing: 'tp_btf/sys_exit',
+  lsm: 'lsm/file_open',
+  syscall: 'syscall',
+};
+
+/** Program types whose hook decides what a program gets and may return. */
+export const TYPES_OF_MANY_HOOKS: ReadonlySet<string> = new Set<ProgramType>([
+  'cgroup_sock_addr',
+  'cgroup_sockopt',
+  'tracing',
+  'lsm',
+]);

@@ -1,4 +1,4 @@
-import type { FeatureLevel, ProgramType } from '../../../engine/object/index.ts';
+import { type FeatureLevel, SECTION_OF_TYPE } from '../../../engine/object/index.ts';
 import { usualSockets } from '../../containers/index.ts';
 import {
   type Abilities,
@@ -68,27 +68,6 @@ export interface ProbeOptions {
   /** Bytes of the ring buffers that would be made. */
   readonly rings?: readonly number[];
 }
-
-/** The section that an empty program of a type is tried with. */
-const SECTION_OF_TYPE: Readonly<Record<Exclude<ProgramType, 'isa'>, string>> = {
-  socket_filter: 'socket',
-  kprobe: 'kprobe',
-  sched_cls: 'tc',
-  tracepoint: 'tp',
-  xdp: 'xdp',
-  perf_event: 'perf_event',
-  cgroup_skb: 'cgroup/skb',
-  cgroup_sock: 'cgroup/sock',
-  cgroup_device: 'cgroup/dev',
-  raw_tracepoint: 'raw_tp',
-  cgroup_sock_addr: 'cgroup/connect4',
-  cgroup_sysctl: 'cgroup/sysctl',
-  raw_tracepoint_writable: 'raw_tp.w',
-  cgroup_sockopt: 'cgroup/getsockopt',
-  tracing: 'tp_btf/sys_exit',
-  lsm: 'lsm/file_open',
-  syscall: 'syscall',
-};
 
 const attempt = <T>(probe: () => T, otherwise: T): T => {
   try {
