@@ -85,6 +85,8 @@ function rings(options: Omit<StreamOptions, 'timeAt'> & { readonly ringBytes?: n
 
 const now = (): bigint => readClock('CLOCK_BOOTTIME');
 const PAST = 1_000_000_000n;
+/** So far ahead that all records are sent before the first is due. */
+const SOON = 200_000_000n;
 
 describe.skipIf(skip).each([
   ['a thread of its own', true],
@@ -92,7 +94,7 @@ describe.skipIf(skip).each([
 ])(`ring buffers of the running kernel, drained by %s${skip ? ` (skipped: ${skip})` : ''}`, (_, worker) => {
   it('give one stream in the order of time', async () => {
     const { stream, send, take, ids } = rings({ worker });
-    const start = now() - PAST;
+    const start = now() + SOON;
     for (const [ring, id, after] of [
       ['events', 3, 30n],
       ['events', 1, 10n],
@@ -137,7 +139,7 @@ describe.skipIf(skip).each([
 
   it('go on behind a record whose handling failed', async () => {
     const { stream, send, take, ids } = rings({ worker });
-    const start = now() - PAST;
+    const start = now() + SOON;
     for (let id = 0; id < 50; id++) send(id % 3 === 0 ? 'critical' : 'events', id, start + BigInt(id));
     const failing = (record: Uint8Array): void => {
       take(record);
@@ -166,7 +168,9 @@ describe.skipIf(skip).each([
       else refused++;
     }
     await stream.drain(take);
-    expect(ids).toEqual(sent);
+    const ofRing = (all: readonly number[], ring: number): readonly number[] => all.filter((id) => id % 2 === ring);
+    expect(ofRing(ids, 0)).toEqual(ofRing(sent, 0));
+    expect(ofRing(ids, 1)).toEqual(ofRing(sent, 1));
     expect(sent.length + refused).toBe(20_000);
     expect(refused).toBeGreaterThan(10_000);
     expect(sent.length).toBeGreaterThanOrEqual(2 * Math.floor(4096 / TAKEN_BYTES));
