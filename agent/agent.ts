@@ -140,7 +140,6 @@ export const runAgent = async (
 
   const losses = createLosses({ kernel, compiled, lost: mapOf(maps, 'lost') });
   const heldBack = createHeldBack({ kernel, compiled, buckets: mapOf(maps, 'buckets') });
-  let lastTime = 0n;
   const events = createEvents({
     ...options,
     compiled,
@@ -148,7 +147,6 @@ export const runAgent = async (
     tally,
     waiting,
     onRecord: (record) => {
-      lastTime = record.time;
       losses.received(record);
       fill?.apply(record);
       options.onRecord?.(record, table);
@@ -179,7 +177,7 @@ export const runAgent = async (
   const isTime = createRhythm(sensor);
   const pump = (): void => {
     const records = stream.consume(events.handle);
-    if (!isTime(lastTime)) return;
+    if (!isTime(events.lastTime)) return;
     check(false);
     if (records === 0 && sensor.now) table.advance(sensor.now() - LAG);
   };

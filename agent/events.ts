@@ -54,6 +54,8 @@ export interface Events {
   raise(alert: BuiltIn): void;
   /** Counts what goes wrong in `act` as a failed record. */
   guarded(act: () => void): void;
+  /** Time of the last record, in nanoseconds since boot; 0 before the first. */
+  readonly lastTime: bigint;
   /** Records that no program wrote. */
   readonly unreadable: Failures;
   /** Records that could not be worked on, or whose alerts could not be logged. */
@@ -174,6 +176,9 @@ export const createEvents = (options: EventsOptions): Events => {
     }
   };
   return {
+    get lastTime() {
+      return lastTime;
+    },
     unreadable,
     failed,
     guarded,

@@ -3,14 +3,12 @@ import type { Diagnostic } from '../diagnostic.ts';
 import { EVENT_TYPES, type EventType, type Predicate, requestTypeOf, Truth } from '../language/index.ts';
 import type { Rule } from '../rule.ts';
 import { type Formula, predicatesOf, toFormula } from './formula.ts';
+import type { KernelPredicate, Placed, ProcessFact } from './placed.ts';
 import {
   EXEC_EVENTS,
   FAMILIES,
   IO_URING_HOOK,
-  type KernelPredicate,
   OPEN_EVENTS,
-  type Placed,
-  type ProcessFact,
   placePredicate,
   SCOPE_FIELD,
   truthByType,

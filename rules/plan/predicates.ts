@@ -9,12 +9,22 @@ import {
   fieldOf,
   type Predicate,
   PTRACE_REQUESTS,
-  requestTypeOf,
   SIGNAL_NAMES,
   Truth,
 } from '../language/index.ts';
+import { assumed, atBprm, atExec, atSubmission } from './at-hook.ts';
 import {
-  type AddressTest,
+  ABSENT,
+  constant,
+  type End,
+  type NumberSlot,
+  type Placed,
+  type ProcessFact,
+  type Site,
+  type StringSlot,
+  user,
+} from './placed.ts';
+import {
   addressTest,
   complement,
   HIGHEST,
@@ -22,56 +32,9 @@ import {
   type NumberTest,
   numberTest,
   oneOf,
-  type StringTest,
   stringTest,
   within,
 } from './tests.ts';
-
-/** A number that the kernel part has in the event's record. `argument` is a raw argument of the call, read as `bits` signed bits. */
-export type NumberSlot =
-  | { readonly slot: 'result' | 'fd' | 'access' | 'create' | 'typechar' | 'dev' | 'ino' }
-  | { readonly slot: 'tgid' | 'tid' | 'ppid' | 'uid' | 'gid' | 'loginuid' }
-  | { readonly slot: 'argument'; readonly index: number; readonly bits: 32 | 64 };
-
-/** A string that the kernel part reads: the file's resolved path, or a path as the caller passed it. */
-export type StringSlot = 'file' | 'path' | 'path2';
-
-/** Which end of a socket. */
-export type End = 'local' | 'remote';
-
-/** Facts as of exec, which the exec program evaluates once a process. */
-export type ProcessFact = 'name' | 'exe' | 'exepath' | 'args' | 'cmdline' | 'memfd';
-
-/** How the kernel evaluates a predicate at one hook. */
-export type KernelPredicate =
-  /** A bit of the process (depth 0), of its parent (1), its nth ancestor, or of any ancestor. */
-  | { readonly place: 'process'; readonly depth: number | 'any'; readonly fact: ProcessFact; readonly test: StringTest }
-  | { readonly place: 'number'; readonly of: NumberSlot; readonly test: NumberTest }
-  | {
-      readonly place: 'string';
-      readonly of: StringSlot;
-      readonly part: 'whole' | 'directory' | 'filename';
-      readonly test: StringTest;
-    }
-  | { readonly place: 'address'; readonly ends: readonly End[]; readonly test: AddressTest }
-  | { readonly place: 'port'; readonly ends: readonly End[]; readonly test: NumberTest; readonly negated: boolean }
-  | { readonly place: 'scope'; readonly cgroup: string };
-
-/** What becomes of a predicate at one hook for one event type: known at compile time, evaluated in the kernel, or after it (and why). */
-export type Placed =
-  | { readonly kind: 'constant'; readonly truth: Truth }
-  | { readonly kind: 'kernel'; readonly kernel: KernelPredicate }
-  | { readonly kind: 'user'; readonly reason: string };
-
-/** The place a predicate is planned for. */
-export interface Site {
-  readonly hook: HookName;
-  readonly event: EventType;
-}
-
-const constant = (truth: Truth): Placed => ({ kind: 'constant', truth });
-const user = (reason: string): Placed => ({ kind: 'user', reason });
-const ABSENT = constant(Truth.ABSENT);
 
 /** Event types that a hook before the effect can't tell apart; creat is an open too (open(2)), and counts as one. */
 export const FAMILIES: Partial<Record<HookName, readonly string[]>> = {
@@ -416,17 +379,6 @@ const present = (name: string, event: EventType): boolean => {
   }
 };
 
-/** What a result field comes to at a hook before the effect: the call counts as one that will succeed. */
-const assumed = (placed: Placed, name: string, hook: HookName): Placed => {
-  const unknown = user(`${name} doesn't exist yet at ${hook}`);
-  if (placed.kind !== 'kernel') return placed.kind === 'constant' ? placed : unknown;
-  const { kernel } = placed;
-  if (kernel.place !== 'number' || (kernel.of.slot !== 'fd' && kernel.of.slot !== 'result')) return unknown;
-  const holds = kernel.test.ranges.some(([low, high]) => low <= 0n && high === HIGHEST);
-  const fails = kernel.test.ranges.every(([, high]) => high < 0n);
-  return holds ? constant(Truth.TRUE) : fails ? constant(Truth.FALSE) : unknown;
-};
-
 /** At lsm/bprm_check_security the new image is known by its file only, and the process is still the old one. */
 const NOT_AT_BPRM: ReadonlySet<string> = new Set(['proc.name', 'proc.exe', 'proc.args', 'proc.cmdline']);
 
@@ -464,43 +416,6 @@ export const placePredicate = (predicate: Predicate, site: Site): Placed => {
   if (placed.kind === 'kernel' && placed.kernel.place === 'string' && placed.kernel.of !== 'file')
     return user(`${name} isn't known at ${hook}${hook === 'lsm/file_open' ? '; fd.name is' : ''}`);
   return placed;
-};
-
-/** A successful exec's result is 0, and its argument registers are gone. */
-const atExec = (placed: Placed & { kind: 'kernel' }, event: EventType): Placed => {
-  const { kernel } = placed;
-  if (kernel.place === 'number' && kernel.of.slot === 'result')
-    return constant(kernel.test.ranges.some(([low, high]) => low <= 0n && high >= 0n) ? Truth.TRUE : Truth.FALSE);
-  if (kernel.place === 'number' && kernel.of.slot === 'argument')
-    return user(`the arguments of ${event.type} are gone once it succeeded`);
-  if (kernel.place === 'string')
-    return user('the path as passed is gone once the exec succeeded; proc.exepath is known');
-  return placed;
-};
-
-/** A request has no result when it is submitted, and not all of its call's arguments. */
-const atSubmission = (placed: Placed, { field: { name, argument: of } }: Predicate, event: EventType): Placed => {
-  if (placed.kind !== 'kernel') return placed;
-  if (fieldOf(name)?.result) return user('a request of io_uring has no result when it is submitted');
-  if (name === 'fd.num') return user('the descriptor of a request of io_uring may be an index into its own table');
-  const { kernel } = placed;
-  if (kernel.place === 'number' && kernel.of.slot === 'argument') {
-    const member = requestTypeOf(event.type)?.members[kernel.of.index];
-    if (member?.kind !== 'member') return user(`a request of io_uring doesn't keep evt.arg[${of ?? ''}]`);
-  }
-  return placed;
-};
-
-/** The new image's path is the record's file there. */
-const atBprm = (placed: Placed): Placed => {
-  if (placed.kind !== 'kernel' || placed.kernel.place !== 'process') return placed;
-  const { fact, test } = placed.kernel;
-  if (fact === 'exepath') return { kind: 'kernel', kernel: { place: 'string', of: 'file', part: 'whole', test } };
-  const memfd = oneOf(['m'].map((char) => BigInt(char.charCodeAt(0))));
-  const ranges = test.negated
-    ? [[LOWEST, memfd.ranges[0]![0] - 1n] as const, [memfd.ranges[0]![0] + 1n, HIGHEST] as const]
-    : memfd.ranges;
-  return { kind: 'kernel', kernel: { place: 'number', of: { slot: 'typechar' }, test: { ranges } } };
 };
 
 /** Not in the catalogue: a policy's scope as a predicate of each of its rules. */

@@ -1,0 +1,56 @@
+import type { HookName } from '../../engine/object/index.ts';
+import { type EventType, fieldOf, type Predicate, requestTypeOf, Truth } from '../language/index.ts';
+import { constant, type Placed, user } from './placed.ts';
+import { HIGHEST, LOWEST, oneOf } from './tests.ts';
+
+/** What a result field comes to at a hook before the effect: the call counts as one that will succeed. */
+export const assumed = (placed: Placed, name: string, hook: HookName): Placed => {
+  const unknown = user(`${name} doesn't exist yet at ${hook}`);
+  if (placed.kind !== 'kernel') return placed.kind === 'constant' ? placed : unknown;
+  const { kernel } = placed;
+  if (kernel.place !== 'number' || (kernel.of.slot !== 'fd' && kernel.of.slot !== 'result')) return unknown;
+  const holds = kernel.test.ranges.some(([low, high]) => low <= 0n && high === HIGHEST);
+  const fails = kernel.test.ranges.every(([, high]) => high < 0n);
+  return holds ? constant(Truth.TRUE) : fails ? constant(Truth.FALSE) : unknown;
+};
+
+/** A successful exec's result is 0, and its argument registers are gone. */
+export const atExec = (placed: Placed & { kind: 'kernel' }, event: EventType): Placed => {
+  const { kernel } = placed;
+  if (kernel.place === 'number' && kernel.of.slot === 'result')
+    return constant(kernel.test.ranges.some(([low, high]) => low <= 0n && high >= 0n) ? Truth.TRUE : Truth.FALSE);
+  if (kernel.place === 'number' && kernel.of.slot === 'argument')
+    return user(`the arguments of ${event.type} are gone once it succeeded`);
+  if (kernel.place === 'string')
+    return user('the path as passed is gone once the exec succeeded; proc.exepath is known');
+  return placed;
+};
+
+/** A request has no result when it is submitted, and not all of its call's arguments. */
+export const atSubmission = (
+  placed: Placed,
+  { field: { name, argument: of } }: Predicate,
+  event: EventType,
+): Placed => {
+  if (placed.kind !== 'kernel') return placed;
+  if (fieldOf(name)?.result) return user('a request of io_uring has no result when it is submitted');
+  if (name === 'fd.num') return user('the descriptor of a request of io_uring may be an index into its own table');
+  const { kernel } = placed;
+  if (kernel.place === 'number' && kernel.of.slot === 'argument') {
+    const member = requestTypeOf(event.type)?.members[kernel.of.index];
+    if (member?.kind !== 'member') return user(`a request of io_uring doesn't keep evt.arg[${of ?? ''}]`);
+  }
+  return placed;
+};
+
+/** The new image's path is the record's file there. */
+export const atBprm = (placed: Placed): Placed => {
+  if (placed.kind !== 'kernel' || placed.kernel.place !== 'process') return placed;
+  const { fact, test } = placed.kernel;
+  if (fact === 'exepath') return { kind: 'kernel', kernel: { place: 'string', of: 'file', part: 'whole', test } };
+  const memfd = oneOf(['m'].map((char) => BigInt(char.charCodeAt(0))));
+  const ranges = test.negated
+    ? [[LOWEST, memfd.ranges[0]![0] - 1n] as const, [memfd.ranges[0]![0] + 1n, HIGHEST] as const]
+    : memfd.ranges;
+  return { kind: 'kernel', kernel: { place: 'number', of: { slot: 'typechar' }, test: { ranges } } };
+};

@@ -1,0 +1,49 @@
+import type { HookName } from '../../engine/object/index.ts';
+import { type EventType, Truth } from '../language/index.ts';
+import type { AddressTest, NumberTest, StringTest } from './tests.ts';
+
+/** A number that the kernel part has in the event's record. `argument` is a raw argument of the call, read as `bits` signed bits. */
+export type NumberSlot =
+  | { readonly slot: 'result' | 'fd' | 'access' | 'create' | 'typechar' | 'dev' | 'ino' }
+  | { readonly slot: 'tgid' | 'tid' | 'ppid' | 'uid' | 'gid' | 'loginuid' }
+  | { readonly slot: 'argument'; readonly index: number; readonly bits: 32 | 64 };
+
+/** A string that the kernel part reads: the file's resolved path, or a path as the caller passed it. */
+export type StringSlot = 'file' | 'path' | 'path2';
+
+/** Which end of a socket. */
+export type End = 'local' | 'remote';
+
+/** Facts as of exec, which the exec program evaluates once a process. */
+export type ProcessFact = 'name' | 'exe' | 'exepath' | 'args' | 'cmdline' | 'memfd';
+
+/** How the kernel evaluates a predicate at one hook. */
+export type KernelPredicate =
+  /** A bit of the process (depth 0), of its parent (1), its nth ancestor, or of any ancestor. */
+  | { readonly place: 'process'; readonly depth: number | 'any'; readonly fact: ProcessFact; readonly test: StringTest }
+  | { readonly place: 'number'; readonly of: NumberSlot; readonly test: NumberTest }
+  | {
+      readonly place: 'string';
+      readonly of: StringSlot;
+      readonly part: 'whole' | 'directory' | 'filename';
+      readonly test: StringTest;
+    }
+  | { readonly place: 'address'; readonly ends: readonly End[]; readonly test: AddressTest }
+  | { readonly place: 'port'; readonly ends: readonly End[]; readonly test: NumberTest; readonly negated: boolean }
+  | { readonly place: 'scope'; readonly cgroup: string };
+
+/** What becomes of a predicate at one hook for one event type: known at compile time, evaluated in the kernel, or after it (and why). */
+export type Placed =
+  | { readonly kind: 'constant'; readonly truth: Truth }
+  | { readonly kind: 'kernel'; readonly kernel: KernelPredicate }
+  | { readonly kind: 'user'; readonly reason: string };
+
+/** The place a predicate is planned for. */
+export interface Site {
+  readonly hook: HookName;
+  readonly event: EventType;
+}
+
+export const constant = (truth: Truth): Placed => ({ kind: 'constant', truth });
+export const user = (reason: string): Placed => ({ kind: 'user', reason });
+export const ABSENT = constant(Truth.ABSENT);
