@@ -30,7 +30,7 @@ export interface Processes {
 }
 
 /** The processes of the observed host, kept by the records of exec, fork and exit, and by snapshots. */
-export interface ProcessTable {
+export interface ProcessTable extends Processes {
   /**
    * What a process is, as read at `asOf`: known at once where nothing was known of it, else from the records' time `asOf` on. It does not
    * bring back a process whose exit was seen, nor take the place of what a later exec said.
@@ -41,9 +41,6 @@ export interface ProcessTable {
   apply(record: EventRecord): void;
   /** Says that records have come as far as `to`, though there may be none: what snapshots say counts up to then. */
   advance(to: bigint): void;
-  get(pid: number, start: bigint): KnownProcess | undefined;
-  /** Parent first; ends at the first process, or where a parent isn't known. */
-  ancestors(process: { readonly parentPid: number; readonly parentStart: bigint }): Iterable<KnownProcess>;
   /** Processes that are alive. */
   readonly size: number;
 }
