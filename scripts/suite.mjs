@@ -57,11 +57,13 @@ const freshSeed = () => Number(process.env.SHRIKE_SEED ?? randomInt(1, 2 ** 31))
 const finish = (results) => {
   const totals = { passed: 0, failed: 0, skipped: 0 };
   for (const result of results) for (const key of Object.keys(totals)) totals[key] += result[key];
+  const failures = results.flatMap((result) => result.failures ?? []);
   const file = process.env.SHRIKE_TOTALS;
   if (file !== undefined) {
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, JSON.stringify(totals));
+    writeFileSync(file, JSON.stringify({ ...totals, failures }));
   }
+  for (const name of failures) console.log(`failed: ${name}`);
   console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
   process.exitCode = totals.failed > 0 ? 1 : 0;
 };

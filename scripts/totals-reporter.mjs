@@ -1,5 +1,5 @@
-// A vitest reporter that writes {passed, failed, skipped} to the file named by SHRIKE_TOTALS. With CI set, a skipped test
-// that scripts/allowed-skips.json does not name counts as failed.
+// A vitest reporter that writes {passed, failed, skipped, failures} to the file named by SHRIKE_TOTALS; failures are the names of
+// what failed. With CI set, a skipped test that scripts/allowed-skips.json does not name counts as failed.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,16 +16,22 @@ const isAllowed = (allowed, name, note) =>
 export default class TotalsReporter {
   onTestRunEnd(modules, unhandledErrors) {
     const totals = { passed: 0, failed: unhandledErrors.length, skipped: 0 };
+    const failures = unhandledErrors.map((error) => `unhandled error: ${error.message}`);
     const refused = [];
     const allowed = process.env.CI ? allowedSkips() : undefined;
     for (const module of modules) {
-      if (module.errors().length > 0) totals.failed++;
-      for (const suite of module.children.allSuites()) totals.failed += suite.errors().length;
+      const broken =
+        (module.errors().length > 0 ? 1 : 0) +
+        [...module.children.allSuites()].flatMap((suite) => suite.errors()).length;
+      totals.failed += broken;
+      if (broken > 0) failures.push(module.relativeModuleId);
       for (const test of module.children.allTests()) {
         const result = test.result();
         if (result.state === 'passed') totals.passed++;
-        else if (result.state === 'failed') totals.failed++;
-        else {
+        else if (result.state === 'failed') {
+          totals.failed++;
+          failures.push(`${module.relativeModuleId} > ${test.fullName}`);
+        } else {
           const name = `${module.relativeModuleId} > ${test.fullName}`;
           const note = result.note ?? '';
           if (allowed !== undefined && !isAllowed(allowed, name, note))
@@ -35,6 +41,7 @@ export default class TotalsReporter {
       }
     }
     totals.failed += refused.length;
+    failures.push(...refused.map((line) => `not to be skipped: ${line}`));
     if (refused.length > 0) {
       console.error('With CI set these tests may not be skipped (scripts/allowed-skips.json lists those that may):');
       for (const line of refused) console.error(`  ${line}`);
@@ -43,6 +50,6 @@ export default class TotalsReporter {
     const file = process.env.SHRIKE_TOTALS;
     if (file === undefined) return;
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, JSON.stringify(totals));
+    writeFileSync(file, JSON.stringify({ ...totals, failures }));
   }
 }

@@ -40,8 +40,11 @@ const readNames = (
 ): Names => {
   const lists = new Map<string, readonly SourceText[]>();
   for (const [name, items] of Object.entries(spec.lists ?? {})) {
-    const texts = (items ?? []).map((_, index) => document.textAt(['spec', 'lists', name, index]) ?? EMPTY);
-    lists.set(name, texts);
+    const values = Array.isArray(items) ? items : [];
+    lists.set(
+      name,
+      values.map((_, index) => document.textAt(['spec', 'lists', name, index]) ?? EMPTY),
+    );
   }
   const macros = new Map<string, ParsedCondition>();
   const texts = new Map<string, SourceText>();

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { loadPolicyText } from '../../policies/index.ts';
+import { count, seed } from '../support/counts.ts';
 
 const folder = fileURLToPath(new URL('../../policies/library/', import.meta.url));
 const sources = readdirSync(folder)
@@ -41,6 +42,6 @@ it('whatever is done to a policy file, it loads or says in which places it does 
         expect(policies.length + diagnostics.length).toBeGreaterThan(0);
       },
     ),
-    { numRuns: 300 },
+    { numRuns: count(30_000), seed: seed('mutations of policy files') },
   );
 });
