@@ -2,6 +2,7 @@ import {
   type Diagnostic,
   EVENT_TYPES,
   expandList,
+  isNarrow,
   type Names,
   nearest,
   type ParsedCondition,
@@ -18,6 +19,7 @@ import type { Policy, PolicyTest } from '../policy.ts';
 import { type PolicyDocument, PolicySchema } from '../schema.ts';
 import { type Draft, describe, salvage, schemaDiagnostics } from '../schema-issues.ts';
 import type { SourceText } from '../source-text.ts';
+import { readLimit, readScope } from './native-scope.ts';
 
 /** What reading one native document came to; the policy is there when no diagnostic is an error. */
 export interface NativeResult {
@@ -200,8 +202,8 @@ export const readNative = (document: SourceDocument, hash: string): NativeResult
   const spec = draft.spec ?? {};
   const policy = draft.metadata?.name ?? '';
   const mode = spec.mode ?? 'monitor';
-  const scope: Scope = spec.scope?.cgroup === undefined ? {} : { cgroup: spec.scope.cgroup };
-  if (mode === 'enforce' && scope.cgroup === undefined && !(document.has(['spec', 'scope']) && !checked.success)) {
+  const scope = readScope(spec.scope, document, report);
+  if (mode === 'enforce' && !isNarrow(scope) && !(document.has(['spec', 'scope']) && !checked.success)) {
     const expected = 'a scope such as {cgroup: /system.slice}';
     const path: Path = document.has(['spec', 'scope']) ? ['spec', 'scope'] : ['spec', 'mode'];
     report(diagnostic('scope-missing', document.valueAt(path), 'spec.scope', { policy, expected }));
@@ -210,7 +212,9 @@ export const readNative = (document: SourceDocument, hash: string): NativeResult
   const ruleNames = readRuleNames(spec.rules, document, report);
   const rules = (spec.rules ?? []).flatMap((rule, index) => {
     const made = rule === undefined ? undefined : readRule(rule, ['spec', 'rules', index], document, names, report);
-    return made === undefined || rule?.enabled === false ? [] : [{ ...made, policy, mode, scope }];
+    const limit = readLimit(rule?.limits ?? spec.limits);
+    if (made === undefined || rule?.enabled === false) return [];
+    return [{ ...made, policy, mode, scope, ...(limit !== undefined && { limit }) }];
   });
   const tests = readTests(spec, { name: policy, scope }, document, ruleNames, report);
   const wrong = diagnostics.some((found) => found.severity === 'error');

@@ -2,17 +2,11 @@ import type { HookName } from '../../engine/object/index.ts';
 import type { Diagnostic } from '../diagnostic.ts';
 import { EVENT_TYPES, type EventType, type Predicate, requestTypeOf, Truth } from '../language/index.ts';
 import type { Rule } from '../rule.ts';
+import { createFactColumns, type FactTest, factKey } from './facts.ts';
 import { type Formula, predicatesOf, toFormula } from './formula.ts';
 import type { KernelPredicate, Placed, ProcessFact } from './placed.ts';
-import {
-  EXEC_EVENTS,
-  FAMILIES,
-  IO_URING_HOOK,
-  OPEN_EVENTS,
-  placePredicate,
-  SCOPE_FIELD,
-  truthByType,
-} from './predicates.ts';
+import { EXEC_EVENTS, FAMILIES, IO_URING_HOOK, OPEN_EVENTS, placePredicate, truthByType } from './predicates.ts';
+import { isNarrow, isOfScope, scopedCondition } from './scope.ts';
 import type { StringTest } from './tests.ts';
 
 /** A predicate that a hook's program evaluates; its place in the array is its number. */
@@ -60,6 +54,8 @@ export interface Plan {
   readonly rules: readonly Rule[];
   readonly hooks: readonly HookPlan[];
   readonly processTests: readonly ProcessTest[];
+  /** Tests of facts that the agent tells the kernel; those of a source are the columns of its rows, in this order. */
+  readonly factTests: readonly FactTest[];
   /** cgroup paths of the policies' scopes. */
   readonly scopes: readonly string[];
   /** Where the predicates of a rule are evaluated, for `explain` and `check`. */
@@ -100,22 +96,9 @@ export const processTestKey = (fact: ProcessFact, test: StringTest): string => `
 /** Identity of what the kernel evaluates: rules share what has the same. */
 const kernelKey = (kernel: KernelPredicate): string => {
   if (kernel.place === 'scope') return jsonOf(kernel);
+  if (kernel.place === 'facts') return factKey(kernel.of, kernel.predicate);
   const { test, ...where } = kernel;
   return `${JSON.stringify(where)} ${testKey(test)}`;
-};
-
-/** The condition of a rule with its policy's scope in front. */
-const scoped = (rule: Rule): Rule['condition'] => {
-  if (rule.scope.cgroup === undefined) return rule.condition;
-  const { span } = rule.condition;
-  const scope: Predicate = {
-    kind: 'predicate',
-    field: { name: SCOPE_FIELD, span },
-    operator: '=',
-    constants: [{ type: 'string', value: rule.scope.cgroup }],
-    span,
-  };
-  return { kind: 'and', operands: [scope, rule.condition], span };
 };
 
 /** The text of a predicate, from its parts: what listings show beside a byte. */
@@ -193,13 +176,14 @@ class HookBuilder {
 export const planRules = (rules: readonly Rule[]): Plan => {
   const hooks = new Map<HookName, HookBuilder>();
   const processTests = new Map<string, ProcessTest>();
+  const facts = createFactColumns();
   const scopes = new Set<string>();
   const placements: Placement[] = [];
   const diagnostics: Diagnostic[] = [];
 
   for (const [index, rule] of rules.entries()) {
     const before = diagnostics.length;
-    const condition = scoped(rule);
+    const condition = scopedCondition(rule);
     const events = eventTypesOf(rule);
     const planned: { hook: HookName; event: EventType; run: (builder: HookBuilder) => PlannedRule }[] = [];
     const seen = new Set<string>();
@@ -222,7 +206,11 @@ export const planRules = (rules: readonly Rule[]): Plan => {
         if (seen.has(id)) continue;
         seen.add(id);
         const places = new Map<Predicate, Placed>();
-        for (const predicate of predicatesOf(condition)) places.set(predicate, placePredicate(predicate, site));
+        for (const predicate of predicatesOf(condition))
+          places.set(
+            predicate,
+            facts.take(placePredicate(predicate, site), () => predicateText(predicate)),
+          );
         const constantOnly = toFormula(condition, 'possible', (predicate) => {
           const placed = places.get(predicate);
           return placed?.kind === 'constant' ? placed.truth : Truth.UNKNOWN;
@@ -301,6 +289,7 @@ export const planRules = (rules: readonly Rule[]): Plan => {
       events: [...builder.events.values()],
     })),
     processTests: [...processTests.values()],
+    factTests: facts.tests,
     scopes: [...scopes],
     placements,
     diagnostics,
@@ -312,13 +301,14 @@ const refusals = (rule: Rule, hook: HookName, places: ReadonlyMap<Predicate, Pla
   const found: Diagnostic[] = [];
   for (const [predicate, placed] of places) {
     if (placed.kind !== 'user') continue;
+    const ofScope = isOfScope(rule, predicate);
     found.push({
-      ...rule.conditionAt(predicate.span),
+      ...(ofScope ? (rule.scope.position ?? rule.position) : rule.conditionAt(predicate.span)),
       severity: 'error',
       code: 'not-in-kernel',
-      field: predicate.field.name,
+      field: ofScope ? 'scope' : predicate.field.name,
       expected: 'predicates that the kernel decides before the effect',
-      message: `rule "${rule.name}" can't ${rule.action} at ${hook}: "${predicateText(predicate)}" isn't decided there (${placed.reason})`,
+      message: `rule "${rule.name}" can't ${rule.action} at ${hook}: ${ofScope ? "its scope's " : ''}"${predicateText(predicate)}" isn't decided there (${placed.reason})`,
     });
   }
   const family = FAMILIES[hook] ?? [];
@@ -332,7 +322,7 @@ const refusals = (rule: Rule, hook: HookName, places: ReadonlyMap<Predicate, Pla
       message: `rule "${rule.name}" can't ${rule.action} on ${rule.on.join(', ')} alone: ${hook} can't tell ${family.join(', ')} apart; name all of them`,
     });
   }
-  if (rule.mode === 'enforce' && rule.scope.cgroup === undefined) {
+  if (rule.mode === 'enforce' && !isNarrow(rule.scope)) {
     found.push({
       ...rule.position,
       severity: 'error',
