@@ -1,10 +1,3 @@
-export {
-  FACT_SOURCES,
-  type FactTest,
-  factKey,
-  factSourceOf,
-  MAX_FACT_COLUMNS,
-} from './facts.ts';
 export * from './formula.ts';
 export type * from './placed.ts';
 export * from './plan.ts';
