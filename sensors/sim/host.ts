@@ -198,6 +198,10 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
       if (!caller.alive) throw new Error(`${task.name} (pid ${task.pid}) is dead; it can make no call`);
       return calls.make(caller, name, args, callOptions);
     },
+    moveToCgroup: (task, path) => {
+      const cgroup = machine.cgroups.at(path);
+      for (const thread of own(task).group.threads) thread.cgroupOf = cgroup;
+    },
     end: (task, how) => {
       if (!task.alive) return;
       processes.exitGroup(own(task), how);

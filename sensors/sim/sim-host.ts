@@ -217,6 +217,8 @@ export interface SimHost {
    * @throws Error for a task that is dead or not this host's, for an unknown name, and for an argument the call can't take
    */
   call(task: SimTask, name: string, args: readonly SimArgument[], options?: CallOptions): CallResult;
+  /** Moves a process with all its threads to a cgroup v2 path, created where it is missing. @throws Error for a task that is dead */
+  moveToCgroup(task: SimTask, path: string): void;
   /** A process ends without a call of its own: by a signal from outside, or as a recording says. Its exit hooks fire. */
   end(task: SimTask, how: { readonly signal: number } | { readonly status: number }): void;
 }

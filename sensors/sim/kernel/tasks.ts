@@ -74,7 +74,7 @@ export class Task extends KernelObject implements SimTask {
   argv: readonly string[];
   alive = true;
   killedBy: number | undefined;
-  readonly cgroupOf: Cgroup;
+  #cgroup: Cgroup;
   files: FilesStruct;
   fs: FsStruct;
   /** Who traces it with ptrace. */
@@ -99,7 +99,7 @@ export class Task extends KernelObject implements SimTask {
     this.#startNs = init.startNs;
     this.exepath = init.exepath;
     this.argv = init.argv;
-    this.cgroupOf = init.cgroup;
+    this.#cgroup = init.cgroup;
     this.files = init.files;
     this.fs = init.fs;
     this.regsAt = memory.allocate(PT_REGS.size);
@@ -234,8 +234,18 @@ export class Task extends KernelObject implements SimTask {
     return (this.flags & PF_FORKNOEXEC) === 0;
   }
 
+  get cgroupOf(): Cgroup {
+    return this.#cgroup;
+  }
+
+  /** Moves the task to another cgroup, as a write to its cgroup.procs does for every thread of a process. */
+  set cgroupOf(cgroup: Cgroup) {
+    this.#cgroup = cgroup;
+    this.setPointer(TASK.cgroups, cgroup.cssSetAt);
+  }
+
   get cgroup(): string {
-    return this.cgroupOf.path;
+    return this.#cgroup.path;
   }
 
   get exitStatus(): number | undefined {
