@@ -120,7 +120,7 @@ export const createEvents = (options: EventsOptions): Events => {
       cgroupPath: () => cgroup,
       containers,
       onPending: (field) => pending.add(field),
-      userName: (uid) => sensor.userName?.(uid),
+      accounts: sensor.accounts,
     });
     const decided = { hook: record.hook, event: record.event?.type ?? '', truth: record.truth };
     /** Raises or drops; false where a fact may still come that it depends on. */

@@ -86,7 +86,7 @@ export const observed = (sensor: Sensor, compiled: Compiled, onEvent: (event: Ob
           wallTime: kernel.wallTime(record.time),
           cgroupPath: (id) => kernel.cgroupPath(id),
           containers,
-          userName: (uid) => sensor.userName?.(uid),
+          accounts: sensor.accounts,
         });
         onEvent({ record, source });
       },

@@ -1,6 +1,7 @@
 import type { HookName } from '../engine/object/index.ts';
 import {
   EVENT_TYPES,
+  type FactSource,
   fieldOf,
   type KernelPredicate,
   type Placed,
@@ -41,6 +42,13 @@ const ofWhom = (depth: number | 'any'): string => {
   return depth === 1 ? "the parent's bit, set at its exec" : `bit of ancestor ${depth}, set at its exec`;
 };
 
+const FACTS: Readonly<Record<FactSource, string>> = {
+  container: 'a truth per cgroup, which the agent fills in',
+  user: 'a truth per user, which the agent fills in',
+  group: 'a truth per group, which the agent fills in',
+  login: 'a truth per login user, which the agent fills in',
+};
+
 /** How a program decides a predicate, in words. */
 const kernelText = (kernel: KernelPredicate): string => {
   switch (kernel.place) {
@@ -54,6 +62,8 @@ const kernelText = (kernel: KernelPredicate): string => {
       return `comparison with ${count(kernel.test.networks.length, 'network')}`;
     case 'port':
       return 'comparison of ports';
+    case 'facts':
+      return FACTS[kernel.of];
     case 'scope':
       return "the task's cgroup and those above it";
   }

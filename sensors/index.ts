@@ -1,3 +1,4 @@
+export { type Accounts, createAccounts, NO_NAME, ONLY_ROOT, type User } from './accounts.ts';
 export * from './containers/index.ts';
 export * from './events/index.ts';
 export * from './kernel.ts';

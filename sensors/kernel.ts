@@ -1,5 +1,6 @@
 import type { BpfMap, RingBuffer } from '../engine/maps/index.ts';
 import type { Btf, FeatureLevel, MapSpec, ProgramSpec } from '../engine/object/index.ts';
+import type { Accounts } from './accounts.ts';
 import type { ContainerSource } from './containers/index.ts';
 
 /** What a kernel offers. */
@@ -118,8 +119,8 @@ export interface Sensor {
   readonly scope: string;
   /** Facts of the observed host's containers; left out where no runtime can be asked. */
   readonly containers?: ContainerSource;
-  /** The name of a user of the observed host, undefined where it isn't known. */
-  userName?(uid: number): string | undefined;
+  /** Names of the observed host's users and groups; left out where nobody can tell. */
+  readonly accounts?: Accounts;
   /** Nanoseconds since boot, now; left out where time is only that of the records. */
   now?(): bigint;
   /**

@@ -25,6 +25,7 @@ import type { HookName } from '../../engine/object/index.ts';
 import { EXTRA, type HookContext } from './context.ts';
 import { helper, STACK } from './emitter.ts';
 import { emitAct, emitGuards, emitVerdicts } from './enforce.ts';
+import { emitFacts } from './facts.ts';
 import {
   currentTask,
   emitClear,
@@ -117,10 +118,9 @@ export const emitBeforeEffect = (context: HookContext, hook: BeforeEffect): void
   emitScratch(out);
   emitClear(context);
   emitHead(context, 'event');
-  emitOwnProcess(
-    context,
-    context.hook.predicates.map((_, index) => index),
-  );
+  const all = context.hook.predicates.map((_, index) => index);
+  emitOwnProcess(context, all);
+  emitFacts(context, all);
   GATHER[hook](context);
   out.emit(...currentTask);
   for (const [index, predicate] of context.hook.predicates.entries())

@@ -1,5 +1,6 @@
 import type { HookPlan, Plan, ProcessFact, StringSlot } from '../plan/index.ts';
 import type { Emitter } from './emitter.ts';
+import type { FactRows } from './facts.ts';
 import type { RecordLayout } from './layout.ts';
 import { WALK_BYTES } from './path.ts';
 import type { PlacedAutomaton } from './strings.ts';
@@ -67,6 +68,7 @@ export interface HookContext {
   readonly hook: HookPlan;
   readonly layout: RecordLayout;
   readonly processes: ProcessLayout;
+  readonly facts: readonly FactRows[];
   readonly groups: readonly StringGroup[];
   /** Predicates that no automaton could take. */
   readonly refused: ReadonlySet<number>;

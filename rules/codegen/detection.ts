@@ -5,6 +5,7 @@ import { type ArgumentSource, emitCallObjects } from './call-objects.ts';
 import { EXTRA, type HookContext } from './context.ts';
 import { emitOwnTable } from './descriptors.ts';
 import { emitVerdicts } from './enforce.ts';
+import { emitFacts } from './facts.ts';
 import { emitFormula } from './formulas.ts';
 import { emitLatePredicates } from './late.ts';
 import { emitOutput } from './output.ts';
@@ -86,6 +87,7 @@ const emitCandidates = (context: HookContext, number: number, { rules }: RuleCla
   }
   const early = [...used].filter((index) => !isLate(hook.predicates[index]!.kernel));
   emitOwnProcess(context, early);
+  emitFacts(context, early);
   for (const index of early) emitPredicate(context, index);
   out.emit(comment('can any rule still match?'));
   for (const rule of rules) {

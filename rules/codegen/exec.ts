@@ -35,6 +35,7 @@ import { runAutomaton } from './automaton.ts';
 import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup, predicateByte } from './context.ts';
 import { helper, loopHead, loopStart, STACK, stackAddress } from './emitter.ts';
 import { emitAct, emitGuards, emitVerdicts } from './enforce.ts';
+import { emitFacts } from './facts.ts';
 import { COMM_BYTES, emitClear, emitFileFacts, emitHead, emitScratch, storeKey } from './gather.ts';
 import { emitLatePredicates } from './late.ts';
 import { ARGV_BYTES, HEAD, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
@@ -73,6 +74,10 @@ export const emitExec = (context: HookContext): void => {
     add(R3, extra + EXTRA.process),
     mov(R4, 0),
     helper('bpf_map_update_elem'),
+  );
+  emitFacts(
+    context,
+    context.hook.predicates.map((_, index) => index),
   );
   for (const [index, { kernel }] of context.hook.predicates.entries()) {
     if (kernel.place === 'process' && kernel.depth === 0) {

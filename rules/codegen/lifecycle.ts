@@ -25,6 +25,7 @@ import type { HookContext } from './context.ts';
 import { emitChildShares, emitNoteShared } from './descriptors.ts';
 import { helper, STACK, stackAddress } from './emitter.ts';
 import { emitVerdicts } from './enforce.ts';
+import { emitFacts } from './facts.ts';
 import { currentTask, emitClear, emitHead, emitScratch, storeKey } from './gather.ts';
 import { emitLatePredicates } from './late.ts';
 import { HEAD } from './layout.ts';
@@ -100,10 +101,9 @@ export const emitExit = (context: HookContext): void => {
   emitScratch(out);
   emitClear(context);
   emitHead(context, 'exit');
-  emitOwnProcess(
-    context,
-    hook.predicates.map((_, index) => index),
-  );
+  const all = hook.predicates.map((_, index) => index);
+  emitOwnProcess(context, all);
+  emitFacts(context, all);
   for (const [index, predicate] of hook.predicates.entries())
     if (!isLate(predicate.kernel)) emitPredicate(context, index);
   emitLatePredicates(context);

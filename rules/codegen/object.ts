@@ -8,10 +8,11 @@ import { CONFIG } from './config.ts';
 import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup, type ProcessLayout } from './context.ts';
 import { createEmitter, type Loops } from './emitter.ts';
 import { emitExec } from './exec.ts';
+import { type FactRows, factMaps, layOutFacts } from './facts.ts';
 import { emitIoUring } from './io-uring.ts';
 import { type RecordLayout, recordLayout } from './layout.ts';
 import { emitExit, emitFork } from './lifecycle.ts';
-import { BUCKET, MAX_BUCKETS } from './limits.ts';
+import { BUCKET, limitsMap, MAX_BUCKETS } from './limits.ts';
 import { NAMED_MAP, namedCalls } from './named-calls.ts';
 import { LOST, RINGS, type Ring } from './output.ts';
 import { createTables, groupStrings, type Tables } from './string-groups.ts';
@@ -47,6 +48,8 @@ export interface Generated {
   readonly object: BpfObject;
   readonly layouts: readonly RecordLayout[];
   readonly processes: ProcessLayout;
+  /** Rows of facts that user space tells the kernel. */
+  readonly facts: readonly FactRows[];
   /** Hooks whose program would be too large; the object has none for them. */
   readonly tooLarge: readonly { readonly hook: HookName; readonly reason: string }[];
   /** Predicates per hook that no automaton could take, by their text; user space decides them. */
@@ -100,6 +103,7 @@ const word = (value: number): Uint8Array => {
 export const generate = (plan: Plan, level: FeatureLevel): Generated => {
   const tables = createTables();
   const processes = layOutProcesses(plan, tables);
+  const facts = layOutFacts(plan);
   const hooks = ORDER.flatMap((name) => {
     const hook = plan.hooks.find((each) => each.hook === name);
     return hook !== undefined || LIFECYCLE.includes(name) ? [hook ?? EMPTY(name)] : [];
@@ -117,7 +121,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
   const programs = prepared.flatMap(({ hook, groups, refused, layout }): ProgramSpec[] => {
     const out = createEmitter(LOOPS[level]);
     try {
-      emitHook({ out, plan, hook, layout, processes, groups, refused, extra, states });
+      emitHook({ out, plan, hook, layout, processes, facts, groups, refused, extra, states });
       const { instructions, relocations, lines } = assemble(out.items);
       return [{ name: hook.hook.replace(/^.*\//, ''), hook: hook.hook, instructions, relocations, lines }];
     } catch (error) {
@@ -151,6 +155,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
       contents: [...calls].map(([call, recipe]) => [word(call), word(recipe)] as const),
     },
     one(NAMED_MAP, named.length, named),
+    ...factMaps(facts),
     { name: 'processes', type: 'hash', keySize: 16, valueSize: processes.size, maxEntries: MAX_PROCESSES },
     {
       name: 'buckets',
@@ -159,6 +164,10 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
       valueSize: BUCKET.value.size,
       maxEntries: MAX_BUCKETS,
     },
+    limitsMap(
+      plan,
+      prepared.map(({ layout }) => layout),
+    ),
     { name: 'protected', type: 'hash', keySize: 16, valueSize: 4, maxEntries: MAX_PROTECTED },
     one('scratch', states + ((2 * automataCount + 7) & ~7), undefined, 'percpu_array'),
     one(AUTOMATA_MAP, automata.length, automata),
@@ -170,6 +179,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
     object: { level, maps, programs },
     layouts: prepared.map(({ layout }) => layout),
     processes,
+    facts,
     tooLarge,
     overBudget: prepared.flatMap(({ hook, refused }) =>
       [...refused].map((predicate) => ({ hook: hook.hook, predicate })),

@@ -54,6 +54,7 @@ export const isLate = (kernel: KernelPredicate): boolean => {
     case 'number':
       return kernel.of.slot === 'typechar' || kernel.of.slot === 'dev' || kernel.of.slot === 'ino';
     case 'scope':
+    case 'facts':
       return false;
     default:
       return true;
@@ -330,7 +331,7 @@ export const emitPredicate = (context: HookContext, index: number): void => {
   if (predicate === undefined) return;
   const { kernel } = predicate;
   const byte = predicateByte(context, index);
-  if (kernel.place === 'process' || kernel.place === 'string') return;
+  if (kernel.place === 'process' || kernel.place === 'string' || kernel.place === 'facts') return;
   out.emit(comment(predicate.text));
   if (kernel.place === 'number') emitNumber(out, kernel.of, kernel.test, byte);
   else if (kernel.place === 'port') emitPort(out, kernel, byte);

@@ -17,7 +17,6 @@ export const FALCO_FIELDS: ReadonlySet<string> = new Set(
   proc.vpgid.exepath proc.vpgid.name proc.vpid proc.pgid proc.pgid.name proc.pgid.exe proc.pgid.exepath proc.is_pgid_leader
   thread.cap_effective thread.cap_inheritable thread.cap_permitted thread.cgroup thread.cgroups thread.cpu thread.exectime thread.ismain
   thread.nametid thread.pfmajor thread.pfminor thread.totexectime thread.vtid thread.vmrss thread.vmsize
-  user.homedir user.loginname user.shell group.name
   container.cni.json container.created_time container.healthcheck container.image.full container.image.id container.info
   container.liveness_probe container.readiness_probe container.host_pid container.host_network container.host_ipc
   k8s.deployment.name k8s.pod.cni.json k8s.rc.id k8s.rc.name k8s.rs.id k8s.rs.name k8s.svc.id k8s.svc.name`.split(

@@ -1,3 +1,10 @@
+export {
+  FACT_SOURCES,
+  type FactTest,
+  factKey,
+  factSourceOf,
+  MAX_FACT_COLUMNS,
+} from './facts.ts';
 export * from './formula.ts';
 export type * from './placed.ts';
 export * from './plan.ts';
@@ -5,3 +12,4 @@ export * from './predicates.ts';
 export * from './residual.ts';
 export { isNarrow, isOfScope, scopedCondition } from './scope.ts';
 export * from './tests.ts';
+export { taskDetailsOf, usedFields } from './used-fields.ts';

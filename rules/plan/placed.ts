@@ -1,5 +1,5 @@
 import type { HookName } from '../../engine/object/index.ts';
-import { type EventType, Truth } from '../language/index.ts';
+import { type EventType, type Predicate, Truth } from '../language/index.ts';
 import type { AddressTest, NumberTest, StringTest } from './tests.ts';
 
 /** A number that the kernel part has in the event's record. `argument` is a raw argument of the call, read as `bits` signed bits. */
@@ -47,3 +47,8 @@ export interface Site {
 export const constant = (truth: Truth): Placed => ({ kind: 'constant', truth });
 export const user = (reason: string): Placed => ({ kind: 'user', reason });
 export const ABSENT = constant(Truth.ABSENT);
+  /** A column of the source's row, which user space fills in; unknown where there is no row. */
+  | { readonly place: 'facts'; readonly of: FactSource; readonly predicate: Predicate }
+/** Facts that user space tells the kernel: of the record's container by its cgroup's id, of its user, its group and its login user by theirs. */
+export type FactSource = 'container' | 'user' | 'group' | 'login';
+

@@ -2,6 +2,7 @@ import type { HookName } from '../../engine/object/index.ts';
 import type { Diagnostic } from '../diagnostic.ts';
 import { EVENT_TYPES, type EventType, type Predicate, requestTypeOf, Truth } from '../language/index.ts';
 import type { Rule } from '../rule.ts';
+import { createFactColumns, type FactTest, factKey } from './facts.ts';
 import { type Formula, predicatesOf, toFormula } from './formula.ts';
 import type { KernelPredicate, Placed, ProcessFact } from './placed.ts';
 import { EXEC_EVENTS, FAMILIES, IO_URING_HOOK, OPEN_EVENTS, placePredicate, truthByType } from './predicates.ts';
@@ -53,6 +54,8 @@ export interface Plan {
   readonly rules: readonly Rule[];
   readonly hooks: readonly HookPlan[];
   readonly processTests: readonly ProcessTest[];
+  /** Tests of facts that the agent tells the kernel; those of a source are the columns of its rows, in this order. */
+  readonly factTests: readonly FactTest[];
   /** cgroup paths of the policies' scopes. */
   readonly scopes: readonly string[];
   /** Where the predicates of a rule are evaluated, for `explain` and `check`. */
@@ -93,6 +96,7 @@ export const processTestKey = (fact: ProcessFact, test: StringTest): string => `
 /** Identity of what the kernel evaluates: rules share what has the same. */
 const kernelKey = (kernel: KernelPredicate): string => {
   if (kernel.place === 'scope') return jsonOf(kernel);
+  if (kernel.place === 'facts') return factKey(kernel.of, kernel.predicate);
   const { test, ...where } = kernel;
   return `${JSON.stringify(where)} ${testKey(test)}`;
 };
@@ -172,6 +176,7 @@ class HookBuilder {
 export const planRules = (rules: readonly Rule[]): Plan => {
   const hooks = new Map<HookName, HookBuilder>();
   const processTests = new Map<string, ProcessTest>();
+  const facts = createFactColumns();
   const scopes = new Set<string>();
   const placements: Placement[] = [];
   const diagnostics: Diagnostic[] = [];
@@ -201,7 +206,11 @@ export const planRules = (rules: readonly Rule[]): Plan => {
         if (seen.has(id)) continue;
         seen.add(id);
         const places = new Map<Predicate, Placed>();
-        for (const predicate of predicatesOf(condition)) places.set(predicate, placePredicate(predicate, site));
+        for (const predicate of predicatesOf(condition))
+          places.set(
+            predicate,
+            facts.take(placePredicate(predicate, site), () => predicateText(predicate)),
+          );
         const constantOnly = toFormula(condition, 'possible', (predicate) => {
           const placed = places.get(predicate);
           return placed?.kind === 'constant' ? placed.truth : Truth.UNKNOWN;
@@ -280,6 +289,7 @@ export const planRules = (rules: readonly Rule[]): Plan => {
       events: [...builder.events.values()],
     })),
     processTests: [...processTests.values()],
+    factTests: facts.tests,
     scopes: [...scopes],
     placements,
     diagnostics,

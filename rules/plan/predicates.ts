@@ -13,6 +13,7 @@ import {
   Truth,
 } from '../language/index.ts';
 import { assumed, atBprm, atExec, atSubmission } from './at-hook.ts';
+import { factSourceOf } from './facts.ts';
 import {
   ABSENT,
   constant,
@@ -352,9 +353,7 @@ const PLANNERS = {
   'thread.tid': (predicate) => number({ slot: 'tid' }, numberTest(predicate)),
   'user.uid': (predicate) => number({ slot: 'uid' }, numberTest(predicate)),
   'user.loginuid': (predicate) => number({ slot: 'loginuid' }, numberTest(predicate)),
-  'user.name': afterKernel,
   'group.gid': (predicate) => number({ slot: 'gid' }, numberTest(predicate)),
-  'container.id': afterKernel,
 } satisfies Partial<Record<FieldName, Planner>> & Record<string, Planner>;
 
 /** Whether an event type carries a field at all. */
@@ -397,6 +396,8 @@ export const placePredicate = (predicate: Predicate, site: Site): Placed => {
   const { hook, event } = site;
   if (name === SCOPE_FIELD) return scopePlaced(predicate);
   if (!present(name, event)) return predicate.operator === 'exists' ? constant(Truth.FALSE) : ABSENT;
+  const source = factSourceOf(name);
+  if (source !== undefined) return { kind: 'kernel', kernel: { place: 'facts', of: source, predicate } };
   const planner = (PLANNERS as Record<string, Planner>)[name];
   if (planner === undefined) return user(`${name} is only known to user space`);
   const placed = planner(predicate, site);

@@ -13,6 +13,7 @@ import {
   typeName,
   UNKNOWN_FLAGS,
 } from '../../rules/index.ts';
+import type { Accounts } from '../accounts.ts';
 import { type ContainerSource, NO_CONTAINERS } from '../containers/index.ts';
 import { argumentText } from './arguments.ts';
 import { type ContainerField, containerValue, isContainerField } from './container.ts';
@@ -41,7 +42,8 @@ export interface EventContext {
   readonly containers?: ContainerSource;
   /** Told of each field that is unknown only because a runtime has not answered yet. */
   onPending?(field: string): void;
-  userName?(uid: number): string | undefined;
+  /** Left out where nobody can tell names of users and groups. */
+  readonly accounts?: Accounts | undefined;
 }
 
 /** Fields of a process as of exec; command lines are the process's own memory. */
@@ -255,8 +257,12 @@ const READERS: Readonly<Record<Exclude<FieldName, ContainerField>, Reader>> = {
   'thread.tid': number((record) => record.tid),
   'user.uid': number((record) => record.uid),
   'user.loginuid': number((record) => record.loginuid),
-  'user.name': (record, context) => presentOr(context.userName?.(record.uid)),
+  'user.name': (record, { accounts }) => presentOr(accounts?.user(record.uid)?.name),
+  'user.homedir': (record, { accounts }) => presentOr(accounts?.user(record.uid)?.homedir),
+  'user.shell': (record, { accounts }) => presentOr(accounts?.user(record.uid)?.shell),
+  'user.loginname': (record, { accounts }) => presentOr(accounts?.user(record.loginuid >>> 0)?.name),
   'group.gid': number((record) => record.gid),
+  'group.name': (record, { accounts }) => presentOr(accounts?.group(record.gid)),
 };
 
 const readContainer = (record: EventRecord, context: EventContext, field: FieldRef & { name: ContainerField }) => {

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { ONLY_ROOT } from '../accounts.ts';
 import type { Sensor, SensorReport } from '../kernel.ts';
 import { createSimHost, type SimHost } from '../sim/index.ts';
 import { parseStrace } from './parse.ts';
@@ -74,7 +75,5 @@ export const createReplaySensor = (options: ReplayOptions): Sensor & { readonly 
       ),
     };
   };
-  // a recording names no users; 0 is root everywhere
-  const userName = (uid: number): string | undefined => (uid === 0 ? 'root' : undefined);
-  return { kind: 'replay', kernel: host.kernel, scope: '/', host, userName, run };
+  return { kind: 'replay', kernel: host.kernel, scope: '/', host, accounts: ONLY_ROOT, run };
 };

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Accounts, createAccounts } from '../accounts.ts';
 import { type ContainerSource, staticContainers } from '../containers/index.ts';
 import type { Sensor, SensorReport } from '../kernel.ts';
 import { createSimHost } from './host.ts';
@@ -40,6 +41,12 @@ const pause = async (ms: number, signal: AbortSignal): Promise<boolean> => {
   }
 };
 
+/** Names as the simulated host's files have them, which are looked at each time. */
+export const simAccounts = ({ fs }: Pick<SimHost, 'fs'>): Accounts => {
+  const read = (path: string): string | undefined => (fs.exists(path) ? fs.read(path) : undefined);
+  return createAccounts({ version: read, read: (path) => fs.read(path) }, 0);
+};
+
 /** A sensor that plays a scenario on a new simulated host. @throws Error for a scenario that no host can be set up for */
 export const createSimSensor = ({
   scenario,
@@ -64,6 +71,7 @@ export const createSimSensor = ({
   };
   return {
     kind: 'sim',
+    accounts: simAccounts(host),
     kernel: host.kernel,
     scope,
     host,
