@@ -12,4 +12,3 @@ export * from './predicates.ts';
 export * from './residual.ts';
 export { isNarrow, isOfScope, scopedCondition } from './scope.ts';
 export * from './tests.ts';
-export { taskDetailsOf, usedFields } from './used-fields.ts';

@@ -30,13 +30,18 @@ export type KernelPredicate =
     }
   | { readonly place: 'address'; readonly ends: readonly End[]; readonly test: AddressTest }
   | { readonly place: 'port'; readonly ends: readonly End[]; readonly test: NumberTest; readonly negated: boolean }
-  | { readonly place: 'scope'; readonly cgroup: string };
+  | { readonly place: 'scope'; readonly cgroup: string }
+  /** A column of the source's row, which user space fills in; unknown where there is no row. */
+  | { readonly place: 'facts'; readonly of: FactSource; readonly predicate: Predicate };
 
 /** What becomes of a predicate at one hook for one event type: known at compile time, evaluated in the kernel, or after it (and why). */
 export type Placed =
   | { readonly kind: 'constant'; readonly truth: Truth }
   | { readonly kind: 'kernel'; readonly kernel: KernelPredicate }
   | { readonly kind: 'user'; readonly reason: string };
+
+/** Facts that user space tells the kernel: of the record's container by its cgroup's id, of its user, its group and its login user by theirs. */
+export type FactSource = 'container' | 'user' | 'group' | 'login';
 
 /** The place a predicate is planned for. */
 export interface Site {
@@ -47,8 +52,3 @@ export interface Site {
 export const constant = (truth: Truth): Placed => ({ kind: 'constant', truth });
 export const user = (reason: string): Placed => ({ kind: 'user', reason });
 export const ABSENT = constant(Truth.ABSENT);
-  /** A column of the source's row, which user space fills in; unknown where there is no row. */
-  | { readonly place: 'facts'; readonly of: FactSource; readonly predicate: Predicate }
-/** Facts that user space tells the kernel: of the record's container by its cgroup's id, of its user, its group and its login user by theirs. */
-export type FactSource = 'container' | 'user' | 'group' | 'login';
-
