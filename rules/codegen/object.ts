@@ -12,7 +12,7 @@ import { type FactRows, factMaps, layOutFacts } from './facts.ts';
 import { emitIoUring } from './io-uring.ts';
 import { type RecordLayout, recordLayout } from './layout.ts';
 import { emitExit, emitFork } from './lifecycle.ts';
-import { BUCKET, MAX_BUCKETS } from './limits.ts';
+import { BUCKET, limitsMap, MAX_BUCKETS } from './limits.ts';
 import { NAMED_MAP, namedCalls } from './named-calls.ts';
 import { LOST, RINGS, type Ring } from './output.ts';
 import { createTables, groupStrings, type Tables } from './string-groups.ts';
@@ -164,6 +164,10 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
       valueSize: BUCKET.value.size,
       maxEntries: MAX_BUCKETS,
     },
+    limitsMap(
+      plan,
+      prepared.map(({ layout }) => layout),
+    ),
     { name: 'protected', type: 'hash', keySize: 16, valueSize: 4, maxEntries: MAX_PROTECTED },
     one('scratch', states + ((2 * automataCount + 7) & ~7), undefined, 'percpu_array'),
     one(AUTOMATA_MAP, automata.length, automata),
