@@ -1,6 +1,6 @@
 import type { HookName } from '../../engine/object/index.ts';
 import type { Diagnostic } from '../diagnostic.ts';
-import { EVENT_TYPES, type EventType, type Predicate, requestTypeOf, Truth } from '../language/index.ts';
+import { EVENT_TYPES, type EventType, expressionText, type Predicate, requestTypeOf, Truth } from '../language/index.ts';
 import type { Rule } from '../rule.ts';
 import { createFactColumns, type FactTest, factKey } from './facts.ts';
 import { type Formula, predicatesOf, toFormula } from './formula.ts';
@@ -103,15 +103,17 @@ const kernelKey = (kernel: KernelPredicate): string => {
 
 /** The text of a predicate, from its parts: what listings show beside a byte. */
 export const predicateText = (predicate: Predicate): string => {
-  const { field, operator, constants } = predicate;
-  const name = field.argument === undefined ? field.name : `${field.name}[${field.argument}]`;
+  const { field, operator, constants, left, right } = predicate;
+  const name = expressionText(left ?? { kind: 'field', field, span: field.span });
+  if (right !== undefined) return `${name} ${operator} ${expressionText(right)}`;
   const values = constants.map((constant) =>
     constant.type === 'string' || constant.type === 'network' ? constant.value : String(constant.value),
   );
   if (operator === 'exists') return `${name} exists`;
   const list = values.length > 4 ? `${values.slice(0, 3).join(', ')}, ... ${values.length} in all` : values.join(', ');
-  return ['in', 'intersects', 'pmatch'].includes(operator)
-    ? `${name} ${operator} (${list})`
+  if (['in', 'intersects', 'pmatch'].includes(operator)) return `${name} ${operator} (${list})`;
+  return constants.length > 1
+    ? `${name} ${operator} anyof (${list})`
     : `${name} ${operator} ${list}`;
 };
 

@@ -36,6 +36,7 @@ import {
   stringTest,
   within,
 } from './tests.ts';
+import { afterTransformers, otherFields } from './transformed.ts';
 
 /** Event types that a hook before the effect can't tell apart; creat is an open too (open(2)), and counts as one. */
 export const FAMILIES: Partial<Record<HookName, readonly string[]>> = {
@@ -386,18 +387,26 @@ export const truthByType = (predicate: Predicate, event: EventType): Truth => {
   const { name } = predicate.field;
   if (name === 'evt.type')
     return evaluatePredicate(predicate, { state: 'present', value: event.type, trust: 'resolved' });
-  if (present(name, event)) return Truth.UNKNOWN;
+  if (present(name, event) && otherFields(predicate).every((other) => present(other.name, event))) return Truth.UNKNOWN;
   return predicate.operator === 'exists' ? Truth.FALSE : Truth.ABSENT;
 };
+
+/** Fields whose value a hook and an event type tell. */
+const AS_CONSTANT: ReadonlySet<string> = new Set(['evt.type', 'evt.dir', 'evt.io_uring']);
 
 /** What becomes of a predicate at a hook, for an event type. */
 export const placePredicate = (predicate: Predicate, site: Site): Placed => {
   const { name } = predicate.field;
   const { hook, event } = site;
   if (name === SCOPE_FIELD) return scopePlaced(predicate);
-  if (!present(name, event)) return predicate.operator === 'exists' ? constant(Truth.FALSE) : ABSENT;
+  const others = otherFields(predicate);
+  if (![name, ...others.map((other) => other.name)].every((each) => present(each, event)))
+    return predicate.operator === 'exists' ? constant(Truth.FALSE) : ABSENT;
   const source = factSourceOf(name);
-  if (source !== undefined) return { kind: 'kernel', kernel: { place: 'facts', of: source, predicate } };
+  if (source !== undefined && others.length === 0)
+    return { kind: 'kernel', kernel: { place: 'facts', of: source, predicate } };
+  const beyond = AS_CONSTANT.has(name) && others.length === 0 ? undefined : afterTransformers(predicate);
+  if (beyond !== undefined) return user(beyond);
   const planner = (PLANNERS as Record<string, Planner>)[name];
   if (planner === undefined) return user(`${name} is only known to user space`);
   const placed = planner(predicate, site);

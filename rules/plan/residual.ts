@@ -1,5 +1,5 @@
 import type { HookName } from '../../engine/object/index.ts';
-import { evaluate, evaluatePredicate, type FieldSource, type Predicate, Truth } from '../language/index.ts';
+import { evaluate, type FieldSource, type Predicate, Truth, truthOn } from '../language/index.ts';
 import type { Placement, Plan } from './plan.ts';
 import { SCOPE_FIELD } from './predicates.ts';
 import { scopedCondition } from './scope.ts';
@@ -47,7 +47,7 @@ export const residualOf = (plan: Plan): Residual => {
           if (isDecided(truth)) return truth;
         }
         if (predicate.field.name === SCOPE_FIELD) return Truth.TRUE;
-        return evaluatePredicate(predicate, source(predicate.field));
+        return truthOn(predicate, source);
       };
       return evaluate(scopedCondition(planned), truthOf, 'possible');
     },
