@@ -122,8 +122,11 @@ export const runAgent = async (
     agentPid: sensor.kind === 'linux' ? process.pid : 0,
     protect: options.protect ?? [],
     processes: table,
+    containers,
+    accounts: sensor.accounts,
   });
   fill = loaded.fill;
+  const { facts } = loaded;
   const lease = options.enforce && sensor.now ? createLease(mapOf(maps, 'config'), sensor.now) : undefined;
   const stream = kernel.stream(
     RINGS.map((ring) => mapOf(maps, ring)),
@@ -149,6 +152,7 @@ export const runAgent = async (
     onRecord: (record) => {
       losses.received(record);
       fill?.apply(record);
+      facts.apply(record);
       options.onRecord?.(record, table);
     },
   });
@@ -176,12 +180,17 @@ export const runAgent = async (
   };
   const isTime = createRhythm(sensor);
   const pump = (): void => {
+    facts.poll();
     const records = stream.consume(events.handle);
     if (!isTime(events.lastTime)) return;
+    facts.sweep();
     check(false);
     if (records === 0 && sensor.now) table.advance(sensor.now() - LAG);
   };
-  const stopListening = containers.onChange(waiting.check);
+  const stopListening = containers.onChange(() => {
+    facts.recheck();
+    waiting.check();
+  });
   pump();
   options.onAttached?.();
   let report: SensorReport;
@@ -199,7 +208,7 @@ export const runAgent = async (
   check(true);
   table.advance(EVER);
   const { unreadable, failed } = events;
-  const problems = [...report.problems];
+  const problems = [...report.problems, ...facts.problems];
   if (unreadable.records > 0) {
     log.append('loss', { unreadable: unreadable.records, reason: unreadable.reason });
     problems.push(`${unreadable.records} records could not be read; the last: ${unreadable.reason}`);

@@ -5,6 +5,7 @@ import {
   type Kernel,
   type KernelMap,
   type KnownProcess,
+  type ProcessFacts,
   type ProcessTable,
 } from '../sensors/index.ts';
 
@@ -24,8 +25,8 @@ const factsText = (process: Image) => ({
 
 /** Keeps the kernel's facts of processes complete where its programs can't: for processes that were there before them. */
 export interface ProcessFill {
-  /** Reads the processes there are into the table and into the kernel's map. Call it once the lifecycle programs are attached. */
-  snapshot(): void;
+  /** Reads the processes there are into the table and into the kernel's map, and returns them. Call it once the lifecycle programs are attached. */
+  snapshot(): readonly ProcessFacts[];
   /** A process is known by its exact start now, and the kernel has no facts of it. */
   add(process: KnownProcess): void;
   /** After the table has taken the record: children of processes that the kernel knew nothing of yet, and ends. */
@@ -56,10 +57,12 @@ export const createProcessFill = ({ kernel, scope, compiled, table, map }: Proce
   };
   return {
     snapshot: () => {
-      for (const facts of kernel.processes(scope)) {
+      const all = kernel.processes(scope);
+      for (const facts of all) {
         table.add(facts);
         if (facts.coarse !== true) put(facts.pid, facts.start, facts);
       }
+      return all;
     },
     add: (process) => put(process.pid, process.start, process),
     apply: (record) => {

@@ -92,7 +92,7 @@ describe('what becomes of a predicate', () => {
 
   it.each<[string, HookName, string, string]>([
     ['fd.name = /x', EXIT, 'connect', "a socket's name is put together after the kernel"],
-    ['user.name = root', EXIT, 'open', 'user.name is only known to user space'],
+    ['container.start_ts > 1', EXIT, 'open', 'container.start_ts is only known to user space'],
     ['evt.arg[flags] contains O_CREAT', EXIT, 'open', 'evt.arg[flags] is put into words after the kernel'],
     ['evt.arg[sig] startswith SIG', EXIT, 'kill', "the operator startswith on a number's name"],
     ['fs.path.source = /x', EXIT, 'symlink', 'what a symbolic link points to is read after the kernel'],
@@ -128,7 +128,9 @@ describe('what becomes of a predicate', () => {
             ? 'evt.dir contains x'
             : argument === 'name'
               ? `${name}[uid] = 0`
-              : `${name} = ${VALUES[type]}`;
+              : argument === 'key'
+                ? `${name}[x] = x`
+                : `${name} = ${VALUES[type]}`;
       const kinds = new Set(
         [...EVENT_TYPES.keys()].map((event) => placedAt(text, EXIT, event)).map(({ kind }) => kind),
       );
@@ -222,12 +224,12 @@ describe('a rule that acts', () => {
   });
 
   it('is refused where the kernel can not decide', () => {
-    expect(found(acting('deny', 'evt.type = connect and user.name = root'))).toEqual([
+    expect(found(acting('deny', 'evt.type = connect and container.start_ts > 1'))).toEqual([
       {
         ...at(18 + 'evt.type = connect and '.length),
-        field: 'user.name',
+        field: 'container.start_ts',
         expected,
-        message: `rule "act" can't deny at lsm/socket_connect: "user.name = root" isn't decided there (user.name is only known to user space)`,
+        message: `rule "act" can't deny at lsm/socket_connect: "container.start_ts > 1" isn't decided there (container.start_ts is only known to user space)`,
       },
     ]);
   });
