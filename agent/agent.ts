@@ -1,6 +1,14 @@
 import type { Alert, AuditLog } from '../alerts/index.ts';
 import type { Policy } from '../policies/index.ts';
-import { type Compiled, compile, type Diagnostic, type EventRecord, HEAD, RINGS } from '../rules/index.ts';
+import {
+  type Compiled,
+  compile,
+  createCorrelator,
+  type Diagnostic,
+  type EventRecord,
+  HEAD,
+  RINGS,
+} from '../rules/index.ts';
 import {
   createProcessTable,
   NO_CONTAINERS,
@@ -8,6 +16,7 @@ import {
   type Sensor,
   type SensorReport,
 } from '../sensors/index.ts';
+import { correlationLosses } from './correlation-losses.ts';
 import { createEvents } from './events.ts';
 import { createHeldBack, type HeldBack } from './held-back.ts';
 import { createLease } from './lease.ts';
@@ -113,6 +122,10 @@ export const runAgent = async (
   let fill: ProcessFill | undefined;
   const table = createProcessTable({ onExact: (process) => fill?.add(process) });
   const tally = createTally();
+  const correlator = createCorrelator({
+    rules: compiled.plan.rules,
+    parentOf: ({ pid, start }) => table.get(pid, start),
+  });
   const waiting = createWaiting(options.wait);
   const { maps, links, ...loaded } = loadObject({
     ...options,
@@ -148,6 +161,7 @@ export const runAgent = async (
     compiled,
     table,
     tally,
+    correlator,
     waiting,
     onRecord: (record) => {
       losses.received(record);
@@ -169,6 +183,11 @@ export const runAgent = async (
           log.append('shed', body);
           events.raise(alert);
         });
+    for (const { body, alert } of correlationLosses(correlator))
+      events.guarded(() => {
+        log.append('loss', body);
+        events.raise(alert);
+      });
     if (found.some(({ lifecycle }) => lifecycle)) events.guarded(resync);
   };
   /** Puts the process table right after exec, fork or exit records were lost. */

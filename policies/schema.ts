@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PRIORITIES } from '../rules/index.ts';
+import { durationOf } from './duration.ts';
 
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N} ._-]*$/u;
 const IDENTIFIER = /^[A-Za-z_][\w-]*$/;
@@ -58,19 +59,65 @@ const LimitsSchema = z
 /** Limits as they are written. */
 export type LimitsDocument = z.infer<typeof LimitsSchema>;
 
+const [SHORTEST, LONGEST] = [1e6, 24 * 3600e9];
+
+const within = z
+  .string()
+  .refine((text) => {
+    const time = durationOf(text);
+    return time !== undefined && time >= SHORTEST && time <= LONGEST;
+  })
+  .describe('a time from 1 ms to 24 h such as 60s');
+const key = z.string().describe('a field such as proc.pid');
+
+/** How many matches are one too many. */
+const ThresholdSchema = z
+  .strictObject({
+    more_than: z.number().int().min(1).max(1_000_000).describe('a number from 1 to 1000000'),
+    within,
+    by: z.array(key).max(8).optional().describe('a list of at most 8 fields such as [proc.pid]'),
+  })
+  .describe('a mapping such as {more_than: 5, within: 60s, by: [proc.pid]}');
+
+/** Events that follow each other. */
+const SequenceSchema = z
+  .strictObject({
+    steps: z
+      .array(
+        z
+          .strictObject({
+            on: strings.min(1).optional().describe('a list of event types such as [open, openat]'),
+            condition: z.string().describe('a condition such as "evt.type = openat and fd.name = /etc/shadow"'),
+          })
+          .describe('a step such as {condition: evt.type = connect}'),
+      )
+      .min(2)
+      .max(8)
+      .describe('a list of 2 to 8 steps, each with a condition'),
+    within,
+    by: z.array(key).max(8).optional().describe('a list of at most 8 fields such as [user.uid], or [proc.tree]'),
+  })
+  .describe('a mapping with steps and within');
+
 /** A rule as it is written. */
 const RuleSchema = z
   .strictObject({
     rule: z.string().min(1).max(200).describe("the rule's name"),
     desc: z.string().optional().describe('a sentence that says what the rule is for'),
     on: strings.min(1).optional().describe('a list of event types such as [open, openat]'),
-    condition: z.string().describe('a condition such as "evt.type = openat and fd.name = /etc/shadow"'),
+    condition: z.string().optional().describe('a condition such as "evt.type = openat and fd.name = /etc/shadow"'),
+    threshold: ThresholdSchema.optional(),
+    sequence: SequenceSchema.optional(),
     priority: z.preprocess(lowerCase, z.enum(PRIORITIES)).describe(`one of ${PRIORITIES.join(', ')}`),
     output: z.string().describe('a template such as "%proc.name read %fd.name"'),
     tags: strings.optional().describe('a list of tags such as [T1003.008]'),
     action: z.enum(['alert', 'deny', 'kill']).optional().describe('one of alert, deny, kill'),
     limits: LimitsSchema.optional(),
     enabled: z.boolean().optional().describe('true or false'),
+  })
+  .refine(({ condition, sequence }) => condition !== undefined || sequence !== undefined, {
+    path: ['condition'],
+    when: ({ value }) => typeof value === 'object' && value !== null && !Array.isArray(value),
   })
   .describe('a rule: a mapping with rule, condition, priority and output');
 

@@ -1,3 +1,4 @@
+import type { Correlation } from './correlate/index.ts';
 import type { Condition, OutputTemplate, Span } from './language/index.ts';
 
 /** Falco's priorities in lower case, most urgent first. */
@@ -64,6 +65,8 @@ export interface Rule {
   readonly scope: Scope;
   /** Left out: the agent's. */
   readonly limit?: Limit;
+  /** Its matches raise no alerts one by one: they are counted, or are a step of a sequence. */
+  readonly correlation?: Correlation;
   readonly position: Position;
   /** Where the condition's text starts in the file, for diagnostics; undefined where the text isn't contiguous (folded YAML). */
   readonly conditionAt: (span: Span) => Position;

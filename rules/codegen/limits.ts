@@ -65,11 +65,14 @@ const BURST = STACK.root;
 /** A key of the `limits` map is the hook's index and the rule's bit in its records, 2 bytes each. */
 const OWN = { hook: 0, bit: 2, interval: 0, burst: 8, keySize: 4, valueSize: 16 } as const;
 
+/** Whether a rule's matches are looked at together: each counts, and only what they come to is limited, in user space. */
+const isCorrelated = (plan: Plan, rule: number): boolean => plan.rules[rule]?.correlation !== undefined;
+
 /** Rules of a hook's records, by bit, whose own limit its program keeps: what user space decides is limited there, after it matched. */
 const ownLimits = (plan: Plan, { hook, rules }: RecordLayout): readonly (Limit | undefined)[] => {
   const late = new Set<number>();
   for (const { rule, hook: at, placed } of plan.placements) if (at === hook && placed.kind === 'user') late.add(rule);
-  return rules.map((rule) => (late.has(rule) ? undefined : plan.rules[rule]?.limit));
+  return rules.map((rule) => (late.has(rule) || isCorrelated(plan, rule) ? undefined : plan.rules[rule]?.limit));
 };
 
 /** Whether the program of a hook keeps a rule's own limit, so that user space doesn't. */
@@ -101,7 +104,7 @@ export const limitsMap = (plan: Plan, layouts: readonly RecordLayout[]): MapSpec
  */
 export const emitLimits = (context: HookContext, nothing: string | undefined): void => {
   const { out, layout, plan } = context;
-  const limited = layout.rules.map((rule) => plan.rules[rule]?.action === 'alert');
+  const limited = layout.rules.map((rule) => plan.rules[rule]?.action === 'alert' && !isCorrelated(plan, rule));
   if (!limited.includes(true)) return;
   const done = out.fresh('limits.done');
   out.emit(comment('a token for each rule'), loadMapValue(R6, 'config', 0));

@@ -2,6 +2,7 @@ import type { HookName } from '../../engine/object/index.ts';
 import type { Diagnostic } from '../diagnostic.ts';
 import { EVENT_TYPES, type EventType, expressionText, type Predicate, requestTypeOf, Truth } from '../language/index.ts';
 import type { Rule } from '../rule.ts';
+import { correlationFindings } from './correlation.ts';
 import { createFactColumns, type FactTest, factKey } from './facts.ts';
 import { type Formula, predicatesOf, toFormula } from './formula.ts';
 import type { KernelPredicate, Placed, ProcessFact } from './placed.ts';
@@ -187,6 +188,7 @@ export const planRules = (rules: readonly Rule[]): Plan => {
     const before = diagnostics.length;
     const condition = scopedCondition(rule);
     const events = eventTypesOf(rule);
+    diagnostics.push(...correlationFindings(rule, events));
     const planned: { hook: HookName; event: EventType; run: (builder: HookBuilder) => PlannedRule }[] = [];
     const seen = new Set<string>();
     const shared = new Map<string, PlannedRule>();
