@@ -3,10 +3,11 @@ import type { Diagnostic } from '../diagnostic.ts';
 import { EVENT_TYPES, type EventType, expressionText, type Predicate, requestTypeOf, Truth } from '../language/index.ts';
 import type { Rule } from '../rule.ts';
 import { correlationFindings } from './correlation.ts';
+import { eventTypesOf, listed, neverMatches } from './event-types.ts';
 import { createFactColumns, type FactTest, factKey } from './facts.ts';
 import { type Formula, predicatesOf, toFormula } from './formula.ts';
 import type { KernelPredicate, Placed, ProcessFact } from './placed.ts';
-import { EXEC_EVENTS, FAMILIES, IO_URING_HOOK, OPEN_EVENTS, placePredicate, truthByType } from './predicates.ts';
+import { EXEC_EVENTS, FAMILIES, IO_URING_HOOK, OPEN_EVENTS, placePredicate } from './predicates.ts';
 import { isNarrow, isOfScope, scopedCondition } from './scope.ts';
 import type { StringTest } from './tests.ts';
 
@@ -140,22 +141,6 @@ export const EVENT_OF_HOOK: Partial<Record<HookName, string>> = {
   'lsm/socket_connect': 'connect',
 };
 
-/** Event types on which a condition can be true at all, from its evt.type alone. */
-const eventTypesOf = (rule: Rule): readonly EventType[] => {
-  const named = rule.on.length > 0 ? new Set(rule.on) : undefined;
-  const found: EventType[] = [];
-  for (const event of EVENT_TYPES.values()) {
-    if (named !== undefined && !named.has(event.type)) continue;
-    if (named === undefined && event.type === 'procexit' && !mentionsType(rule)) continue;
-    const formula = toFormula(rule.condition, 'possible', (predicate) => truthByType(predicate, event));
-    if (formula.kind !== 'constant' || formula.value) found.push(event);
-  }
-  return found;
-};
-
-const mentionsType = (rule: Rule): boolean =>
-  [...predicatesOf(rule.condition)].some((predicate) => predicate.field.name === 'evt.type');
-
 class HookBuilder {
   readonly predicates: PlannedPredicate[] = [];
   readonly events = new Map<string, { readonly event: EventType; readonly rules: PlannedRule[] }>();
@@ -263,13 +248,7 @@ export const planRules = (rules: readonly Rule[]): Plan => {
     }
     if (diagnostics.slice(before).some((diagnostic) => diagnostic.severity === 'error')) continue;
     if (planned.length === 0) {
-      diagnostics.push({
-        ...rule.position,
-        severity: 'warning',
-        code: 'never-matches',
-        field: 'condition',
-        message: `rule "${rule.name}" can never match: there is no event type for which its condition can be true`,
-      });
+      diagnostics.push(neverMatches(rule));
     }
     for (const { hook, event, run } of planned) {
       let builder = hooks.get(hook);
@@ -324,6 +303,20 @@ const refusals = (rule: Rule, hook: HookName, places: ReadonlyMap<Predicate, Pla
       field: 'on',
       expected: `on: [${family.join(', ')}]`,
       message: `rule "${rule.name}" can't ${rule.action} on ${rule.on.join(', ')} alone: ${hook} can't tell ${family.join(', ')} apart; name all of them`,
+    });
+  }
+  const certain = toFormula(rule.condition, 'certain', (predicate) => {
+    const placed = places.get(predicate);
+    return placed?.kind === 'constant' ? placed.truth : placed?.kind === 'kernel' ? { index: 0 } : Truth.UNKNOWN;
+  });
+  if (rule.mode === 'enforce' && certain.kind === 'constant' && certain.value) {
+    found.push({
+      ...rule.position,
+      severity: 'error',
+      code: 'matches-everything',
+      field: 'condition',
+      expected: 'a condition that tells calls apart, by fd.name, fd.sip or proc.exepath',
+      message: `rule "${rule.name}" may not ${rule.action} every ${listed(family.length > 0 ? family : [EVENT_OF_HOOK[hook] ?? 'call'], 'or')} in its scope: nothing in its condition tells one from another at ${hook}`,
     });
   }
   if (rule.mode === 'enforce' && !isNarrow(rule.scope)) {

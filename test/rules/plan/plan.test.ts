@@ -177,28 +177,66 @@ describe('a plan', () => {
     expect(types('evt.type in (execve, execveat)')).toEqual([`${EXEC} execve`, `${EXIT} execve`, `${EXIT} execveat`]);
   });
 
+  const missing = (field: string) => ({ field, expected: 'a field that the event has' });
   it.each([
-    'evt.type = open and fd.sip = 10.0.0.1',
-    'evt.type = getpid and fs.path.name = /x',
-    'evt.type = open and evt.type = close',
-  ])('warns of a rule that can never match: %s', (condition) => {
-    const plan = planRules([ruleOf('never', condition)]);
-    expect(plan.hooks).toEqual([]);
-    expect(plan.diagnostics).toEqual([
+    [
+      'evt.type = open and fd.sip = 10.0.0.1',
+      { line: 5, column: 38, ...missing('fd.sip'), message: 'rule "never" can never match: open has no fd.sip' },
+    ],
+    [
+      'fs.path.name = /x and evt.type in (getpid, gettid)',
+      {
+        line: 5,
+        column: 18,
+        ...missing('fs.path.name'),
+        message: 'rule "never" can never match: getpid and gettid have no fs.path.name',
+      },
+    ],
+    [
+      'evt.type = open and evt.type = close',
       {
         file: 'test.yaml',
         line: 4,
         column: 7,
-        severity: 'warning',
-        code: 'never-matches',
         field: 'condition',
         message: 'rule "never" can never match: there is no event type for which its condition can be true',
       },
-    ]);
+    ],
+    [
+      'evt.type in (open, chmod) and (fd.sip = 10.0.0.1 or fd.sport = 1)',
+      {
+        line: 4,
+        column: 7,
+        field: 'condition',
+        message: 'rule "never" can never match: there is no event type for which its condition can be true',
+      },
+    ],
+  ])('warns of a rule that can never match: %s', (condition, found) => {
+    const plan = planRules([ruleOf('never', condition)]);
+    expect(plan.hooks).toEqual([]);
+    expect(plan.diagnostics).toEqual([{ file: 'test.yaml', severity: 'warning', code: 'never-matches', ...found }]);
   });
 });
 
 describe('a rule that acts', () => {
+  it.each([
+    ['deny', 'evt.type in (open, openat, openat2) and fd.num >= 0', 'open, openat or openat2', 'lsm/file_open'],
+    ['deny', 'evt.type = connect', 'connect', 'lsm/socket_connect'],
+    ['kill', 'evt.type in (execve, execveat) and evt.failed = false', 'execve', 'tp_btf/sched_process_exec'],
+  ] as const)('may not %s everything in its scope: %s', (action, condition, calls, hook) => {
+    const rule = ruleOf('act', condition, { action, mode: 'enforce', scope: { cgroup: '/a' } });
+    expect(planRules([rule]).diagnostics).toEqual([
+      {
+        ...rule.position,
+        severity: 'error',
+        code: 'matches-everything',
+        field: 'condition',
+        expected: 'a condition that tells calls apart, by fd.name, fd.sip or proc.exepath',
+        message: `rule "act" may not ${action} every ${calls} in its scope: nothing in its condition tells one from another at ${hook}`,
+      },
+    ]);
+  });
+
   const SCOPE = { cgroup: '/system.slice' };
   const acting = (action: Rule['action'], condition: string, more: Partial<Rule> = {}): Rule =>
     ruleOf('act', condition, { action, mode: 'enforce', scope: SCOPE, ...more });
