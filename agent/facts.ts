@@ -1,13 +1,13 @@
 import {
   type Compiled,
   type EventRecord,
-  evaluatePredicate,
   type FactRows,
   type FactSource,
-  type FactTest,
+  type FieldSource,
   type FieldValue,
   factRow,
   factRowKey,
+  truthOn,
 } from '../rules/index.ts';
 import {
   type Accounts,
@@ -54,7 +54,7 @@ const UNKNOWN: FieldValue = { state: 'unknown' };
 
 /** A source's map, and how many of its ids found no room there. */
 interface Rows<Id extends bigint | number> {
-  put(id: Id, read: (test: FactTest) => FieldValue): void;
+  put(id: Id, read: FieldSource): void;
   remove(id: Id): void;
   readonly refused: ReadonlySet<Id>;
 }
@@ -67,7 +67,7 @@ const openRows = <Id extends bigint | number>(
   const refused = new Set<Id>();
   return {
     put: (id, read) => {
-      const row = factRow(rows, (test) => evaluatePredicate(test.predicate, read(test)));
+      const row = factRow(rows, (test) => truthOn(test.predicate, read));
       if (map.update(factRowKey(rows, id), row) === 0) refused.delete(id);
       else {
         if (refused.size === 0) warn(`${fullText(rows, map)}: the rules are decided after the kernel there`);
@@ -86,7 +86,7 @@ const fullText = ({ map: name }: FactRows, map: KernelMap): string =>
   `the kernel's map "${name}" has no room for more than ${map.spec.maxEntries.toLocaleString('en-US')} rows of facts`;
 
 /** What a source knows of an id; undefined where nobody can tell. */
-type FactsOf<Id> = (id: Id) => ((test: FactTest) => FieldValue) | undefined;
+type FactsOf<Id> = (id: Id) => FieldSource | undefined;
 
 const present = (value: string): FieldValue => ({ state: 'present', value, trust: 'resolved' });
 
@@ -100,10 +100,8 @@ const namesOf = (source: Exclude<FactSource, 'container'>, accounts: Accounts): 
   return (uid) => {
     const user = accounts.user(uid);
     if (user === undefined) return undefined;
-    return ({ predicate }) => {
-      const { name } = predicate.field;
-      return present(name === 'user.homedir' ? user.homedir : name === 'user.shell' ? user.shell : user.name);
-    };
+    return ({ name }) =>
+      present(name === 'user.homedir' ? user.homedir : name === 'user.shell' ? user.shell : user.name);
   };
 };
 
@@ -192,8 +190,7 @@ const createCgroups = (
     else waiting.delete(cgroup);
     if (isSame(cgroup.answer, answer) && !open.refused.has(cgroup.id)) return;
     cgroup.answer = answer;
-    open.put(cgroup.id, ({ predicate: { field } }) => {
-      const { name, argument } = field;
+    open.put(cgroup.id, ({ name, argument }) => {
       if (!isContainerField(name)) return UNKNOWN;
       return containerValue(argument === undefined ? { name } : { name, argument }, answer, 0n).value;
     });

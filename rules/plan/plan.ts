@@ -1,6 +1,13 @@
 import type { HookName } from '../../engine/object/index.ts';
 import type { Diagnostic } from '../diagnostic.ts';
-import { EVENT_TYPES, type EventType, expressionText, type Predicate, requestTypeOf, Truth } from '../language/index.ts';
+import {
+  EVENT_TYPES,
+  type EventType,
+  expressionText,
+  type Predicate,
+  requestTypeOf,
+  Truth,
+} from '../language/index.ts';
 import type { Rule } from '../rule.ts';
 import { correlationFindings } from './correlation.ts';
 import { eventTypesOf, listed, neverMatches } from './event-types.ts';
@@ -114,9 +121,7 @@ export const predicateText = (predicate: Predicate): string => {
   if (operator === 'exists') return `${name} exists`;
   const list = values.length > 4 ? `${values.slice(0, 3).join(', ')}, ... ${values.length} in all` : values.join(', ');
   if (['in', 'intersects', 'pmatch'].includes(operator)) return `${name} ${operator} (${list})`;
-  return constants.length > 1
-    ? `${name} ${operator} anyof (${list})`
-    : `${name} ${operator} ${list}`;
+  return constants.length > 1 ? `${name} ${operator} anyof (${list})` : `${name} ${operator} ${list}`;
 };
 
 /** The hooks at which a rule sees an event type, empty where its action has no hook before the effect. */

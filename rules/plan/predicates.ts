@@ -403,7 +403,7 @@ export const placePredicate = (predicate: Predicate, site: Site): Placed => {
   if (![name, ...others.map((other) => other.name)].every((each) => present(each, event)))
     return predicate.operator === 'exists' ? constant(Truth.FALSE) : ABSENT;
   const source = factSourceOf(name);
-  if (source !== undefined && others.length === 0)
+  if (source !== undefined && others.every((other) => factSourceOf(other.name) === source))
     return { kind: 'kernel', kernel: { place: 'facts', of: source, predicate } };
   const beyond = AS_CONSTANT.has(name) && others.length === 0 ? undefined : afterTransformers(predicate);
   if (beyond !== undefined) return user(beyond);
