@@ -17,6 +17,7 @@ import {
   type SensorReport,
 } from '../sensors/index.ts';
 import { correlationLosses } from './correlation-losses.ts';
+import { openDomains } from './domains.ts';
 import { createEvents } from './events.ts';
 import { createHeldBack, type HeldBack } from './held-back.ts';
 import { createLease } from './lease.ts';
@@ -156,9 +157,11 @@ export const runAgent = async (
 
   const losses = createLosses({ kernel, compiled, lost: mapOf(maps, 'lost') });
   const heldBack = createHeldBack({ kernel, compiled, buckets: mapOf(maps, 'buckets') });
+  const domains = openDomains(compiled, sensor, options.warn);
   const events = createEvents({
     ...options,
     compiled,
+    domains,
     table,
     tally,
     correlator,
@@ -223,6 +226,7 @@ export const runAgent = async (
     await waiting.settle(signal);
     stopListening();
     containers.close();
+    domains?.close();
   }
   check(true);
   table.advance(EVER);

@@ -13,6 +13,7 @@ import {
 } from '../rules/index.ts';
 import {
   containersInCgroup,
+  type DomainNames,
   fieldsOf,
   NO_CONTAINERS,
   type Processes,
@@ -32,6 +33,8 @@ export interface EventsOptions {
   readonly log: AuditLog;
   readonly table: ProcessTable;
   readonly tally: Tally;
+  /** Domain names of addresses; left out where none is looked up. */
+  readonly domains?: DomainNames | undefined;
   /** Looks at matches of several events together. */
   readonly correlator: Correlator;
   /** Events that wait for facts of their containers. */
@@ -125,6 +128,7 @@ export const createEvents = (options: EventsOptions): Events => {
       containers,
       onPending: (field) => pending.add(field),
       accounts: sensor.accounts,
+      domains: options.domains,
     });
     const event = record.event?.type ?? '';
     const decided = { hook: record.hook, event, truth: record.truth };

@@ -2,6 +2,7 @@ import type { BpfMap, RingBuffer } from '../engine/maps/index.ts';
 import type { Btf, FeatureLevel, MapSpec, ProgramSpec } from '../engine/object/index.ts';
 import type { Accounts } from './accounts.ts';
 import type { ContainerSource } from './containers/index.ts';
+import type { Resolve } from './domain-names.ts';
 
 /** What a kernel offers. */
 export interface KernelFeatures {
@@ -121,6 +122,8 @@ export interface Sensor {
   readonly containers?: ContainerSource;
   /** Names of the observed host's users and groups; left out where nobody can tell. */
   readonly accounts?: Accounts;
+  /** Looks up domain names that rules compare addresses with; left out where nobody can tell. */
+  readonly resolve?: Resolve;
   /** Nanoseconds since boot, now; left out where time is only that of the records. */
   now?(): bigint;
   /**

@@ -148,6 +148,18 @@ const isAbsent = (value: FieldValue): boolean =>
   value.state === 'absent' ||
   (value.state === 'present' && typeof value.value === 'object' && value.value.length === 0);
 
+type Names = NonNullable<Extract<FieldValue, { state: 'present' }>['names']>;
+
+/** Whether an address has one of the names, or for `!=` none of them, as Falco's libs compare domains. */
+const truthOfNames = ({ operator, constants }: Predicate, { known, open }: Names): Truth | undefined => {
+  if (operator !== '=' && operator !== '!=' && operator !== 'in') return undefined;
+  const isOneOf = (names: readonly string[]): boolean =>
+    constants.some((constant) => constant.type === 'string' && names.includes(constant.value));
+  if (isOneOf(known)) return operator === '!=' ? Truth.FALSE : Truth.TRUE;
+  if (isOneOf(open)) return Truth.UNKNOWN;
+  return operator === '!=' ? Truth.TRUE : Truth.FALSE;
+};
+
 /** What a predicate comes to on an event: as `evaluatePredicate`, with transformers and the fields of the right side. */
 export const truthOn = (predicate: Predicate, source: FieldSource): Truth => {
   const { left, right, field } = predicate;
@@ -156,6 +168,10 @@ export const truthOn = (predicate: Predicate, source: FieldSource): Truth => {
   if (isAbsent(value) || (other !== undefined && isAbsent(other)))
     return predicate.operator === 'exists' ? Truth.FALSE : Truth.ABSENT;
   if (value.state !== 'present' || (other !== undefined && other.state !== 'present')) return Truth.UNKNOWN;
+  if (value.names !== undefined && left === undefined && right === undefined) {
+    const truth = truthOfNames(predicate, value.names);
+    if (truth !== undefined) return truth;
+  }
   const constants = other?.state === 'present' ? asConstants(other.value, predicate) : predicate.constants;
   return holds(predicate, value.value, constants) ? Truth.TRUE : Truth.FALSE;
 };

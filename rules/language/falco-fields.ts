@@ -4,8 +4,8 @@ export const FALCO_FIELDS: ReadonlySet<string> = new Set(
   evt.datetime.s evt.deltatime evt.hostname evt.info evt.is_async evt.is_io evt.is_io_read evt.is_io_write evt.is_open_exec evt.is_syslog
   evt.is_wait evt.latency evt.outputtime evt.pluginname evt.plugininfo evt.rawarg evt.rawtime evt.reltime evt.source evt.time.iso8601
   evt.time.s evt.wait_latency syscall.type
-  fd.cip.name fd.containerdirectory fd.containername fd.cproto fd.dev.major fd.dev.minor fd.is_server fd.is_upper_layer
-  fd.lip.name fd.lproto fd.nameraw fd.proto fd.rip.name fd.rproto fd.sip.name fd.sproto fd.types
+  fd.containerdirectory fd.containername fd.cproto fd.dev.major fd.dev.minor fd.is_server fd.is_upper_layer
+  fd.lproto fd.nameraw fd.proto fd.rproto fd.sproto fd.types
   fd.uid
   fs.path.nameraw fs.path.sourceraw fs.path.targetraw
   proc.aargs proc.aenv proc.apid proc.cmdlenargs proc.cmdnargs proc.env proc.exe_ino proc.exe_ino.ctime

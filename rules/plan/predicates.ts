@@ -260,6 +260,11 @@ export const endsOf = (
   return wanted.filter((end) => present.includes(end));
 };
 
+const domain = (event: EventType, which: 'server' | 'client' | 'local' | 'remote'): Placed =>
+  endsOf(event, which).length === 0
+    ? ABSENT
+    : user("the addresses of domain names change; a socket's is compared with them after the kernel");
+
 type Planner = (predicate: Predicate, site: Site) => Placed;
 
 const afterKernel: Planner = (predicate) => user(`${predicate.field.name} is only known to user space`);
@@ -320,6 +325,10 @@ const PLANNERS = {
   'fd.sip': (predicate, { event }) => address(predicate, event, 'server'),
   'fd.lip': (predicate, { event }) => address(predicate, event, 'local'),
   'fd.rip': (predicate, { event }) => address(predicate, event, 'remote'),
+  'fd.cip.name': (_, { event }) => domain(event, 'client'),
+  'fd.sip.name': (_, { event }) => domain(event, 'server'),
+  'fd.lip.name': (_, { event }) => domain(event, 'local'),
+  'fd.rip.name': (_, { event }) => domain(event, 'remote'),
   'fd.net': (predicate, { event }) => address(predicate, event, 'either'),
   'fd.cnet': (predicate, { event }) => address(predicate, event, 'client'),
   'fd.snet': (predicate, { event }) => address(predicate, event, 'server'),

@@ -13,8 +13,9 @@ import {
   typeName,
   UNKNOWN_FLAGS,
 } from '../../rules/index.ts';
-import type { Accounts } from '../accounts.ts';
+import { type Accounts, NO_NAME } from '../accounts.ts';
 import { type ContainerSource, NO_CONTAINERS } from '../containers/index.ts';
+import type { DomainNames } from '../domain-names.ts';
 import { argumentText } from './arguments.ts';
 import { type ContainerField, containerValue, isContainerField } from './container.ts';
 import { directoryOf, filenameOf, pathValue } from './paths.ts';
@@ -44,6 +45,8 @@ export interface EventContext {
   onPending?(field: string): void;
   /** Left out where nobody can tell names of users and groups. */
   readonly accounts?: Accounts | undefined;
+  /** Left out where no domain name can be looked up. */
+  readonly domains?: DomainNames | undefined;
 }
 
 /** Fields of a process as of exec; command lines are the process's own memory. */
@@ -170,6 +173,16 @@ const addressOf =
   (record) =>
     addressValue(record, which, part);
 
+const domainOf =
+  (which: 'server' | 'client' | 'local' | 'remote'): Reader =>
+  (record, { domains }) => {
+    const address = addressValue(record, which, 'address');
+    if (address.state !== 'present') return address;
+    if (domains === undefined) return UNKNOWN;
+    const names = domains.of(String(address.value));
+    return { ...address, value: names.known[0] ?? NO_NAME, names };
+  };
+
 const isSocket = (record: EventRecord): boolean => record.local !== undefined || record.remote !== undefined;
 const socketKind: Reader = (record) => (isSocket(record) ? UNKNOWN : ABSENT);
 const socketFamily: Reader = (record) => {
@@ -223,6 +236,10 @@ const READERS: Readonly<Record<Exclude<FieldName, ContainerField>, Reader>> = {
   'fd.sip': addressOf('server', 'address'),
   'fd.lip': addressOf('local', 'address'),
   'fd.rip': addressOf('remote', 'address'),
+  'fd.cip.name': domainOf('client'),
+  'fd.sip.name': domainOf('server'),
+  'fd.lip.name': domainOf('local'),
+  'fd.rip.name': domainOf('remote'),
   'fd.net': addressOf('either', 'address'),
   'fd.cnet': addressOf('client', 'address'),
   'fd.snet': addressOf('server', 'address'),
