@@ -176,7 +176,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
     one('lost', LOST.bytesPerHook * prepared.length),
   ];
   return {
-    object: { level, maps, programs },
+    object: { level, maps, programs: programs.map((program) => ({ ...program, calls: NAMED_MAP })) },
     layouts: prepared.map(({ layout }) => layout),
     processes,
     facts,

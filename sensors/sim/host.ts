@@ -186,6 +186,9 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
     advance: (ns) => {
       clock.ns += Number(ns);
     },
+    advanceTo: (bootNs) => {
+      if (bootNs > clock.ns) clock.ns = bootNs;
+    },
     wallTime: (bootNs) => clock.wallTime(bootNs),
     get calls() {
       return calls.count;
@@ -201,6 +204,11 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
     moveToCgroup: (task, path) => {
       const cgroup = machine.cgroups.at(path);
       for (const thread of own(task).group.threads) thread.cgroupOf = cgroup;
+    },
+    play: (task, call) => {
+      const caller = own(task);
+      if (!caller.alive) throw new Error(`${task.name} (pid ${task.pid}) is dead; it can make no call`);
+      calls.play(caller, call);
     },
     end: (task, how) => {
       if (!task.alive) return;

@@ -12,3 +12,4 @@ export {
 } from './scenario/index.ts';
 export type * from './sim-host.ts';
 export { createSimSensor, type SimSensor } from './sim-sensor.ts';
+export { type PreparedCall, prepareCall } from './syscalls/prepared.ts';

@@ -2,6 +2,7 @@ import type { FeatureLevel, HookName } from '../../engine/object/index.ts';
 import type { Abi } from '../../rules/index.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Engine } from './kernel/engine.ts';
+import type { PreparedCall } from './syscalls/prepared.ts';
 
 /** What a simulated host is made from; everything has a default, and the same options give the same run, byte for byte. */
 export interface SimHostOptions {
@@ -77,6 +78,8 @@ export interface SimTask {
   readonly cwd: string;
   /** Open file descriptors in ascending order. */
   readonly fds: readonly number[];
+  /** Whether a descriptor is open. */
+  holds(fd: number): boolean;
 }
 
 /** The other end, or the own end, of a socket: IPv4 and IPv6 in their usual text forms, or a Unix socket's path (`@name`: abstract). */
@@ -202,6 +205,8 @@ export interface SimHost {
   /** Nanoseconds since boot. Every call takes 1 to 5 microseconds. */
   readonly bootNs: bigint;
   advance(ns: bigint | number): void;
+  /** Lets time pass until so many nanoseconds since boot; a time that is over changes nothing. */
+  advanceTo(bootNs: number): void;
   /** Nanoseconds since the Unix epoch of a time since boot. */
   wallTime(bootNs: bigint): bigint;
   /** System calls made so far. */
@@ -219,6 +224,8 @@ export interface SimHost {
   call(task: SimTask, name: string, args: readonly SimArgument[], options?: CallOptions): CallResult;
   /** Moves a process with all its threads to a cgroup v2 path, created where it is missing. @throws Error for a task that is dead */
   moveToCgroup(task: SimTask, path: string): void;
+  /** As `call`, for a call that was prepared and whose result nobody asks for. @throws Error for a task that is dead or not this host's */
+  play(task: SimTask, call: PreparedCall): void;
   /** A process ends without a call of its own: by a signal from outside, or as a recording says. Its exit hooks fire. */
   end(task: SimTask, how: { readonly signal: number } | { readonly status: number }): void;
 }

@@ -276,6 +276,10 @@ export class Task extends KernelObject implements SimTask {
     return this.files.fds;
   }
 
+  holds(fd: number): boolean {
+    return this.files.get(fd) !== undefined;
+  }
+
   /** Points its structure to the files_struct and fs_struct it has now. */
   writeShared(): void {
     this.setPointer(TASK.files, this.files.at);
