@@ -67,6 +67,8 @@ export interface Rule {
   readonly limit?: Limit;
   /** Its matches raise no alerts one by one: they are counted, or are a step of a sequence. */
   readonly correlation?: Correlation;
+  /** May go without evt.type: it is meant to be asked at every call. */
+  readonly anyEvent?: boolean;
   readonly position: Position;
   /** Where the condition's text starts in the file, for diagnostics; undefined where the text isn't contiguous (folded YAML). */
   readonly conditionAt: (span: Span) => Position;

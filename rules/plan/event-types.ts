@@ -1,5 +1,5 @@
 import type { Diagnostic } from '../diagnostic.ts';
-import { EVENT_TYPES, type EventType, type Predicate, Truth } from '../language/index.ts';
+import { type Condition, EVENT_TYPES, type EventType, type Predicate, Truth } from '../language/index.ts';
 import type { Rule } from '../rule.ts';
 import { predicatesOf, toFormula } from './formula.ts';
 import { normalOf } from './literals.ts';
@@ -35,6 +35,13 @@ export const listed = (words: readonly string[], last = 'and'): string => {
 const typeTruth = (predicate: Predicate, event: EventType): Truth =>
   predicate.field.name === 'evt.type' ? truthByType(predicate, event) : Truth.UNKNOWN;
 
+/** The part of a conjunction that is false whatever happens, as `in` with an empty list is. */
+const constantPart = (condition: Condition): Condition | undefined => {
+  if (condition.kind === 'and') return condition.operands.map(constantPart).find((each) => each !== undefined);
+  const normal = normalOf(condition);
+  return normal.kind === 'constant' && !normal.value ? condition : undefined;
+};
+
 /** Why there is no event type on which a rule can match. */
 export const neverMatches = (rule: Rule): Diagnostic => {
   const named = typesWhere(rule, typeTruth);
@@ -47,6 +54,14 @@ export const neverMatches = (rule: Rule): Diagnostic => {
     });
   });
   const common = { severity: 'warning', code: 'never-matches' } as const;
+  const constant = constantPart(rule.condition);
+  if (constant !== undefined)
+    return {
+      ...rule.conditionAt(constant.span),
+      ...common,
+      field: 'condition',
+      message: `rule "${rule.name}" can never match: "${rule.conditionText.slice(constant.span.start, constant.span.end)}" is never true`,
+    };
   if (missing === undefined)
     return {
       ...rule.position,

@@ -5,6 +5,7 @@ export {
   factSourceOf,
   MAX_FACT_COLUMNS,
 } from './facts.ts';
+export { findingsOf, type RuleMatching } from './findings.ts';
 export * from './formula.ts';
 export type * from './placed.ts';
 export * from './plan.ts';

@@ -58,10 +58,7 @@ const join = (kind: 'and' | 'or', operands: readonly Normal[]): Normal => {
       continue;
     }
     const key = operandKey(operand);
-    if (kept.has(key)) continue;
-    kept.set(key, operand);
-    const opposite = key.startsWith('not ') ? key.slice(4) : `not ${key}`;
-    if (operand.kind === 'literal' && kept.has(opposite)) return kind === 'and' ? FALSE : TRUE;
+    if (!kept.has(key)) kept.set(key, operand);
   }
   const parts = [...kept.values()];
   const [only] = parts;
@@ -70,8 +67,7 @@ const join = (kind: 'and' | 'or', operands: readonly Normal[]): Normal => {
 };
 
 /**
- * A condition on events whose fields are known, each present or absent: constants are folded, repeated operands stand once, and what
- * stands beside its own negation decides. `known` may say what a predicate comes to. With `negated` it is the condition's opposite.
+ * A condition on events whose fields are known, each present or absent: constants are folded and repeated operands stand once. `known` may say what a predicate comes to. With `negated` it is the condition's opposite.
  */
 export const normalOf = (
   condition: Condition,
