@@ -35,13 +35,16 @@ export interface CorrelationState {
   readonly lineage: Lineage;
 }
 
+/** What is read of a record about the tree of processes. */
+export type KinRecord = Pick<EventRecord, 'kind' | 'pid' | 'start' | 'parentPid' | 'parentStart' | 'arguments'>;
+
 /** Looks at matches of several events together. */
 export interface Correlator {
   /** Takes the makers of new processes; call it for every record in front of `correlate`, and `ended` behind it. */
-  began(record: EventRecord): void;
-  ended(record: EventRecord): void;
+  began(record: KinRecord): void;
+  ended(record: KinRecord): void;
   /** The record's process in the tree of processes; undefined where no rule goes by trees. */
-  kinOf(record: EventRecord): Kin | undefined;
+  kinOf(record: KinRecord): Kin | undefined;
   /** Fields of the event that have to be there for `correlate`: the key's, what the output names of this step, and slow ones of the alert. */
   reads(rule: number): readonly FieldRef[];
   /** Takes a match of a rule; where it completes a threshold or a sequence, says what. */

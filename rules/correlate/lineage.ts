@@ -112,7 +112,10 @@ export const createLineage = (parentOf: (process: ProcessId) => Known | undefine
       if (ended.length <= ENDED) return;
       const oldest = ended.shift() ?? '';
       const kin = known.get(oldest);
-      if (kin !== undefined) kin.gone = true;
+      if (kin !== undefined) {
+        kin.gone = true;
+        kin.maker = matters(kin.maker);
+      }
       known.delete(oldest);
     },
     get size() {
