@@ -12,7 +12,7 @@ import {
 /** BPF_NOEXIST (include/uapi/linux/bpf.h): what a program has put there since is newer. */
 const ONLY_NEW = 1;
 
-type Image = Pick<KnownProcess, 'name' | 'exepath' | 'argv' | 'memfd'>;
+type Image = Pick<KnownProcess, 'name' | 'exepath' | 'argv' | 'memfd'> & Partial<Pick<KnownProcess, 'env' | 'layer'>>;
 
 const factsText = (process: Image) => ({
   name: process.name,
@@ -21,6 +21,9 @@ const factsText = (process: Image) => ({
   args: process.argv && argumentsText(process.argv),
   cmdline: commandLine(process),
   memfd: process.memfd,
+  env: process.env?.join(' '),
+  upper: process.layer && process.layer === 'upper',
+  lower: process.layer && process.layer === 'lower',
 });
 
 /** Keeps the kernel's facts of processes complete where its programs can't: for processes that were there before them. */

@@ -33,8 +33,14 @@ const TRUTHS: Readonly<Record<Truth, string>> = {
 
 const patterns = (number: number): string => count(number, 'pattern');
 
-const PARTS = { whole: '', directory: ', its folder', filename: ', its last component' } as const;
-const STRINGS = { file: 'the path', path: 'the path as passed', path2: 'the second path as passed' } as const;
+const PARTS = { whole: '', directory: ', its folder', filename: ', its last component', raw: '' } as const;
+const STRINGS = {
+  file: 'the path',
+  path: 'the path as passed',
+  path2: 'the second path as passed',
+  base: 'the working directory',
+  text: 'the text as passed',
+} as const;
 
 const ofWhom = (depth: number | 'any'): string => {
   if (depth === 'any') return 'bits of the ancestors, each set at its exec';

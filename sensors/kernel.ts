@@ -72,6 +72,14 @@ export interface ProcessFacts {
   readonly argv: readonly string[] | undefined;
   /** The executable lies in anonymous memory (memfd_create). */
   readonly memfd: boolean;
+  /** `NAME=value` each; left out where it wasn't read. */
+  readonly env?: readonly string[];
+  /** The layer of an overlay that the executable lies in, `none` where it lies in no overlay; left out where it isn't known. */
+  readonly layer?: 'upper' | 'lower' | 'none';
+  readonly exeIno?: bigint;
+  /** When the executable's inode and its content were last changed: nanoseconds since 1970. */
+  readonly exeCtime?: bigint;
+  readonly exeMtime?: bigint;
   readonly uid: number;
   readonly cgroup: string;
   /** Nanoseconds since boot at which it was so; left out where that was before anything that records tell. */

@@ -1,4 +1,4 @@
-import type { HookPlan, Plan, ProcessFact, StringSlot } from '../plan/index.ts';
+import type { HookPlan, Plan, ProcessFact, StringPart, StringSlot, TaskDetail } from '../plan/index.ts';
 import type { Emitter } from './emitter.ts';
 import type { FactRows } from './facts.ts';
 import type { RecordLayout } from './layout.ts';
@@ -8,7 +8,7 @@ import type { PlacedAutomaton } from './strings.ts';
 /** String predicates that one automaton decides together. */
 export interface StringGroup {
   readonly of: StringSlot;
-  readonly part: 'whole' | 'directory' | 'filename';
+  readonly part: StringPart;
   readonly placed: PlacedAutomaton;
   /** The hook's predicates in the order of the automaton's tests; undefined for those of another hook that shares it. */
   readonly predicates: readonly (number | undefined)[];
@@ -24,7 +24,17 @@ export interface ProcessGroup {
 }
 
 /** The facts that automata of their own decide, in the order of their bytes. */
-export const PROCESS_FACTS: readonly ProcessFact[] = ['name', 'exe', 'exepath', 'args', 'cmdline', 'memfd'];
+export const PROCESS_FACTS: readonly ProcessFact[] = [
+  'name',
+  'exe',
+  'exepath',
+  'args',
+  'cmdline',
+  'env',
+  'memfd',
+  'upper',
+  'lower',
+];
 
 /** Where the bytes of process tests lie in the values of the `processes` map. */
 export interface ProcessLayout {
@@ -55,10 +65,12 @@ export const EXTRA = {
   commLength: 80,
   /** 1: `address` is the kernel's copy, 0: the caller's memory. */
   addressCopied: 84,
+  /** The address of a text. */
+  text: 88,
   /** What an operation of io_uring keeps, `COMMAND_BYTES`. */
-  command: 88,
-  walk: 88 + COMMAND_BYTES,
-  process: 88 + COMMAND_BYTES + WALK_BYTES,
+  command: 96,
+  walk: 96 + COMMAND_BYTES,
+  process: 96 + COMMAND_BYTES + WALK_BYTES,
 } as const;
 
 /** What a program's parts share while it is emitted. */
@@ -69,6 +81,8 @@ export interface HookContext {
   readonly layout: RecordLayout;
   readonly processes: ProcessLayout;
   readonly facts: readonly FactRows[];
+  /** What is read of the task for the fields that rules name. */
+  readonly details: ReadonlySet<TaskDetail>;
   readonly groups: readonly StringGroup[];
   /** Predicates that no automaton could take. */
   readonly refused: ReadonlySet<number>;

@@ -7,6 +7,7 @@ import {
   jeq,
   jge,
   jgt,
+  jle,
   jlt,
   jne,
   label,
@@ -30,15 +31,16 @@ import {
   sub,
 } from '../../engine/isa/index.ts';
 import { Truth } from '../language/index.ts';
-import type { ProcessFact } from '../plan/index.ts';
+import type { BooleanFact, ProcessFact } from '../plan/index.ts';
 import { runAutomaton } from './automaton.ts';
 import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup, predicateByte } from './context.ts';
-import { helper, loopHead, loopStart, STACK, stackAddress } from './emitter.ts';
+import { type Emitter, helper, loopHead, loopStart, STACK, stackAddress } from './emitter.ts';
 import { emitAct, emitGuards, emitVerdicts } from './enforce.ts';
+import { EXE, emitEnvironment, emitExeFacts } from './exe-facts.ts';
 import { emitFacts } from './facts.ts';
 import { COMM_BYTES, emitClear, emitFileFacts, emitHead, emitScratch, storeKey } from './gather.ts';
 import { emitLatePredicates } from './late.ts';
-import { ARGV_BYTES, HEAD, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
+import { ARGV_BYTES, ENV_BYTES, HEAD, LAYER, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
 import { emitOutput } from './output.ts';
 import { emitPathOf, emitPathWalk } from './path.ts';
 import { emitPredicate, isLate, processByte } from './predicates.ts';
@@ -51,7 +53,7 @@ import { CELL_BYTES, emitFill, emitRows, emitStart, emitSteps, widthOf } from '.
  */
 export const emitExec = (context: HookContext): void => {
   const { out, layout, extra } = context;
-  const { argv = 0 } = layout.strings;
+  const { argv = 0, env } = layout.strings;
   out.emit(mov(R6, R1));
   emitScope(out, 'exit');
   out.emit(ldx('dw', R8, R6, 0));
@@ -60,6 +62,10 @@ export const emitExec = (context: HookContext): void => {
   emitHead(context, 'exec');
   emitImage(context);
   emitArguments(context, argv);
+  if (env !== undefined) {
+    out.emit(ldx('dw', R8, R6, 0));
+    emitEnvironment(context, env);
+  }
   emitCommLength(context);
   for (const fact of PROCESS_FACTS) emitProcessFact(context, fact);
   out.emit(
@@ -115,7 +121,9 @@ const emitImage = (context: HookContext): void => {
     stx('dw', R10, STACK.file, R9),
     jeq(R9, 0, none),
   );
+  out.emit(st('dw', R10, STACK.inode, 0));
   emitFileFacts(out);
+  emitExeFacts(out);
   out.emit(ldx('dw', R9, R10, STACK.file));
   emitPathOf(out, 'file.f_path');
   emitPathWalk(out, file, extra + EXTRA.walk);
@@ -127,7 +135,29 @@ const emitImage = (context: HookContext): void => {
   );
   emitPathOf(out, 'fs_struct.pwd');
   emitPathWalk(out, base, extra + EXTRA.walk);
+  emitFolderSlash(out, base);
   out.emit(label(none));
+};
+
+/** Puts a slash behind the folder in a string slot, as proc.cwd has it; one that leaves no room for it is unknown. */
+const emitFolderSlash = (out: Emitter, slot: number): void => {
+  const [known, end] = [out.fresh('slash.known'), out.fresh('slash.end')];
+  out.emit(
+    ldx('b', R1, R7, slot + STRING.state),
+    jne(R1, STRING_STATE.present, end),
+    ldx('h', R1, R7, slot + STRING.length),
+    jlt(R1, PATH_BYTES - 1, known),
+    st('b', R7, slot + STRING.state, STRING_STATE.unknown),
+    ja(end),
+    label(known),
+    jle(R1, 1, end),
+    mov(R2, R7),
+    add(R2, R1),
+    st('b', R2, slot + STRING.data, 0x2f),
+    add(R1, 1),
+    stx('h', R7, slot + STRING.length, R1),
+    label(end),
+  );
 };
 
 /** The argument vector as it lies in the new image's memory: NUL-terminated strings one after the other. */
@@ -206,19 +236,22 @@ const FACT_NAMES: Readonly<Record<ProcessFact, string>> = {
   exepath: 'proc.exepath',
   args: 'proc.args',
   cmdline: 'proc.cmdline',
+  env: 'proc.env',
   memfd: 'proc.is_exe_from_memfd',
+  upper: 'proc.is_exe_upper_layer',
+  lower: 'proc.is_exe_lower_layer',
 };
 
 /** Decides the tests of one fact into the process's value, where its automata's rows lie one after the other. */
 const emitProcessFact = (context: HookContext, fact: ProcessFact): void => {
   const { out, layout, extra } = context;
-  const { file = 0, argv = 0 } = layout.strings;
+  const { file = 0, argv = 0, env = 0 } = layout.strings;
   const groups = context.processes.groups.filter((group) => group.fact === fact);
   const [first] = groups;
   if (first === undefined) return;
   out.emit(comment(`${FACT_NAMES[fact]}, as of exec: ${groups.flatMap((group) => group.texts).join('; ')}`));
-  if (fact === 'memfd') {
-    emitMemfd(context, first, extra + EXTRA.process + first.at);
+  if (fact === 'memfd' || fact === 'upper' || fact === 'lower') {
+    emitBoolean(context, fact, first, extra + EXTRA.process + first.at);
     return;
   }
   const reading = { automata: groups.map(({ placed }) => placed), states: context.states };
@@ -257,6 +290,20 @@ const emitProcessFact = (context: HookContext, fact: ProcessFact): void => {
       out.emit(...needs(argv), ...argumentRange(fact === 'exe'));
       steps(argv + STRING.data, ARGV_BYTES);
       break;
+    case 'env': {
+      const empty = out.fresh('env.empty');
+      out.emit(
+        ldx('b', R1, R7, env + STRING.state),
+        jne(R1, STRING_STATE.present, unknown),
+        ldx('h', R2, R7, env + STRING.length),
+        jeq(R2, 0, empty),
+        sub(R2, 1),
+        mov(R1, 0),
+      );
+      steps(env + STRING.data, ENV_BYTES);
+      out.emit(label(empty));
+      break;
+    }
     case 'cmdline': {
       const noArguments = out.fresh('cmdline.none');
       out.emit(...needs(argv));
@@ -274,7 +321,7 @@ const emitProcessFact = (context: HookContext, fact: ProcessFact): void => {
   emitRows(out, reading, row, unknown);
   out.emit(ja(end), label(unknown));
   emitFill(out, row, widthOf(reading), Truth.UNKNOWN);
-  if (fact !== 'name') {
+  if (fact !== 'name' && fact !== 'env') {
     out.emit(ja(end), label(absent));
     emitFill(out, row, widthOf(reading), Truth.ABSENT);
   }
@@ -282,9 +329,9 @@ const emitProcessFact = (context: HookContext, fact: ProcessFact): void => {
 };
 
 /** The only tests there are say `= true` or `= false`; the automaton's rows for "1" and "" have their truths. */
-const emitMemfd = (context: HookContext, group: ProcessGroup, row: number): void => {
+const emitBoolean = (context: HookContext, fact: BooleanFact, group: ProcessGroup, row: number): void => {
   const { out } = context;
-  const [yes, end] = [out.fresh('memfd'), out.fresh('memfd.end')];
+  const [yes, end] = [out.fresh(fact), out.fresh(`${fact}.end`)];
   const { automaton } = group.placed;
   const truths = (text: string) => [
     lddw(
@@ -293,13 +340,12 @@ const emitMemfd = (context: HookContext, group: ProcessGroup, row: number): void
     ),
     stx('dw', R7, row, R2),
   ];
-  out.emit(
-    ldx('b', R1, R7, HEAD.typechar),
-    jeq(R1, 'm'.charCodeAt(0), yes),
-    ...truths(''),
-    ja(end),
-    label(yes),
-    ...truths('1'),
-    label(end),
-  );
+  if (fact === 'memfd') out.emit(ldx('b', R1, R7, HEAD.typechar), jeq(R1, 'm'.charCodeAt(0), yes));
+  else {
+    const known = out.fresh(`${fact}.known`);
+    out.emit(ldx('b', R1, R7, EXE.layer), jne(R1, LAYER.unknown, known));
+    emitFill(out, row, automaton.width, Truth.UNKNOWN);
+    out.emit(ja(end), label(known), jeq(R1, LAYER[fact], yes));
+  }
+  out.emit(...truths(''), ja(end), label(yes), ...truths('1'), label(end));
 };

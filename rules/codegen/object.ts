@@ -1,7 +1,14 @@
 import { AssembleError, assemble } from '../../engine/isa/index.ts';
 import type { BpfObject, FeatureLevel, HookName, MapSpec, ProgramSpec } from '../../engine/object/index.ts';
 import { Truth, X32_CALL_COUNT } from '../language/index.ts';
-import type { HookPlan, Plan, ProcessFact } from '../plan/index.ts';
+import {
+  type BooleanFact,
+  type HookPlan,
+  type Plan,
+  type ProcessFact,
+  taskDetailsOf,
+  usedFields,
+} from '../plan/index.ts';
 import { runAutomaton } from './automaton.ts';
 import { emitBeforeEffect } from './before-effect.ts';
 import { CONFIG } from './config.ts';
@@ -10,7 +17,7 @@ import { createEmitter, type Loops } from './emitter.ts';
 import { emitExec } from './exec.ts';
 import { type FactRows, factMaps, layOutFacts } from './facts.ts';
 import { emitIoUring } from './io-uring.ts';
-import { type RecordLayout, recordLayout } from './layout.ts';
+import { type RecordLayout, type RecordString, recordLayout } from './layout.ts';
 import { emitExit, emitFork } from './lifecycle.ts';
 import { BUCKET, limitsMap, MAX_BUCKETS } from './limits.ts';
 import { NAMED_MAP, namedCalls } from './named-calls.ts';
@@ -64,7 +71,7 @@ const layOutProcesses = (plan: Plan, tables: Tables): ProcessLayout => {
   let size = 0;
   for (const fact of PROCESS_FACTS) {
     const tests = plan.processTests.filter((test) => test.fact === fact);
-    const nulIsBlank = fact === 'args' || fact === 'cmdline';
+    const nulIsBlank = fact === 'args' || fact === 'cmdline' || fact === 'env';
     const { placed } = tables.place(
       tests.map((each) => each.test),
       { nulIsBlank },
@@ -78,6 +85,20 @@ const layOutProcesses = (plan: Plan, tables: Tables): ProcessLayout => {
   }
   return { groups, byteOf, shared: size, size: size + 8 };
 };
+
+/** Fields whose values lie in strings that records carry only where a rule names one. */
+const STRINGS_OF: Partial<Record<RecordString, readonly string[]>> = {
+  env: ['proc.env', 'proc.aenv'],
+  text: ['evt.arg', 'evt.args', 'evt.rawarg', 'fs.path.source', 'fs.path.sourceraw'],
+};
+
+/** The strings that no rule reads. */
+const unusedStrings = (used: ReadonlySet<string>): ReadonlySet<RecordString> =>
+  new Set(
+    (Object.entries(STRINGS_OF) as [RecordString, readonly string[]][]).flatMap(([name, fields]) =>
+      fields.some((field) => used.has(field)) ? [] : [name],
+    ),
+  );
 
 const emitHook = (context: HookContext): void => {
   const { hook } = context.layout;
@@ -104,6 +125,9 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
   const tables = createTables();
   const processes = layOutProcesses(plan, tables);
   const facts = layOutFacts(plan);
+  const used = usedFields(plan.rules);
+  const details = taskDetailsOf(used);
+  const unused = unusedStrings(used);
   const hooks = ORDER.flatMap((name) => {
     const hook = plan.hooks.find((each) => each.hook === name);
     return hook !== undefined || LIFECYCLE.includes(name) ? [hook ?? EMPTY(name)] : [];
@@ -112,7 +136,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
   const prepared = hooks.map((hook, index) => {
     const { groups, refused } = grouped[index] ?? { groups: [], refused: new Set<number>() };
     const widths = groups.map((group) => ({ predicates: group.predicates, width: group.placed.automaton.width }));
-    return { hook, groups, refused, layout: recordLayout(hook.hook, index, hook, widths) };
+    return { hook, groups, refused, layout: recordLayout(hook.hook, index, hook, widths, unused) };
   });
   const extra = Math.max(...prepared.map(({ layout }) => layout.size));
   const states = extra + EXTRA.process + processes.size + CELL_BYTES;
@@ -121,7 +145,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
   const programs = prepared.flatMap(({ hook, groups, refused, layout }): ProgramSpec[] => {
     const out = createEmitter(LOOPS[level]);
     try {
-      emitHook({ out, plan, hook, layout, processes, facts, groups, refused, extra, states });
+      emitHook({ out, plan, hook, layout, processes, facts, details, groups, refused, extra, states });
       const { instructions, relocations, lines } = assemble(out.items);
       return [{ name: hook.hook.replace(/^.*\//, ''), hook: hook.hook, instructions, relocations, lines }];
     } catch (error) {
@@ -190,15 +214,17 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
 /** The value of the `processes` map for a process that was there before: its facts, by the same automata; undefined is unknown. */
 export const processValue = (
   processes: ProcessLayout,
-  facts: Readonly<Record<Exclude<ProcessFact, 'memfd'>, string | undefined>> & { readonly memfd: boolean | undefined },
+  facts: Readonly<Record<Exclude<ProcessFact, BooleanFact>, string | undefined>> &
+    Readonly<Record<BooleanFact, boolean | undefined>>,
 ): Uint8Array => {
   const value = new Uint8Array(processes.size);
   const encoder = new TextEncoder();
   value[processes.shared] = 1;
   for (const { fact, placed, at } of processes.groups) {
-    const text = fact === 'memfd' ? facts.memfd && '1' : facts[fact];
+    const known = facts[fact];
+    const text = typeof known === 'boolean' ? (known ? '1' : '') : known;
     if (text === undefined) value.fill(Truth.UNKNOWN, at, at + placed.automaton.width);
-    else value.set(runAutomaton(placed.automaton, encoder.encode(text === false ? '' : text)), at);
+    else value.set(runAutomaton(placed.automaton, encoder.encode(text)), at);
   }
   return value;
 };

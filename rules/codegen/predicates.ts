@@ -29,6 +29,8 @@ import {
   rsh,
   st,
   stx,
+  sub,
+  xor,
 } from '../../engine/isa/index.ts';
 import { AF_INET, AF_INET6, Truth } from '../language/index.ts';
 import {
@@ -39,12 +41,24 @@ import {
   type NumberSlot,
   type NumberTest,
   processTestKey,
+  type TaskDetail,
 } from '../plan/index.ts';
 import { type HookContext, predicateByte } from './context.ts';
 import { type Emitter, helper, STACK, stackAddress } from './emitter.ts';
 import { lookupProcess, storeKey } from './gather.ts';
-import { END, HEAD, UNKNOWN_FLAGS } from './layout.ts';
+import { CONNECTED, END, HEAD, TASK_DETAILS, UNKNOWN_FLAGS } from './layout.ts';
 import { emitOtherInScope } from './scope.ts';
+
+/** Slots of what is gathered only for candidates: a file's or a socket's. */
+const FILE_SLOTS: ReadonlySet<NumberSlot['slot']> = new Set([
+  'typechar',
+  'dev',
+  'devMajor',
+  'devMinor',
+  'ino',
+  'protocol',
+  'connected',
+]);
 
 /** Whether a predicate needs what is gathered only for candidates: files, strings, sockets, ancestors. */
 export const isLate = (kernel: KernelPredicate): boolean => {
@@ -52,7 +66,7 @@ export const isLate = (kernel: KernelPredicate): boolean => {
     case 'process':
       return kernel.depth !== 0;
     case 'number':
-      return kernel.of.slot === 'typechar' || kernel.of.slot === 'dev' || kernel.of.slot === 'ino';
+      return FILE_SLOTS.has(kernel.of.slot);
     case 'scope':
     case 'facts':
       return false;
@@ -66,7 +80,34 @@ const signed32 = (register: Register): readonly Item[] => [lsh(register, 32), ar
 /** O_CREAT is 1 << 6. */
 const O_CREAT_BIT = 6;
 
-const loadNumber = (slot: NumberSlot): readonly Item[] => {
+/** r1 = a slot's value; r2 is used. */
+const loadNumber = (slot: NumberSlot): readonly Item[] => [
+  ...loadSlot(slot),
+  ...(slot.mask === undefined ? [] : maskBits(slot.mask)),
+];
+
+/** Clears all bits of r1 but some. */
+const maskBits = (bits: readonly number[]): readonly Item[] => {
+  const mask = bits.reduce((all, bit) => all | (1n << BigInt(bit)), 0n);
+  return BigInt.asIntN(32, mask) === mask ? [and(R1, Number(mask))] : [lddw(R2, mask), and(R1, R2)];
+};
+
+/** r1 = 1 where two numbers of 32 bits in the head are the same, else 0. */
+const same = (one: number, other: number): readonly Item[] => [
+  ldx('w', R1, R7, one),
+  ldx('w', R2, R7, other),
+  sub(R1, R2),
+  mov(R2, 0),
+  sub(R2, R1),
+  or(R1, R2),
+  rsh(R1, 63),
+  xor(R1, 1),
+];
+
+/** Numbers of device numbers in the kernel's form (include/linux/kdev_t.h). */
+const MINOR_BITS = 20;
+
+const loadSlot = (slot: NumberSlot): readonly Item[] => {
   switch (slot.slot) {
     case 'result':
       return [ldx('dw', R1, R7, HEAD.result)];
@@ -80,8 +121,30 @@ const loadNumber = (slot: NumberSlot): readonly Item[] => {
       return [ldx('b', R1, R7, HEAD.typechar)];
     case 'dev':
       return [ldx('w', R1, R7, HEAD.dev)];
+    case 'devMajor':
+      return [ldx('w', R1, R7, HEAD.dev), rsh(R1, MINOR_BITS)];
+    case 'devMinor':
+      return [ldx('w', R1, R7, HEAD.dev), and(R1, (1 << MINOR_BITS) - 1)];
     case 'ino':
       return [ldx('dw', R1, R7, HEAD.ino)];
+    case 'protocol':
+      return [ldx('h', R1, R7, HEAD.protocol)];
+    case 'connected':
+      return [ldx('b', R1, R7, HEAD.connected), sub(R1, CONNECTED.no)];
+    case 'duration':
+      return [ldx('dw', R1, R7, HEAD.time), ldx('dw', R2, R7, HEAD.start), sub(R1, R2)];
+    case 'isMain':
+      return same(HEAD.tid, HEAD.tgid);
+    case 'isSessionLeader':
+      return same(HEAD.sid, HEAD.tgid);
+    case 'isGroupLeader':
+      return same(HEAD.pgid, HEAD.tgid);
+    case 'isVirtualGroupLeader':
+      return same(HEAD.vpgid, HEAD.vpid);
+    case 'capEffective':
+    case 'capPermitted':
+    case 'capInheritable':
+      return [ldx('dw', R1, R7, HEAD[slot.slot])];
     case 'loginuid':
       return [ldx('w', R1, R7, HEAD.loginuid), ...signed32(R1)];
     case 'argument':
@@ -123,21 +186,59 @@ const emitOutcome = (out: Emitter, byte: number, hit: string, unknown?: string, 
 
 const isAll = (test: NumberTest): boolean => test.ranges.some(([low, high]) => low === LOWEST && high === HIGHEST);
 
+/** What a slot needs read of the task. */
+const DETAIL_OF: Partial<Record<NumberSlot['slot'], readonly TaskDetail[]>> = {
+  tty: ['tty'],
+  vpid: ['vpid'],
+  vtid: ['vtid'],
+  pvpid: ['pvpid'],
+  sid: ['sid'],
+  pgid: ['pgid'],
+  vpgid: ['vpgid'],
+  threads: ['threads'],
+  capEffective: ['capabilities'],
+  capPermitted: ['capabilities'],
+  capInheritable: ['capabilities'],
+  isSessionLeader: ['sid'],
+  isGroupLeader: ['pgid'],
+  isVirtualGroupLeader: ['vpid', 'vpgid'],
+};
+
+/** Jumps to `unknown` where the file's type isn't known, or it is an IP socket that couldn't be read. */
+const emitSocketRead = (out: Emitter, unknown: string): void => {
+  const read = out.fresh('socket.read');
+  out.emit(
+    ldx('b', R1, R7, HEAD.typechar),
+    jeq(R1, 0, unknown),
+    ldx('b', R2, R7, HEAD.connected),
+    jne(R2, 0, read),
+    jeq(R1, '4'.charCodeAt(0), unknown),
+    jeq(R1, '6'.charCodeAt(0), unknown),
+    label(read),
+  );
+};
+
 const emitNumber = (out: Emitter, of: NumberSlot, test: NumberTest, byte: number): void => {
-  const needsFile = of.slot === 'typechar' || of.slot === 'dev' || of.slot === 'ino';
+  const needsFile = FILE_SLOTS.has(of.slot);
+  const detail = DETAIL_OF[of.slot];
   const needsFlags = of.slot === 'access' || of.slot === 'create';
-  if (isAll(test) && !needsFile) {
+  if (isAll(test) && !needsFile && detail === undefined) {
     out.emit(st('b', R7, byte, Truth.TRUE));
     return;
   }
   const hit = out.fresh('number');
-  const unknown = needsFile || needsFlags ? out.fresh('number.unknown') : undefined;
+  const unknown = needsFile || needsFlags || detail !== undefined ? out.fresh('number.unknown') : undefined;
+  if (detail !== undefined && unknown !== undefined)
+    for (const each of detail)
+      out.emit(ldx('w', R1, R7, HEAD.details), and(R1, TASK_DETAILS[each]), jeq(R1, 0, unknown));
+  if (unknown !== undefined && (of.slot === 'protocol' || of.slot === 'connected')) emitSocketRead(out, unknown);
   if (needsFlags && unknown !== undefined)
     out.emit(ldx('w', R1, R7, HEAD.flags), lddw(R2, UNKNOWN_FLAGS), jeq(R1, R2, unknown));
   out.emit(...loadNumber(of));
   if (needsFile && unknown !== undefined) {
     if (of.slot === 'typechar') out.emit(jeq(R1, 0, unknown));
-    else out.emit(ldx('dw', R2, R7, HEAD.ino), jeq(R2, 0, unknown));
+    else if (of.slot !== 'protocol' && of.slot !== 'connected')
+      out.emit(ldx('dw', R2, R7, HEAD.ino), jeq(R2, 0, unknown));
   }
   emitRanges(out, test, hit);
   if (!isAll(test)) emitOutcome(out, byte, hit, unknown);

@@ -29,6 +29,7 @@ import {
   sub,
 } from '../../engine/isa/index.ts';
 import { Truth } from '../language/index.ts';
+import type { StringPart } from '../plan/index.ts';
 import { type Automaton, automatonLayout } from './automaton.ts';
 import { type Emitter, helper, loopHead } from './emitter.ts';
 import { AS_PASSED, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
@@ -143,23 +144,20 @@ export const emitRows = (out: Emitter, { automata, states }: Reading, row: numbe
 };
 
 /** Decides the tests of some automata over a string slot, or a part of it, into the truths from `row` on. */
-export const emitStringTests = (
-  out: Emitter,
-  reading: Reading,
-  slot: number,
-  part: 'whole' | 'directory' | 'filename',
-  row: number,
-): void => {
+export const emitStringTests = (out: Emitter, reading: Reading, slot: number, part: StringPart, row: number): void => {
   const [unknown, absent, end] = [out.fresh('string.unknown'), out.fresh('string.absent'), out.fresh('string.end')];
   const width = widthOf(reading);
+  const there = out.fresh('string.there');
   out.emit(
     ldx('b', R1, R7, slot + STRING.state),
     jeq(R1, STRING_STATE.absent, absent),
+    ...(part === 'raw' ? [jeq(R1, STRING_STATE.relative, there)] : []),
     jne(R1, STRING_STATE.present, unknown),
+    label(there),
     ldx('h', R2, R7, slot + STRING.length),
     mov(R1, 0),
   );
-  if (part !== 'whole') {
+  if (part === 'directory' || part === 'filename') {
     const enough = out.fresh('string.enough');
     out.emit(
       ldx('h', R4, R7, slot + STRING.nameLength),

@@ -13,3 +13,4 @@ export * from './predicates.ts';
 export * from './residual.ts';
 export { isNarrow, isOfScope, scopedCondition } from './scope.ts';
 export * from './tests.ts';
+export { taskDetailsOf, usedFields } from './used-fields.ts';

@@ -47,6 +47,10 @@ export interface SpawnOptions {
   readonly pid?: number;
   /** `pts/0`: file descriptors 0 to 2 are that terminal; otherwise they are /dev/null. */
   readonly tty?: string;
+  /** Its process id in a pid namespace of its own, or in its parent's where that has one; 1 for a container's first process. */
+  readonly vpid?: number;
+  /** Its capabilities by name; default all for uid 0, none for others. Root keeps them across exec as its bounding set, others as their ambient set. */
+  readonly capabilities?: readonly string[];
   /** A kernel thread (PF_KTHREAD): no memory of its own, no executable. */
   readonly kernelThread?: boolean;
 }
