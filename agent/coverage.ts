@@ -9,7 +9,7 @@ export interface PredicateCoverage {
   readonly position: Position;
   readonly predicate: Predicate;
   readonly seenTrue: boolean;
-  /** False, or absent: the event has no such field. */
+  /** False; or absent on an event of a type that can have the field. */
   readonly seenFalse: boolean;
 }
 
@@ -35,7 +35,10 @@ interface Seen {
   false: boolean;
 }
 
-/** Counts, for each predicate of a plan's rules, whether it was ever true and ever false on the events that its rule is asked about. */
+/**
+ * Counts, for each predicate of a plan's rules, whether it was ever true and ever false on the events that its rule is asked about. Those that
+ * the plan knows on every such event before it happens are left out.
+ */
 export const createCoverage = (plan: Plan): Coverage => {
   const rules = plan.rules.map((rule, index) => ({
     rule,
@@ -56,10 +59,10 @@ export const createCoverage = (plan: Plan): Coverage => {
         for (const each of seen) {
           if (!each.decided || (each.true && each.false)) continue;
           const placed = sites.get(each.predicate);
-          if (placed === undefined || placed.kind === 'constant') continue;
           const truth = truths.of(each.predicate, placed);
           if (truth === Truth.TRUE) each.true = true;
-          else if (truth !== Truth.UNKNOWN) each.false = true;
+          else if (truth === Truth.FALSE) each.false = true;
+          else if (truth === Truth.ABSENT && placed?.kind !== 'constant') each.false = true;
         }
       }
     },

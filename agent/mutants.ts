@@ -92,7 +92,11 @@ const changesOf = (predicate: Predicate): readonly Change[] => {
   const neighbour = NEIGHBOURS[operator];
   if (neighbour !== undefined) to({ ...predicate, operator: neighbour });
   if (constants.length > 1 && constants.length <= SHORT_LIST)
-    for (const constant of constants) to({ ...predicate, constants: constants.filter((each) => each !== constant) });
+    for (const constant of constants) {
+      const rest = { ...predicate, constants: constants.filter((each) => each !== constant) };
+      const text = constant.type === 'string' || constant.type === 'network' ? constant.value : String(constant.value);
+      changes.push({ after: `without ${text}`, condition: Object.freeze(rest) });
+    }
   return changes;
 };
 
