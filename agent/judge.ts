@@ -1,12 +1,12 @@
 import {
   evaluate,
-  evaluatePredicate,
   type Placed,
   type Plan,
   type Predicate,
   planRules,
   type Rule,
   type Truth,
+  truthOn,
 } from '../rules/index.ts';
 import type { ObservedEvent } from './observer.ts';
 
@@ -36,7 +36,7 @@ export const truthsOf = ({ source }: ObservedEvent): Truths => {
   return {
     of: (predicate, placed) => {
       if (placed?.kind === 'constant') return placed.truth;
-      const found = known.get(predicate) ?? evaluatePredicate(predicate, source(predicate.field));
+      const found = known.get(predicate) ?? truthOn(predicate, source);
       known.set(predicate, found);
       return found;
     },

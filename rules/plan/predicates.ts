@@ -48,7 +48,7 @@ import {
   stringTest,
   within,
 } from './tests.ts';
-import { afterTransformers, otherFields } from './transformed.ts';
+import { afterTransformers, otherFields, transformerReason } from './transformed.ts';
 
 /** Event types that a hook before the effect can't tell apart; creat is an open too (open(2)), and counts as one. */
 export const FAMILIES: Partial<Record<HookName, readonly string[]>> = {
@@ -551,8 +551,11 @@ export const truthByType = (predicate: Predicate, event: EventType): Truth => {
   return predicate.operator === 'exists' ? Truth.FALSE : Truth.ABSENT;
 };
 
-/** Fields whose value a hook and an event type tell. */
-const AS_CONSTANT: ReadonlySet<string> = new Set(['evt.type', 'evt.dir', 'evt.io_uring']);
+/** Fields whose value a hook and an event type tell, or that have so few values that each is evaluated beforehand. */
+const AS_CONSTANT: ReadonlySet<string> = new Set(['evt.type', 'evt.dir', 'evt.io_uring', 'fd.type', 'fd.typechar']);
+
+const isStringTest = (placed: Placed): boolean =>
+  placed.kind === 'kernel' && (placed.kernel.place === 'string' || placed.kernel.place === 'process');
 
 /** What becomes of a predicate at a hook, for an event type. */
 export const placePredicate = (predicate: Predicate, site: Site): Placed => {
@@ -570,6 +573,8 @@ export const placePredicate = (predicate: Predicate, site: Site): Placed => {
   const planner = (PLANNERS as Record<string, Planner>)[name];
   if (planner === undefined) return user(`${name} is only known to user space`);
   const placed = planner(predicate, site);
+  if (predicate.left !== undefined && placed.kind !== 'user' && !AS_CONSTANT.has(name) && !isStringTest(placed))
+    return user(transformerReason(predicate));
   if (hook === 'tp_btf/sched_process_exec' && placed.kind === 'kernel') return atExec(placed, event);
   if (hook === IO_URING_HOOK) return atSubmission(placed, predicate, event);
   if (!beforeEffect(hook)) return placed;
