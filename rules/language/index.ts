@@ -15,7 +15,6 @@ export type { ParsedCondition } from './parsed.ts';
 export { parseCondition } from './parser.ts';
 export type { Problem, ProblemCode } from './problems.ts';
 export { regexOf } from './regex.ts';
-export { regexOf } from './regex.ts';
 export { type Names, resolveCondition } from './resolve.ts';
 export { type OutputTemplate, parseTemplate, type TemplateField } from './template.ts';
 export { applyTransformer, expressionText, fieldsOf } from './transformers.ts';
