@@ -24,7 +24,7 @@ import { NAMED_MAP, namedCalls } from './named-calls.ts';
 import { LOST, RINGS, type Ring } from './output.ts';
 import { createTables, groupStrings, type Tables } from './string-groups.ts';
 import { AUTOMATA_MAP, CELL_BYTES } from './strings.ts';
-import { CALL_NUMBERS, CALL_PLACES, callTable, emitSysExit, namedNumbers } from './sys-exit.ts';
+import { CALL_NUMBERS, CALL_PLACES, CALLS_MAP, callTable, emitSysExit, namedNumbers } from './sys-exit.ts';
 
 /** Programs that every object has: without them there are no facts of processes. */
 const LIFECYCLE: readonly HookName[] = [
@@ -171,7 +171,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
       (name): MapSpec => ({ name, type: 'ringbuf', keySize: 0, valueSize: 0, maxEntries: RING_BYTES[name] }),
     ),
     {
-      name: 'calls',
+      name: CALLS_MAP,
       type: 'array',
       keySize: 4,
       valueSize: 4,
@@ -200,7 +200,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
     one('lost', LOST.bytesPerHook * prepared.length),
   ];
   return {
-    object: { level, maps, programs: programs.map((program) => ({ ...program, calls: NAMED_MAP })) },
+    object: { level, maps, programs: programs.map((program) => ({ ...program, calls: CALLS_MAP })) },
     layouts: prepared.map(({ layout }) => layout),
     processes,
     facts,
