@@ -108,7 +108,10 @@ const number = (of: NumberSlot, test: NumberTest | undefined): Placed => {
 /** Which numbers a field prints as a text: none where it never prints it. */
 type NumbersOf = (text: string) => readonly (readonly [low: bigint, high: bigint])[];
 
-/** A text field that prints numbers becomes a test of the number behind it; only comparisons with whole texts can be one. */
+/**
+ * A text field that prints numbers becomes a test of the number behind it: comparisons with whole texts do, and others where no
+ * unnamed number's text can satisfy them, or each does.
+ */
 const printed = (
   of: NumberSlot,
   predicate: Predicate,
@@ -118,7 +121,7 @@ const printed = (
   const { operator, constants } = predicate;
   if (operator === 'exists') return number(of, within([[LOWEST, HIGHEST]]));
   if (!['=', '!=', 'in', 'intersects'].includes(operator)) {
-    const test = names !== NO_NAMES && namesOnly(predicate) ? namesTest(predicate, names) : undefined;
+    const test = namesOnly(predicate) ? namesTest(predicate, names) : undefined;
     return test === undefined ? user(`the operator ${operator} on a number's name`) : number(of, test);
   }
   const test = within(constants.flatMap((value) => (value.type === 'string' ? numbersOf(value.value) : [])));
@@ -127,9 +130,12 @@ const printed = (
 
 const NO_NAMES: ReadonlyMap<number, string> = new Map();
 
+/** Operators that compare a part of a text with a text as it is written. */
+const PARTS: readonly string[] = ['contains', 'icontains', 'startswith', 'endswith'];
+
 /** Whether an operator's texts each hold what no decimal number does, so that only numbers with names can satisfy it. */
 const namesOnly = ({ operator, constants }: Predicate): boolean =>
-  ['contains', 'icontains', 'startswith', 'endswith'].includes(operator) &&
+  PARTS.includes(operator) &&
   constants.every((constant) => constant.type === 'string' && /[^-\d]/.test(constant.value));
 
 /** The numbers whose names satisfy a comparison. */
@@ -139,6 +145,37 @@ const namesTest = (predicate: Predicate, names: ReadonlyMap<number, string>): Nu
       evaluatePredicate(predicate, { state: 'present', value, trust: 'resolved' }) === Truth.TRUE ? [BigInt(code)] : [],
     ),
   );
+
+/** Whether `E` and digits satisfy a comparison of a part with texts: each of them, none, or some (undefined). */
+const ofUnnamedErrnos = ({ operator, constants }: Predicate): boolean | undefined => {
+  const texts = constants.map((each) => (each.type === 'string' ? each.value : ''));
+  const parts = operator === 'icontains' ? texts.map((text) => text.toUpperCase()) : texts;
+  const isEach = (part: string): boolean => part === '' || (part === 'E' && operator !== 'endswith');
+  if (parts.some(isEach)) return true;
+  return parts.some((part) => /^E?\d+$/.test(part)) ? undefined : false;
+};
+
+/** evt.res compared with a part of its text: SUCCESS is that of every result from 0 on. */
+const resultPart = (predicate: Predicate): NumberTest | undefined => {
+  const unnamed = ofUnnamedErrnos(predicate);
+  if (unnamed === undefined) return undefined;
+  const named = [...ERRNO_NAMES.keys()].map((code) => -BigInt(code));
+  const { ranges } = namesTest(predicate, ERRNO_NAMES);
+  const failed = ranges.map(([low, high]) => [-high, -low] as const);
+  const others = unnamed
+    ? complement(within([...named.map((code) => [code, code] as const), [0n, HIGHEST]])).ranges
+    : [];
+  const success = namesTest(predicate, new Map([[0, 'SUCCESS']])).ranges.length > 0 ? [[0n, HIGHEST] as const] : [];
+  return within([...failed, ...others, ...success]);
+};
+
+/** evt.res prints the errno's name. */
+const resultText: Planner = (predicate) => {
+  const { operator } = predicate;
+  if (!PARTS.includes(operator)) return printed({ slot: 'result' }, predicate, resultNumbers);
+  const part = resultPart(predicate);
+  return part === undefined ? user(`the operator ${operator} on an errno's number`) : number({ slot: 'result' }, part);
+};
 
 /** The number that a text is the decimal form of, where it has that many bits. */
 const decimal = (text: string, bits: number): readonly (readonly [bigint, bigint])[] => {
@@ -384,7 +421,7 @@ const PLANNERS = {
   'evt.num': afterKernel,
   'evt.time': afterKernel,
   'evt.rawres': (predicate) => number({ slot: 'result' }, numberTest(predicate)),
-  'evt.res': (predicate) => printed({ slot: 'result' }, predicate, resultNumbers),
+  'evt.res': resultText,
   'evt.failed': (predicate) => {
     const test = numberTest(predicate);
     const holds = (value: bigint): boolean =>
