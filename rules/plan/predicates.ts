@@ -108,10 +108,7 @@ const number = (of: NumberSlot, test: NumberTest | undefined): Placed => {
 /** Which numbers a field prints as a text: none where it never prints it. */
 type NumbersOf = (text: string) => readonly (readonly [low: bigint, high: bigint])[];
 
-/**
- * A text field that prints numbers becomes a test of the number behind it: comparisons with whole texts do, and others where no
- * unnamed number's text can satisfy them, or each does.
- */
+/** A text field that prints numbers becomes a test of the number behind it; only comparisons with whole texts can be one. */
 const printed = (
   of: NumberSlot,
   predicate: Predicate,
@@ -130,12 +127,9 @@ const printed = (
 
 const NO_NAMES: ReadonlyMap<number, string> = new Map();
 
-/** Operators that compare a part of a text with a text as it is written. */
-const PARTS: readonly string[] = ['contains', 'icontains', 'startswith', 'endswith'];
-
 /** Whether an operator's texts each hold what no decimal number does, so that only numbers with names can satisfy it. */
 const namesOnly = ({ operator, constants }: Predicate): boolean =>
-  PARTS.includes(operator) &&
+  ['contains', 'icontains', 'startswith', 'endswith'].includes(operator) &&
   constants.every((constant) => constant.type === 'string' && /[^-\d]/.test(constant.value));
 
 /** The numbers whose names satisfy a comparison. */
@@ -145,37 +139,6 @@ const namesTest = (predicate: Predicate, names: ReadonlyMap<number, string>): Nu
       evaluatePredicate(predicate, { state: 'present', value, trust: 'resolved' }) === Truth.TRUE ? [BigInt(code)] : [],
     ),
   );
-
-/** Whether `E` and digits satisfy a comparison of a part with texts: each of them, none, or some (undefined). */
-const ofUnnamedErrnos = ({ operator, constants }: Predicate): boolean | undefined => {
-  const texts = constants.map((each) => (each.type === 'string' ? each.value : ''));
-  const parts = operator === 'icontains' ? texts.map((text) => text.toUpperCase()) : texts;
-  const isEach = (part: string): boolean => part === '' || (part === 'E' && operator !== 'endswith');
-  if (parts.some(isEach)) return true;
-  return parts.some((part) => /^E?\d+$/.test(part)) ? undefined : false;
-};
-
-/** evt.res compared with a part of its text: SUCCESS is that of every result from 0 on. */
-const resultPart = (predicate: Predicate): NumberTest | undefined => {
-  const unnamed = ofUnnamedErrnos(predicate);
-  if (unnamed === undefined) return undefined;
-  const named = [...ERRNO_NAMES.keys()].map((code) => -BigInt(code));
-  const { ranges } = namesTest(predicate, ERRNO_NAMES);
-  const failed = ranges.map(([low, high]) => [-high, -low] as const);
-  const others = unnamed
-    ? complement(within([...named.map((code) => [code, code] as const), [0n, HIGHEST]])).ranges
-    : [];
-  const success = namesTest(predicate, new Map([[0, 'SUCCESS']])).ranges.length > 0 ? [[0n, HIGHEST] as const] : [];
-  return within([...failed, ...others, ...success]);
-};
-
-/** evt.res prints the errno's name. */
-const resultText: Planner = (predicate) => {
-  const { operator } = predicate;
-  if (!PARTS.includes(operator)) return printed({ slot: 'result' }, predicate, resultNumbers);
-  const part = resultPart(predicate);
-  return part === undefined ? user(`the operator ${operator} on an errno's number`) : number({ slot: 'result' }, part);
-};
 
 /** The number that a text is the decimal form of, where it has that many bits. */
 const decimal = (text: string, bits: number): readonly (readonly [bigint, bigint])[] => {
@@ -200,6 +163,27 @@ const resultNumbers: NumbersOf = (text) => {
   const plain = text.startsWith('E') ? decimal(text.slice(1), 64) : [];
   const unnamed = plain.filter(([value]) => value > 0n && !ERRNO_NAMES.has(Number(value))).map(([value]) => -value);
   return [...codes, ...unnamed].map((code) => [code, code] as const);
+};
+
+/** Comparisons with parts of evt.res's text; a result without a name prints E and its number, which no text with another letter is part of. */
+const resultName = (predicate: Predicate): Placed => {
+  const { operator, constants } = predicate;
+  const parts = ['contains', 'icontains', 'startswith', 'endswith'].includes(operator) ? constants : [];
+  const only = (wanted: (text: string) => boolean): boolean =>
+    parts.length > 0 && parts.every((part) => part.type === 'string' && wanted(part.value));
+  const holds = (value: string): boolean =>
+    evaluatePredicate(predicate, { state: 'present', value, trust: 'resolved' }) === Truth.TRUE;
+  const successes: readonly (readonly [bigint, bigint])[] = holds('SUCCESS') ? [[0n, HIGHEST]] : [];
+  if (operator !== 'endswith' && only((text) => text === 'E'))
+    return number({ slot: 'result' }, within([[LOWEST, -1n], ...successes]));
+  if (!only((text) => /[^E\d]/i.test(text)))
+    return parts.length > 0
+      ? user(`the operator ${operator} on a result's number`)
+      : printed({ slot: 'result' }, predicate, resultNumbers);
+  const failures = [...ERRNO_NAMES]
+    .filter(([, name]) => holds(name))
+    .map(([code]) => [-BigInt(code), -BigInt(code)] as const);
+  return number({ slot: 'result' }, within([...successes, ...failures]));
 };
 
 const TYPE_CODES: readonly (readonly [char: string, name: string])[] = [
@@ -421,7 +405,7 @@ const PLANNERS = {
   'evt.num': afterKernel,
   'evt.time': afterKernel,
   'evt.rawres': (predicate) => number({ slot: 'result' }, numberTest(predicate)),
-  'evt.res': resultText,
+  'evt.res': (predicate) => resultName(predicate),
   'evt.failed': (predicate) => {
     const test = numberTest(predicate);
     const holds = (value: bigint): boolean =>
