@@ -41,6 +41,7 @@ import { emitOutput } from './output.ts';
 import { emitPathOf, emitPathWalk } from './path.ts';
 import { emitOwnProcess, emitPredicate, isLate } from './predicates.ts';
 import { emitScope } from './scope.ts';
+import { emitWorkingFolder } from './working-folder.ts';
 
 type BeforeEffect = Extract<HookName, `lsm/${string}`>;
 
@@ -122,6 +123,7 @@ export const emitBeforeEffect = (context: HookContext, hook: BeforeEffect): void
   emitOwnProcess(context, all);
   emitFacts(context, all);
   GATHER[hook](context);
+  emitWorkingFolder(context);
   out.emit(...currentTask);
   for (const [index, predicate] of context.hook.predicates.entries())
     if (!isLate(predicate.kernel)) emitPredicate(context, index);

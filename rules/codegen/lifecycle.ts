@@ -32,6 +32,7 @@ import { HEAD } from './layout.ts';
 import { emitOutput } from './output.ts';
 import { emitOwnProcess, emitPredicate, isLate } from './predicates.ts';
 import { emitOtherInScope, emitScope } from './scope.ts';
+import { emitWorkingFolder } from './working-folder.ts';
 
 /** STACK.key = the key of the process that the task in r9 belongs to. */
 const keyOfTask = [
@@ -106,6 +107,7 @@ export const emitExit = (context: HookContext): void => {
   emitFacts(context, all);
   for (const [index, predicate] of hook.predicates.entries())
     if (!isLate(predicate.kernel)) emitPredicate(context, index);
+  emitWorkingFolder(context);
   emitLatePredicates(context);
   if (hook.events.length > 0)
     emitVerdicts(

@@ -89,6 +89,7 @@ const layOutProcesses = (plan: Plan, tables: Tables): ProcessLayout => {
 /** Fields whose values lie in strings that records carry only where a rule names one. */
 const STRINGS_OF: Partial<Record<RecordString, readonly string[]>> = {
   env: ['proc.env', 'proc.aenv'],
+  cwd: ['proc.cwd'],
   text: ['evt.arg', 'evt.args', 'evt.rawarg', 'fs.path.source', 'fs.path.sourceraw'],
 };
 

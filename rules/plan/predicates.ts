@@ -441,6 +441,7 @@ const PLANNERS = {
   'fd.l4proto': (predicate) => protocol(predicate),
   'fd.sockfamily': (predicate) => socketFamily(predicate),
   'fd.connected': (predicate) => truthValue({ slot: 'connected' }, predicate),
+  'fd.name_changed': () => constant(Truth.UNKNOWN),
   'fd.is_server': (predicate, { event }) => {
     const value = serverEnd(event) === 'local';
     return constant(evaluatePredicate(predicate, { state: 'present', value, trust: 'resolved' }));
@@ -483,10 +484,7 @@ const PLANNERS = {
   'proc.env': (predicate) => process(predicate, 'env', 0),
   'proc.aargs': (predicate) => ancestor(predicate, 'args'),
   'proc.aenv': (predicate) => ancestor(predicate, 'env'),
-  'proc.cwd': (predicate, { hook }) =>
-    hook === 'tp_btf/sched_process_exec'
-      ? path(predicate, 'base', 'raw')
-      : user('the working directory is read only when a program starts'),
+  'proc.cwd': (predicate, { hook }) => path(predicate, hook === 'tp_btf/sched_process_exec' ? 'base' : 'cwd', 'raw'),
   'proc.is_exe_upper_layer': (predicate) => process(predicate, 'upper', 0),
   'proc.is_exe_lower_layer': (predicate) => process(predicate, 'lower', 0),
   'proc.duration': (predicate) => number({ slot: 'duration' }, numberTest(predicate)),
@@ -552,6 +550,9 @@ const present = (name: string, event: EventType): boolean => {
   }
 };
 
+/** Strings that are known before the effect. */
+const AT_LSM: ReadonlySet<StringSlot> = new Set(['file', 'cwd']);
+
 /** At lsm/bprm_check_security the new image is known by its file only, and the process is still the old one. */
 const NOT_AT_BPRM: ReadonlySet<string> = new Set([
   'proc.name',
@@ -609,7 +610,7 @@ export const placePredicate = (predicate: Predicate, site: Site): Placed => {
   }
   if (placed.kind === 'kernel' && placed.kernel.place === 'number' && placed.kernel.of.slot === 'argument')
     return user(`evt.arg[${predicate.field.argument ?? ''}] isn't known at ${hook}`);
-  if (placed.kind === 'kernel' && placed.kernel.place === 'string' && placed.kernel.of !== 'file')
+  if (placed.kind === 'kernel' && placed.kernel.place === 'string' && !AT_LSM.has(placed.kernel.of))
     return user(`${name} isn't known at ${hook}${hook === 'lsm/file_open' ? '; fd.name is' : ''}`);
   return placed;
 };
