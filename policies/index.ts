@@ -3,6 +3,7 @@ export { formatPath, type Path, type SourcePlaces } from './document.ts';
 export { formatPolicyText } from './format.ts';
 export { formatDiagnostic } from './format-diagnostic.ts';
 export type { Ignores } from './ignores.ts';
+export { policyJsonSchema } from './json-schema.ts';
 export { loadPolicies, loadPolicyText, policyFiles } from './load.ts';
 export { diagnosticsOf, near } from './messages.ts';
 export { packageFolder } from './package-folder.ts';
