@@ -1,14 +1,16 @@
 import type { FeatureLevel } from '../engine/object/index.ts';
 import type { Policy } from '../policies/index.ts';
 import { type Compiled, compile, type Rule } from '../rules/index.ts';
-import { createReplaySensor, type Sensor } from '../sensors/index.ts';
+import { createRepeatedReplay, createReplaySensor, type Sensor } from '../sensors/index.ts';
 import { runAgent } from './agent.ts';
 import { judgeOf } from './judge.ts';
 import { createMemoryLog } from './memory-log.ts';
 import { compileObserver, observed } from './observer.ts';
 
 const LEVEL: FeatureLevel = '6.12';
-const MIN_ROUNDS = 5;
+const MIN_ROUNDS = 3;
+/** Events of a round: short recordings are played several times on one host. */
+const ROUND_EVENTS = 50_000;
 
 /** What a rule came to on a recording. */
 export interface MeasuredRule {
@@ -40,7 +42,7 @@ export interface Measured {
 export interface MeasureOptions {
   /** An strace log. */
   readonly recording: string;
-  /** Seconds to spend; at least five rounds are played. */
+  /** Seconds to spend; at least three rounds are played. */
   readonly seconds: number;
   readonly onProgress?: (round: number) => void;
 }
@@ -93,7 +95,6 @@ type Hooks = Pick<Parameters<typeof runAgent>[0], 'onRecord' | 'onAlert'>;
 export const measurePolicy = async (policy: Policy, options: MeasureOptions): Promise<Measured> => {
   const rules = onRecording(policy.rules);
   const on: Policy = { ...policy, mode: 'monitor', rules };
-  const sensor = (): Sensor => createReplaySensor({ path: options.recording, onProblem: 'skip' });
   const all = compile(rules, { level: LEVEL });
   const without = rules.map((_, index) => compile(rules.toSpliced(index, 1), { level: LEVEL }));
 
@@ -101,7 +102,8 @@ export const measurePolicy = async (policy: Policy, options: MeasureOptions): Pr
   const candidates = rules.map(() => 0);
   const matches = new Map<string, number>();
   const judges = rules.map((_, index) => judgeOf(all.plan, index));
-  const counted = observed(sensor(), compileObserver(on, LEVEL), (event) => {
+  const once = createReplaySensor({ path: options.recording, onProblem: 'skip' });
+  const counted = observed(once, compileObserver(on, LEVEL), (event) => {
     for (const [index, judge] of judges.entries())
       if (judge.sites(event) !== undefined) events[index] = (events[index] ?? 0) + 1;
   });
@@ -112,6 +114,8 @@ export const measurePolicy = async (policy: Policy, options: MeasureOptions): Pr
     onAlert: ({ rule }) => void matches.set(rule, (matches.get(rule) ?? 0) + 1),
   });
 
+  const times = Math.max(1, Math.ceil(ROUND_EVENTS / Math.max(1, calls)));
+  const sensor = (): Sensor => createRepeatedReplay({ paths: [options.recording], rounds: times });
   const full: number[] = [];
   const partial: number[][] = rules.map(() => []);
   const end = Date.now() + options.seconds * 1000;
@@ -126,14 +130,14 @@ export const measurePolicy = async (policy: Policy, options: MeasureOptions): Pr
   return {
     events: calls,
     rounds,
-    ns: calls === 0 ? 0 : perEvent(quantile(full, 0.5), calls),
+    ns: calls === 0 ? 0 : perEvent(quantile(full, 0.5), calls * times),
     problems,
     rules: rules.map(({ name }, index): MeasuredRule => {
-      const times = partial[index] ?? [];
-      const ratios = full.map((time, round) => time / (times[round] ?? time));
+      const others = partial[index] ?? [];
+      const ratios = full.map((time, round) => time / (others[round] ?? time));
       const own = events[index] ?? 0;
       const difference = quantile(
-        full.map((time, round) => time - (times[round] ?? time)),
+        full.map((time, round) => time - (others[round] ?? time)),
         0.5,
       );
       return {
@@ -141,7 +145,7 @@ export const measurePolicy = async (policy: Policy, options: MeasureOptions): Pr
         events: own,
         candidates: candidates[index] ?? 0,
         matches: matches.get(name) ?? 0,
-        ns: own === 0 ? undefined : perEvent(difference, own),
+        ns: own === 0 ? undefined : perEvent(difference, own * times),
         ratio: quantile(ratios, 0.5),
         noise: (quantile(ratios, 0.75) - quantile(ratios, 0.25)) / 2,
       };

@@ -177,7 +177,8 @@ const siteCostLine = (placements: readonly Placement[]): string => {
     ...(all === early ? [] : [`${all} ns one whose strings are looked at`]),
     ...(after === all ? [] : [`${after} ns one that user space decides`]),
   ];
-  return `about ${steps.join(', ')}; ${million(early)} to ${million(after)} events/s on a core`;
+  const most = after === early ? '' : ` to ${million(after)}`;
+  return `about ${steps.join(', ')}; ${million(early)}${most} events/s on a core`;
 };
 
 const MARGIN = 6;
