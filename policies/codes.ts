@@ -100,6 +100,7 @@ export const CODES: Readonly<Record<string, Code>> = {
   'always-true': warning('a rule matches every event of its types, or a part of it is always true'),
   repeated: warning('a comparison stands twice in the same "and" or "or"'),
   'field-absent': warning('a rule compares a field that none of its events has'),
+  'depends-on-absence': warning('a rule matches some events only because they lack a field under a "not"'),
   'no-event-type': warning('a rule names no event type, so that it is asked at nearly all'),
   'same-condition': warning('two rules match the same events'),
   shadowed: warning('under rule_matching first an earlier rule hides a rule'),

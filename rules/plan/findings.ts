@@ -1,6 +1,7 @@
 import type { Diagnostic } from '../diagnostic.ts';
 import { type Condition, type EventType, type Predicate, type Span, Truth } from '../language/index.ts';
 import type { Rule } from '../rule.ts';
+import { dependsOnAbsence } from './absence.ts';
 import { eventTypesOf, listed, mentionsType } from './event-types.ts';
 import { bothOf, type Literal, type Normal, normalKey, normalOf, predicateKey } from './literals.ts';
 import { predicateText } from './plan.ts';
@@ -264,7 +265,10 @@ export const findingsOf = (rules: readonly Rule[], matching: RuleMatching = 'all
     const absent = dead === undefined ? absentFields(known) : [];
     const constant = dead === undefined && absent.length === 0 ? constantRule(known) : undefined;
     const whole = dead ?? constant;
-    const parts = whole === undefined ? [...absent, ...partsOf(known.rule)] : [whole];
+    const parts =
+      whole === undefined
+        ? [...absent, ...partsOf(known.rule), ...dependsOnAbsence(known.rule, known.events)]
+        : [whole];
     return unnamed === undefined ? parts : [unnamed, ...parts];
   });
   return [...ofRules, ...duplicates(all), ...(matching === 'first' ? shadowed(all) : [])];
