@@ -26,6 +26,7 @@ import { createLosses, type RingTotal } from './losses.ts';
 import type { ProcessFill } from './process-facts.ts';
 import { createTally, type TallySummary } from './tally.ts';
 import { createWaiting, type WaitLimits } from './waiting.ts';
+import { createWindowSweep, pauseWindows } from './windows.ts';
 
 export interface AgentOptions {
   readonly policies: readonly Policy[];
@@ -156,6 +157,8 @@ export const runAgent = async (
     log.append('policy', { name: policy.name, hash: policy.hash, mode: policy.mode, rules: policy.rules.length });
 
   const losses = createLosses({ kernel, compiled, lost: mapOf(maps, 'lost') });
+  if (options.ignore !== undefined) pauseWindows(maps, true);
+  const windows = options.ignore === undefined ? createWindowSweep(compiled, maps) : undefined;
   const heldBack = createHeldBack({ kernel, compiled, buckets: mapOf(maps, 'buckets') });
   const domains = openDomains(compiled, sensor, options.warn);
   const events = createEvents({
@@ -186,6 +189,7 @@ export const runAgent = async (
           log.append('shed', body);
           events.raise(alert);
         });
+    windows?.check(sensor.now?.() ?? events.lastTime);
     for (const { body, alert } of correlationLosses(correlator))
       events.guarded(() => {
         log.append('loss', body);

@@ -5,8 +5,10 @@ import {
   type Correlated,
   type Correlator,
   decodeRecord,
+  decodeWindow,
   type EventRecord,
   type Guard,
+  isWindow,
   RecordError,
   type Rule,
   residualOf,
@@ -203,6 +205,10 @@ export const createEvents = (options: EventsOptions): Events => {
     guarded,
     handle: (bytes) =>
       guarded(() => {
+        if (isWindow(bytes)) {
+          correlator.counted(decodeWindow(bytes));
+          return;
+        }
         const record = decodeRecord(bytes, compiled.layouts);
         tally.events++;
         lastTime = record.time;

@@ -21,10 +21,11 @@ import { type RecordLayout, type RecordString, recordLayout } from './layout.ts'
 import { emitExit, emitFork } from './lifecycle.ts';
 import { BUCKET, limitsMap, MAX_BUCKETS } from './limits.ts';
 import { NAMED_MAP, namedCalls } from './named-calls.ts';
-import { LOST, RINGS, type Ring } from './output.ts';
+import { LOST, RINGS, type Ring } from './rings.ts';
 import { createTables, groupStrings, type Tables } from './string-groups.ts';
 import { AUTOMATA_MAP, CELL_BYTES } from './strings.ts';
 import { CALL_NUMBERS, CALL_PLACES, CALLS_MAP, callTable, emitSysExit, namedNumbers } from './sys-exit.ts';
+import { thresholdMaps } from './threshold.ts';
 
 /** Programs that every object has: without them there are no facts of processes. */
 const LIFECYCLE: readonly HookName[] = [
@@ -199,6 +200,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
     one('scopes', Math.max(8, plan.scopes.length * 8)),
     one('config', CONFIG.size),
     one('lost', LOST.bytesPerHook * prepared.length),
+    ...thresholdMaps(plan),
   ];
   return {
     object: { level, maps, programs: programs.map((program) => ({ ...program, calls: CALLS_MAP })) },

@@ -22,27 +22,12 @@ import {
   R10,
   stx,
 } from '../../engine/isa/index.ts';
-import type { Priority } from '../rule.ts';
 import type { HookContext } from './context.ts';
 import { helper, STACK } from './emitter.ts';
 import { type RecordKind, type RecordString, STRING, STRING_STATE, stringBytes } from './layout.ts';
 import { emitLimits } from './limits.ts';
-
-/** The ring buffers: records of rules of a critical priority have one of their own, which a flood of others can't fill. */
-export const RINGS = ['critical', 'events'] as const;
-export type Ring = (typeof RINGS)[number];
-
-/** Priorities whose records go to the ring `critical`. */
-export const CRITICAL_PRIORITIES: ReadonlySet<Priority> = new Set<Priority>(['emergency', 'alert', 'critical']);
-
-/** In the only value of the map `lost`: for each hook by its index, a u64 for each ring. */
-export const LOST = { bytesPerHook: 8 * RINGS.length } as const;
-
-/** BPF_RB_NO_WAKEUP: whoever reads looks by a clock. */
-const NO_WAKEUP = 1;
-
-/** Offset in the value of `lost` of what a hook lost in a ring. */
-export const lostAt = (hook: number, ring: Ring): number => LOST.bytesPerHook * hook + 8 * RINGS.indexOf(ring);
+import { CRITICAL_PRIORITIES, lostAt, NO_WAKEUP, type Ring } from './rings.ts';
+import { emitThresholds } from './threshold.ts';
 
 const emitInto = ({ out, layout }: HookContext, ring: Ring, sent: string): void => {
   out.emit(
@@ -94,6 +79,7 @@ export const emitOutput = (context: HookContext, kind: RecordKind): void => {
     masks.set(word, (masks.get(word) ?? 0n) | (1n << BigInt(bit & 63)));
   }
   emitLimits(context, kind === 'event' ? sent : undefined);
+  emitThresholds(context, kind === 'event' ? sent : undefined);
   out.emit(comment('hand the record over'));
   emitLength(context);
   for (const [word, mask] of masks)

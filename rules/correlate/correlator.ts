@@ -1,4 +1,4 @@
-import type { EventRecord } from '../codegen/index.ts';
+import type { EventRecord, WindowRecord } from '../codegen/index.ts';
 import { type FieldRef, type FieldSource, type FieldValue, fieldOf, type TemplateField } from '../language/index.ts';
 import type { Rule } from '../rule.ts';
 import { createLineage, type Kin, type Known, type Lineage, type ProcessId } from './lineage.ts';
@@ -49,6 +49,8 @@ export interface Correlator {
   reads(rule: number): readonly FieldRef[];
   /** Takes a match of a rule; where it completes a threshold or a sequence, says what. */
   correlate(rule: number, match: Occurrence, fields: FieldSource, kin: Kin | undefined): Correlated | undefined;
+  /** Takes matches that a program has counted and not handed over one by one. */
+  counted(window: WindowRecord): void;
   /** Puts matches of one event in their order: later steps of a sequence come first, so that no event follows itself. */
   order(rules: readonly number[]): readonly number[];
   dropped(): readonly DroppedByRule[];
@@ -192,6 +194,13 @@ export const createCorrelator = ({ rules, parentOf, before, limits }: Correlator
       const from = steps[0]?.time ?? match.time;
       const step = (number: number): FieldSource | undefined => steps[number - 1]?.values;
       return { kind: 'sequence', ...common, count: steps.length, from, to: match.time, events: steps, step };
+    },
+    counted: ({ rule, key, times }) => {
+      const found = correlating[rule];
+      if (found?.state.kind !== 'threshold') return;
+      const values = key.slice(0, found.by.length);
+      const text = values.map((value) => keyText({ state: 'present', value: BigInt(value), trust: 'resolved' }));
+      found.state.add(text.join(' '), times);
     },
     dropped: () =>
       [...states].flatMap(([identity, { dropped }]) => {

@@ -28,6 +28,8 @@ export interface ThresholdState {
   readonly kind: 'threshold';
   /** Counts a match; says where it is one too many, and starts that key anew. */
   count(key: string, match: Occurrence): Exceeded | undefined;
+  /** Adds matches in front of the next, which none of them exceeds the threshold with: those that were counted elsewhere. */
+  add(key: string, times: readonly bigint[]): void;
   readonly dropped: Dropped;
   readonly keys: number;
 }
@@ -68,23 +70,43 @@ export const createThreshold = (
       remove(key, value);
     }
   };
+  const use = (key: string): Counted => {
+    let counted = counts.get(key);
+    if (counted === undefined) {
+      counted = { log: createTimeLog(), recent: [] };
+      times += counted.log.capacity;
+    }
+    counts.use(key, counted);
+    return counted;
+  };
+  const put = (log: TimeLog, time: bigint): void => {
+    times -= log.capacity;
+    log.add(time);
+    times += log.capacity;
+  };
+  const trim = (log: TimeLog): void => {
+    while (log.size > moreThan || log.last - log.first > within) log.dropFirst();
+  };
   return {
     kind: 'threshold',
     dropped,
     get keys() {
       return counts.size;
     },
-    count: (key, match) => {
-      let counted = counts.get(key);
-      if (counted === undefined) {
-        counted = { log: createTimeLog(), recent: [] };
-        times += counted.log.capacity;
+    add: (key, matches) => {
+      const last = matches.at(-1);
+      if (last === undefined) return;
+      const { log } = use(key);
+      for (const time of matches) {
+        put(log, time);
+        trim(log);
       }
-      counts.use(key, counted);
+      makeRoom(last, key);
+    },
+    count: (key, match) => {
+      const counted = use(key);
       const { log, recent } = counted;
-      times -= log.capacity;
-      log.add(match.time);
-      times += log.capacity;
+      put(log, match.time);
       recent.push(match);
       if (recent.length > MAX_NAMED) recent.shift();
       if (log.size > moreThan && log.last - log.first <= within) {
@@ -92,7 +114,7 @@ export const createThreshold = (
         remove(key, counted);
         return { count, from, to, events: recent.filter(({ time }) => time >= from) };
       }
-      while (log.size > moreThan || log.last - log.first > within) log.dropFirst();
+      trim(log);
       makeRoom(match.time, key);
       return undefined;
     },

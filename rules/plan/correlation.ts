@@ -1,6 +1,8 @@
+import type { Threshold } from '../correlate/index.ts';
 import type { Diagnostic } from '../diagnostic.ts';
 import { type EventType, type FieldRef, type Predicate, Truth } from '../language/index.ts';
 import type { Rule } from '../rule.ts';
+import type { Placement, Plan } from './plan.ts';
 import { truthByType } from './predicates.ts';
 
 /** Events that a message names at most. */
@@ -51,3 +53,42 @@ export const correlationFindings = (rule: Rule, events: readonly EventType[]): r
   }
   return found;
 };
+
+/** Most matches that a threshold counted in the kernel may allow; more are counted in user space. */
+export const MOST_IN_KERNEL = 48;
+
+/** Fields by which the kernel can count, as members of a record's head: 32 bits that are always known. */
+export const KERNEL_KEYS = { 'proc.pid': 'tgid', 'thread.tid': 'tid', 'user.uid': 'uid', 'group.gid': 'gid' } as const;
+export type KernelKey = (typeof KERNEL_KEYS)[keyof typeof KERNEL_KEYS];
+/** Fields of a key at most. */
+const KEY_FIELDS = 3;
+
+/** Numbers that a program always knows. */
+const KNOWN: ReadonlySet<string> = new Set(['result', 'tgid', 'tid', 'ppid', 'uid', 'gid', 'loginuid', 'argument']);
+
+const isKnown = ({ placed }: Placement): boolean =>
+  placed.kind === 'constant' ||
+  (placed.kind === 'kernel' &&
+    (placed.kernel.place === 'scope' || (placed.kernel.place === 'number' && KNOWN.has(placed.kernel.of.slot))));
+
+/** A rule whose matches programs count, so that only those that may exceed its threshold are handed over. */
+export interface CountedRule {
+  /** The plan's index. */
+  readonly rule: number;
+  readonly threshold: Threshold;
+  readonly key: readonly KernelKey[];
+}
+
+/**
+ * The rules that programs count: what they decide is certain (user space would not take a match back), and what they count by is in
+ * the head of a record.
+ */
+export const countedRules = (plan: Pick<Plan, 'rules' | 'placements'>): readonly CountedRule[] =>
+  plan.rules.flatMap(({ correlation, action }, rule) => {
+    if (correlation?.kind !== 'threshold' || action !== 'alert') return [];
+    const { by, moreThan } = correlation;
+    const key = by.flatMap(({ name }) => (KERNEL_KEYS as Readonly<Record<string, KernelKey>>)[name] ?? []);
+    if (moreThan > MOST_IN_KERNEL || key.length !== by.length || key.length > KEY_FIELDS) return [];
+    if (!plan.placements.every((placement) => placement.rule !== rule || isKnown(placement))) return [];
+    return { rule, threshold: correlation, key };
+  });

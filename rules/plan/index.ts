@@ -1,3 +1,4 @@
+export { type CountedRule, countedRules } from './correlation.ts';
 export {
   FACT_SOURCES,
   type FactTest,

@@ -199,6 +199,123 @@ describe('programs of a simulated kernel and the agent', () => {
   });
 });
 
+describe('a threshold that programs count', () => {
+  const COUNTED = `
+    - rule: pids
+      condition: evt.type in (getuid, setuid) and evt.res in (SUCCESS, EPERM)
+      threshold: {more_than: 3, within: 1s, by: [proc.pid]}
+      priority: critical
+      output: "%proc.name"
+    - rule: users
+      condition: evt.type = setuid and evt.failed = true
+      threshold: {more_than: 12, within: 6s, by: [user.uid, group.gid]}
+      priority: notice
+      output: "%proc.name"
+    - rule: all
+      condition: evt.type = setuid
+      threshold: {more_than: 48, within: 12s}
+      priority: warning
+      output: "%proc.name"`;
+  const SEEN = `
+    - rule: seen
+      condition: evt.type in (getuid, setuid)
+      priority: notice
+      output: "%proc.name"`;
+  interface Called {
+    readonly type: string;
+    readonly failed: boolean;
+    readonly time: bigint;
+    readonly pid: number;
+    readonly uid: number;
+    readonly gid: number;
+  }
+  const models: Readonly<
+    Record<
+      string,
+      {
+        readonly of: (call: Called) => boolean;
+        readonly key: (call: Called) => string;
+        readonly moreThan: number;
+        readonly within: number;
+      }
+    >
+  > = {
+    pids: { of: () => true, key: ({ pid }) => `${pid}`, moreThan: 3, within: 1e9 },
+    users: {
+      of: ({ type, failed }) => type === 'setuid' && failed,
+      key: ({ uid, gid }) => `${uid} ${gid}`,
+      moreThan: 12,
+      within: 6e9,
+    },
+    all: { of: ({ type }) => type === 'setuid', key: () => '', moreThan: 48, within: 12e9 },
+  };
+  /** Calls of a few processes of several users, the same for the same number. */
+  const calls = (number: number) => (host: SimHost, pump: () => void) => {
+    const random = createRandom(number);
+    const tasks = [0, 1, 1, 2].map((user) =>
+      host.spawn({ exepath: '/usr/bin/bash', uid: user * 1000, gid: user * 10 }),
+    );
+    for (let call = 0; call < 600; call++) {
+      const task = random.pick(tasks);
+      if (random.chance(0.3)) host.call(task, 'getuid', []);
+      else host.call(task, 'setuid', [task.uid === 0 ? 0 : random.pick([0, task.uid])]);
+      if (random.chance(0.3)) host.advance(random.below(random.pick([1_000, 1_000_000, 1_000_000_000, 3_000_000_000])));
+      if (random.chance(0.05)) pump();
+    }
+  };
+  const summed = (alerts: readonly Alert[]) =>
+    Object.keys(models).map((rule) => [
+      rule,
+      alerts
+        .filter((alert) => alert.rule === rule)
+        .map(({ time, correlation }) => [time, correlation?.count, correlation?.from]),
+    ]);
+
+  it('raises what a plain model does, over random calls, and hands over less', async () => {
+    const random = createRandom(seed('counted calls'));
+    const [silent, told] = [policyOf(COUNTED), policyOf(COUNTED + SEEN)];
+    let [some, every] = [0, 0];
+    for (let left = count(60); left > 0; left--) {
+      const number = random.below(2 ** 31);
+      const called: Called[] = [];
+      const { host, alerts, summary } = await run(told, calls(number), {
+        onRecord: ({ event, result, time, pid, uid, gid }) => {
+          if (event !== undefined) called.push({ type: event.type, failed: result < 0n, time, pid, uid, gid });
+        },
+      });
+      expect(summary.problems).toEqual([]);
+      const start = called[0]?.time ?? 0n;
+      const expected = Object.entries(models).map(([rule, { of, key, moreThan, within }]) => {
+        const stream = called.map(
+          (call): Happened => ({
+            kind: 'event',
+            time: Number(call.time - start),
+            process: call.pid,
+            key: key(call),
+            steps: of(call) ? [1] : [],
+          }),
+        );
+        const clock = (time: number | undefined): string => isoTime(host.wallTime(start + BigInt(time ?? 0)));
+        return [
+          rule,
+          plainThreshold(stream, moreThan, within).map(({ at, count: matches, from }) => [
+            clock(stream[at]?.time),
+            matches,
+            clock(from),
+          ]),
+        ];
+      });
+      expect(summed(alerts)).toEqual(expected);
+      expect(expected.every(([, each]) => (each?.length ?? 0) > 0)).toBe(true);
+      const alone = await run(silent, calls(number));
+      expect(summed(alone.alerts)).toEqual(expected);
+      some += alone.summary.events;
+      every += summary.events;
+    }
+    expect(some).toBeLessThan(0.8 * every);
+  });
+});
+
 describe('an alert of several events', () => {
   const policy = policyOf(`
     - rule: Keeps opening
