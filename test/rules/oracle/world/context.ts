@@ -99,7 +99,8 @@ const CAPABILITIES = [
 ];
 
 /** What root may, and others may not. */
-const capabilities = (uid: number): Fact => is(uid === 0 ? CAPABILITIES.map((name) => `CAP_${name}`).join(' ') : '');
+const capabilities = ({ uid, capabilities: own }: Known): Fact =>
+  is((own ?? (uid === 0 ? CAPABILITIES.map((name) => `CAP_${name}`) : [])).join(' '));
 
 /** tty_nr of `pts/3`: major 136, the number as the minor. */
 const terminal = (tty: string | undefined): Fact => is(tty === undefined ? 0 : (136 << 8) | Number(tty.slice(4)));
@@ -154,10 +155,11 @@ const processFields = (process: Known): readonly Field[] => {
     ['proc.cwd', process.cwdAtExec === process.cwd ? is(process.cwd === '/' ? '/' : `${process.cwd}/`) : 'untold'],
     ['proc.env', process.env === undefined ? 'untold' : is(process.env.join(' '))],
     ['proc.tty', terminal(process.tty)],
-    ['proc.vpid', is(process.pid)],
-    ['proc.is_exe_upper_layer', is(false)],
-    ['thread.cap_effective', capabilities(uid)],
-    ['thread.cap_permitted', capabilities(uid)],
+    ['proc.vpid', is(process.vpid)],
+    ['proc.is_exe_upper_layer', is(process.exepath.startsWith('/layers/up/'))],
+    ['proc.is_exe_lower_layer', is(process.exepath.startsWith('/layers/low/'))],
+    ['thread.cap_effective', capabilities(process)],
+    ['thread.cap_permitted', capabilities(process)],
     ['proc.is_exe_from_memfd', is(process.fromMemory)],
     ['proc.pid', is(process.pid)],
     ['proc.ppid', is(parent?.pid ?? 0)],

@@ -41,6 +41,10 @@ export interface Known {
   cwdAtExec: string | undefined;
   /** `pts/0`. */
   tty: string | undefined;
+  /** In its own pid namespace. */
+  vpid: number;
+  /** What it may, where that is not what its user may. */
+  readonly capabilities: readonly string[] | undefined;
   cgroup: string;
   fromMemory: boolean;
   /** Undefined: other threads may put files there. */

@@ -149,7 +149,7 @@ export const fork = (context: Context, process: Known, kind: 'fork' | 'vfork' | 
   if (task === undefined) throw new Error(`${kind} made no process`);
   const parent = siblings ? process.parent : process;
   const flags: Field[] = kind === 'clone' ? [intArgument('flags', siblings ? CLONE_PARENT : 0)] : [];
-  const child: Known = { ...process, task, pid: result, parent, fds: new Map(process.fds) };
+  const child: Known = { ...process, task, pid: result, vpid: result, parent, fds: new Map(process.fds) };
   delete child.thread;
   context.living.push(child);
   emit(context, kind, process, ...resultFields(result), ...flags);

@@ -41,6 +41,7 @@ const plant = (host: SimHost): void => {
     '/w/ca',
   ])
     fs.write(program, '\x7fELF', 0o755);
+  fs.overlay('/layers');
   fs.symlink('a.txt', '/w/link.txt');
   fs.symlink('sub', '/w/dirlink');
   host.network.declareRemote('203.0.113.5', 4444, { reply: 'hello' });
@@ -56,6 +57,9 @@ export interface Standing {
   readonly cgroup?: string;
   readonly parent?: Known;
   readonly tty?: string;
+  /** The first of a pid namespace of its own. */
+  readonly isFirst?: boolean;
+  readonly capabilities?: readonly string[];
 }
 
 /** The simulated host before anything happens on it. */
@@ -82,6 +86,8 @@ export const createWorld = (host: SimHost, containers: readonly ContainerFacts[]
     cwd: '/',
     cwdAtExec: undefined,
     tty: undefined,
+    vpid: 1,
+    capabilities: undefined,
     cgroup: '/init.scope',
     fromMemory: false,
     fds: new Map(),
@@ -89,7 +95,9 @@ export const createWorld = (host: SimHost, containers: readonly ContainerFacts[]
   const context: Context = { host, init, living: [], links: LINKS, containers, story: [], events: [] };
   return {
     ...context,
-    stand: ({ exepath, argv, uid = 0, cwd = '/w', cgroup = CGROUPS.host, parent = init, tty }) => {
+    stand: (standing) => {
+      const { exepath, argv, uid = 0, cwd = '/w', cgroup = CGROUPS.host, parent = init, tty } = standing;
+      const { isFirst = false, capabilities } = standing;
       const task = host.spawn({
         exepath,
         argv,
@@ -98,6 +106,8 @@ export const createWorld = (host: SimHost, containers: readonly ContainerFacts[]
         cgroup,
         parent: parent.task,
         ...(tty === undefined ? {} : { tty }),
+        ...(isFirst ? { vpid: 1 } : {}),
+        ...(capabilities === undefined ? {} : { capabilities }),
       });
       const process: Known = {
         task,
@@ -112,6 +122,8 @@ export const createWorld = (host: SimHost, containers: readonly ContainerFacts[]
         cwd,
         cwdAtExec: undefined,
         tty,
+        vpid: isFirst ? 1 : task.pid,
+        capabilities,
         cgroup,
         fromMemory: false,
         fds: new Map(),

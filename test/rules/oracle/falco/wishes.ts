@@ -1,4 +1,4 @@
-import type { Random } from '../../support/random.ts';
+import type { Random } from '../../../support/random.ts';
 import {
   type Check,
   type Fact,
@@ -7,9 +7,10 @@ import {
   fieldText,
   is,
   isItems,
+  type Scalar,
   type Tree,
   truthOf,
-} from './language/index.ts';
+} from '../language/index.ts';
 
 /** A comparison, and whether it is to hold. */
 export interface Literal {
@@ -136,3 +137,19 @@ export const solveOne = <Candidate>(
 export const constantsOf = (literals: readonly Check[], isMine: (field: string) => boolean): readonly string[] => [
   ...new Set(literals.filter((check) => isMine(fieldOf({ check, wanted: true }))).flatMap(texts)),
 ];
+
+/** One of some candidates of which one field comes to what is wanted; else any. */
+export const solveField = <Candidate>(
+  random: Random,
+  literals: readonly Literal[],
+  field: string,
+  candidates: readonly Candidate[],
+  of: (candidate: Candidate) => Scalar | number,
+): Candidate =>
+  solveOne(
+    random,
+    literals,
+    (each) => each === field,
+    candidates,
+    (one) => [[field, is(of(one))]],
+  );

@@ -1,16 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadPolicies } from '../../../policies/index.ts';
-import { casesFolder } from '../../support/cases.ts';
-import { count, seed, suiteSize } from '../../support/counts.ts';
-import { createRandom } from '../../support/random.ts';
-import { compare } from './compare.ts';
-import { describeDifference } from './describe.ts';
-import { checksOf, type FalcoRule, readFalcoFiles } from './language/index.ts';
-import { createStage, perform } from './perform.ts';
+import { loadPolicies } from '../../../../policies/index.ts';
+import { casesFolder } from '../../../support/cases.ts';
+import { count, seed, suiteSize } from '../../../support/counts.ts';
+import { createRandom } from '../../../support/random.ts';
+import { compare } from '../compare.ts';
+import { describeDifference } from '../describe.ts';
+import { checksOf, type FalcoRule, readFalcoFiles } from '../language/index.ts';
+import type { Happened, World } from '../world/index.ts';
+import { perform } from './perform.ts';
+import { createStage } from './stage.ts';
 import { canMatch, choose, type Literal } from './wishes.ts';
-import type { Happened, World } from './world/index.ts';
 
 const EVENTS_A_RULE = 1_000;
 const RULES = 56;
@@ -29,6 +30,12 @@ describe.skipIf(folder === undefined)("Falco's rules", () => {
     const stage = createStage(compared.flatMap(({ tree }) => checksOf(tree)));
     const prepare = (world: World): void => {
       const standing = { exepath: '/opt/base', argv: ['base'], cwd: '/' };
+      stage.firsts = [
+        {},
+        { uid: 1000 },
+        { capabilities: ['CAP_CHOWN', 'CAP_BPF'] },
+        { capabilities: ['CAP_CHOWN'] },
+      ].map((more) => world.stand({ ...standing, ...more, isFirst: true }));
       stage.roots = { plain: world.stand(standing), terminal: world.stand({ ...standing, tty: 'pts/3' }) };
     };
     /** All that a rule asks for; or all but one of it; or what chance gives. */
