@@ -31,6 +31,8 @@ import { ENV_BYTES, HEAD, LAYER, STRING, STRING_STATE } from './layout.ts';
 /** OVERLAYFS_SUPER_MAGIC (include/uapi/linux/magic.h). */
 const OVERLAY_MAGIC = 0x794c_7630;
 const NS_PER_SECOND = 1_000_000_000;
+/** Bits of nanoseconds; one above them says that somebody asked for the time (I_CTIME_QUERIED of include/linux/fs.h). */
+const NS_BITS = 0x3fff_ffff;
 
 /** Where an exec's record has what is known of the executable's inode. */
 export const EXE = {
@@ -40,22 +42,22 @@ export const EXE = {
 } as const;
 
 /**
- * Reads of the executable, whose inode's address is in STACK.inode, when it was changed and modified, and its layer: struct ovl_inode
+ * Reads into r7's value, of the executable whose inode's address is in STACK.inode, when it was changed and modified, and its layer: struct ovl_inode
  * (fs/overlayfs/ovl_entry.h) is in no BTF but its module's, and has the upper dentry right behind the inode.
  */
-export const emitExeFacts = (out: Emitter): void => {
-  emitTime(out, EXE.changed, 'ctime');
-  emitTime(out, EXE.modified, 'mtime');
-  emitLayer(out, 'inode', EXE.layer);
+export const emitExeFacts = (out: Emitter, into: Readonly<Record<keyof typeof EXE, number>> = EXE): void => {
+  emitTime(out, into.changed, 'ctime');
+  emitTime(out, into.modified, 'mtime');
+  emitLayer(out, into.layer);
 };
 
-/** The layer of the inode at a stack slot goes to `at` of r7's value, as a byte. */
-export const emitLayer = (out: Emitter, slot: 'inode', at: number): void => {
+/** The layer goes to `at` of r7's value, as a byte. */
+const emitLayer = (out: Emitter, at: number): void => {
   const [unknown, lower, end] = [out.fresh('layer.unknown'), out.fresh('layer.lower'), out.fresh('layer.end')];
   out.emit(
     comment('which layer of an overlay it lies in; a file system that nobody knows has no magic number'),
     st('b', R7, at, LAYER.unknown),
-    ...probeFieldAt(STACK.scratch, 8, STACK[slot], 'inode.i_sb'),
+    ...probeFieldAt(STACK.scratch, 8, STACK.inode, 'inode.i_sb'),
     jne(R0, 0, unknown),
     ...probeFieldAt(STACK.length, 8, STACK.scratch, 'super_block.s_magic'),
     jne(R0, 0, unknown),
@@ -64,7 +66,7 @@ export const emitLayer = (out: Emitter, slot: 'inode', at: number): void => {
     st('b', R7, at, LAYER.none),
     jne(R1, OVERLAY_MAGIC, end),
     st('b', R7, at, LAYER.unknown),
-    ldx('dw', R3, R10, STACK[slot]),
+    ldx('dw', R3, R10, STACK.inode),
     movField(R1, 'socket_alloc.vfs_inode', 'size'),
     add(R3, R1),
     ...stackAddress(R1, STACK.scratch),
@@ -118,6 +120,7 @@ const emitTime = (out: Emitter, at: number, which: 'ctime' | 'mtime'): void => {
     lddw(R2, BigInt(NS_PER_SECOND)),
     mul(R1, R2),
     ldx('dw', R2, R10, STACK.length),
+    and(R2, NS_BITS),
     add(R1, R2),
     stx('dw', R7, at, R1),
     label(none),

@@ -35,8 +35,9 @@ import {
 } from '../../engine/isa/index.ts';
 import type { MapSpec, ProgramSpec } from '../../engine/object/index.ts';
 import { createEmitter, type Emitter, helper, lookupFirst, probeFieldAt, STACK, stackAddress } from './emitter.ts';
+import { emitExeFacts } from './exe-facts.ts';
 import { emitIsMemfd } from './gather.ts';
-import { PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
+import { ENV_BYTES, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
 import { emitPathOf, emitPathWalk, WALK_BYTES } from './path.ts';
 
 /** Bytes of an argument vector that a snapshot reads; a longer one is unknown. */
@@ -45,7 +46,7 @@ const FILENAME_BYTES = 256;
 const PAGE_BYTES = 4096;
 const EXE_BYTES = STRING.data + PATH_BYTES;
 
-/** Offsets into what the snapshot's program writes for a process; `argvLength` bytes of arguments follow. */
+/** Offsets into what the snapshot's program writes for a process; `argvLength` bytes of arguments and `envLength` of the environment follow. */
 export const SNAPSHOT = {
   pid: 0,
   uid: 4,
@@ -61,15 +62,26 @@ export const SNAPSHOT = {
   /** 0: no memory of its own (a kernel thread, or one that ends); 1: the arguments were read, 2: they could not be. */
   argvState: 64,
   memfd: 65,
+  /** Of the executable, `LAYER`. */
+  layer: 66,
+  /** 1: the environment was read. */
+  envState: 67,
+  /** Bytes of the environment, which follow the arguments. */
+  envLength: 68,
+  /** The executable's inode: its number, and when it and its content were changed (nanoseconds since 1970). */
+  ino: 72,
+  changed: 80,
+  modified: 88,
   /** A string slot. */
-  exe: 72,
+  exe: 96,
   /** The name it was started by, as it lies behind the environment (bprm->filename, fs/exec.c), NUL-terminated. */
-  filename: 72 + EXE_BYTES,
-  size: 72 + EXE_BYTES + FILENAME_BYTES,
+  filename: 96 + EXE_BYTES,
+  size: 96 + EXE_BYTES + FILENAME_BYTES,
 } as const;
 
 const WALK = SNAPSHOT.size;
 const ARGV = WALK + WALK_BYTES;
+const ENV = ARGV + ARGV_BYTES;
 const MAP = 'snapshot';
 
 /** The map that the snapshot's program works in. */
@@ -77,7 +89,7 @@ export const SNAPSHOT_MAP: MapSpec = {
   name: MAP,
   type: 'array',
   keySize: 4,
-  valueSize: ARGV + ARGV_BYTES,
+  valueSize: ENV + ENV_BYTES,
   maxEntries: 1,
 };
 
@@ -181,12 +193,14 @@ const emitMemory = (out: Emitter): void => {
     out.fresh('memory.named'),
     out.fresh('memory.end'),
   ];
-  const rest = out.fresh('memory.rest');
+  const [rest, environment] = [out.fresh('memory.rest'), out.fresh('memory.environment')];
   out.emit(
     comment('what its memory says'),
     st('b', R7, SNAPSHOT.argvState, 0),
     st('w', R7, SNAPSHOT.argvLength, 0),
     st('b', R7, SNAPSHOT.filename, 0),
+    st('b', R7, SNAPSHOT.envState, 0),
+    st('w', R7, SNAPSHOT.envLength, 0),
     ldxField('dw', R8, R9, 'task_struct.mm'),
     jeq(R8, 0, end),
     ldxField('dw', R3, R8, 'mm_struct.arg_start'),
@@ -205,6 +219,19 @@ const emitMemory = (out: Emitter): void => {
     label(read),
     st('b', R7, SNAPSHOT.argvState, 1),
     label(named),
+    ldxField('dw', R3, R8, 'mm_struct.env_start'),
+    ldxField('dw', R2, R8, 'mm_struct.env_end'),
+    sub(R2, R3),
+    jge(R2, ENV_BYTES, environment),
+    and(R2, ENV_BYTES - 1),
+    stx('w', R7, SNAPSHOT.envLength, R2),
+    st('b', R7, SNAPSHOT.envState, 1),
+    jeq(R2, 0, environment),
+    ...copyFromTask(ENV),
+    jeq(R0, 0, environment),
+    st('w', R7, SNAPSHOT.envLength, 0),
+    st('b', R7, SNAPSHOT.envState, 0),
+    label(environment),
     ldxField('dw', R3, R8, 'mm_struct.env_end'),
     jeq(R3, 0, end),
     stx('dw', R10, STACK.scratch, R3),
@@ -246,6 +273,10 @@ const emitExecutable = (out: Emitter): void => {
     st('dw', R7, SNAPSHOT.exe, 0),
     st('b', R7, SNAPSHOT.exe + STRING.state, STRING_STATE.unknown),
     st('b', R7, SNAPSHOT.memfd, 0),
+    st('b', R7, SNAPSHOT.layer, 0),
+    st('dw', R7, SNAPSHOT.ino, 0),
+    st('dw', R7, SNAPSHOT.changed, 0),
+    st('dw', R7, SNAPSHOT.modified, 0),
     ldxField('dw', R8, R9, 'task_struct.mm'),
     jeq(R8, 0, none),
     ldxField('dw', R9, R8, 'mm_struct.exe_file'),
@@ -253,7 +284,16 @@ const emitExecutable = (out: Emitter): void => {
     jeq(R9, 0, none),
   );
   emitIsMemfd(out, 'file', memfd);
-  out.emit(st('b', R7, SNAPSHOT.memfd, 1), label(memfd), ldx('dw', R9, R10, STACK.file));
+  out.emit(
+    st('b', R7, SNAPSHOT.memfd, 1),
+    label(memfd),
+    ...probeFieldAt(STACK.inode, 8, STACK.file, 'file.f_inode'),
+    ...probeFieldAt(STACK.scratch, 8, STACK.inode, 'inode.i_ino'),
+    ldx('dw', R1, R10, STACK.scratch),
+    stx('dw', R7, SNAPSHOT.ino, R1),
+  );
+  emitExeFacts(out, SNAPSHOT);
+  out.emit(ldx('dw', R9, R10, STACK.file));
   emitPathOf(out, 'file.f_path');
   emitPathWalk(out, SNAPSHOT.exe, WALK);
   out.emit(label(none));
@@ -304,6 +344,8 @@ export const snapshotProgram = (scope: SnapshotScope): ProgramSpec<string> => {
     ...write(0, [mov(R3, SNAPSHOT.size)]),
     jne(R0, 0, 'exit'),
     ...write(ARGV, [ldx('w', R3, R7, SNAPSHOT.argvLength), and(R3, ARGV_BYTES - 1)]),
+    jne(R0, 0, 'exit'),
+    ...write(ENV, [ldx('w', R3, R7, SNAPSHOT.envLength), and(R3, ENV_BYTES - 1)]),
     label('exit'),
     mov(R0, 0),
     exit(),

@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { RelocationError } from '../../engine/object/index.ts';
 import type { ProcessFacts } from '../kernel.ts';
 import { readClock } from './call.ts';
@@ -98,6 +98,8 @@ function factsOf(pid: number, stat: Stat, parent: Stat | undefined, cgroup: stri
   const exe = readOr(() => readlinkSync(`/proc/${pid}/exe`));
   const command = readOr(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
   const status = readOr(() => readFileSync(`/proc/${pid}/status`, 'utf8'));
+  const file = readOr(() => statSync(`/proc/${pid}/exe`, { bigint: true }));
+  const environ = readOr(() => readFileSync(`/proc/${pid}/environ`, 'utf8'));
   if (command === undefined || status === undefined) return undefined;
   const argv = command.split('\0');
   if (argv.at(-1) === '') argv.pop();
@@ -112,6 +114,8 @@ function factsOf(pid: number, stat: Stat, parent: Stat | undefined, cgroup: stri
     exepath: path,
     argv,
     memfd: path.startsWith('/memfd:'),
+    ...(file && { exeIno: file.ino, exeCtime: file.ctimeNs, exeMtime: file.mtimeNs }),
+    ...(environ !== undefined && { env: environ.split('\0').slice(0, -1) }),
     uid: Number(/^Uid:\t(\d+)/m.exec(status)?.[1] ?? 0),
     cgroup,
   };

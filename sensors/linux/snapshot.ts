@@ -1,5 +1,5 @@
 import { parseSection, relocate } from '../../engine/object/index.ts';
-import { SNAPSHOT, SNAPSHOT_MAP, STRING, STRING_STATE, snapshotProgram } from '../../rules/index.ts';
+import { LAYER, SNAPSHOT, SNAPSHOT_MAP, STRING, STRING_STATE, snapshotProgram } from '../../rules/index.ts';
 import type { ProcessFacts } from '../kernel.ts';
 import { btfIdOf, kernelBtf } from './btf.ts';
 import { type Cgroups, cgroupLevel } from './cgroups.ts';
@@ -56,6 +56,27 @@ export function openSnapshots(cgroups: Cgroups, scope: string): Snapshots {
   }
 }
 
+const LAYERS = new Map<number, 'upper' | 'lower' | 'none'>([
+  [LAYER.none, 'none'],
+  [LAYER.lower, 'lower'],
+  [LAYER.upper, 'upper'],
+]);
+
+/** What is known of the program and its file. */
+function imageOf(view: DataView, at: number, envAt: number): Partial<ProcessFacts> {
+  const number = (offset: number): bigint | undefined => view.getBigUint64(at + offset, true) || undefined;
+  const [exeIno, exeCtime, exeMtime] = [SNAPSHOT.ino, SNAPSHOT.changed, SNAPSHOT.modified].map(number);
+  const layer = LAYERS.get(view.getUint8(at + SNAPSHOT.layer));
+  const env = new Uint8Array(view.buffer, view.byteOffset + envAt, view.getUint32(at + SNAPSHOT.envLength, true));
+  return {
+    ...(view.getUint8(at + SNAPSHOT.envState) === 1 && { env: argumentsOf(env) }),
+    ...(layer !== undefined && { layer }),
+    ...(exeIno !== undefined && { exeIno }),
+    ...(exeCtime !== undefined && { exeCtime }),
+    ...(exeMtime !== undefined && { exeMtime }),
+  };
+}
+
 function factsOf(bytes: Uint8Array, cgroups: Cgroups, scope: string): readonly ProcessFacts[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const facts = new Map<string, ProcessFacts>();
@@ -81,9 +102,10 @@ function factsOf(bytes: Uint8Array, cgroups: Cgroups, scope: string): readonly P
         uid: view.getUint32(at + SNAPSHOT.uid, true),
         cgroup: cgroups.path(view.getBigUint64(at + SNAPSHOT.cgroup, true)) ?? scope,
         asOf: view.getBigUint64(at + SNAPSHOT.asOf, true),
+        ...imageOf(view, at, argvAt + argvLength),
       });
     }
-    at = argvAt + argvLength;
+    at = argvAt + argvLength + view.getUint32(at + SNAPSHOT.envLength, true);
   }
   return [...facts.values()];
 }

@@ -135,6 +135,21 @@ export class Inode extends KernelObject {
     if (this.superBlock.type === 'overlay') this.setPointer(INODE.size, upper ? this.at : 0);
   }
 
+  get layer(): 'upper' | 'lower' | 'none' {
+    if (this.superBlock.type !== 'overlay') return 'none';
+    return this.u32(INODE.size) === 0 ? 'lower' : 'upper';
+  }
+
+  /** When it and its content were last changed: nanoseconds since 1970. */
+  get times(): { readonly changed: bigint; readonly modified: bigint } {
+    const time = (seconds: number, nanoseconds: number): bigint =>
+      BigInt(this.u64(seconds)) * 1_000_000_000n + BigInt(this.u32(nanoseconds));
+    return {
+      changed: time(INODE.changed, INODE.changedNs),
+      modified: time(INODE.modified, INODE.modifiedNs),
+    };
+  }
+
   get type(): number {
     return this.mode & S_IFMT;
   }

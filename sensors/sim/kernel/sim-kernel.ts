@@ -1,11 +1,26 @@
 import type { FeatureLevel } from '../../../engine/object/index.ts';
 import type { Kernel, ProcessFacts } from '../../kernel.ts';
 import { simHooksOf } from './hooks.ts';
+import { decodeText } from './kernel-object.ts';
 import { KERNEL_BTF } from './layout.ts';
 import type { Machine } from './machine.ts';
 import type { Task } from './tasks.ts';
 
 const isIn = (task: Task, scope: string): boolean => scope === '/' || `${task.cgroup}/`.startsWith(`${scope}/`);
+
+/** What is known of a program and its file; nothing of kernel threads, and of what recordings don't tell. */
+const imageOf = ({ mm, group }: Task): Partial<ProcessFacts> => {
+  if (mm === undefined || group.namespace.untold) return {};
+  const { inode } = mm.exeFile;
+  const { changed, modified } = inode.times;
+  return {
+    env: decodeText(mm.environment).split('\0').slice(0, -1),
+    layer: inode.layer,
+    exeIno: BigInt(inode.ino),
+    exeCtime: changed,
+    exeMtime: modified,
+  };
+};
 
 const factsOf = (task: Task, parent: Task | undefined): ProcessFacts => ({
   pid: task.tgid,
@@ -18,6 +33,7 @@ const factsOf = (task: Task, parent: Task | undefined): ProcessFacts => ({
   memfd: task.mm?.exeFile.path.dentry.name.startsWith('memfd:') ?? false,
   uid: task.uid,
   cgroup: task.cgroup,
+  ...imageOf(task),
 });
 
 /** The simulated kernel as programs' loaders see it. */

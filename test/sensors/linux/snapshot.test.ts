@@ -1,4 +1,4 @@
-import { copyFileSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ProcessFacts } from '../../../sensors/index.ts';
@@ -61,7 +61,10 @@ describe.skipIf(skip)(`a snapshot of processes${skip ? ` (skipped: ${skip})` : '
       memfd: false,
       uid: process.getuid?.(),
       cgroup: cgroup.path,
+      env: readFileSync(`/proc/${child.pid}/environ`, 'utf8').split('\0').slice(0, -1),
     });
+    const file = statSync(`/proc/${child.pid}/exe`, { bigint: true });
+    expect([sleep?.exeIno, sleep?.exeCtime, sleep?.exeMtime]).toEqual([file.ino, file.ctimeNs, file.mtimeNs]);
     const ticks = BigInt(readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]!.split(' ')[19]!);
     expect(sleep!.start / TICK).toBe(ticks);
   });
@@ -165,7 +168,7 @@ describe.skipIf(skip)(`a snapshot of processes${skip ? ` (skipped: ${skip})` : '
       )
       .toEqual(['sh', 'sleep', 'sleep']);
     const coarse = processesOf(openCgroups(here.cgroup.path), here.cgroup.path);
-    const seen = here.read().map(({ asOf: _, ...facts }) => ({
+    const seen = here.read().map(({ asOf: _, layer: __, ...facts }) => ({
       ...facts,
       start: facts.start - (facts.start % TICK),
       parentStart: facts.parentStart - (facts.parentStart % TICK),

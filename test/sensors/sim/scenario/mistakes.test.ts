@@ -57,7 +57,7 @@ steps:
       's.yaml:1:7: error[wrong-value]: name is "a b"; expected a name of letters, digits and . _ -.',
       's.yaml:2:1: error[unknown-key]: The document has no key "descripton"; did you mean "description"?\n  expected one of name, description, host, steps',
       's.yaml:5:5: error[wrong-value]: The path "etc/motd" is relative; expected an absolute one such as "/etc/motd".\n  in host.files["etc/motd"]',
-      's.yaml:6:31: error[unknown-key]: host.files["/etc/issue"] has no key "mdoe"; did you mean "mode"?\n  in host.files["/etc/issue"].mdoe\n  expected one of content, mode, uid, gid',
+      's.yaml:6:31: error[unknown-key]: host.files["/etc/issue"] has no key "mdoe"; did you mean "mode"?\n  in host.files["/etc/issue"].mdoe\n  expected one of content, mode, uid, gid, layer',
       's.yaml:7:37: error[wrong-value]: host.files["/etc/hosts"].mode is the number 644; expected octal digits in quotes such as "0644".',
       's.yaml:9:26: error[wrong-type]: host.processes[0].uid is "root"; expected a user\'s number.',
       's.yaml:10:30: error[unknown-process]: No process is called "ngnix" here; did you mean "nginx"?\n  in host.processes[1].parent\n  expected one of systemd, nginx',
