@@ -18,6 +18,7 @@ import {
   type Kernel,
   type KernelMap,
   NO_CONTAINERS,
+  NO_ID,
 } from '../sensors/index.ts';
 
 /** Tells the kernel what user space knows of containers, users and groups: a row of truths each, as soon as their ids are seen. */
@@ -48,8 +49,6 @@ export interface FactFillOptions {
 
 /** Rows that are looked at in one sweep. */
 const SWEEP_ROWS = 200;
-/** The id of no user: loginuid without a login session. */
-const NO_USER = 0xffff_ffff;
 const UNKNOWN: FieldValue = { state: 'unknown' };
 
 /** A source's map, and how many of its ids found no room there. */
@@ -140,7 +139,7 @@ const createNames = (
   };
   return {
     begin: () => {
-      if (source === 'login') add(NO_USER);
+      if (source === 'login') add(NO_ID);
       poll();
     },
     apply: (record) => add(idOf(source, record)),

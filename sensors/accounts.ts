@@ -30,6 +30,10 @@ export interface AccountFiles {
 
 const PASSWD = '/etc/passwd';
 const GROUP = '/etc/group';
+const NSSWITCH = '/etc/nsswitch.conf';
+
+/** The id that nobody has: loginuid without a login session. */
+export const NO_ID = 0xffff_ffff;
 
 /** root has this name even where no file says so. */
 const ROOT: User = { name: 'root', homedir: '/root', shell: NO_NAME };
@@ -57,13 +61,31 @@ export const parseGroups = (text: string): ReadonlyMap<number, string> => {
   return groups;
 };
 
+/** Sources of nsswitch.conf(5) that say no more than the files do, but for the users that systemd makes up. */
+const OF_FILES: ReadonlySet<string> = new Set(['files', 'compat', 'db', 'altfiles', 'extrausers', 'systemd']);
+/** Ids of DynamicUser= (systemd's docs/UIDS-GIDS.md), whose names are in no file. */
+const DYNAMIC = { first: 61_184, last: 65_519 } as const;
+
+/** Whether an id that a file doesn't have may have a name all the same, by nsswitch.conf(5): in a directory, or made up by systemd. */
+const mayBeNamed = (nsswitch: string, database: 'passwd' | 'group'): ((id: number) => boolean) => {
+  const line = new RegExp(`^\\s*${database}:([^#\\n]*)`, 'm').exec(nsswitch)?.[1] ?? '';
+  const sources = line
+    .replace(/\[[^\]]*\]/g, ' ')
+    .split(/\s+/)
+    .filter((source) => source !== '');
+  if (sources.some((source) => !OF_FILES.has(source))) return () => true;
+  return sources.includes('systemd') ? (id) => id >= DYNAMIC.first && id <= DYNAMIC.last : () => false;
+};
+
 /**
- * Names from /etc/passwd and /etc/group, read again when they change; the host's also for tasks in containers. Where a file can't be read,
- * only id 0 has a name, and nobody can tell of the others. @param every milliseconds between two looks at the files
+ * Names from /etc/passwd and /etc/group, read again when they change; the host's also for tasks in containers. Nobody can tell of an id
+ * that another source than these files may know, nor, where a file can't be read, of any but 0. @param every milliseconds between two looks at the files
  */
 export const createAccounts = (files: AccountFiles, every: number): Accounts => {
   let users: ReadonlyMap<number, User> | undefined;
   let groups: ReadonlyMap<number, string> | undefined;
+  let userElsewhere: (id: number) => boolean = () => false;
+  let groupElsewhere: (id: number) => boolean = () => false;
   const versions = new Map<string, string | undefined>();
   let version = 0;
   let checked = Number.NEGATIVE_INFINITY;
@@ -88,6 +110,12 @@ export const createAccounts = (files: AccountFiles, every: number): Accounts => 
       users = read(PASSWD, parsePasswd);
       version++;
     }
+    if (hasChanged(NSSWITCH)) {
+      const nsswitch = read(NSSWITCH, (text) => text) ?? '';
+      userElsewhere = mayBeNamed(nsswitch, 'passwd');
+      groupElsewhere = mayBeNamed(nsswitch, 'group');
+      version++;
+    }
     if (hasChanged(GROUP)) {
       groups = read(GROUP, parseGroups);
       version++;
@@ -96,11 +124,13 @@ export const createAccounts = (files: AccountFiles, every: number): Accounts => 
   return {
     user: (uid) => {
       look();
-      return users?.get(uid) ?? (uid === 0 ? ROOT : users && NOBODY);
+      if (uid === 0) return users?.get(0) ?? ROOT;
+      return users?.get(uid) ?? (uid !== NO_ID && userElsewhere(uid) ? undefined : users && NOBODY);
     },
     group: (gid) => {
       look();
-      return groups?.get(gid) ?? (gid === 0 ? ROOT.name : groups && NO_NAME);
+      if (gid === 0) return groups?.get(0) ?? ROOT.name;
+      return groups?.get(gid) ?? (gid !== NO_ID && groupElsewhere(gid) ? undefined : groups && NO_NAME);
     },
     uids: () => {
       look();

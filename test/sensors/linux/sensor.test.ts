@@ -54,6 +54,25 @@ describe('names of users and groups', () => {
     expect(accounts.group(33)).toBe('web');
   });
 
+  it.each([
+    ['passwd: files\ngroup: compat [SUCCESS=merge] db # ldap\n', '<NA>', '<NA>', '<NA>'],
+    ['passwd:   files sss\ngroup: files\n', undefined, undefined, '<NA>'],
+    ['passwd: files systemd\ngroup: ldap [NOTFOUND=return] files\n', '<NA>', undefined, undefined],
+    ['# passwd: ldap\n', '<NA>', '<NA>', '<NA>'],
+  ])('are not known of ids that other sources may know: %j', (nsswitch, user, dynamic, group) => {
+    const accounts = hostAccounts(
+      hostOf({ passwd: 'web:x:33:33::/:/bin/sh\n', group: 'web:x:33:\n', 'nsswitch.conf': nsswitch }),
+    );
+    expect([33, 34, 61_184, 0xffff_ffff, 0].map((uid) => accounts.user(uid)?.name)).toEqual([
+      'web',
+      user,
+      dynamic,
+      '<NA>',
+      'root',
+    ]);
+    expect([33, 34, 0].map((gid) => accounts.group(gid))).toEqual(['web', group, 'root']);
+  });
+
   it('are not known where there are no files, but for root, who is root everywhere', () => {
     const accounts = hostAccounts(join(temporaryFolder(), 'nothing'));
     expect([0, 33].map((uid) => accounts.user(uid))).toEqual([
