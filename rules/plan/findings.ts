@@ -157,7 +157,7 @@ const repeatsIn = (
       seen.add(key);
       return [];
     }
-    return [warning(rule, operand.span, 'repeated', `: ${text} stands twice in the same "${kind}"`, 'it once')];
+    return [warning(rule, operand.span, 'repeated', `: ${text} stands twice in the same "${kind}"`)];
   });
 };
 
@@ -194,8 +194,8 @@ const absentFields = ({ rule, events }: Known): readonly Diagnostic[] => {
 /** Rules that ask at every call: Falco warns of them too. */
 const unnamedTypes = ({ rule, events }: Known): Diagnostic | undefined => {
   if (rule.on.length > 0 || rule.anyEvent === true || mentionsType(rule) || events.length === 0) return undefined;
-  const message = ` names no event type, so that it is asked at ${events.length} of them`;
-  return warning(rule, undefined, 'no-event-type', message, 'evt.type in its condition');
+  const message = ` names no event type, so that it is asked at every call that has its fields`;
+  return warning(rule, undefined, 'no-event-type', message, 'evt.type in its condition, or on');
 };
 
 /** Where a rule is, for another's message. */
