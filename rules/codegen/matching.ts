@@ -170,6 +170,7 @@ export const matchingOf = (
   const entriesFor = entriesOf(plan, layout, dimensions, nodes);
   const numbers = new Map<string, number>();
   const lists: (readonly PlannedRule[])[] = [];
+  const eventsOf: string[][] = [];
   const classNumbers = new Map<string, number>();
   const ids = new Map<PlannedRule, number>();
   for (const { event, rules } of hook.events) {
@@ -182,8 +183,10 @@ export const matchingOf = (
     let number = numbers.get(key);
     if (number === undefined) {
       number = lists.push(rules) - 1;
+      eventsOf.push([]);
       numbers.set(key, number);
     }
+    eventsOf[number]?.push(event.type);
     classNumbers.set(event.type, number);
   }
   const entries = lists.map((rules) => rules.flatMap(entriesFor));
@@ -199,8 +202,12 @@ export const matchingOf = (
     }
     return rows;
   };
+  const askedBy = askedByRules(plan, hook, dimensions);
   const classes = lists.map((rules, index): RuleClass => {
     const its = entries[index] ?? [];
+    const asked = new Set(
+      (eventsOf[index] ?? []).flatMap((event) => rules.flatMap(({ rule }) => askedBy.get(`${rule} ${event}`) ?? [])),
+    );
     const own = wordsOf(its.length);
     const initial = new Uint8Array(words * 8);
     for (const bit of its.keys()) initial[bit >> 3] = (initial[bit >> 3] ?? 0) | (1 << (bit & 7));
@@ -209,14 +216,13 @@ export const matchingOf = (
     const view = new DataView(head.buffer);
     view.setUint32(CLASS.words, own, true);
     view.setUint32(CLASS.entries, tables.place(entryBytes(its)), true);
-    view.setUint32(CLASS.ancestors, its.some(({ formula }) => asksAncestors(formula, dimensions)) ? 1 : 0, true);
+    view.setUint32(CLASS.ancestors, [...asked].some((leaf) => isOfAncestors(leaf, dimensions)) ? 1 : 0, true);
     for (const [number, { rows }] of dimensions.dimensions.entries()) {
       const excluding = its.flatMap(({ formula }, bit) => {
         const can = possibleOf(formula)[number];
         return can === undefined ? [] : [{ bit, can }];
       });
-      const isAsked = its.some(({ formula }) => [...leavesOf(formula)].some((leaf) => isOf(leaf, number)));
-      if (!isAsked) continue;
+      if (![...asked].some((leaf) => leaf.kind === 'cell' && leaf.dimension === number)) continue;
       const offsets = new Uint8Array(rows.count * 4);
       const offsetView = new DataView(offsets.buffer);
       for (let row = 0; row < rows.count; row++) {
@@ -241,15 +247,33 @@ export const matchingOf = (
   };
 };
 
-const isOf = (leaf: Leaf, dimension: number): boolean => leaf.kind === 'cell' && leaf.dimension === dimension;
+/**
+ * The leaves of each rule's predicates, by the rule and an event type: also of those that its formula doesn't depend on, because user space
+ * decides the rest of the condition with them.
+ */
+const askedByRules = (
+  { placements }: Plan,
+  { hook }: HookPlan,
+  { predicates }: Dimensions,
+): ReadonlyMap<string, readonly Leaf[]> => {
+  const asked = new Map<string, Leaf[]>();
+  for (const placement of placements) {
+    if (placement.hook !== hook || placement.number === undefined) continue;
+    const key = `${placement.rule} ${placement.event}`;
+    const leaves = predicates[placement.number]?.leaves ?? [];
+    const known = asked.get(key);
+    if (known === undefined) asked.set(key, [...leaves]);
+    else known.push(...leaves);
+  }
+  return asked;
+};
 
-/** Whether a formula asks about ancestors: also of a certain depth. */
-const asksAncestors = (formula: LeafFormula, { dimensions }: Dimensions): boolean =>
-  [...leavesOf(formula)].some((leaf) => {
-    if (leaf.kind === 'byte') return true;
-    const source = dimensions[leaf.dimension]?.source;
-    return source?.kind === 'process' && source.depth > 0;
-  });
+/** Whether a leaf is about ancestors: also of a certain depth. */
+const isOfAncestors = (leaf: Leaf, { dimensions }: Dimensions): boolean => {
+  if (leaf.kind === 'byte') return true;
+  const source = dimensions[leaf.dimension]?.source;
+  return source?.kind === 'process' && source.depth > 0;
+};
 
 const entryBytes = (entries: readonly Entry[]): Uint8Array => {
   const bytes = new Uint8Array(Math.max(1, entries.length) * ENTRY.size);
