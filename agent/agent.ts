@@ -1,6 +1,14 @@
 import type { Alert, AuditLog } from '../alerts/index.ts';
 import type { Policy } from '../policies/index.ts';
-import { type Compiled, compile, type Diagnostic, type EventRecord, HEAD, RINGS } from '../rules/index.ts';
+import {
+  type Compiled,
+  compile,
+  createCorrelator,
+  type Diagnostic,
+  type EventRecord,
+  HEAD,
+  RINGS,
+} from '../rules/index.ts';
 import {
   createProcessTable,
   NO_CONTAINERS,
@@ -8,6 +16,8 @@ import {
   type Sensor,
   type SensorReport,
 } from '../sensors/index.ts';
+import { correlationLosses } from './correlation-losses.ts';
+import { openDomains } from './domains.ts';
 import { createEvents } from './events.ts';
 import { createHeldBack, type HeldBack } from './held-back.ts';
 import { createLease } from './lease.ts';
@@ -113,6 +123,10 @@ export const runAgent = async (
   let fill: ProcessFill | undefined;
   const table = createProcessTable({ onExact: (process) => fill?.add(process) });
   const tally = createTally();
+  const correlator = createCorrelator({
+    rules: compiled.plan.rules,
+    parentOf: ({ pid, start }) => table.get(pid, start),
+  });
   const waiting = createWaiting(options.wait);
   const { maps, links, ...loaded } = loadObject({
     ...options,
@@ -122,8 +136,11 @@ export const runAgent = async (
     agentPid: sensor.kind === 'linux' ? process.pid : 0,
     protect: options.protect ?? [],
     processes: table,
+    containers,
+    accounts: sensor.accounts,
   });
   fill = loaded.fill;
+  const { facts } = loaded;
   const lease = options.enforce && sensor.now ? createLease(mapOf(maps, 'config'), sensor.now) : undefined;
   const stream = kernel.stream(
     RINGS.map((ring) => mapOf(maps, ring)),
@@ -140,15 +157,19 @@ export const runAgent = async (
 
   const losses = createLosses({ kernel, compiled, lost: mapOf(maps, 'lost') });
   const heldBack = createHeldBack({ kernel, compiled, buckets: mapOf(maps, 'buckets') });
+  const domains = openDomains(compiled, sensor, options.warn);
   const events = createEvents({
     ...options,
     compiled,
+    domains,
     table,
     tally,
+    correlator,
     waiting,
     onRecord: (record) => {
       losses.received(record);
       fill?.apply(record);
+      facts.apply(record);
       options.onRecord?.(record, table);
     },
   });
@@ -165,6 +186,11 @@ export const runAgent = async (
           log.append('shed', body);
           events.raise(alert);
         });
+    for (const { body, alert } of correlationLosses(correlator))
+      events.guarded(() => {
+        log.append('loss', body);
+        events.raise(alert);
+      });
     if (found.some(({ lifecycle }) => lifecycle)) events.guarded(resync);
   };
   /** Puts the process table right after exec, fork or exit records were lost. */
@@ -176,12 +202,17 @@ export const runAgent = async (
   };
   const isTime = createRhythm(sensor);
   const pump = (): void => {
+    facts.poll();
     const records = stream.consume(events.handle);
     if (!isTime(events.lastTime)) return;
+    facts.sweep();
     check(false);
     if (records === 0 && sensor.now) table.advance(sensor.now() - LAG);
   };
-  const stopListening = containers.onChange(waiting.check);
+  const stopListening = containers.onChange(() => {
+    facts.recheck();
+    waiting.check();
+  });
   pump();
   options.onAttached?.();
   let report: SensorReport;
@@ -195,11 +226,12 @@ export const runAgent = async (
     await waiting.settle(signal);
     stopListening();
     containers.close();
+    domains?.close();
   }
   check(true);
   table.advance(EVER);
   const { unreadable, failed } = events;
-  const problems = [...report.problems];
+  const problems = [...report.problems, ...facts.problems];
   if (unreadable.records > 0) {
     log.append('loss', { unreadable: unreadable.records, reason: unreadable.reason });
     problems.push(`${unreadable.records} records could not be read; the last: ${unreadable.reason}`);

@@ -6,7 +6,7 @@ export const BUILT_IN_POLICY = 'shrike';
 
 /** What an alert of the agent's own says. */
 export interface BuiltIn {
-  readonly rule: 'Events lost' | 'Rule held back';
+  readonly rule: 'Events lost' | 'Rule held back' | 'Matches forgotten';
   /** The kind of audit entry that says the same. */
   readonly event: 'loss' | 'shed';
   readonly priority: Priority;

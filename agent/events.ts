@@ -2,6 +2,8 @@ import { type Alert, type AuditLog, raiseAlert } from '../alerts/index.ts';
 import type { Policy } from '../policies/index.ts';
 import {
   type Compiled,
+  type Correlated,
+  type Correlator,
   decodeRecord,
   type EventRecord,
   type Guard,
@@ -11,6 +13,7 @@ import {
 } from '../rules/index.ts';
 import {
   containersInCgroup,
+  type DomainNames,
   fieldsOf,
   NO_CONTAINERS,
   type Processes,
@@ -30,6 +33,10 @@ export interface EventsOptions {
   readonly log: AuditLog;
   readonly table: ProcessTable;
   readonly tally: Tally;
+  /** Domain names of addresses; left out where none is looked up. */
+  readonly domains?: DomainNames | undefined;
+  /** Looks at matches of several events together. */
+  readonly correlator: Correlator;
   /** Events that wait for facts of their containers. */
   readonly waiting: Waiting;
   /** Every record, once the table has taken it. */
@@ -71,7 +78,7 @@ const outcomeOf = (verdict: 'deny' | 'kill', rule: Rule, certain: boolean, guard
 };
 
 export const createEvents = (options: EventsOptions): Events => {
-  const { sensor, host, policies, compiled, log, table, tally, waiting } = options;
+  const { sensor, host, policies, compiled, log, table, tally, correlator, waiting } = options;
   const { kernel, containers = NO_CONTAINERS } = sensor;
   const { rules } = compiled.plan;
   const hashes = new Map(policies.map((policy) => [policy.name, policy.hash]));
@@ -120,15 +127,26 @@ export const createEvents = (options: EventsOptions): Events => {
       cgroupPath: () => cgroup,
       containers,
       onPending: (field) => pending.add(field),
-      userName: (uid) => sensor.userName?.(uid),
+      accounts: sensor.accounts,
+      domains: options.domains,
     });
-    const decided = { hook: record.hook, event: record.event?.type ?? '', truth: record.truth };
+    const event = record.event?.type ?? '';
+    const decided = { hook: record.hook, event, truth: record.truth };
+    const occurrence = { time: record.time, number: tally.events, event, pid: record.pid };
+    const kin = correlator.kinOf(record);
     /** Raises or drops; false where a fact may still come that it depends on. */
     const decide = (rule: Rule, index: number, final: boolean): boolean => {
       pending.clear();
       if (!residual.matches(index, decided, fields)) {
         tally.residualDropped++;
         return true;
+      }
+      let correlated: Correlated | undefined;
+      if (rule.correlation !== undefined) {
+        for (const field of correlator.reads(index)) fields(field);
+        if (pending.size > 0 && !final) return false;
+        correlated = correlator.correlate(index, occurrence, fields, kin);
+        if (correlated === undefined) return true;
       }
       const alert = raiseAlert(rule, index, record, fields, {
         host,
@@ -138,8 +156,9 @@ export const createEvents = (options: EventsOptions): Events => {
         processes,
         ...(cgroup !== undefined && { container: containers.facts(cgroup) }),
         pending,
+        correlated,
       });
-      if (pending.size > 0 && !final) return false;
+      if (pending.size > 0 && !final && correlated === undefined) return false;
       raise(rule, index, record, alert);
       return true;
     };
@@ -148,7 +167,7 @@ export const createEvents = (options: EventsOptions): Events => {
   const decide = (record: EventRecord): void => {
     const { decide: decideNow, container } = occurrenceOf(record, table);
     let later: ReturnType<typeof occurrenceOf> | undefined;
-    for (const index of record.matched) {
+    for (const index of correlator.order(record.matched)) {
       const rule = rules[index];
       if (rule === undefined) continue;
       guarded(() => {
@@ -190,8 +209,10 @@ export const createEvents = (options: EventsOptions): Events => {
         if (record.kind === 'fork' || (record.kind === 'exec' && table.get(record.pid, record.start) === undefined))
           tally.processes++;
         table.apply(record);
+        correlator.began(record);
         options.onRecord(record);
         if (options.ignore?.(record) !== true && record.matched.length > 0) decide(record);
+        correlator.ended(record);
       }),
     raise: (builtIn) => {
       const wallTime = kernel.wallTime(sensor.now?.() ?? lastTime);

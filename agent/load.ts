@@ -1,6 +1,7 @@
 import { type MapSpec, offeredHook, type ProgramSpec } from '../engine/object/index.ts';
 import { CONFIG, type Compiled, RINGS, type Ring } from '../rules/index.ts';
-import type { Kernel, KernelMap, Link, ProcessTable } from '../sensors/index.ts';
+import type { Accounts, ContainerSource, Kernel, KernelMap, Link, ProcessTable } from '../sensors/index.ts';
+import { createFactFill, type FactFill } from './facts.ts';
 import { createProcessFill, type ProcessFill } from './process-facts.ts';
 import { createRing } from './rings.ts';
 
@@ -20,6 +21,10 @@ export interface LoadOptions {
   readonly protect: readonly string[];
   /** Gets the processes that exist. */
   readonly processes: ProcessTable;
+  /** Facts of containers; left out where no runtime can be asked. */
+  readonly containers?: ContainerSource | undefined;
+  /** Names of users and groups; left out where nobody can tell. */
+  readonly accounts?: Accounts | undefined;
   /** Records of one rule in one cgroup: how many a second on average, how many at once; default without limit. */
   readonly limit?: { readonly perSecond: number; readonly burst: number };
   /** Bytes of the ring buffers, powers of two; default the object's. */
@@ -41,6 +46,8 @@ export interface Loaded {
   readonly links: readonly Link[];
   /** Keeps the map `processes` complete. */
   readonly fill: ProcessFill;
+  /** Keeps the rows of facts of containers, users and groups. */
+  readonly facts: FactFill;
 }
 
 /** A map of the object by name. @throws Error where there is none */
@@ -106,18 +113,19 @@ export const loadObject = (options: LoadOptions): Loaded => {
   fillProtected(options, mapOf(maps, 'protected'));
   const programs = attachable(options).map((program) => kernel.loadProgram(program, maps));
   const fill = createProcessFill({ ...options, table: options.processes, map: mapOf(maps, 'processes') });
+  const facts = createFactFill({ ...options, maps });
   const links: Link[] = [];
   try {
     for (const hook of LIFECYCLE)
       for (const program of programs) if (program.hook === hook) links.push(kernel.attach(program));
-    fill.snapshot();
+    facts.begin(new Set(fill.snapshot().map(({ cgroup }) => cgroup)));
     for (const program of programs) if (!isLifecycle(program)) links.push(kernel.attach(program));
   } catch (error) {
     for (const link of links) kernel.detach(link);
     throw error;
   }
   configure(options, mapOf(maps, 'config'), options.enforce);
-  return { maps, links, fill };
+  return { maps, links, fill, facts };
 };
 
 const fillScopes = ({ kernel, compiled, warn }: LoadOptions, map: KernelMap): void => {

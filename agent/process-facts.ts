@@ -5,13 +5,14 @@ import {
   type Kernel,
   type KernelMap,
   type KnownProcess,
+  type ProcessFacts,
   type ProcessTable,
 } from '../sensors/index.ts';
 
 /** BPF_NOEXIST (include/uapi/linux/bpf.h): what a program has put there since is newer. */
 const ONLY_NEW = 1;
 
-type Image = Pick<KnownProcess, 'name' | 'exepath' | 'argv' | 'memfd'>;
+type Image = Pick<KnownProcess, 'name' | 'exepath' | 'argv' | 'memfd'> & Partial<Pick<KnownProcess, 'env' | 'layer'>>;
 
 const factsText = (process: Image) => ({
   name: process.name,
@@ -20,12 +21,15 @@ const factsText = (process: Image) => ({
   args: process.argv && argumentsText(process.argv),
   cmdline: commandLine(process),
   memfd: process.memfd,
+  env: process.env?.join(' '),
+  upper: process.layer && process.layer === 'upper',
+  lower: process.layer && process.layer === 'lower',
 });
 
 /** Keeps the kernel's facts of processes complete where its programs can't: for processes that were there before them. */
 export interface ProcessFill {
-  /** Reads the processes there are into the table and into the kernel's map. Call it once the lifecycle programs are attached. */
-  snapshot(): void;
+  /** Reads the processes there are into the table and into the kernel's map, and returns them. Call it once the lifecycle programs are attached. */
+  snapshot(): readonly ProcessFacts[];
   /** A process is known by its exact start now, and the kernel has no facts of it. */
   add(process: KnownProcess): void;
   /** After the table has taken the record: children of processes that the kernel knew nothing of yet, and ends. */
@@ -56,10 +60,12 @@ export const createProcessFill = ({ kernel, scope, compiled, table, map }: Proce
   };
   return {
     snapshot: () => {
-      for (const facts of kernel.processes(scope)) {
+      const all = kernel.processes(scope);
+      for (const facts of all) {
         table.add(facts);
         if (facts.coarse !== true) put(facts.pid, facts.start, facts);
       }
+      return all;
     },
     add: (process) => put(process.pid, process.start, process),
     apply: (record) => {

@@ -47,6 +47,26 @@ export interface Alert {
   };
   /** Fields about the container that were still being asked for when the alert was raised; left out where there are none. */
   readonly pending?: readonly string[];
+  /** What several events came to; the record's other members are about the last of them. Left out for alerts of one event. */
+  readonly correlation?: {
+    readonly kind: 'threshold' | 'sequence';
+    /** Matches in the window, or steps. */
+    readonly count: number;
+    /** Nanoseconds that the rule allows between the first and the last. */
+    readonly within: number;
+    /** What the events have in common, by field. */
+    readonly key: Readonly<Record<string, FieldJson>>;
+    /** Times of the first and the last event, as `time`. */
+    readonly from: string;
+    readonly to: string;
+    /** The last matches of a threshold, or all steps; `number` is evt.num. */
+    readonly events: readonly {
+      readonly number: number;
+      readonly time: string;
+      readonly event: string;
+      readonly pid: number;
+    }[];
+  };
   /** The kernel's name, `sim 6.12`. */
   readonly kernel: string;
 }

@@ -1,7 +1,7 @@
-import type { EventRecord, FieldSource, Rule } from '../rules/index.ts';
+import type { Correlated, EventRecord, FieldSource, Rule } from '../rules/index.ts';
 import { type ContainerAnswer, commandLine, type KnownProcess, type Processes, shortId } from '../sensors/index.ts';
 import type { Alert } from './alert.ts';
-import { formatOutput } from './template.ts';
+import { formatOutput, toJson } from './template.ts';
 import { isoTime } from './time.ts';
 
 /** What an alert is made of beside the event: who raises it, and the event's surroundings. */
@@ -18,6 +18,8 @@ export interface RaiseContext {
   readonly container?: ContainerAnswer;
   /** Fields whose values the alert did not wait for any longer. */
   readonly pending?: ReadonlySet<string>;
+  /** What the event and others before it came to; undefined where it stands alone. */
+  readonly correlated?: Correlated | undefined;
 }
 
 const describe = (process: KnownProcess) => ({
@@ -47,6 +49,30 @@ const verdictOf = (rule: Rule, index: number, record: EventRecord): Pick<Alert, 
   return { verdict: rule.action, enforced: rule.mode === 'enforce' && record.guard === 'done' };
 };
 
+/** What several events came to; `wallTime` turns nanoseconds since boot into those since the Unix epoch. */
+const describeCorrelation = (
+  correlated: Correlated | undefined,
+  wallTime: (time: bigint) => bigint,
+): Pick<Alert, 'correlation'> => {
+  if (correlated === undefined) return {};
+  const { kind, count, within, key, from, to, events } = correlated;
+  const named = key.map(({ field: { name, argument }, value }) => [
+    argument === undefined ? name : `${name}[${argument}]`,
+    toJson(value),
+  ]);
+  return {
+    correlation: {
+      kind,
+      count,
+      within: Number(within),
+      key: Object.fromEntries(named),
+      from: isoTime(wallTime(from)),
+      to: isoTime(wallTime(to)),
+      events: events.map(({ number, time, event, pid }) => ({ number, time: isoTime(wallTime(time)), event, pid })),
+    },
+  };
+};
+
 /** The alert of a rule (the plan's `index`) that matched an event, ready to be numbered. */
 export const raiseAlert = (
   rule: Rule,
@@ -55,7 +81,8 @@ export const raiseAlert = (
   fields: FieldSource,
   context: RaiseContext,
 ): Omit<Alert, 'id' | 'seq'> => {
-  const output = formatOutput(rule.output, fields);
+  const { correlated } = context;
+  const output = formatOutput(rule.output, fields, correlated?.step);
   const process = context.processes.get(record.pid, record.start);
   const pending = [...(context.pending ?? [])];
   return {
@@ -83,6 +110,7 @@ export const raiseAlert = (
     },
     ...describeContainer(context.container),
     ...(pending.length > 0 && { pending }),
+    ...describeCorrelation(correlated, (time) => context.wallTime + time - record.time),
     kernel: context.kernel,
   };
 };

@@ -5,6 +5,7 @@ import type { Alert } from './alert.ts';
 const TRUST = ['resolved', 'contestable', 'as passed', 'unknown'] as const satisfies readonly Trust[];
 
 const fieldSchema = z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())]);
+const timeSchema = z.iso.datetime({ precision: 9 });
 const programSchema = { pid: z.int(), exe: z.string().nullable(), cmdline: z.string().nullable() };
 
 /** The alert record as it comes from outside. */
@@ -12,7 +13,7 @@ export const alertSchema: z.ZodType<Alert> = z.object({
   v: z.literal(1),
   id: z.string().min(1),
   seq: z.int().positive(),
-  time: z.iso.datetime({ precision: 9 }),
+  time: timeSchema,
   host: z.string().min(1),
   policy: z.string(),
   policyHash: z.string(),
@@ -42,6 +43,17 @@ export const alertSchema: z.ZodType<Alert> = z.object({
     })
     .exactOptional(),
   pending: z.array(z.string()).exactOptional(),
+  correlation: z
+    .object({
+      kind: z.enum(['threshold', 'sequence']),
+      count: z.int().positive(),
+      within: z.int().positive(),
+      key: z.record(z.string(), fieldSchema),
+      from: timeSchema,
+      to: timeSchema,
+      events: z.array(z.object({ number: z.int(), time: timeSchema, event: z.string(), pid: z.int() })),
+    })
+    .exactOptional(),
   kernel: z.string(),
 });
 

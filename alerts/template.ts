@@ -40,10 +40,11 @@ const decodeBase64 = (text: string): string | undefined =>
     ? Buffer.from(text, 'base64').toString()
     : undefined;
 
-const nameOf = (field: TemplateField): string =>
-  field.argument === undefined ? field.name : `${field.name}[${field.argument}]`;
+const nameOf = ({ name, argument, step }: TemplateField): string =>
+  `${step === undefined ? '' : `step[${step}].`}${argument === undefined ? name : `${name}[${argument}]`}`;
 
-const toJson = (value: FieldValue): FieldJson => {
+/** A field's value as JSON; null where absent or unknown. */
+export const toJson = (value: FieldValue): FieldJson => {
   if (value.state !== 'present') return null;
   if (typeof value.value !== 'bigint') return value.value;
   const number = Number(value.value);
@@ -81,8 +82,11 @@ const printField = (field: TemplateField, value: FieldValue): string => {
   return printed === undefined ? ABSENT : toText(printed);
 };
 
+/** Fields of the event of a sequence's step, from 1. */
+export type StepSource = (step: number) => FieldSource | undefined;
+
 /** Fills in an output template; control characters in values are escaped. Fails on a transformer that doesn't exist. */
-export const formatOutput = (template: OutputTemplate, source: FieldSource): Output => {
+export const formatOutput = (template: OutputTemplate, source: FieldSource, steps?: StepSource): Output => {
   const fields: Record<string, FieldJson> = {};
   const trust: Record<string, Trust> = {};
   let text = '';
@@ -92,8 +96,9 @@ export const formatOutput = (template: OutputTemplate, source: FieldSource): Out
       continue;
     }
     const span = { start: 0, end: 0 };
-    const { name, argument } = part;
-    const value = source(argument === undefined ? { name, span } : { name, argument, span });
+    const { name, argument, step } = part;
+    const from = step === undefined ? source : steps?.(step);
+    const value = from?.(argument === undefined ? { name, span } : { name, argument, span }) ?? { state: 'absent' };
     fields[nameOf(part)] = toJson(value);
     if (value.state !== 'absent') trust[nameOf(part)] = value.state === 'unknown' ? 'unknown' : value.trust;
     text += pad(printField(part, value), part.width);

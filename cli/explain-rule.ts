@@ -1,6 +1,7 @@
 import type { HookName } from '../engine/object/index.ts';
 import {
   EVENT_TYPES,
+  type FactSource,
   fieldOf,
   type KernelPredicate,
   type Placed,
@@ -32,13 +33,26 @@ const TRUTHS: Readonly<Record<Truth, string>> = {
 
 const patterns = (number: number): string => count(number, 'pattern');
 
-const PARTS = { whole: '', directory: ', its folder', filename: ', its last component' } as const;
-const STRINGS = { file: 'the path', path: 'the path as passed', path2: 'the second path as passed' } as const;
+const PARTS = { whole: '', directory: ', its folder', filename: ', its last component', raw: '' } as const;
+const STRINGS = {
+  file: 'the path',
+  path: 'the path as passed',
+  path2: 'the second path as passed',
+  base: 'the working directory',
+  text: 'the text as passed',
+} as const;
 
 const ofWhom = (depth: number | 'any'): string => {
   if (depth === 'any') return 'bits of the ancestors, each set at its exec';
   if (depth === 0) return 'bit set at exec';
   return depth === 1 ? "the parent's bit, set at its exec" : `bit of ancestor ${depth}, set at its exec`;
+};
+
+const FACTS: Readonly<Record<FactSource, string>> = {
+  container: 'a truth per cgroup, which the agent fills in',
+  user: 'a truth per user, which the agent fills in',
+  group: 'a truth per group, which the agent fills in',
+  login: 'a truth per login user, which the agent fills in',
 };
 
 /** How a program decides a predicate, in words. */
@@ -54,6 +68,8 @@ const kernelText = (kernel: KernelPredicate): string => {
       return `comparison with ${count(kernel.test.networks.length, 'network')}`;
     case 'port':
       return 'comparison of ports';
+    case 'facts':
+      return FACTS[kernel.of];
     case 'scope':
       return "the task's cgroup and those above it";
   }

@@ -1,5 +1,5 @@
 import type { TestOutcome } from '../agent/index.ts';
-import { failureLines } from './test.ts';
+import { failureLines } from './test-report.ts';
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 

@@ -3,6 +3,7 @@ import type { AgentOptions } from '../agent/index.ts';
 import {
   createContainerSource,
   createLinuxSensor,
+  hostResolver,
   type LinuxSensor,
   type LinuxSensorOptions,
 } from '../sensors/index.ts';
@@ -60,7 +61,7 @@ export const openLive = (options: LinuxSensorOptions, warn: (sentence: string) =
   try {
     const sensor = createLinuxSensor(options);
     const isThere = (cgroup: string): boolean => sensor.kernel.cgroupId(cgroup) !== undefined;
-    return { ...sensor, containers: createContainerSource({ warn, isThere }) };
+    return { ...sensor, resolve: hostResolver, containers: createContainerSource({ warn, isThere }) };
   } catch (error) {
     throw new CliError(
       `${messageOf(error)}\n"shrike doctor" says what this machine and these privileges allow`,

@@ -1,7 +1,14 @@
 import { writeFileSync } from 'node:fs';
-import type { Command } from 'commander';
-import { runPolicyTests, type TestOutcome } from '../agent/index.ts';
-import { escapeControl } from '../alerts/index.ts';
+import { type Command, InvalidArgumentError } from 'commander';
+import {
+  createCoverage,
+  createTestBench,
+  mutatePolicy,
+  type PredicateCoverage,
+  runPolicyTests,
+  type TestBench,
+  type TestOutcome,
+} from '../agent/index.ts';
 import { VerifierError } from '../engine/verifier/index.ts';
 import { loadPolicies, type Policy } from '../policies/index.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';
@@ -9,98 +16,173 @@ import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
 import { junitReport } from './junit.ts';
 import { type Output, openStdout } from './output.ts';
 import { count } from './paint.ts';
+import { createProgress } from './progress.ts';
+import { coverageRecord, mutationRecord, outcomeRecord, percentOf, type TestRecord } from './test-records.ts';
+import { printCoverage, printMutation, printOutcome } from './test-report.ts';
 
 interface TestOptions {
   readonly json?: boolean;
   readonly junit?: string;
+  readonly coverage?: boolean;
+  readonly minCoverage?: number;
+  readonly mutate?: boolean;
+  readonly rule?: string;
+  readonly minScore?: number;
+  readonly seconds?: number;
 }
 
-const listed = (rules: readonly string[]): string => (rules.length === 0 ? 'no alert' : rules.join(', '));
+/** What a policy's tests came to. */
+interface Tested {
+  readonly policy: Policy;
+  readonly outcomes: readonly TestOutcome[];
+  readonly coverage: readonly PredicateCoverage[];
+}
 
-/** Why a test failed, in lines; none where it passed. */
-export const failureLines = ({ test, passed, raised, problems, diagnostics }: TestOutcome): readonly string[] => {
-  if (passed) return [];
-  const asExpected = test.expect.join('\n') === raised.join('\n');
-  return [
-    ...(asExpected || diagnostics.length > 0
-      ? []
-      : [`expected: ${listed(test.expect)}`, `raised:   ${listed(raised)}`]),
-    ...problems,
-    ...diagnostics.map(({ file, line, column, message }) => `${file}:${line}:${column}: ${message}`),
-  ].map(escapeControl);
+const refusedBy = (policy: Policy, error: unknown): TestOutcome => {
+  const [test] = policy.tests;
+  if (!(error instanceof VerifierError) || test === undefined) throw error;
+  const problems = [`the kernel refuses the policy's program: ${error.message}`];
+  return { test, policy, passed: false, raised: [], alerts: [], problems, diagnostics: [] };
 };
 
-const outcomesOf = async function* (policy: Policy): AsyncGenerator<TestOutcome> {
+const runPolicy = async (policy: Policy, onOutcome: (outcome: TestOutcome) => void): Promise<Tested> => {
+  const outcomes: TestOutcome[] = [];
+  const bench: TestBench = createTestBench(policy);
+  const coverage = createCoverage(bench.compiled.plan);
+  const keep = (outcome: TestOutcome): void => {
+    outcomes.push(outcome);
+    onOutcome(outcome);
+  };
   try {
-    yield* runPolicyTests(policy);
+    for await (const outcome of runPolicyTests(policy, coverage.add, bench)) keep(outcome);
   } catch (error) {
-    if (!(error instanceof VerifierError)) throw error;
-    const [test] = policy.tests;
-    if (test === undefined) return;
-    const problems = [`the kernel refuses the policy's program: ${error.message}`];
-    yield { test, policy, passed: false, raised: [], alerts: [], problems, diagnostics: [] };
+    keep(refusedBy(policy, error));
   }
+  return { policy, outcomes, coverage: coverage.predicates };
 };
 
-const report = (outcome: TestOutcome, output: Output): void => {
-  const { paint } = output;
-  const { test, passed } = outcome;
-  const { file, line, column } = test.position;
-  const name = escapeControl(test.name);
-  if (passed) {
-    output.line(`  ${paint.green('ok')}   ${name}`);
-    return;
+type MutationRecord = Extract<TestRecord, { type: 'mutation' }>;
+
+/** Tries changes of the policies whose tests pass. */
+const mutateAll = async (
+  tested: readonly Tested[],
+  { rule, seconds = Infinity }: TestOptions,
+  onRecord: (policy: Policy, record: MutationRecord) => void,
+): Promise<readonly MutationRecord[]> => {
+  const until = Date.now() + seconds * 1000;
+  const progress = createProgress();
+  const records: MutationRecord[] = [];
+  for (const { policy, outcomes } of tested) {
+    if (outcomes.some(({ passed }) => !passed)) continue;
+    if (rule !== undefined && !policy.rules.some(({ name }) => name === rule)) continue;
+    const result = await mutatePolicy(policy, {
+      until,
+      ...(rule !== undefined && { rule }),
+      onProgress: (tried, all) => progress.say(`changes of ${policy.name}: ${tried} of ${all}`),
+    });
+    progress.clear();
+    const record = mutationRecord(policy, result);
+    records.push(record);
+    onRecord(policy, record);
   }
-  output.line(`  ${paint.red('FAIL')} ${name}  ${paint.dim(`${file}:${line}:${column}`)}`);
-  for (const reason of failureLines(outcome)) output.line(`         ${reason}`);
+  return records;
+};
+
+const shareOf = (records: readonly MutationRecord[]): number => {
+  const sum = (key: 'found' | 'tried'): number => records.reduce((total, record) => total + record[key], 0);
+  return sum('tried') === 0 ? 100 : percentOf(sum('found') / sum('tried'));
+};
+
+const coverageShare = (records: readonly Extract<TestRecord, { type: 'coverage' }>[]): number => {
+  const all = records.reduce((total, { predicates }) => total + 2 * predicates, 0);
+  const missing = records.reduce(
+    (total, record) => total + record.missing.reduce((sum, { never }) => sum + never.length, 0),
+    0,
+  );
+  return all === 0 ? 100 : percentOf((all - missing) / all);
 };
 
 /** Runs the tests that policies carry in their own files. */
 export const test = async (paths: readonly string[], options: TestOptions, output: Output): Promise<ExitCode> => {
+  const { json = false } = options;
+  const { paint } = output;
   const { policies, diagnostics } = loadPolicies(paths, { enforcing: true });
   const printed = createDiagnosticPrinter(false);
   for (const diagnostic of diagnostics) process.stderr.write(`${printed(diagnostic)}\n`);
+  const rules = policies.flatMap((policy) => policy.rules.map(({ name }) => name));
+  if (options.rule !== undefined && !rules.includes(options.rule))
+    throw new CliError(`there is no rule "${options.rule}"\nthere are: ${rules.join(', ')}`, EXIT.usage);
   const broken = diagnostics.filter(({ severity }) => severity === 'error').length;
-  const outcomes: TestOutcome[] = [];
+  const titled = (policy: Policy): void => output.line(`${paint.bold(policy.name)}  ${paint.dim(policy.file)}`);
+
+  const tested: Tested[] = [];
+  const coverages: Extract<TestRecord, { type: 'coverage' }>[] = [];
   for (const policy of policies) {
-    if (policy.tests.length > 0 && !options.json)
-      output.line(`${output.paint.bold(policy.name)}  ${output.paint.dim(policy.file)}`);
-    for await (const outcome of outcomesOf(policy)) {
-      outcomes.push(outcome);
-      const { position, name, expect } = outcome.test;
-      if (options.json)
-        output.json({
-          type: 'test',
-          file: position.file,
-          line: position.line,
-          column: position.column,
-          policy: policy.name,
-          test: name,
-          passed: outcome.passed,
-          expected: expect,
-          raised: outcome.raised,
-          problems: [...outcome.problems, ...outcome.diagnostics.map(({ message }) => message)],
-        });
-      else report(outcome, output);
-    }
+    if (policy.tests.length > 0 && !json) titled(policy);
+    const result = await runPolicy(policy, (outcome) => {
+      if (json) output.json(outcomeRecord(outcome));
+      else printOutcome(outcome, output);
+    });
+    tested.push(result);
+    const record = coverageRecord(policy, result.coverage);
+    coverages.push(record);
+    if (json) output.json(record);
+    else if (policy.tests.length > 0) printCoverage(record, options.coverage === true, output);
   }
+  const mutations =
+    options.mutate === true
+      ? await mutateAll(tested, options, (policy, record) => {
+          if (json) output.json(record);
+          else {
+            output.line();
+            titled(policy);
+            printMutation(record, output);
+          }
+        })
+      : [];
+
+  const outcomes = tested.flatMap((each) => each.outcomes);
   const failed = outcomes.filter(({ passed }) => !passed).length;
   const passed = outcomes.length - failed;
   const untested = policies.filter((policy) => policy.tests.length === 0);
-  if (options.json) {
-    output.json({ type: 'summary', policies: policies.length, tests: outcomes.length, passed, failed, errors: broken });
-  } else {
-    const { paint } = output;
+  const coverage = coverageShare(coverages);
+  const score = shareOf(mutations);
+  if (json)
+    output.json({
+      type: 'summary',
+      policies: policies.length,
+      tests: outcomes.length,
+      passed,
+      failed,
+      errors: broken,
+      coverage,
+      ...(options.mutate === true && { mutation: score }),
+    } satisfies TestRecord);
+  else {
     if (outcomes.length > 0) output.line();
     if (untested.length > 0)
       output.line(paint.yellow(`without tests: ${untested.map((policy) => policy.name).join(', ')}`));
-    const tested = `${count(outcomes.length, 'test')} of ${count(policies.length - untested.length, 'policy', 'policies')}`;
+    const of = `${count(outcomes.length, 'test')} of ${count(policies.length - untested.length, 'policy', 'policies')}`;
     const result =
       failed + broken === 0 ? paint.green(`${passed} passed`) : `${passed} passed, ${paint.red(`${failed} failed`)}`;
-    output.line(`${tested}: ${result}${broken === 0 ? '' : paint.red(`; ${count(broken, 'error')} in policies`)}`);
+    const shares = `${policies.length === 0 ? '' : `; coverage ${coverage} %`}${mutations.length === 0 ? '' : `, mutation ${score} %`}`;
+    output.line(`${of}: ${result}${broken === 0 ? '' : paint.red(`; ${count(broken, 'error')} in policies`)}${shares}`);
   }
   if (options.junit !== undefined) writeReport(options.junit, outcomes);
-  return failed + broken === 0 ? EXIT.fine : EXIT.findings;
+
+  const below = <Record extends { readonly policy: string; readonly percent: number }>(
+    records: readonly Record[],
+    least = 0,
+    what: string,
+  ): number => {
+    const low = records.filter(({ percent }) => percent < least);
+    for (const { policy, percent } of low)
+      process.stderr.write(`shrike: ${what} of ${policy} is ${percent} %, less than ${least} %\n`);
+    return low.length;
+  };
+  const low =
+    below(coverages, options.minCoverage, 'coverage') + below(mutations, options.minScore, 'the mutation score');
+  return failed + broken + low === 0 ? EXIT.fine : EXIT.findings;
 };
 
 const writeReport = (file: string, outcomes: readonly TestOutcome[]): void => {
@@ -112,16 +194,37 @@ const writeReport = (file: string, outcomes: readonly TestOutcome[]): void => {
 };
 
 const HELP = `
-Each test plays its scenario on a simulated host of its own, under the rules of its policy alone, and compares the rules that were
-raised, in order, with what the test expects. Nothing outside of the simulation is touched.
+Each test plays its scenario or recording on a simulated host of its own, under the rules of its policy alone, and compares the rules
+that were raised, in order, with what the test expects. Nothing outside of the simulation is touched.
 
-Exit codes: 0 all passed, 1 tests failed or policies are wrong, 2 wrong usage, 3 the report can't be written.
+Coverage counts, for each predicate of each rule, whether any test saw it true and any saw it false on an event of the rule's event
+types and scope, short-circuited or not. What is known before an event happens (evt.type = openat of an openat) isn't counted.
+
+--mutate changes the rules' conditions one change at a time (a predicate negated, left out, with another value or operator; and and or
+exchanged) and lists the changes that no test would miss. Changes that match the same events are not counted.
+
+Exit codes: 0 all passed, 1 tests failed, policies are wrong or a share is below its minimum, 2 wrong usage, 3 the report can't be
+written.
 
 Examples:
   shrike test policies/library
+  shrike test my-policy.yaml --coverage --min-coverage 100
+  shrike test my-policy.yaml --mutate --rule "Password file read"
   shrike test my-policy.yaml --json | jq 'select(.passed == false)'
   shrike test policies --junit report.xml
 `;
+
+const percentage = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 100)) throw new InvalidArgumentError('expected 0 to 100.');
+  return value;
+};
+
+const positive = (text: string): number => {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('expected a number above 0.');
+  return value;
+};
 
 export const addTest = (program: Command): void => {
   program
@@ -129,7 +232,17 @@ export const addTest = (program: Command): void => {
     .summary('run the tests that policies carry in their own files')
     .description('Run the tests that policies carry in their own files.')
     .argument('<paths...>', 'policy files, or folders of them')
-    .option('--json', 'one JSON object a line: tests, then a summary')
+    .option('--coverage', 'list the predicates that no test saw true, or false')
+    .option('--min-coverage <percent>', 'fail where a policy is covered less than this', percentage)
+    .option('--mutate', 'change the conditions and list the changes that no test would miss')
+    .option('--rule <name>', 'with --mutate: change this rule only')
+    .option(
+      '--min-score <percent>',
+      'with --mutate: fail where the tests of a policy find less of the changes',
+      percentage,
+    )
+    .option('--seconds <number>', 'with --mutate: try no further change after so long', positive)
+    .option('--json', 'one JSON object a line: tests, coverage, mutation, then a summary')
     .option('--junit <file>', 'also write a report in the JUnit format')
     .addHelpText('after', HELP)
     .action(async (paths: string[], options: TestOptions) => {

@@ -41,6 +41,7 @@ interface Details {
   readonly 'other-source': { readonly rule: string; readonly source: string };
   readonly 'nothing-to-append-to': { readonly kind: string; readonly name: string; readonly nearest?: string };
   readonly 'bad-exception': { readonly rule: string; readonly exception: string; readonly reason: string };
+  readonly 'beside-sequence': { readonly rule: string; readonly key: string; readonly reason: string };
   readonly 'prints-nothing': { readonly field: string; readonly rules: number };
 }
 
@@ -73,6 +74,7 @@ const WORDS: { readonly [Code in keyof Details]: (detail: Details[Code]) => stri
   'other-source': ({ rule, source }) => `The rule "${rule}" is left out: its source is "${source}", and only syscall events are seen here.`,
   'nothing-to-append-to': ({ kind, name, nearest }) => `There is no ${kind} "${name}" before this one that it could change${meant(nearest)}`,
   'bad-exception': ({ rule, exception, reason }) => `The exception "${exception}" of the rule "${rule}" ${reason}.`,
+  'beside-sequence': ({ rule, key, reason }) => `The rule "${rule}" has a sequence, so that it can't have the key "${key}" too; ${reason}.`,
   'prints-nothing': ({ field, rules }) => `The field "${field}" is known to Falco but not supported yet; ${plural(rules, 'rule')} will print it as <NA>.`,
 };
 

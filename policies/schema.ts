@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PRIORITIES } from '../rules/index.ts';
+import { durationOf } from './duration.ts';
 
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N} ._-]*$/u;
 const IDENTIFIER = /^[A-Za-z_][\w-]*$/;
@@ -7,6 +8,96 @@ const IDENTIFIER = /^[A-Za-z_][\w-]*$/;
 const name = z.string().regex(NAME);
 const lowerCase = (value: unknown): unknown => (typeof value === 'string' ? value.toLowerCase() : value);
 const strings = z.array(z.string());
+const oneOrMore = <Element extends z.ZodType>(element: Element) => z.union([element, z.array(element).min(1)]);
+
+/** Linux's largest user id; the one above it stands for none. */
+const MAX_UID = 2 ** 32 - 2;
+
+const CGROUP = /^\/(?:[^/\0]+(?:\/[^/\0]+)*)?$/;
+const PATH = /^\/[^\0]*$/;
+/** `10/min`: how many in which time. */
+export const RATE = /^([1-9]\d{0,8})\/(s|min|h|d)$/;
+
+const glob = z.string().min(1);
+
+/** Which tasks a policy is about. */
+const ScopeSchema = z
+  .strictObject({
+    cgroup: z.string().regex(CGROUP).optional().describe('a cgroup v2 path such as /system.slice'),
+    container: z
+      .strictObject({
+        name: oneOrMore(glob).optional().describe("a pattern for containers' names such as web-*, or a list of them"),
+        image: oneOrMore(glob)
+          .optional()
+          .describe('a pattern for images such as docker.io/library/nginx or *:latest, or a list of them'),
+      })
+      .optional()
+      .describe('a mapping such as {image: docker.io/library/nginx} or {name: web-*}'),
+    uid: oneOrMore(z.union([z.number().int().min(0).max(MAX_UID), z.string().regex(/^[\w.-]+\$?$/)]))
+      .optional()
+      .describe('a user id, a range such as 1000-1999, a user name, or a list of them'),
+    executable: oneOrMore(z.string().regex(PATH))
+      .optional()
+      .describe('the absolute path of a program such as /usr/sbin/nginx, or a list of them'),
+  })
+  .describe('a mapping such as {cgroup: /system.slice}');
+
+/** How often a rule may raise alerts. */
+const LimitsSchema = z
+  .strictObject({
+    rate: z.string().regex(RATE).describe('a number of alerts in a time such as 10/min; the times are s, min, h, d'),
+    burst: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .optional()
+      .describe('how many may come at once, a number from 1 to 1000000'),
+  })
+  .describe('a mapping such as {rate: 10/min, burst: 5}');
+
+/** Limits as they are written. */
+export type LimitsDocument = z.infer<typeof LimitsSchema>;
+
+const [SHORTEST, LONGEST] = [1e6, 24 * 3600e9];
+
+const within = z
+  .string()
+  .refine((text) => {
+    const time = durationOf(text);
+    return time !== undefined && time >= SHORTEST && time <= LONGEST;
+  })
+  .describe('a time from 1 ms to 24 h such as 60s');
+const key = z.string().describe('a field such as proc.pid');
+
+/** How many matches are one too many. */
+const ThresholdSchema = z
+  .strictObject({
+    more_than: z.number().int().min(1).max(1_000_000).describe('a number from 1 to 1000000'),
+    within,
+    by: z.array(key).max(8).optional().describe('a list of at most 8 fields such as [proc.pid]'),
+  })
+  .describe('a mapping such as {more_than: 5, within: 60s, by: [proc.pid]}');
+
+/** Events that follow each other. */
+const SequenceSchema = z
+  .strictObject({
+    steps: z
+      .array(
+        z
+          .strictObject({
+            on: strings.min(1).optional().describe('a list of event types such as [open, openat]'),
+            condition: z.string().describe('a condition such as "evt.type = openat and fd.name = /etc/shadow"'),
+          })
+          .describe('a step such as {condition: evt.type = connect}'),
+      )
+      .min(2)
+      .max(8)
+      .describe('a list of 2 to 8 steps, each with a condition'),
+    within,
+    by: z.array(key).max(8).optional().describe('a list of at most 8 fields such as [user.uid], or [proc.tree]'),
+  })
+  .describe('a mapping with steps and within');
 
 /** A rule as it is written. */
 const RuleSchema = z
@@ -14,12 +105,19 @@ const RuleSchema = z
     rule: z.string().min(1).max(200).describe("the rule's name"),
     desc: z.string().optional().describe('a sentence that says what the rule is for'),
     on: strings.min(1).optional().describe('a list of event types such as [open, openat]'),
-    condition: z.string().describe('a condition such as "evt.type = openat and fd.name = /etc/shadow"'),
+    condition: z.string().optional().describe('a condition such as "evt.type = openat and fd.name = /etc/shadow"'),
+    threshold: ThresholdSchema.optional(),
+    sequence: SequenceSchema.optional(),
     priority: z.preprocess(lowerCase, z.enum(PRIORITIES)).describe(`one of ${PRIORITIES.join(', ')}`),
     output: z.string().describe('a template such as "%proc.name read %fd.name"'),
     tags: strings.optional().describe('a list of tags such as [T1003.008]'),
     action: z.enum(['alert', 'deny', 'kill']).optional().describe('one of alert, deny, kill'),
+    limits: LimitsSchema.optional(),
     enabled: z.boolean().optional().describe('true or false'),
+  })
+  .refine(({ condition, sequence }) => condition !== undefined || sequence !== undefined, {
+    path: ['condition'],
+    when: ({ value }) => typeof value === 'object' && value !== null && !Array.isArray(value),
   })
   .describe('a rule: a mapping with rule, condition, priority and output');
 
@@ -53,10 +151,8 @@ export const PolicySchema = z
     spec: z
       .strictObject({
         mode: z.enum(['monitor', 'enforce']).optional().describe('one of monitor, enforce'),
-        scope: z
-          .strictObject({ cgroup: z.string().startsWith('/').optional().describe('a path such as /system.slice') })
-          .optional()
-          .describe('a mapping such as {cgroup: /system.slice}'),
+        scope: ScopeSchema.optional(),
+        limits: LimitsSchema.optional(),
         lists: z
           .record(
             z.string().regex(IDENTIFIER),
@@ -100,7 +196,9 @@ const schemaAt = (schema: z.ZodType, path: readonly (string | number)[]): unknow
 /** What belongs at a path of what a schema describes, in words. */
 export const expectedAt = (schema: z.ZodType, path: readonly (string | number)[]): string => {
   const found = schemaAt(schema, path);
-  return (found instanceof z.ZodType ? found.description : undefined) ?? 'another value';
+  const described = found instanceof z.ZodType ? found : undefined;
+  const inner = unwrap(found);
+  return described?.description ?? (inner instanceof z.ZodType ? inner.description : undefined) ?? 'another value';
 };
 
 /** The keys that a mapping at a path of what a schema describes may have. */

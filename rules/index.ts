@@ -1,5 +1,6 @@
 export * from './codegen/index.ts';
 export * from './compile.ts';
+export * from './correlate/index.ts';
 export * from './diagnostic.ts';
 export * from './language/index.ts';
 export * from './plan/index.ts';

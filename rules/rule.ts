@@ -1,3 +1,4 @@
+import type { Correlation } from './correlate/index.ts';
 import type { Condition, OutputTemplate, Span } from './language/index.ts';
 
 /** Falco's priorities in lower case, most urgent first. */
@@ -22,10 +23,27 @@ export interface Position {
   readonly column: number;
 }
 
-/** Which tasks a policy is about; empty means all. */
+/** Which tasks a policy is about; each member that is there narrows it, none means all. */
 export interface Scope {
   /** A cgroup v2 path, `/system.slice`; its subtree belongs to it. */
   readonly cgroup?: string;
+  /** Tasks in containers of which one of the globs fits the name, and one the image or its repository; a side without globs fits all. */
+  readonly container?: { readonly name: readonly string[]; readonly image: readonly string[] };
+  /** Effective user ids as closed ranges, and names of users. */
+  readonly uid?: {
+    readonly ranges: readonly (readonly [low: number, high: number])[];
+    readonly names: readonly string[];
+  };
+  /** Absolute paths of executables. */
+  readonly executable?: readonly string[];
+  /** Where the policy says it, for diagnostics. */
+  readonly position?: Position;
+}
+
+/** How often a rule may raise alerts in one cgroup: one each `interval` nanoseconds on average, `burst` (at least 1) at once. */
+export interface Limit {
+  readonly interval: number;
+  readonly burst: number;
 }
 
 /** A rule ready to compile. */
@@ -45,6 +63,12 @@ export interface Rule {
   /** From the rule's policy: a rule enforces only if this says so and the agent runs with enforcement on. */
   readonly mode: 'monitor' | 'enforce';
   readonly scope: Scope;
+  /** Left out: the agent's. */
+  readonly limit?: Limit;
+  /** Its matches raise no alerts one by one: they are counted, or are a step of a sequence. */
+  readonly correlation?: Correlation;
+  /** May go without evt.type: it is meant to be asked at every call. */
+  readonly anyEvent?: boolean;
   readonly position: Position;
   /** Where the condition's text starts in the file, for diagnostics; undefined where the text isn't contiguous (folded YAML). */
   readonly conditionAt: (span: Span) => Position;

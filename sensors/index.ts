@@ -1,6 +1,8 @@
+export { type Accounts, createAccounts, NO_NAME, ONLY_ROOT, type User } from './accounts.ts';
 export * from './containers/index.ts';
+export { createDomainNames, type DomainNames, type Resolve } from './domain-names.ts';
 export * from './events/index.ts';
 export * from './kernel.ts';
 export * from './linux/index.ts';
-export { createReplaySensor } from './replay/index.ts';
+export { createRepeatedReplay, createReplaySensor, type RepeatedReplay } from './replay/index.ts';
 export * from './sim/index.ts';

@@ -1,6 +1,8 @@
 import type { BpfMap, RingBuffer } from '../engine/maps/index.ts';
 import type { Btf, FeatureLevel, MapSpec, ProgramSpec } from '../engine/object/index.ts';
+import type { Accounts } from './accounts.ts';
 import type { ContainerSource } from './containers/index.ts';
+import type { Resolve } from './domain-names.ts';
 
 /** What a kernel offers. */
 export interface KernelFeatures {
@@ -70,6 +72,14 @@ export interface ProcessFacts {
   readonly argv: readonly string[] | undefined;
   /** The executable lies in anonymous memory (memfd_create). */
   readonly memfd: boolean;
+  /** `NAME=value` each; left out where it wasn't read. */
+  readonly env?: readonly string[];
+  /** The layer of an overlay that the executable lies in, `none` where it lies in no overlay; left out where it isn't known. */
+  readonly layer?: 'upper' | 'lower' | 'none';
+  readonly exeIno?: bigint;
+  /** When the executable's inode and its content were last changed: nanoseconds since 1970. */
+  readonly exeCtime?: bigint;
+  readonly exeMtime?: bigint;
   readonly uid: number;
   readonly cgroup: string;
   /** Nanoseconds since boot at which it was so; left out where that was before anything that records tell. */
@@ -118,8 +128,10 @@ export interface Sensor {
   readonly scope: string;
   /** Facts of the observed host's containers; left out where no runtime can be asked. */
   readonly containers?: ContainerSource;
-  /** The name of a user of the observed host, undefined where it isn't known. */
-  userName?(uid: number): string | undefined;
+  /** Names of the observed host's users and groups; left out where nobody can tell. */
+  readonly accounts?: Accounts;
+  /** Looks up domain names that rules compare addresses with; left out where nobody can tell. */
+  readonly resolve?: Resolve;
   /** Nanoseconds since boot, now; left out where time is only that of the records. */
   now?(): bigint;
   /**

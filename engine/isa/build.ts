@@ -230,8 +230,8 @@ export const ldxField = (
 /** dst += the offset of a member, so that dst becomes its address. */
 export const addField = (dst: Register, access: string): Item =>
   related(add(dst, 0), { kind: 'field', access, what: 'offset' });
-/** dst = a member's offset or size in bytes, or whether it exists (1 or 0). */
-export const movField = (dst: Register, access: string, what: 'offset' | 'exists' | 'size'): Item =>
+/** dst = a member's offset (or 0 where there is none) or size in bytes, or whether it exists (1 or 0). */
+export const movField = (dst: Register, access: string, what: 'offset' | 'offset_or_0' | 'exists' | 'size'): Item =>
   related(mov(dst, 0), { kind: 'field', access, what });
 
 const conditional = (name: string) => {

@@ -114,6 +114,11 @@ export interface ProgramSpec<Hook extends string = HookName> {
   readonly functions?: readonly FunctionInfo[];
   /** Its section's name began with `?`: it is loaded only where someone asks for it. */
   readonly optional?: true;
+  /**
+   * The name of a map of one value with a bit for each call number (without the mark of the x32 table): during a call whose bit is not set
+   * the program reads neither the registers nor the memory of the caller, and at sys_exit it does nothing. Left out, it may look at any.
+   */
+  readonly calls?: string;
 }
 
 /** Programs + maps + relocations: what clang puts in an ELF file, and what the rule compiler emits. */

@@ -24,7 +24,7 @@ import { withExceptions } from './falco-exceptions.ts';
 export type { FalcoSource } from './falco-entries.ts';
 
 /** Problems of a file that is right, with an engine that isn't there yet. */
-const NOT_YET: ReadonlySet<ProblemCode> = new Set(['not-supported', 'unsupported-field', 'unknown-argument']);
+const NOT_YET: ReadonlySet<ProblemCode> = new Set(['unsupported-field', 'unknown-argument']);
 
 /** Rules see every macro, wherever it is defined; macros see those before them. */
 const RULE_VISIBILITY = Infinity;

@@ -2,6 +2,7 @@ import {
   type Diagnostic,
   EVENT_TYPES,
   expandList,
+  isNarrow,
   type Names,
   nearest,
   type ParsedCondition,
@@ -18,6 +19,8 @@ import type { Policy, PolicyTest } from '../policy.ts';
 import { type PolicyDocument, PolicySchema } from '../schema.ts';
 import { type Draft, describe, salvage, schemaDiagnostics } from '../schema-issues.ts';
 import type { SourceText } from '../source-text.ts';
+import { checkTogether, readSequence, readThreshold } from './native-correlation.ts';
+import { readLimit, readScope } from './native-scope.ts';
 
 /** What reading one native document came to; the policy is there when no diagnostic is an error. */
 export interface NativeResult {
@@ -103,14 +106,20 @@ const readRuleNames = (
   return lines;
 };
 
-/** Checks one rule and makes it, without what it gets from its policy. */
-const readRule = (
-  draft: DraftRule,
+/** Where a condition and its event types are written. */
+interface Matcher {
+  readonly on?: readonly (string | undefined)[] | undefined;
+  readonly condition?: string | undefined;
+}
+
+/** Checks a condition and its event types. */
+const readMatcher = (
+  draft: Matcher,
   path: Path,
   document: SourceDocument,
   names: Names,
   report: (...found: readonly Diagnostic[]) => void,
-): Omit<Rule, 'policy' | 'mode' | 'scope'> | undefined => {
+): Pick<Rule, 'condition' | 'conditionText' | 'on' | 'conditionAt' | 'position'> | undefined => {
   const place = (key: string): Path => [...path, key];
   for (const [index, event] of (draft.on ?? []).entries()) {
     if (event === undefined || EVENT_TYPES.has(event)) continue;
@@ -125,25 +134,54 @@ const readRule = (
     if (problem.macro !== undefined) continue;
     report(fromProblem(problem, (text ?? EMPTY).at(problem.span.start), formatPath(place('condition'))));
   }
-  const output = draft.output === undefined ? undefined : document.textAt(place('output'));
-  const template = output === undefined ? undefined : parseTemplate(output.value);
-  for (const problem of template?.problems ?? []) {
-    report(fromProblem(problem, (output ?? EMPTY).at(problem.span.start), formatPath(place('output'))));
-  }
-  if (text === undefined || resolved?.condition === undefined || template === undefined) return undefined;
+  if (text === undefined || resolved?.condition === undefined) return undefined;
   return {
-    name: draft.rule ?? '',
-    description: draft.desc ?? '',
     condition: resolved.condition,
     conditionText: text.value,
     on: (draft.on ?? []).filter((event) => event !== undefined),
-    priority: draft.priority ?? 'notice',
-    output: template.template,
-    tags: (draft.tags ?? []).filter((tag) => tag !== undefined),
-    action: draft.action ?? 'alert',
     position: document.valueAt(path),
     conditionAt: (span) => text.at(span.start),
   };
+};
+
+/** Checks one rule and makes it, without what it gets from its policy: several with one name, where it is a sequence. */
+const readRule = (
+  draft: DraftRule,
+  path: Path,
+  document: SourceDocument,
+  names: Names,
+  report: (...found: readonly Diagnostic[]) => void,
+): readonly Omit<Rule, 'policy' | 'mode' | 'scope'>[] => {
+  checkTogether(draft, path, document, report);
+  const threshold = readThreshold(draft, path, document, report);
+  const sequence = readSequence(draft, path, document, report);
+  const matchers =
+    sequence === undefined
+      ? [{ at: readMatcher(draft, path, document, names, report), correlation: threshold }]
+      : (draft.sequence?.steps ?? []).map((step, index) => ({
+          at: step && readMatcher(step, [...path, 'sequence', 'steps', index], document, names, report),
+          correlation: { ...sequence, step: index + 1 },
+        }));
+  const output = draft.output === undefined ? undefined : document.textAt([...path, 'output']);
+  const template = output === undefined ? undefined : parseTemplate(output.value, sequence?.steps);
+  for (const problem of template?.problems ?? []) {
+    report(fromProblem(problem, (output ?? EMPTY).at(problem.span.start), formatPath([...path, 'output'])));
+  }
+  if (template === undefined) return [];
+  return matchers.flatMap(({ at, correlation }) =>
+    at === undefined
+      ? []
+      : {
+          name: draft.rule ?? '',
+          description: draft.desc ?? '',
+          ...at,
+          priority: draft.priority ?? 'notice',
+          output: template.template,
+          tags: (draft.tags ?? []).filter((tag) => tag !== undefined),
+          action: draft.action ?? 'alert',
+          ...(correlation !== undefined && { correlation }),
+        },
+  );
 };
 
 /** Checks what the tests expect, and makes them. */
@@ -200,8 +238,8 @@ export const readNative = (document: SourceDocument, hash: string): NativeResult
   const spec = draft.spec ?? {};
   const policy = draft.metadata?.name ?? '';
   const mode = spec.mode ?? 'monitor';
-  const scope: Scope = spec.scope?.cgroup === undefined ? {} : { cgroup: spec.scope.cgroup };
-  if (mode === 'enforce' && scope.cgroup === undefined && !(document.has(['spec', 'scope']) && !checked.success)) {
+  const scope = readScope(spec.scope, document, report);
+  if (mode === 'enforce' && !isNarrow(scope) && !(document.has(['spec', 'scope']) && !checked.success)) {
     const expected = 'a scope such as {cgroup: /system.slice}';
     const path: Path = document.has(['spec', 'scope']) ? ['spec', 'scope'] : ['spec', 'mode'];
     report(diagnostic('scope-missing', document.valueAt(path), 'spec.scope', { policy, expected }));
@@ -209,8 +247,10 @@ export const readNative = (document: SourceDocument, hash: string): NativeResult
   const names = readNames(spec, document, report);
   const ruleNames = readRuleNames(spec.rules, document, report);
   const rules = (spec.rules ?? []).flatMap((rule, index) => {
-    const made = rule === undefined ? undefined : readRule(rule, ['spec', 'rules', index], document, names, report);
-    return made === undefined || rule?.enabled === false ? [] : [{ ...made, policy, mode, scope }];
+    const made = rule === undefined ? [] : readRule(rule, ['spec', 'rules', index], document, names, report);
+    const limit = readLimit(rule?.limits ?? spec.limits);
+    if (rule?.enabled === false) return [];
+    return made.map((each) => ({ ...each, policy, mode, scope, ...(limit !== undefined && { limit }) }));
   });
   const tests = readTests(spec, { name: policy, scope }, document, ruleNames, report);
   const wrong = diagnostics.some((found) => found.severity === 'error');

@@ -29,7 +29,7 @@ import type { HookContext } from './context.ts';
 import { helper, STACK, stackAddress } from './emitter.ts';
 import { workOf } from './filter.ts';
 import { storeKey } from './gather.ts';
-import { byteAt, CLASS, cellAt } from './matching.ts';
+import { byteAt, CLASS, cellAt, sourceBit } from './matching.ts';
 import { ROW, type Rows } from './rows.ts';
 import { emitOtherInScope } from './scope.ts';
 import { emitTable } from './tables.ts';
@@ -57,7 +57,8 @@ export const emitAncestors = (context: HookContext): void => {
   const ended = out.fresh('ancestors.ended');
   out.emit(
     comment('the living parents'),
-    ldx('w', R1, R7, workOf(context).head + CLASS.ancestors),
+    ldx('w', R1, R7, workOf(context).head + CLASS.sources),
+    and(R1, sourceBit('ancestors')),
     jeq(R1, 0, ended),
     mov(R9, R8),
   );

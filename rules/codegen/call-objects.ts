@@ -58,6 +58,7 @@ export const NEED = {
   localAddress: 32,
   sentTo: 64,
   cwd: 128,
+  text: 256,
 } as const;
 
 /** Where a call's arguments are: the caller's memory; or the kernel's copies, for a request whose call has not been made yet. */
@@ -87,6 +88,12 @@ export const emitCallObjects = (context: HookContext, needs: number, source: Arg
     const done = out.fresh('path.done');
     out.emit(...without(context, bit, done), ldx('dw', R3, R7, extra + from));
     emitNamedPath(out, slot, source);
+    out.emit(label(done));
+  }
+  if ((needs & NEED.text) !== 0 && layout.strings.text !== undefined) {
+    const done = out.fresh('text.done');
+    out.emit(...without(context, NEED.text, done), ldx('dw', R3, R7, extra + EXTRA.text));
+    emitPassedPath(out, R3, layout.strings.text, 'bpf_probe_read_user_str');
     out.emit(label(done));
   }
   if ((needs & NEED.cwd) !== 0)

@@ -1,7 +1,5 @@
 import {
   add,
-  and,
-  arsh,
   be,
   comment,
   ja,
@@ -11,7 +9,6 @@ import {
   lddw,
   ldx,
   loadMapValue,
-  lsh,
   mov,
   or,
   R0,
@@ -20,30 +17,27 @@ import {
   R7,
   R9,
   type Register,
-  rsh,
   st,
   stx,
   xor,
 } from '../../engine/isa/index.ts';
 import { AF_INET } from '../language/index.ts';
-import type { End, NumberSlot } from '../plan/index.ts';
+import type { End } from '../plan/index.ts';
 import { emitAncestors } from './ancestors.ts';
 import { EXTRA, type HookContext } from './context.ts';
 import type { Dimension, DimensionSource } from './dimensions.ts';
 import { helper } from './emitter.ts';
+import { emitFacts } from './facts.ts';
 import { askedBy, emitFilter, workOf } from './filter.ts';
 import { emitUnmap, lookupProcess } from './gather.ts';
 import { emitInterval, SIGN } from './intervals.ts';
-import { END, HEAD, UNKNOWN_FLAGS } from './layout.ts';
+import { END, HEAD } from './layout.ts';
 import { CLASS, cellAt } from './matching.ts';
+import { emitSlot, isFileSlot } from './number-slots.ts';
 import { ROW } from './rows.ts';
 import { emitStringTests } from './strings.ts';
 
 type Source<Kind extends DimensionSource['kind']> = DimensionSource & { readonly kind: Kind };
-
-/** Slots of the file that the event is about: gathered for candidates only, and unknown where there is none. */
-const FILE_SLOTS: ReadonlySet<NumberSlot['slot']> = new Set(['typechar', 'dev', 'ino'] as const);
-const FLAG_SLOTS: ReadonlySet<NumberSlot['slot']> = new Set(['access', 'create'] as const);
 
 /** Whether a dimension needs what is gathered for candidates only: files, strings, sockets, ancestors. */
 const isLate = ({ source }: Dimension): boolean => {
@@ -51,42 +45,11 @@ const isLate = ({ source }: Dimension): boolean => {
     case 'process':
       return source.depth !== 0;
     case 'number':
-      return FILE_SLOTS.has(source.slot.slot);
+      return isFileSlot(source.slot);
     case 'scope':
       return false;
     default:
       return true;
-  }
-};
-
-const signed32 = (register: Register) => [lsh(register, 32), arsh(register, 32)];
-
-/** O_CREAT is 1 << 6. */
-const O_CREAT_BIT = 6;
-
-/** r1 = the value of a slot. */
-const loadNumber = (slot: NumberSlot) => {
-  switch (slot.slot) {
-    case 'result':
-      return [ldx('dw', R1, R7, HEAD.result)];
-    case 'fd':
-      return [ldx('w', R1, R7, HEAD.fd), ...signed32(R1)];
-    case 'access':
-      return [ldx('w', R1, R7, HEAD.flags), and(R1, 3)];
-    case 'create':
-      return [ldx('w', R1, R7, HEAD.flags), rsh(R1, O_CREAT_BIT), and(R1, 1)];
-    case 'typechar':
-      return [ldx('b', R1, R7, HEAD.typechar)];
-    case 'dev':
-      return [ldx('w', R1, R7, HEAD.dev)];
-    case 'ino':
-      return [ldx('dw', R1, R7, HEAD.ino)];
-    case 'loginuid':
-      return [ldx('w', R1, R7, HEAD.loginuid), ...signed32(R1)];
-    case 'argument':
-      return [ldx('dw', R1, R7, HEAD.arguments + 8 * slot.index), ...(slot.bits === 32 ? signed32(R1) : [])];
-    default:
-      return [ldx('w', R1, R7, HEAD[slot.slot])];
   }
 };
 
@@ -106,10 +69,7 @@ const storeInterval = (context: HookContext, index: number, first: number) => [
 const emitNumber = (context: HookContext, index: number, { slot, intervals }: Source<'number'>): void => {
   const { out } = context;
   const unknown = out.fresh('number.unknown');
-  if (FLAG_SLOTS.has(slot.slot)) out.emit(ldx('w', R1, R7, HEAD.flags), lddw(R2, UNKNOWN_FLAGS), jeq(R1, R2, unknown));
-  if (slot.slot === 'dev' || slot.slot === 'ino') out.emit(ldx('dw', R1, R7, HEAD.ino), jeq(R1, 0, unknown));
-  out.emit(...loadNumber(slot));
-  if (slot.slot === 'typechar') out.emit(jeq(R1, 0, unknown));
+  emitSlot(out, slot, unknown);
   if (intervals.bounds.length > 0) out.emit(lddw(R2, SIGN), xor(R1, R2));
   emitInterval(out, intervals);
   out.emit(...storeInterval(context, index, 0), label(unknown));
@@ -217,6 +177,7 @@ const emitEach = (context: HookContext, wanted: (dimension: Dimension) => boolea
 /** What is known at once: the process's own facts, numbers, scopes. Jumps to `none` where no rule can match any more. */
 export const emitEarlyCells = (context: HookContext, none: string, from: ProcessValue = 'map'): void => {
   emitOwnProcess(context, from);
+  emitFacts(context);
   emitEach(context, (dimension) => !isLate(dimension), none);
 };
 

@@ -1,5 +1,6 @@
-import type { HookPlan, Plan, ProcessFact, StringSlot } from '../plan/index.ts';
+import type { HookPlan, Plan, ProcessFact, StringPart, StringSlot, TaskDetail } from '../plan/index.ts';
 import type { Emitter } from './emitter.ts';
+import type { FactRows } from './facts.ts';
 import type { RecordLayout } from './layout.ts';
 import type { Matching } from './matching.ts';
 import { WALK_BYTES } from './path.ts';
@@ -9,7 +10,7 @@ import type { Tables } from './tables.ts';
 /** String predicates that one automaton decides together. */
 export interface StringGroup {
   readonly of: StringSlot;
-  readonly part: 'whole' | 'directory' | 'filename';
+  readonly part: StringPart;
   readonly placed: PlacedAutomaton;
   /** The hook's predicates in the order of the automaton's tests; undefined for those of another hook that shares it. */
   readonly predicates: readonly (number | undefined)[];
@@ -29,7 +30,17 @@ export interface ProcessGroup {
 }
 
 /** The facts that automata of their own decide, in the order of their bytes. */
-export const PROCESS_FACTS: readonly ProcessFact[] = ['name', 'exe', 'exepath', 'args', 'cmdline', 'memfd'];
+export const PROCESS_FACTS: readonly ProcessFact[] = [
+  'name',
+  'exe',
+  'exepath',
+  'args',
+  'cmdline',
+  'env',
+  'memfd',
+  'upper',
+  'lower',
+];
 
 /** Where the rows of process tests lie in the values of the `processes` map: two bytes a group. */
 export interface ProcessLayout {
@@ -59,10 +70,12 @@ export const EXTRA = {
   commLength: 80,
   /** 1: `address` is the kernel's copy, 0: the caller's memory. */
   addressCopied: 84,
+  /** The address of a text. */
+  text: 88,
   /** What an operation of io_uring keeps, `COMMAND_BYTES`. */
-  command: 88,
-  walk: 88 + COMMAND_BYTES,
-  process: 88 + COMMAND_BYTES + WALK_BYTES,
+  command: 96,
+  walk: 96 + COMMAND_BYTES,
+  process: 96 + COMMAND_BYTES + WALK_BYTES,
 } as const;
 
 /** What a program's parts share while it is emitted. */
@@ -72,6 +85,9 @@ export interface HookContext {
   readonly hook: HookPlan;
   readonly layout: RecordLayout;
   readonly processes: ProcessLayout;
+  readonly facts: readonly FactRows[];
+  /** What is read of the task for the fields that rules name. */
+  readonly details: ReadonlySet<TaskDetail>;
   readonly groups: readonly StringGroup[];
   readonly tables: Tables;
   readonly matching: Matching;

@@ -2,6 +2,7 @@ import { Truth } from '../language/index.ts';
 import {
   type AddressTest,
   type End,
+  type FactSource,
   type HookPlan,
   type KernelPredicate,
   LOWEST,
@@ -10,6 +11,7 @@ import {
   processTestKey,
 } from '../plan/index.ts';
 import type { ProcessGroup, ProcessLayout, StringGroup } from './context.ts';
+import { type FactRows, factColumn } from './facts.ts';
 import { boundsOf, type Intervals, placeIntervals, SIGN, samplesOf } from './intervals.ts';
 import { placeRows, type Rows } from './rows.ts';
 import type { Tables } from './tables.ts';
@@ -38,7 +40,10 @@ export interface Dimension {
 /** Where a truth is found: a column of a dimension's row, or a byte behind the rows' numbers in the record. */
 export type Leaf =
   | { readonly kind: 'cell'; readonly dimension: number; readonly column: number }
-  | { readonly kind: 'byte'; readonly at: number };
+  | { readonly kind: 'byte'; readonly source: RowSource; readonly at: number };
+
+/** Where rows of bytes come from. */
+export type RowSource = 'ancestors' | FactSource;
 
 /** A predicate's truth: that of its leaf, or of any or all of several; no leaves: it stays unknown. */
 export interface Leaves {
@@ -53,12 +58,20 @@ export interface AncestorRow {
   readonly at: number;
 }
 
+/** A row of facts that the hook's rules ask for. */
+export interface FactRow {
+  readonly rows: FactRows;
+  /** Offset in the bytes behind the rows' numbers. */
+  readonly at: number;
+}
+
 /** How a hook's predicates are decided. */
 export interface Dimensions {
   readonly dimensions: readonly Dimension[];
   /** By the predicates' numbers. */
   readonly predicates: readonly Leaves[];
   readonly ancestors: readonly AncestorRow[];
+  readonly facts: readonly FactRow[];
   /** Bytes behind the rows' numbers. */
   readonly bytes: number;
 }
@@ -90,6 +103,8 @@ const truthRows = <Test, Sample>(
 class DimensionBuilder {
   readonly dimensions: Dimension[] = [];
   readonly leaves: Leaf[][];
+  /** Bytes behind the rows' numbers. */
+  bytes = 0;
   readonly #hook: HookPlan;
   readonly #tables: Tables;
 
@@ -227,22 +242,49 @@ class DimensionBuilder {
   /** Returns the rows of bytes that the walk over the ancestors fills. */
   ancestors({ groups }: ProcessLayout): readonly AncestorRow[] {
     const rows: AncestorRow[] = [];
-    let next = 0;
     for (const group of groups) {
       if (!group.ofAny) continue;
-      let isUsed = false;
-      for (const [predicate, { kernel }] of this.#hook.predicates.entries()) {
-        if (kernel.place !== 'process' || kernel.depth !== 'any') continue;
-        const column = group.columns.get(processTestKey(kernel.fact, kernel.test));
-        if (column === undefined) continue;
-        this.leaves[predicate]?.push({ kind: 'byte', at: next + column });
-        isUsed = true;
-      }
+      const at = this.bytes;
+      const isUsed = this.bytesFor('process', 'ancestors', (kernel) =>
+        kernel.depth === 'any' ? group.columns.get(processTestKey(kernel.fact, kernel.test)) : undefined,
+      );
       if (!isUsed) continue;
-      rows.push({ group, at: next });
-      next += align(group.placed.rows.width);
+      rows.push({ group, at });
+      this.bytes += align(group.placed.rows.width);
     }
     return rows;
+  }
+
+  /** Returns the rows of facts that are copied into the record. */
+  facts(all: readonly FactRows[]): readonly FactRow[] {
+    const found: FactRow[] = [];
+    for (const rows of all) {
+      const at = this.bytes;
+      const isUsed = this.bytesFor('facts', rows.source, (kernel) =>
+        kernel.of === rows.source ? factColumn(all, kernel) : undefined,
+      );
+      if (!isUsed) continue;
+      found.push({ rows, at });
+      this.bytes += rows.size;
+    }
+    return found;
+  }
+
+  /** Gives predicates of a place the bytes of their columns, from the next byte on; says whether there are any. */
+  bytesFor<Place extends KernelPredicate['place']>(
+    place: Place,
+    source: RowSource,
+    columnOf: (kernel: KernelPredicate & { place: Place }) => number | undefined,
+  ): boolean {
+    let isUsed = false;
+    for (const [predicate, { kernel }] of this.#hook.predicates.entries()) {
+      if (kernel.place !== place) continue;
+      const column = columnOf(kernel as KernelPredicate & { place: Place });
+      if (column === undefined || column < 0) continue;
+      this.leaves[predicate]?.push({ kind: 'byte', source, at: this.bytes + column });
+      isUsed = true;
+    }
+    return isUsed;
   }
 }
 
@@ -260,13 +302,15 @@ const networkRanges = ({ networks }: AddressTest, length: number): readonly (rea
 const needsAll = (kernel: KernelPredicate): boolean =>
   (kernel.place === 'port' && kernel.negated) || (kernel.place === 'address' && kernel.test.negated);
 
+/** What a hook's dimensions take their rows from. */
+export interface Sources {
+  readonly processes: ProcessLayout;
+  readonly facts: readonly FactRows[];
+  readonly groups: readonly StringGroup[];
+}
+
 /** Puts a hook's predicates into dimensions, and their tables into `tables`. */
-export const dimensionsOf = (
-  hook: HookPlan,
-  processes: ProcessLayout,
-  groups: readonly StringGroup[],
-  tables: Tables,
-): Dimensions => {
+export const dimensionsOf = (hook: HookPlan, { processes, facts, groups }: Sources, tables: Tables): Dimensions => {
   const builder = new DimensionBuilder(hook, tables);
   builder.scopes();
   builder.processes(processes);
@@ -275,7 +319,7 @@ export const dimensionsOf = (
   builder.addresses();
   builder.strings(groups);
   const ancestors = builder.ancestors(processes);
-  const last = ancestors.at(-1);
+  const rows = builder.facts(facts);
   return {
     dimensions: builder.dimensions,
     predicates: hook.predicates.map(({ kernel }, index) => {
@@ -283,6 +327,7 @@ export const dimensionsOf = (
       return leaves.length === 0 ? UNKNOWN : { join: needsAll(kernel) ? 'all' : 'any', leaves };
     }),
     ancestors,
-    bytes: last === undefined ? 0 : last.at + align(last.group.placed.rows.width),
+    facts: rows,
+    bytes: builder.bytes,
   };
 };

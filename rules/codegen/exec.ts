@@ -7,6 +7,7 @@ import {
   jeq,
   jge,
   jgt,
+  jle,
   jlt,
   jne,
   label,
@@ -28,15 +29,16 @@ import {
   stx,
   sub,
 } from '../../engine/isa/index.ts';
-import type { ProcessFact } from '../plan/index.ts';
+import type { BooleanFact, ProcessFact } from '../plan/index.ts';
 import { emitEarlyCells, emitLateCells } from './cells.ts';
 import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup } from './context.ts';
 import { emitDecisions } from './decide.ts';
-import { helper, loopHead, loopStart, STACK, stackAddress } from './emitter.ts';
+import { type Emitter, helper, loopHead, loopStart, STACK, stackAddress } from './emitter.ts';
 import { emitAct, emitGuards } from './enforce.ts';
+import { EXE, emitEnvironment, emitExeFacts } from './exe-facts.ts';
 import { emitClass } from './filter.ts';
 import { COMM_BYTES, emitClear, emitFileFacts, emitHead, emitScratch, storeKey } from './gather.ts';
-import { ARGV_BYTES, HEAD, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
+import { ARGV_BYTES, ENV_BYTES, HEAD, LAYER, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
 import { emitOutput } from './output.ts';
 import { emitPathOf, emitPathWalk } from './path.ts';
 import { ROW, rowOfText } from './rows.ts';
@@ -49,7 +51,7 @@ import { CELL_BYTES, emitFill, emitRows, emitStart, emitSteps } from './strings.
  */
 export const emitExec = (context: HookContext): void => {
   const { out, layout, extra } = context;
-  const { argv = 0 } = layout.strings;
+  const { argv = 0, env } = layout.strings;
   out.emit(mov(R6, R1));
   emitScope(out, 'exit');
   out.emit(ldx('dw', R8, R6, 0));
@@ -58,6 +60,10 @@ export const emitExec = (context: HookContext): void => {
   emitHead(context, 'exec');
   emitImage(context);
   emitArguments(context, argv);
+  if (env !== undefined) {
+    out.emit(ldx('dw', R8, R6, 0));
+    emitEnvironment(context, env);
+  }
   emitCommLength(context);
   for (const fact of PROCESS_FACTS) emitProcessFact(context, fact);
   out.emit(
@@ -105,7 +111,9 @@ const emitImage = (context: HookContext): void => {
     stx('dw', R10, STACK.file, R9),
     jeq(R9, 0, none),
   );
+  out.emit(st('dw', R10, STACK.inode, 0));
   emitFileFacts(out);
+  emitExeFacts(out);
   out.emit(ldx('dw', R9, R10, STACK.file));
   emitPathOf(out, 'file.f_path');
   emitPathWalk(out, file, extra + EXTRA.walk);
@@ -117,7 +125,29 @@ const emitImage = (context: HookContext): void => {
   );
   emitPathOf(out, 'fs_struct.pwd');
   emitPathWalk(out, base, extra + EXTRA.walk);
+  emitFolderSlash(out, base);
   out.emit(label(none));
+};
+
+/** Puts a slash behind the folder in a string slot, as proc.cwd has it; one that leaves no room for it is unknown. */
+const emitFolderSlash = (out: Emitter, slot: number): void => {
+  const [known, end] = [out.fresh('slash.known'), out.fresh('slash.end')];
+  out.emit(
+    ldx('b', R1, R7, slot + STRING.state),
+    jne(R1, STRING_STATE.present, end),
+    ldx('h', R1, R7, slot + STRING.length),
+    jlt(R1, PATH_BYTES - 1, known),
+    st('b', R7, slot + STRING.state, STRING_STATE.unknown),
+    ja(end),
+    label(known),
+    jle(R1, 1, end),
+    mov(R2, R7),
+    add(R2, R1),
+    st('b', R2, slot + STRING.data, 0x2f),
+    add(R1, 1),
+    stx('h', R7, slot + STRING.length, R1),
+    label(end),
+  );
 };
 
 /** The argument vector as it lies in the new image's memory: NUL-terminated strings one after the other. */
@@ -196,19 +226,22 @@ const FACT_NAMES: Readonly<Record<ProcessFact, string>> = {
   exepath: 'proc.exepath',
   args: 'proc.args',
   cmdline: 'proc.cmdline',
+  env: 'proc.env',
   memfd: 'proc.is_exe_from_memfd',
+  upper: 'proc.is_exe_upper_layer',
+  lower: 'proc.is_exe_lower_layer',
 };
 
 /** Decides the tests of one fact into the process's value, where its automata's rows lie one after the other. */
 const emitProcessFact = (context: HookContext, fact: ProcessFact): void => {
   const { out, layout, extra } = context;
-  const { file = 0, argv = 0 } = layout.strings;
+  const { file = 0, argv = 0, env = 0 } = layout.strings;
   const groups = context.processes.groups.filter((group) => group.fact === fact);
   const [first] = groups;
   if (first === undefined) return;
   out.emit(comment(`${FACT_NAMES[fact]}, as of exec: ${groups.flatMap((group) => group.texts).join('; ')}`));
-  if (fact === 'memfd') {
-    emitMemfd(context, groups);
+  if (fact === 'memfd' || fact === 'upper' || fact === 'lower') {
+    emitBoolean(context, fact, groups);
     return;
   }
   const reading = { automata: groups.map(({ placed }) => placed), states: context.states };
@@ -247,6 +280,20 @@ const emitProcessFact = (context: HookContext, fact: ProcessFact): void => {
       out.emit(...needs(argv), ...argumentRange(fact === 'exe'));
       steps(argv + STRING.data, ARGV_BYTES);
       break;
+    case 'env': {
+      const empty = out.fresh('env.empty');
+      out.emit(
+        ldx('b', R1, R7, env + STRING.state),
+        jne(R1, STRING_STATE.present, unknown),
+        ldx('h', R2, R7, env + STRING.length),
+        jeq(R2, 0, empty),
+        sub(R2, 1),
+        mov(R1, 0),
+      );
+      steps(env + STRING.data, ENV_BYTES);
+      out.emit(label(empty));
+      break;
+    }
     case 'cmdline': {
       const noArguments = out.fresh('cmdline.none');
       out.emit(...needs(argv));
@@ -264,7 +311,7 @@ const emitProcessFact = (context: HookContext, fact: ProcessFact): void => {
   emitRows(out, reading, cells, unknown);
   out.emit(ja(end), label(unknown));
   emitFill(out, cells, ROW.unknown);
-  if (fact !== 'name') {
+  if (fact !== 'name' && fact !== 'env') {
     out.emit(ja(end), label(absent));
     emitFill(out, cells, ROW.absent);
   }
@@ -272,19 +319,22 @@ const emitProcessFact = (context: HookContext, fact: ProcessFact): void => {
 };
 
 /** The only tests there are say `= true` or `= false`; the automaton's rows for "1" and "" have their truths. */
-const emitMemfd = ({ out, extra }: HookContext, groups: readonly ProcessGroup[]): void => {
-  const [yes, end] = [out.fresh('memfd'), out.fresh('memfd.end')];
+const emitBoolean = ({ out, extra }: HookContext, fact: BooleanFact, groups: readonly ProcessGroup[]): void => {
+  const [yes, end] = [out.fresh(fact), out.fresh(`${fact}.end`)];
   const rows = (text: string) =>
     groups.map(({ placed, at }) =>
       st('h', R7, extra + EXTRA.process + at, rowOfText(placed, new TextEncoder().encode(text))),
     );
-  out.emit(
-    ldx('b', R1, R7, HEAD.typechar),
-    jeq(R1, 'm'.charCodeAt(0), yes),
-    ...rows(''),
-    ja(end),
-    label(yes),
-    ...rows('1'),
-    label(end),
-  );
+  if (fact === 'memfd') out.emit(ldx('b', R1, R7, HEAD.typechar), jeq(R1, 'm'.charCodeAt(0), yes));
+  else {
+    const known = out.fresh(`${fact}.known`);
+    out.emit(ldx('b', R1, R7, EXE.layer), jne(R1, LAYER.unknown, known));
+    emitFill(
+      out,
+      groups.map(({ at }) => extra + EXTRA.process + at),
+      ROW.unknown,
+    );
+    out.emit(ja(end), label(known), jeq(R1, LAYER[fact], yes));
+  }
+  out.emit(...rows(''), ja(end), label(yes), ...rows('1'), label(end));
 };

@@ -30,8 +30,9 @@ import {
 import { AF_INET, AF_INET6, AF_UNIX, FILE_TYPES } from '../language/index.ts';
 import { EXTRA, type HookContext } from './context.ts';
 import { type Emitter, helper, lookupFirst, probeFieldAt, STACK, stackAddress } from './emitter.ts';
-import { END, HEAD, RECORD_KIND, type RecordKind } from './layout.ts';
+import { CONNECTED, END, HEAD, RECORD_KIND, type RecordKind } from './layout.ts';
 import { emitOtherInScope } from './scope.ts';
+import { emitTaskDetails } from './task-details.ts';
 
 /** Bytes of task_struct.comm. */
 export const COMM_BYTES = 16;
@@ -40,6 +41,8 @@ const S_IFSOCK = 0xc000;
 /** What is none of the types there are characters for: event descriptors, netlink sockets. */
 const OTHER_TYPE = 'o';
 const MEMFD = 0x3a_64_66_6d_65_6dn;
+/** Of skc_state (include/net/tcp_states.h), also of a connected datagram socket. */
+const TCP_ESTABLISHED = 1;
 
 /** r8 = the current task. */
 export const currentTask = [helper('bpf_get_current_task_btf'), mov(R8, R0)];
@@ -75,6 +78,7 @@ export const emitHead = (context: HookContext, kind: RecordKind): void => {
     helper('bpf_get_current_comm'),
   );
   emitIdentity(out);
+  emitTaskDetails(context, kind);
 };
 
 /** Fills in the ids, times and credentials of the task in r8; a parent outside of the scope is left out, as if there were none. */
@@ -236,7 +240,7 @@ export const emitSocketEnds = (out: Emitter): void => {
     ...into(HEAD.local + END.address, 4, `${common}.skc_rcv_saddr`),
     ...into(HEAD.remote + END.address, 4, `${common}.skc_daddr`),
   );
-  const ports = out.fresh('sock.ports');
+  const [ports, unnamed, unconnected] = [out.fresh('sock.ports'), out.fresh('sock.unnamed'), out.fresh('sock.open')];
   out.emit(
     ja(ports),
     label(six),
@@ -252,8 +256,17 @@ export const emitSocketEnds = (out: Emitter): void => {
     ldx('h', R1, R10, STACK.length),
     be(R1, 16),
     stx('h', R7, HEAD.remote + END.port, R1),
-    jeq(R1, 0, end),
+    jeq(R1, 0, unnamed),
     stx('h', R7, HEAD.remote + END.family, R9),
+    label(unnamed),
+    st('dw', R10, STACK.length, 0),
+    ...probeFieldAt(STACK.length, 1, STACK.socket, `${common}.skc_state`),
+    st('b', R7, HEAD.connected, CONNECTED.no),
+    ldx('b', R1, R10, STACK.length),
+    jne(R1, TCP_ESTABLISHED, unconnected),
+    st('b', R7, HEAD.connected, CONNECTED.yes),
+    label(unconnected),
+    ...into(HEAD.protocol, 2, 'sock.sk_protocol'),
     ja(end),
     label(unix),
     st('b', R7, HEAD.typechar, 'u'.charCodeAt(0)),

@@ -1,4 +1,5 @@
 export { CONFIG } from './config.ts';
+export { type FactRows, factRow, factRowKey } from './facts.ts';
 export * from './layout.ts';
 export { BUCKET } from './limits.ts';
 export { type Generated, generate, processKey, processValue } from './object.ts';

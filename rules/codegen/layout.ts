@@ -1,5 +1,5 @@
 import type { HookName } from '../../engine/object/index.ts';
-import type { HookPlan } from '../plan/index.ts';
+import type { HookPlan, TaskDetail } from '../plan/index.ts';
 
 /** What a record is about. */
 export const RECORD_KIND = { event: 1, exec: 2, fork: 3, exit: 4 } as const;
@@ -21,30 +21,67 @@ export const HEAD = {
   loginuid: 44,
   parentStart: 48,
   cgroup: 56,
-  result: 64,
+  /** Which of the following were read, bits of `TASK_DETAILS`. */
+  details: 64,
+  vpid: 68,
+  vtid: 72,
+  pvpid: 76,
+  sid: 80,
+  pgid: 84,
+  vpgid: 88,
+  /** A device number as user space has it (new_encode_dev of include/linux/kdev_t.h); 0: no terminal. */
+  tty: 92,
+  /** Threads of the process that are there. */
+  threads: 96,
+  capEffective: 104,
+  capPermitted: 112,
+  capInheritable: 120,
+  result: 128,
   /**
-   * Six of a call; of a fork the id and the start time of the process that forked, which CLONE_PARENT makes no parent, and 1 where the
+   * Six of a call; of an exec the executable's times of change and of modification, nanoseconds since 1970, and its layer (`LAYER`); of a fork the id and the start time of the process that forked, which CLONE_PARENT makes no parent, and 1 where the
    * child got its facts.
    */
-  arguments: 72,
-  fd: 120,
-  flags: 124,
-  ino: 128,
-  dev: 136,
-  typechar: 140,
+  arguments: 136,
+  fd: 184,
+  flags: 188,
+  ino: 192,
+  dev: 200,
+  typechar: 204,
   /** What enforcing rules want: 0 nothing, 1 deny, 2 kill. */
-  verdict: 141,
+  verdict: 205,
   /** Why it was not done, a key of `GUARDS`; 0: it was done. */
-  guard: 142,
+  guard: 206,
   /** 1: nobody but the caller can have changed its file descriptors during the call. */
-  ownTable: 143,
+  ownTable: 207,
   /** Two socket ends of 24 bytes: family u16, port u16 in host order, 4 bytes of nothing, 16 bytes of address. */
-  local: 144,
-  remote: 168,
+  local: 208,
+  remote: 232,
   /** task_struct.comm, 16 bytes, NUL-terminated. */
-  comm: 192,
-  size: 208,
+  comm: 256,
+  /** Of an IP socket: its protocol, and `CONNECTED`. */
+  protocol: 272,
+  connected: 274,
+  size: 280,
 } as const;
+
+/** Bits of `HEAD.details`. */
+export const TASK_DETAILS: Readonly<Record<TaskDetail, number>> = {
+  capabilities: 1,
+  tty: 2,
+  vpid: 4,
+  vtid: 8,
+  pvpid: 16,
+  sid: 32,
+  pgid: 64,
+  vpgid: 128,
+  threads: 256,
+};
+
+/** What `HEAD.connected` holds: 0 where no IP socket was read. */
+export const CONNECTED = { no: 1, yes: 2 } as const;
+
+/** Which layer of an overlay the executable lies in, in a record of an exec. */
+export const LAYER = { unknown: 0, none: 1, lower: 2, upper: 3 } as const;
 
 /** Offsets into a socket end. */
 export const END = { family: 0, port: 2, address: 8 } as const;
@@ -80,11 +117,17 @@ export const GUARDS = {
 } as const;
 export type Guard = keyof typeof GUARDS;
 
-/** The strings a record may carry. `base` is the folder that a relative `path` starts from. */
-export type RecordString = 'file' | 'path' | 'path2' | 'base' | 'base2' | 'argv';
+/** Bytes of an environment that are read; a longer one is unknown. */
+export const ENV_BYTES = 4096;
+/** Bytes of a text that an argument points to; a text of this length or more is unknown. */
+export const TEXT_BYTES = 256;
+
+/** The strings a record may carry. `base` is the folder that a relative `path` starts from, and at an exec the working directory. */
+export type RecordString = 'file' | 'path' | 'path2' | 'base' | 'base2' | 'text' | 'argv' | 'env';
 
 /** Bytes that a string's slot holds behind its head. */
-export const stringBytes = (name: RecordString): number => (name === 'argv' ? ARGV_BYTES : PATH_BYTES);
+export const stringBytes = (name: RecordString): number => STRING_BYTES[name] ?? PATH_BYTES;
+const STRING_BYTES: Partial<Record<RecordString, number>> = { argv: ARGV_BYTES, env: ENV_BYTES, text: TEXT_BYTES };
 
 /** Where things lie in the records of one hook. */
 export interface RecordLayout {
@@ -131,8 +174,8 @@ const align = (value: number): number => (value + 7) & ~7;
 
 const STRINGS: Readonly<Record<HookName, readonly RecordString[]>> = {
   'raw_tp/sys_enter': [],
-  'tp_btf/sys_exit': ['file', 'path', 'path2', 'base', 'base2'],
-  'tp_btf/sched_process_exec': ['file', 'base', 'argv'],
+  'tp_btf/sys_exit': ['file', 'path', 'path2', 'base', 'base2', 'text'],
+  'tp_btf/sched_process_exec': ['file', 'base', 'argv', 'env'],
   'tp_btf/sched_process_fork': [],
   'tp_btf/sched_process_exit': [],
   'tp_btf/io_uring_submit_req': ['file', 'path', 'path2', 'base', 'base2'],
@@ -141,13 +184,14 @@ const STRINGS: Readonly<Record<HookName, readonly RecordString[]>> = {
   'lsm/socket_connect': [],
 };
 
-/** Lays out the records of a hook: `predicateBytes`, a multiple of 8, and `truths` are what its dimensions take. */
+/** Lays out the records of a hook, without the strings that no rule reads: `predicateBytes`, a multiple of 8, and `truths` are what its dimensions take. */
 export const recordLayout = (
   hook: HookName,
   index: number,
   plan: HookPlan | undefined,
   predicateBytes: number,
   truths: readonly TruthPlace[],
+  unused: ReadonlySet<RecordString> = new Set(),
 ): RecordLayout => {
   const rules = [...new Set(plan?.events.flatMap((event) => event.rules.map((rule) => rule.rule)) ?? [])];
   const ruleBytes = align(Math.ceil(rules.length / 8));
@@ -158,6 +202,7 @@ export const recordLayout = (
   let at = fixed;
   const strings: Partial<Record<RecordString, number>> = {};
   for (const name of STRINGS[hook]) {
+    if (unused.has(name)) continue;
     strings[name] = at;
     at += STRING.data + stringBytes(name);
   }

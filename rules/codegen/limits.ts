@@ -4,6 +4,7 @@ import {
   atomicAdd,
   atomicCmpxchg,
   comment,
+  type Item,
   ja,
   jeq,
   jge,
@@ -34,10 +35,13 @@ import {
   sub,
   xor,
 } from '../../engine/isa/index.ts';
+import type { MapSpec } from '../../engine/object/index.ts';
+import type { Plan } from '../plan/index.ts';
+import type { Limit } from '../rule.ts';
 import { CONFIG } from './config.ts';
 import type { HookContext } from './context.ts';
 import { helper, STACK, stackAddress } from './emitter.ts';
-import { HEAD } from './layout.ts';
+import { HEAD, type RecordLayout } from './layout.ts';
 
 /** Entries of the `buckets` map at most: pairs of a rule and a cgroup that matched; pairs beyond it have no limit. */
 export const MAX_BUCKETS = 16_384;
@@ -54,6 +58,44 @@ const WORD_BITS = 64;
 const TRIES = 2;
 /** 16 bytes of the stack for a new value. */
 const NEW_VALUE = STACK.mount;
+/** The interval and the burst that the bucket at hand goes by. */
+const INTERVAL = STACK.parent;
+const BURST = STACK.root;
+
+/** A key of the `limits` map is the hook's index and the rule's bit in its records, 2 bytes each. */
+const OWN = { hook: 0, bit: 2, interval: 0, burst: 8, keySize: 4, valueSize: 16 } as const;
+
+/** Whether a rule's matches are looked at together: each counts, and only what they come to is limited, in user space. */
+const isCorrelated = (plan: Plan, rule: number): boolean => plan.rules[rule]?.correlation !== undefined;
+
+/** Rules of a hook's records, by bit, whose own limit its program keeps: what user space decides is limited there, after it matched. */
+const ownLimits = (plan: Plan, { hook, rules }: RecordLayout): readonly (Limit | undefined)[] => {
+  const late = new Set<number>();
+  for (const { rule, hook: at, placed } of plan.placements) if (at === hook && placed.kind === 'user') late.add(rule);
+  return rules.map((rule) => (late.has(rule) || isCorrelated(plan, rule) ? undefined : plan.rules[rule]?.limit));
+};
+
+/** Whether the program of a hook keeps a rule's own limit, so that user space doesn't. */
+export const isLimitedInKernel = (plan: Plan, layout: RecordLayout, rule: number): boolean =>
+  ownLimits(plan, layout)[layout.rules.indexOf(rule)] !== undefined;
+
+/** The `limits` map: rules' own limits, which go before the agent's. */
+export const limitsMap = (plan: Plan, layouts: readonly RecordLayout[]): MapSpec => {
+  const contents = layouts.flatMap((layout) =>
+    ownLimits(plan, layout).flatMap((limit, bit) => {
+      if (limit === undefined) return [];
+      const key = new DataView(new ArrayBuffer(OWN.keySize));
+      key.setUint16(OWN.hook, layout.index, true);
+      key.setUint16(OWN.bit, bit, true);
+      const value = new DataView(new ArrayBuffer(OWN.valueSize));
+      value.setBigUint64(OWN.interval, BigInt(limit.interval), true);
+      value.setBigUint64(OWN.burst, BigInt(limit.interval) * BigInt(limit.burst - 1), true);
+      return [[new Uint8Array(key.buffer), new Uint8Array(value.buffer)] as const];
+    }),
+  );
+  const { keySize, valueSize } = OWN;
+  return { name: 'limits', type: 'hash', keySize, valueSize, maxEntries: Math.max(1, contents.length), contents };
+};
 
 /**
  * Takes a token for each rule of the record that only raises alerts, from the bucket of the rule and the record's cgroup; the bit of
@@ -62,17 +104,14 @@ const NEW_VALUE = STACK.mount;
  */
 export const emitLimits = (context: HookContext, nothing: string | undefined): void => {
   const { out, layout, plan } = context;
-  const limited = layout.rules.map((rule) => plan.rules[rule]?.action === 'alert');
+  const limited = layout.rules.map((rule) => plan.rules[rule]?.action === 'alert' && !isCorrelated(plan, rule));
   if (!limited.includes(true)) return;
   const done = out.fresh('limits.done');
-  out.emit(
-    comment('a token for each rule'),
-    loadMapValue(R6, 'config', 0),
-    ldx('dw', R1, R6, CONFIG.interval),
-    jeq(R1, 0, done),
-  );
+  out.emit(comment('a token for each rule'), loadMapValue(R6, 'config', 0));
+  const own = ownLimits(plan, layout).some((limit) => limit !== undefined);
+  if (!own) out.emit(ldx('dw', R1, R6, CONFIG.interval), jeq(R1, 0, done), ...fromConfig());
   for (let first = 0; first < limited.length; first += WORD_BITS)
-    emitWord(context, first, limited.slice(first, first + WORD_BITS));
+    emitWord(context, first, limited.slice(first, first + WORD_BITS), own);
   if (nothing !== undefined) {
     for (let at = layout.matched; at < layout.acted; at += 8) out.emit(ldx('dw', R1, R7, at), jne(R1, 0, done));
     out.emit(ja(nothing));
@@ -80,8 +119,42 @@ export const emitLimits = (context: HookContext, nothing: string | undefined): v
   out.emit(label(done));
 };
 
+/** The agent's limit, from the configuration at r6. */
+const fromConfig = (): readonly Item[] => [
+  ldx('dw', R1, R6, CONFIG.interval),
+  stx('dw', R10, INTERVAL, R1),
+  ldx('dw', R1, R6, CONFIG.burst),
+  stx('dw', R10, BURST, R1),
+];
+
+/** The limit of the rule of bit `first` + r8: its own, else the agent's; jumps to `none` where it has neither. */
+const emitLimitOf = ({ out, layout }: HookContext, first: number, none: string): void => {
+  const [shared, known] = [out.fresh('limits.shared'), out.fresh('limits.known')];
+  out.emit(
+    st('dw', R10, STACK.key, 0),
+    st('h', R10, STACK.key + OWN.hook, layout.index),
+    mov(R1, R8),
+    add(R1, first),
+    stx('h', R10, STACK.key + OWN.bit, R1),
+    loadMap(R1, 'limits'),
+    ...stackAddress(R2, STACK.key),
+    helper('bpf_map_lookup_elem'),
+    jeq(R0, 0, shared),
+    ldx('dw', R1, R0, OWN.interval),
+    stx('dw', R10, INTERVAL, R1),
+    ldx('dw', R1, R0, OWN.burst),
+    stx('dw', R10, BURST, R1),
+    ja(known),
+    label(shared),
+    ldx('dw', R1, R6, CONFIG.interval),
+    jeq(R1, 0, none),
+    ...fromConfig(),
+    label(known),
+  );
+};
+
 /** The rules whose bits are one word of the record, from `first` on. */
-const emitWord = (context: HookContext, first: number, limited: readonly boolean[]): void => {
+const emitWord = (context: HookContext, first: number, limited: readonly boolean[], own: boolean): void => {
   const { out, layout } = context;
   const at = layout.matched + first / 8;
   const mask = limited.reduce((bits, each, bit) => (each ? bits | (1n << BigInt(bit)) : bits), 0n);
@@ -103,6 +176,7 @@ const emitWord = (context: HookContext, first: number, limited: readonly boolean
     and(R1, 1),
     jeq(R1, 0, shift),
   );
+  if (own) emitLimitOf(context, first, shift);
   emitBucket(context, first, shift);
   emitToken(context, hold, shift);
   out.emit(
@@ -162,9 +236,9 @@ const emitToken = ({ out }: HookContext, empty: string, taken: string): void => 
       label(later),
       mov(R4, R2),
       sub(R4, R1),
-      ldx('dw', R5, R6, CONFIG.burst),
+      ldx('dw', R5, R10, BURST),
       jgt(R4, R5, empty),
-      ldx('dw', R5, R6, CONFIG.interval),
+      ldx('dw', R5, R10, INTERVAL),
       add(R2, R5),
       mov(R4, R0),
       atomicCmpxchg('dw', R3, VALUE.full, R2),

@@ -10,7 +10,7 @@ import {
   NODE,
   toLeaves,
 } from './chain.ts';
-import type { Dimension, Dimensions, Leaf } from './dimensions.ts';
+import type { Dimension, Dimensions, Leaf, RowSource } from './dimensions.ts';
 import { VERDICTS } from './enforce.ts';
 import type { RecordLayout } from './layout.ts';
 import type { Tables } from './tables.ts';
@@ -27,11 +27,16 @@ export const CLASS = {
   /** 64-bit words of candidates, a multiple of `BLOCK`. */
   words: 0,
   entries: 4,
-  /** 1: some rule asks about ancestors. */
-  ancestors: 8,
+  /** Which rows of bytes some rule asks for, bits of `SOURCE_BITS`. */
+  sources: 8,
   /** For each of the hook's dimensions where its row offsets are, 0: no rule asks about it. Then the bits to begin with. */
   dimensions: 16,
 } as const;
+
+const SOURCE_BITS: Readonly<Record<RowSource, number>> = { ancestors: 1, container: 2, user: 4, group: 8, login: 16 };
+
+/** The bit of a source of rows in `CLASS.sources`. */
+export const sourceBit = (source: RowSource): number => SOURCE_BITS[source];
 
 /** Words of candidates that are looked at together. */
 export const BLOCK = 4;
@@ -216,7 +221,11 @@ export const matchingOf = (
     const view = new DataView(head.buffer);
     view.setUint32(CLASS.words, own, true);
     view.setUint32(CLASS.entries, tables.place(entryBytes(its)), true);
-    view.setUint32(CLASS.ancestors, [...asked].some((leaf) => isOfAncestors(leaf, dimensions)) ? 1 : 0, true);
+    view.setUint32(
+      CLASS.sources,
+      [...asked].reduce((bits, leaf) => bits | sourceOf(leaf, dimensions), 0),
+      true,
+    );
     for (const [number, { rows }] of dimensions.dimensions.entries()) {
       const excluding = its.flatMap(({ formula }, bit) => {
         const can = possibleOf(formula)[number];
@@ -268,11 +277,11 @@ const askedByRules = (
   return asked;
 };
 
-/** Whether a leaf is about ancestors: also of a certain depth. */
-const isOfAncestors = (leaf: Leaf, { dimensions }: Dimensions): boolean => {
-  if (leaf.kind === 'byte') return true;
+/** What has to be looked up for a leaf beside its dimension: the ancestors, also of a certain depth, or a row of facts. */
+const sourceOf = (leaf: Leaf, { dimensions }: Dimensions): number => {
+  if (leaf.kind === 'byte') return sourceBit(leaf.source);
   const source = dimensions[leaf.dimension]?.source;
-  return source?.kind === 'process' && source.depth > 0;
+  return source?.kind === 'process' && source.depth > 0 ? sourceBit('ancestors') : 0;
 };
 
 const entryBytes = (entries: readonly Entry[]): Uint8Array => {

@@ -1,18 +1,28 @@
 import { AssembleError, assemble } from '../../engine/isa/index.ts';
 import type { BpfObject, FeatureLevel, HookName, MapSpec, ProgramSpec } from '../../engine/object/index.ts';
 import { X32_CALL_COUNT } from '../language/index.ts';
-import { type HookPlan, type Plan, type ProcessFact, type ProcessTest, processTestKey } from '../plan/index.ts';
+import {
+  type BooleanFact,
+  type HookPlan,
+  type Plan,
+  type ProcessFact,
+  type ProcessTest,
+  processTestKey,
+  taskDetailsOf,
+  usedFields,
+} from '../plan/index.ts';
 import { emitBeforeEffect } from './before-effect.ts';
 import { CONFIG } from './config.ts';
 import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup, type ProcessLayout } from './context.ts';
 import { type Dimensions, dimensionsOf } from './dimensions.ts';
 import { createEmitter, type Loops } from './emitter.ts';
 import { emitExec } from './exec.ts';
+import { type FactRows, factMaps, layOutFacts } from './facts.ts';
 import { workBytes } from './filter.ts';
 import { emitIoUring } from './io-uring.ts';
-import { type RecordLayout, recordLayout, type TruthPlace } from './layout.ts';
+import { type RecordLayout, type RecordString, recordLayout, type TruthPlace } from './layout.ts';
 import { emitExit, emitFork } from './lifecycle.ts';
-import { BUCKET, MAX_BUCKETS } from './limits.ts';
+import { BUCKET, limitsMap, MAX_BUCKETS } from './limits.ts';
 import { dimensionBytes, matchingOf } from './matching.ts';
 import { NAMED_MAP, namedCalls } from './named-calls.ts';
 import { LOST, RINGS, type Ring } from './output.ts';
@@ -51,6 +61,7 @@ export interface Generated {
   readonly object: BpfObject;
   readonly layouts: readonly RecordLayout[];
   readonly processes: ProcessLayout;
+  readonly facts: readonly FactRows[];
   /** Hooks whose program would be too large; the object has none for them. */
   readonly tooLarge: readonly { readonly hook: HookName; readonly reason: string }[];
   /** Predicates per hook that no automaton could take, by their text; user space decides them. */
@@ -82,7 +93,7 @@ const askedOfOne = (plan: Plan): ReadonlySet<string> =>
 const layOutProcesses = (plan: Plan, tables: Tables): ProcessLayout => {
   const groups: ProcessGroup[] = [];
   const add = (fact: ProcessFact, tests: readonly ProcessTest[], ofAny: boolean): void => {
-    const nulIsBlank = fact === 'args' || fact === 'cmdline';
+    const nulIsBlank = fact === 'args' || fact === 'cmdline' || fact === 'env';
     const { placed } = placeTests(
       tables,
       tests.map((each) => each.test),
@@ -124,6 +135,20 @@ const truthPlaces = ({ dimensions, predicates }: Dimensions): readonly TruthPlac
     }),
   }));
 
+/** Fields whose values lie in strings that records carry only where a rule names one. */
+const STRINGS_OF: Partial<Record<RecordString, readonly string[]>> = {
+  env: ['proc.env', 'proc.aenv'],
+  text: ['evt.arg', 'evt.args', 'evt.rawarg', 'fs.path.source', 'fs.path.sourceraw'],
+};
+
+/** The strings that no rule reads. */
+const unusedStrings = (used: ReadonlySet<string>): ReadonlySet<RecordString> =>
+  new Set(
+    (Object.entries(STRINGS_OF) as [RecordString, readonly string[]][]).flatMap(([name, fields]) =>
+      fields.some((field) => used.has(field)) ? [] : [name],
+    ),
+  );
+
 const emitHook = (context: HookContext): void => {
   const { hook } = context.layout;
   if (hook === 'tp_btf/sys_exit') emitSysExit(context);
@@ -148,6 +173,10 @@ const word = (value: number): Uint8Array => {
 export const generate = (plan: Plan, level: FeatureLevel): Generated => {
   const tables = createTables();
   const processes = layOutProcesses(plan, tables);
+  const facts = layOutFacts(plan);
+  const used = usedFields(plan.rules);
+  const details = taskDetailsOf(used);
+  const unused = unusedStrings(used);
   const hooks = ORDER.flatMap((name) => {
     const hook = plan.hooks.find((each) => each.hook === name);
     return hook !== undefined || LIFECYCLE.includes(name) ? [hook ?? EMPTY(name)] : [];
@@ -155,8 +184,8 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
   const grouped = groupStrings(hooks, tables);
   const prepared = hooks.map((hook, index) => {
     const { groups, refused } = grouped[index] ?? { groups: [], refused: new Set<number>() };
-    const dimensions = dimensionsOf(hook, processes, groups, tables);
-    const layout = recordLayout(hook.hook, index, hook, dimensionBytes(dimensions), truthPlaces(dimensions));
+    const dimensions = dimensionsOf(hook, { processes, facts, groups }, tables);
+    const layout = recordLayout(hook.hook, index, hook, dimensionBytes(dimensions), truthPlaces(dimensions), unused);
     return { hook, groups, refused, layout, matching: matchingOf(plan, hook, layout, dimensions, tables) };
   });
   const extra = Math.max(...prepared.map(({ layout }) => layout.size));
@@ -167,7 +196,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
   const programs = prepared.flatMap(({ hook, groups, layout, matching }): ProgramSpec[] => {
     const out = createEmitter(LOOPS[level]);
     try {
-      emitHook({ out, plan, hook, layout, processes, groups, tables, matching, extra, states, work });
+      emitHook({ out, plan, hook, layout, processes, facts, details, groups, tables, matching, extra, states, work });
       const { instructions, relocations, lines } = assemble(out.items);
       return [{ name: hook.hook.replace(/^.*\//, ''), hook: hook.hook, instructions, relocations, lines }];
     } catch (error) {
@@ -202,6 +231,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
       contents: [...calls].map(([call, recipe]) => [word(call), word(recipe)] as const),
     },
     one(NAMED_MAP, named.length, named),
+    ...factMaps(facts),
     { name: 'processes', type: 'hash', keySize: 16, valueSize: processes.size, maxEntries: MAX_PROCESSES },
     {
       name: 'buckets',
@@ -210,6 +240,10 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
       valueSize: BUCKET.value.size,
       maxEntries: MAX_BUCKETS,
     },
+    limitsMap(
+      plan,
+      prepared.map(({ layout }) => layout),
+    ),
     { name: 'protected', type: 'hash', keySize: 16, valueSize: 4, maxEntries: MAX_PROTECTED },
     one('scratch', work + Math.max(...prepared.map(({ matching }) => workBytes(matching))), undefined, 'percpu_array'),
     one(TABLES_MAP, contents.length, contents),
@@ -218,9 +252,10 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
     one('lost', LOST.bytesPerHook * prepared.length),
   ];
   return {
-    object: { level, maps, programs },
+    object: { level, maps, programs: programs.map((program) => ({ ...program, calls: NAMED_MAP })) },
     layouts: prepared.map(({ layout }) => layout),
     processes,
+    facts,
     tooLarge,
     overBudget: prepared.flatMap(({ hook, refused }) =>
       [...refused].map((predicate) => ({ hook: hook.hook, predicate })),
@@ -231,15 +266,17 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
 /** The value of the `processes` map for a process that was there before: its facts, by the same automata; undefined is unknown. */
 export const processValue = (
   processes: ProcessLayout,
-  facts: Readonly<Record<Exclude<ProcessFact, 'memfd'>, string | undefined>> & { readonly memfd: boolean | undefined },
+  facts: Readonly<Record<Exclude<ProcessFact, BooleanFact>, string | undefined>> &
+    Readonly<Record<BooleanFact, boolean | undefined>>,
 ): Uint8Array => {
   const value = new Uint8Array(processes.size);
   const encoder = new TextEncoder();
   value[processes.shared] = 1;
   const view = new DataView(value.buffer);
   for (const { fact, placed, at } of processes.groups) {
-    const text = fact === 'memfd' ? facts.memfd && '1' : facts[fact];
-    const row = text === undefined ? ROW.unknown : rowOfText(placed, encoder.encode(text === false ? '' : text));
+    const known = facts[fact];
+    const text = typeof known === 'boolean' ? (known ? '1' : '') : known;
+    const row = text === undefined ? ROW.unknown : rowOfText(placed, encoder.encode(text));
     view.setUint16(at, row, true);
   }
   return value;

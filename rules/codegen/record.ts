@@ -10,9 +10,11 @@ import {
   Truth,
   X32_BIT,
 } from '../language/index.ts';
-import { EVENT_OF_HOOK } from '../plan/index.ts';
+import { EVENT_OF_HOOK, type TaskDetail } from '../plan/index.ts';
+import { EXE } from './exe-facts.ts';
 import {
   AS_PASSED,
+  CONNECTED,
   END,
   GUARDS,
   type Guard,
@@ -24,6 +26,7 @@ import {
   type RecordString,
   STRING,
   STRING_STATE,
+  TASK_DETAILS,
   type TruthLeaf,
 } from './layout.ts';
 
@@ -44,6 +47,43 @@ export interface RecordText {
   /** Length in bytes of the last component, or of argv[0] with its NUL; 0 where it isn't known. */
   readonly nameLength: number;
 }
+
+/** Numbers of the head that only `TASK_DETAILS` tells the presence of. */
+const DETAIL_AT = {
+  vpid: ['vpid', 4],
+  vtid: ['vtid', 4],
+  pvpid: ['pvpid', 4],
+  sid: ['sid', 4],
+  pgid: ['pgid', 4],
+  vpgid: ['vpgid', 4],
+  tty: ['tty', 4],
+  threads: ['threads', 4],
+  capEffective: ['capabilities', 8],
+  capPermitted: ['capabilities', 8],
+  capInheritable: ['capabilities', 8],
+} as const satisfies Record<string, readonly [TaskDetail, 4 | 8]>;
+export type RecordDetail = keyof typeof DETAIL_AT;
+
+/** What is known of an executable's inode beside its number; times are nanoseconds since 1970. */
+export interface ExeFacts {
+  readonly ctime: bigint | undefined;
+  readonly mtime: bigint | undefined;
+  /** The layer of an overlay that it lies in; `none`: it lies in no overlay. */
+  readonly layer: 'upper' | 'lower' | 'none' | undefined;
+}
+
+const LAYERS = ['unknown', 'none', 'lower', 'upper'] as const;
+const NO_EXE: ExeFacts = { ctime: undefined, mtime: undefined, layer: undefined };
+
+const exeOf = (view: DataView): ExeFacts => {
+  const layer = LAYERS[view.getUint8(EXE.layer)];
+  const time = (at: number): bigint | undefined => view.getBigUint64(at, true) || undefined;
+  return {
+    ctime: time(EXE.changed),
+    mtime: time(EXE.modified),
+    layer: layer === 'unknown' ? undefined : layer,
+  };
+};
 
 /** A record of the ring buffer, decoded. */
 export interface EventRecord {
@@ -82,6 +122,13 @@ export interface EventRecord {
   readonly guard: Guard;
   readonly local: SocketEnd | undefined;
   readonly remote: SocketEnd | undefined;
+  /** Of an IP socket that was read: its protocol's number, and whether it is connected. */
+  readonly protocol: number | undefined;
+  readonly connected: boolean | undefined;
+  /** What was read of the task; undefined where no rule asks for it, or it could not be read. */
+  detail(name: RecordDetail): bigint | undefined;
+  /** What an exec's record says of the executable's inode. */
+  readonly exe: ExeFacts;
   /** Indices into the plan's rules. */
   readonly matched: readonly number[];
   readonly certain: ReadonlySet<number>;
@@ -98,6 +145,10 @@ const STATES = new Map<number, RecordText['state']>([
   [STRING_STATE.absent, 'absent'],
   [STRING_STATE.unknown, 'unknown'],
   [STRING_STATE.relative, 'relative'],
+]);
+const CONNECTIONS = new Map<number, boolean>([
+  [CONNECTED.no, false],
+  [CONNECTED.yes, true],
 ]);
 const TRUTHS: ReadonlySet<number> = new Set(Object.values(Truth));
 const decoder = new TextDecoder();
@@ -199,6 +250,14 @@ export const decodeRecord = (bytes: Uint8Array, layouts: readonly RecordLayout[]
     guard: GUARD_NAMES.get(view.getUint8(HEAD.guard)) ?? 'done',
     local: endOf(view, HEAD.local),
     remote: endOf(view, HEAD.remote),
+    protocol: view.getUint16(HEAD.protocol, true) || undefined,
+    connected: CONNECTIONS.get(view.getUint8(HEAD.connected)),
+    detail: (name) => {
+      const [detail, size] = DETAIL_AT[name];
+      if ((view.getUint32(HEAD.details, true) & TASK_DETAILS[detail]) === 0) return undefined;
+      return size === 4 ? BigInt(view.getUint32(HEAD[name], true)) : view.getBigUint64(HEAD[name], true);
+    },
+    exe: kind === 'exec' ? exeOf(view) : NO_EXE,
     matched: bits(layout.matched),
     certain: new Set(bits(layout.acted)),
     truth: (predicate) => truthAt(view, layout, predicate),

@@ -27,6 +27,7 @@ import {
   stx,
   sub,
 } from '../../engine/isa/index.ts';
+import type { StringPart } from '../plan/index.ts';
 import { type Emitter, helper, loopHead } from './emitter.ts';
 import { AS_PASSED, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
 import { automatonParts, type PlacedAutomaton, ROW } from './rows.ts';
@@ -126,18 +127,21 @@ export const emitStringTests = (
   out: Emitter,
   reading: Reading,
   slot: number,
-  part: 'whole' | 'directory' | 'filename',
+  part: StringPart,
   cells: readonly number[],
 ): void => {
   const [unknown, absent, end] = [out.fresh('string.unknown'), out.fresh('string.absent'), out.fresh('string.end')];
+  const there = out.fresh('string.there');
   out.emit(
     ldx('b', R1, R7, slot + STRING.state),
     jeq(R1, STRING_STATE.absent, absent),
+    ...(part === 'raw' ? [jeq(R1, STRING_STATE.relative, there)] : []),
     jne(R1, STRING_STATE.present, unknown),
+    label(there),
     ldx('h', R2, R7, slot + STRING.length),
     mov(R1, 0),
   );
-  if (part !== 'whole') {
+  if (part === 'directory' || part === 'filename') {
     const enough = out.fresh('string.enough');
     out.emit(
       ldx('h', R4, R7, slot + STRING.nameLength),

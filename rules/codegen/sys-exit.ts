@@ -273,6 +273,11 @@ const emitRecipe = (context: HookContext, recipe: Recipe): number => {
     out.emit(...copy(second, extra + EXTRA.path2, 'dw'));
     folder(second, extra + EXTRA.dirfd2);
   }
+  const text = argumentOf(event, 'text');
+  if (text >= 0) {
+    needs |= NEED.text;
+    out.emit(...copy(text, extra + EXTRA.text, 'dw'));
+  }
   const address = argumentOf(event, 'sockaddr');
   if (address >= 0) {
     needs |= event.type === 'bind' ? NEED.localAddress : NEED.remoteAddress;

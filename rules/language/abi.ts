@@ -69,3 +69,30 @@ export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AT_FDCWD = -100;
+
+/** Address families by number (include/linux/socket.h). */
+// biome-ignore format: one line is enough
+export const SOCKET_FAMILIES: ReadonlyMap<number, string> = new Map([
+  [0, 'AF_UNSPEC'], [1, 'AF_UNIX'], [2, 'AF_INET'], [3, 'AF_AX25'], [4, 'AF_IPX'], [5, 'AF_APPLETALK'], [6, 'AF_NETROM'], [7, 'AF_BRIDGE'], [8, 'AF_ATMPVC'], [9, 'AF_X25'], [10, 'AF_INET6'], [11, 'AF_ROSE'], [12, 'AF_DECnet'], [13, 'AF_NETBEUI'], [14, 'AF_SECURITY'], [15, 'AF_KEY'], [16, 'AF_NETLINK'], [17, 'AF_PACKET'], [18, 'AF_ASH'], [19, 'AF_ECONET'], [20, 'AF_ATMSVC'], [21, 'AF_RDS'], [22, 'AF_SNA'], [23, 'AF_IRDA'], [24, 'AF_PPPOX'], [25, 'AF_WANPIPE'], [26, 'AF_LLC'], [27, 'AF_IB'], [28, 'AF_MPLS'], [29, 'AF_CAN'], [30, 'AF_TIPC'], [31, 'AF_BLUETOOTH'], [32, 'AF_IUCV'], [33, 'AF_RXRPC'], [34, 'AF_ISDN'], [35, 'AF_PHONET'], [36, 'AF_IEEE802154'], [37, 'AF_CAIF'], [38, 'AF_ALG'], [39, 'AF_NFC'], [40, 'AF_VSOCK'], [41, 'AF_KCM'], [42, 'AF_QIPCRTR'], [43, 'AF_SMC'], [44, 'AF_XDP'], [45, 'AF_MCTP'],
+]);
+
+/** Commands of bpf by number (include/uapi/linux/bpf.h). */
+// biome-ignore format: one line is enough
+export const BPF_COMMANDS: ReadonlyMap<number, string> = new Map([
+  [0, 'BPF_MAP_CREATE'], [1, 'BPF_MAP_LOOKUP_ELEM'], [2, 'BPF_MAP_UPDATE_ELEM'], [3, 'BPF_MAP_DELETE_ELEM'], [4, 'BPF_MAP_GET_NEXT_KEY'], [5, 'BPF_PROG_LOAD'], [6, 'BPF_OBJ_PIN'], [7, 'BPF_OBJ_GET'], [8, 'BPF_PROG_ATTACH'], [9, 'BPF_PROG_DETACH'], [10, 'BPF_PROG_TEST_RUN'], [11, 'BPF_PROG_GET_NEXT_ID'], [12, 'BPF_MAP_GET_NEXT_ID'], [13, 'BPF_PROG_GET_FD_BY_ID'], [14, 'BPF_MAP_GET_FD_BY_ID'], [15, 'BPF_OBJ_GET_INFO_BY_FD'], [16, 'BPF_PROG_QUERY'], [17, 'BPF_RAW_TRACEPOINT_OPEN'], [18, 'BPF_BTF_LOAD'], [19, 'BPF_BTF_GET_FD_BY_ID'], [20, 'BPF_TASK_FD_QUERY'], [21, 'BPF_MAP_LOOKUP_AND_DELETE_ELEM'], [22, 'BPF_MAP_FREEZE'], [23, 'BPF_BTF_GET_NEXT_ID'], [24, 'BPF_MAP_LOOKUP_BATCH'], [25, 'BPF_MAP_LOOKUP_AND_DELETE_BATCH'], [26, 'BPF_MAP_UPDATE_BATCH'], [27, 'BPF_MAP_DELETE_BATCH'], [28, 'BPF_LINK_CREATE'], [29, 'BPF_LINK_UPDATE'], [30, 'BPF_LINK_GET_FD_BY_ID'], [31, 'BPF_LINK_GET_NEXT_ID'], [32, 'BPF_ENABLE_STATS'], [33, 'BPF_ITER_CREATE'], [34, 'BPF_LINK_DETACH'], [35, 'BPF_PROG_BIND_MAP'], [36, 'BPF_TOKEN_CREATE'],
+]);
+
+/** Protocols of IP sockets that have a name (include/uapi/linux/in.h); a socket of another has none. */
+export const L4_PROTOCOLS: ReadonlyMap<number, string> = new Map([
+  [1, 'icmp'],
+  [6, 'tcp'],
+  [17, 'udp'],
+  [255, 'raw'],
+]);
+
+/** What fd.sockfamily says of a socket, by fd.typechar's character. */
+export const SOCKET_KINDS: ReadonlyMap<string, string> = new Map([
+  ['4', 'ip'],
+  ['6', 'ip'],
+  ['u', 'unix'],
+]);

@@ -18,6 +18,9 @@ export type ArgumentKind =
   | 'uid'
   | 'gid'
   | 'signal'
+  | 'request'
+  | 'family'
+  | 'bpfcommand'
   | 'size'
   | 'int'
   | 'pointer';

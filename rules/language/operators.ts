@@ -26,7 +26,9 @@ export const OPERATORS = {
   pmatch: { arity: 'list', types: TEXT },
   contains: { arity: 'one', types: TEXT },
   icontains: { arity: 'one', types: TEXT },
+  bcontains: { arity: 'one', types: TEXT },
   startswith: { arity: 'one', types: TEXT },
+  bstartswith: { arity: 'one', types: TEXT },
   endswith: { arity: 'one', types: TEXT },
   glob: { arity: 'one', types: TEXT },
   iglob: { arity: 'one', types: TEXT },
@@ -34,27 +36,9 @@ export const OPERATORS = {
   exists: { arity: 'none', types: EVERY },
 } as const satisfies Record<Operator, OperatorEntry>;
 
-/** Falco's operators, modifiers and transformers that don't exist here yet, with what to use instead. */
-export const LATER_OPERATORS: ReadonlyMap<string, string> = new Map([
-  ['bcontains', 'contains'],
-  ['bstartswith', 'startswith'],
-]);
-
-/** Falco's transformers; none is evaluated in conditions yet. */
-export const TRANSFORMERS = [
-  'tolower',
-  'toupper',
-  'b64',
-  'basename',
-  'len',
-  'join',
-  'concat',
-  'getopt',
-  'val',
-] as const;
-
-/** Words after a string operator that make it take a list. */
-export const LIST_MODIFIERS: ReadonlySet<string> = new Set(['oneof', 'anyof', 'allof']);
+/** Operators of one value, other than comparisons of size: those that `oneof`, `anyof` and `allof` may follow. */
+export const takesModifier = (operator: Operator): boolean =>
+  OPERATORS[operator].arity === 'one' && !['<', '<=', '>', '>='].includes(operator);
 
 /** The operator that a word or symbol writes; `==` is `=`. */
 export const operatorOf = (text: string): Operator | undefined => {

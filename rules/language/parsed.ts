@@ -1,4 +1,4 @@
-import type { FieldRef, Operator, Span } from './ast.ts';
+import type { Expression, FieldRef, ListModifier, Operator, Span } from './ast.ts';
 import type { ParsedValue } from './lexer.ts';
 
 /** A comparison as written: values are text, field and types are not checked yet. */
@@ -10,6 +10,11 @@ export interface ParsedPredicate {
   /** `in name` without parentheses: the one value has to be a list's name. */
   readonly listName: boolean;
   readonly span: Span;
+  /** Set where the left side is more than `field`. */
+  readonly left?: Expression;
+  /** Set where the right side is a field or a transformer; there are no values then. */
+  readonly right?: Expression;
+  readonly modifier?: ListModifier;
 }
 
 /** The use of a macro. */

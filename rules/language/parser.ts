@@ -1,12 +1,29 @@
 import { nearest } from '../../engine/text/index.ts';
-import type { FieldRef, Operator, Span } from './ast.ts';
-import { createScanner, type ParsedValue, type Scanner } from './lexer.ts';
-import { LATER_OPERATORS, LIST_MODIFIERS, OPERATORS, operatorOf, TRANSFORMERS } from './operators.ts';
+import {
+  type Expression,
+  type FieldRef,
+  LIST_MODIFIERS,
+  type ListModifier,
+  type Operator,
+  TRANSFORMERS,
+} from './ast.ts';
+import { createScanner, type ParsedValue } from './lexer.ts';
+import { OPERATORS, operatorOf, takesModifier } from './operators.ts';
+import { firstField, parseCall, parseField, peekCall } from './parse-expression.ts';
 import type { ParsedCondition } from './parsed.ts';
-import { type Problem, type ProblemCode, problem } from './problems.ts';
-
-/** Parentheses and negations inside one another. */
-export const MAX_DEPTH = 1000;
+import {
+  errorNode,
+  foundBy,
+  MAX_DEPTH,
+  type Parser,
+  pieceSpan,
+  report,
+  shown,
+  skipParentheses,
+  stopTooDeep,
+  syntax,
+} from './parser-state.ts';
+import type { Problem } from './problems.ts';
 
 const MACRO_NAME = /^[A-Za-z_][A-Za-z0-9_-]*$/;
 /** Other languages' connectives, taken for ours after the problem is reported. */
@@ -31,41 +48,6 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map([
   ['includes', 'contains'],
 ]);
 const KEYWORDS: ReadonlySet<string> = new Set(['and', 'or', 'not']);
-
-interface Parser {
-  readonly scanner: Scanner;
-  readonly problems: Problem[];
-  /** A connective that was missing or miswritten, to be read as the next one. */
-  pending: 'and' | 'or' | undefined;
-  /** Set once the depth limit was met: the rest is not read. */
-  stopped: boolean;
-}
-
-const report = <Code extends ProblemCode>(
-  parser: Parser,
-  code: Code,
-  span: Span,
-  detail: Parameters<typeof problem<Code>>[2],
-): void => {
-  if (!parser.stopped) parser.problems.push(problem(code, span, detail));
-};
-
-const errorNode = (span: Span): ParsedCondition => Object.freeze({ kind: 'error', span });
-
-const pieceSpan = ({ scanner }: Parser): Span => {
-  const start = scanner.at();
-  return { start, end: start + scanner.peekPiece().length };
-};
-
-/** The next piece for a message. */
-const foundBy = ({ scanner }: Parser): string => {
-  const piece = scanner.peekPiece();
-  if (piece === '') return 'the end';
-  return piece.startsWith('"') ? piece : `"${piece}"`;
-};
-
-const syntax = (parser: Parser, expected: string): void =>
-  report(parser, 'syntax', pieceSpan(parser), { found: foundBy(parser), expected });
 
 /** Reads a condition and reports everything that is wrong with its form; undefined where the text is empty. */
 export const parseCondition = (
@@ -170,11 +152,7 @@ const parseNot = (parser: Parser, depth: number): ParsedCondition => {
 const parsePrimary = (parser: Parser, depth: number): ParsedCondition => {
   const { scanner } = parser;
   const start = scanner.at();
-  if (depth > MAX_DEPTH) {
-    report(parser, 'too-deep', { start, end: start + 1 }, { limit: MAX_DEPTH });
-    parser.stopped = true;
-    scanner.moveTo(scanner.text.length);
-  }
+  if (depth > MAX_DEPTH) stopTooDeep(parser, start);
   if (parser.stopped) return errorNode({ start, end: start });
   if (scanner.take('(')) {
     const inner = parseOr(parser, depth + 1);
@@ -184,7 +162,7 @@ const parsePrimary = (parser: Parser, depth: number): ParsedCondition => {
   const word = scanner.peekWord();
   if (word === undefined || KEYWORDS.has(word)) return parseMisplaced(parser, start);
   scanner.takeWord();
-  return parseWord(parser, word, start);
+  return parseWord(parser, word, start, depth);
 };
 
 /** What can't begin a comparison: reported, and skipped as far as it reaches. */
@@ -214,27 +192,21 @@ const skipValues = (parser: Parser): void => {
   else if (!valueIsMissing(parser)) parser.scanner.takeValue(() => undefined);
 };
 
-/** Takes a "(" and all up to its ")", quotes respected. */
-const skipParentheses = ({ scanner }: Parser): void => {
-  let open = 0;
-  do {
-    if (scanner.take('(')) open++;
-    else if (scanner.take(')')) open--;
-    else if (scanner.takeValue(() => undefined) === undefined) scanner.skipPiece();
-  } while (open > 0 && !scanner.atEnd());
-};
-
-const parseWord = (parser: Parser, word: string, start: number): ParsedCondition => {
+const parseWord = (parser: Parser, word: string, start: number, depth: number): ParsedCondition => {
   const { scanner } = parser;
   const dotted = word.includes('.');
-  if (scanner.peek() === '(' && !dotted && operatorOf(word) === undefined) return parseCall(parser, word, start);
+  if (scanner.peek() === '(' && !dotted && operatorOf(word) === undefined) {
+    const isTransformer = TRANSFORMERS.some((name) => name === word) || nearest(word, TRANSFORMERS) !== undefined;
+    if (isTransformer || !MACRO_NAME.test(word)) return parseTransformed(parser, word, start, depth);
+    return Object.freeze({ kind: 'macro', name: word, span: { start, end: scanner.end } });
+  }
   const field = parseField(parser, word, start);
   const symbol = scanner.takeSymbol();
   const next = symbol ?? scanner.peekWord();
   const operator = next === undefined ? undefined : operatorOf(next);
   if (operator !== undefined) {
     if (symbol === undefined) scanner.takeWord();
-    return parseComparison(parser, field, operator, start);
+    return parseComparison(parser, { field }, operator, start, depth);
   }
   const isField = dotted || field.argument !== undefined;
   if (!isField && (next === undefined || KEYWORDS.has(next) || !looksLikeOperator(next))) {
@@ -246,115 +218,135 @@ const parseWord = (parser: Parser, word: string, start: number): ParsedCondition
     report(parser, 'missing-operator', field.span, { field: shown(field) });
     return errorNode(field.span);
   }
-  return parseUnknownOperator(parser, field, start);
+  return parseUnknownOperator(parser, shown(field), start);
 };
 
 const WORD_OPERATORS = Object.keys(OPERATORS).filter((operator) => /^[a-z]/.test(operator));
 
 /** Whether a word after a name without a dot was rather meant as an operator than as the next comparison. */
-const looksLikeOperator = (word: string): boolean =>
-  LATER_OPERATORS.has(word) || (word.length > 2 && nearest(word, WORD_OPERATORS, 1) !== undefined);
+const looksLikeOperator = (word: string): boolean => word.length > 2 && nearest(word, WORD_OPERATORS, 1) !== undefined;
 
-const shown = (field: FieldRef): string =>
-  field.argument === undefined ? field.name : `${field.name}[${field.argument}]`;
-
-const parseUnknownOperator = (parser: Parser, field: FieldRef, start: number): ParsedCondition => {
+const parseUnknownOperator = (parser: Parser, field: string, start: number): ParsedCondition => {
   const { scanner } = parser;
   const span = pieceSpan(parser);
   const operator = scanner.takeWord() ?? '';
-  const instead = LATER_OPERATORS.get(operator);
-  if (instead !== undefined)
-    report(parser, 'not-supported', span, { what: `The operator ${operator}`, expected: instead });
-  else {
-    const near = SYNONYMS.get(operator) ?? nearest(operator, WORD_OPERATORS);
-    report(parser, 'unknown-operator', span, {
-      operator,
-      field: shown(field),
-      ...(near === undefined ? {} : { nearest: near }),
-    });
-  }
+  const near = SYNONYMS.get(operator) ?? nearest(operator, WORD_OPERATORS);
+  report(parser, 'unknown-operator', span, { operator, field, ...(near === undefined ? {} : { nearest: near }) });
   skipValues(parser);
   return errorNode({ start, end: scanner.end });
 };
 
-/** `name(`: a transformer, which conditions don't have yet, or a macro with a missing connective. */
-const parseCall = (parser: Parser, word: string, start: number): ParsedCondition => {
+/** A comparison whose left side begins with a transformer. */
+const parseTransformed = (parser: Parser, word: string, start: number, depth: number): ParsedCondition => {
   const { scanner } = parser;
-  const span = { start, end: scanner.end };
-  if (!TRANSFORMERS.some((name) => name === word)) {
-    const near = nearest(word, TRANSFORMERS);
-    if (near === undefined && MACRO_NAME.test(word)) return Object.freeze({ kind: 'macro', name: word, span });
-    report(parser, 'unknown-transformer', span, {
-      transformer: word,
-      ...(near === undefined ? {} : { nearest: near }),
-    });
-  } else {
-    report(parser, 'not-supported', span, { what: `The transformer ${word}`, expected: 'the field itself' });
+  const left = parseCall(parser, word, start, depth, false);
+  if (left === undefined) {
+    skipComparison(parser);
+    return errorNode({ start, end: scanner.end });
   }
-  skipParentheses(parser);
-  skipComparison(parser);
-  return errorNode({ start, end: scanner.end });
+  const symbol = scanner.takeSymbol();
+  const next = symbol ?? scanner.peekWord();
+  const operator = next === undefined ? undefined : operatorOf(next);
+  const text = scanner.text.slice(left.span.start, left.span.end);
+  const field = firstField(left);
+  if (operator !== undefined) {
+    if (symbol === undefined) scanner.takeWord();
+    if (field !== undefined) return parseComparison(parser, { field, left, text }, operator, start, depth);
+    report(parser, 'no-field', left.span, { text });
+    skipValues(parser);
+    return errorNode({ start, end: scanner.end });
+  }
+  if (next === undefined || KEYWORDS.has(next)) {
+    report(parser, 'missing-operator', left.span, { field: text });
+    return errorNode(left.span);
+  }
+  return parseUnknownOperator(parser, text, start);
 };
 
-const EVENT_ARGUMENT = 'evt.arg.';
+/** The left side of a comparison; `text` is what messages call it. */
+interface Left {
+  readonly field: FieldRef;
+  readonly left?: Expression;
+  readonly text?: string;
+}
 
-const parseField = (parser: Parser, word: string, start: number): FieldRef => {
-  const { scanner } = parser;
-  if (word.startsWith(EVENT_ARGUMENT) && word.length > EVENT_ARGUMENT.length) {
-    return Object.freeze({
-      name: 'evt.arg',
-      argument: word.slice(EVENT_ARGUMENT.length),
-      span: { start, end: scanner.end },
-    });
-  }
-  if (scanner.text.charAt(scanner.end) !== '[') return Object.freeze({ name: word, span: { start, end: scanner.end } });
-  scanner.take('[');
-  const quoted = scanner.peek() === '"' || scanner.peek() === "'";
-  const argument = quoted
-    ? scanner.takeValue((found) => parser.problems.push(found))?.text
-    : scanner.takeBareArgument();
-  if (!scanner.take(']')) syntax(parser, argument === undefined ? `what "${word}" is asked for, then "]"` : '"]"');
-  return Object.freeze({ name: word, argument: argument ?? '', span: { start, end: scanner.end } });
+/** What follows an operator. */
+interface Right {
+  readonly values?: readonly ParsedValue[];
+  readonly listName?: boolean;
+  readonly right?: Expression;
+  readonly modifier?: ListModifier;
+}
+
+const parseComparison = (
+  parser: Parser,
+  { field, left, text = shown(field) }: Left,
+  operator: Operator,
+  start: number,
+  depth: number,
+): ParsedCondition => {
+  const found = OPERATORS[operator].arity === 'none' ? {} : parseRight(parser, operator, text, depth);
+  const span = { start, end: parser.scanner.end };
+  if (found === undefined) return errorNode(span);
+  const { values = [], listName = false, right, modifier } = found;
+  return Object.freeze({
+    kind: 'predicate',
+    field,
+    operator,
+    values: Object.freeze(values),
+    listName,
+    span,
+    ...(left === undefined ? {} : { left }),
+    ...(right === undefined ? {} : { right }),
+    ...(modifier === undefined ? {} : { modifier }),
+  });
 };
 
-const parseComparison = (parser: Parser, field: FieldRef, operator: Operator, start: number): ParsedCondition => {
+/** A modifier where a list or a list's name follows it; elsewhere the word is a value. */
+const takeModifier = ({ scanner }: Parser): ListModifier | undefined => {
+  const word = scanner.peekWord();
+  const modifier = LIST_MODIFIERS.find((name) => name === word);
+  if (modifier === undefined) return undefined;
+  const start = scanner.at();
+  scanner.takeWord();
+  const next = scanner.peekWord();
+  if (scanner.peek() === '(' || (next !== undefined && !KEYWORDS.has(next))) return modifier;
+  scanner.moveTo(start);
+  return undefined;
+};
+
+/** The right side of a comparison; undefined where it is wrong, which is reported. */
+const parseRight = (parser: Parser, operator: Operator, field: string, depth: number): Right | undefined => {
   const { scanner } = parser;
-  const { arity } = OPERATORS[operator];
-  const finish = (values: readonly ParsedValue[] | undefined, listName = false): ParsedCondition => {
-    const span = { start, end: scanner.end };
-    if (values === undefined) return errorNode(span);
-    return Object.freeze({ kind: 'predicate', field, operator, values: Object.freeze(values), listName, span });
-  };
-  if (arity === 'none') return finish([]);
-  const modifier = scanner.peekWord();
-  if (
-    modifier !== undefined &&
-    LIST_MODIFIERS.has(modifier) &&
-    /^\s*\(/.test(scanner.text.slice(scanner.at() + modifier.length))
-  ) {
-    report(parser, 'not-supported', pieceSpan(parser), {
-      what: `A list after ${operator} with ${modifier}`,
-      expected: 'one comparison for each value',
-    });
-    scanner.takeWord();
-    skipParentheses(parser);
-    return finish(undefined);
+  const at = scanner.at();
+  const modifier = takeModifier(parser);
+  if (modifier !== undefined && !takesModifier(operator)) {
+    report(parser, 'modifier-not-allowed', { start: at, end: scanner.end }, { operator, modifier });
+    skipValues(parser);
+    return undefined;
   }
+  const takesList = modifier !== undefined || OPERATORS[operator].arity === 'list';
   if (scanner.peek() === '(') {
     const open = scanner.at();
     const values = parseList(parser);
-    if (arity === 'list') return finish(values);
-    const span = { start: open, end: scanner.end };
-    report(parser, 'list-not-allowed', span, { field: shown(field), operator });
-    return finish(undefined);
+    if (takesList) return values && { values, ...(modifier === undefined ? {} : { modifier }) };
+    report(parser, 'list-not-allowed', { start: open, end: scanner.end }, { field, operator });
+    return undefined;
+  }
+  const call = modifier === undefined ? peekCall(parser) : undefined;
+  if (call !== undefined) {
+    const start = scanner.at();
+    scanner.takeWord();
+    const right = parseCall(parser, call, start, depth, true);
+    return right && { right };
   }
   const value = valueIsMissing(parser) ? undefined : scanner.takeValue((found) => parser.problems.push(found));
   if (value === undefined) {
-    const detail = { field: shown(field), operator, found: foundBy(parser) };
-    report(parser, 'missing-value', pieceSpan(parser), detail);
-    return finish(undefined);
+    const shownOperator = modifier === undefined ? operator : `${operator} ${modifier}`;
+    report(parser, 'missing-value', pieceSpan(parser), { field, operator: shownOperator, found: foundBy(parser) });
+    return undefined;
   }
-  return finish([value], arity === 'list');
+  return { values: [value], listName: takesList, ...(modifier === undefined ? {} : { modifier }) };
 };
 
 /** A connective in a value's place is taken as one: `proc.name = and` without quotes is a mistake. */

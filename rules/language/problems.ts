@@ -29,7 +29,20 @@ interface Details {
   readonly 'missing-value': { readonly field: string; readonly operator: string; readonly found: string };
   readonly 'list-not-allowed': { readonly field: string; readonly operator: string };
   readonly 'list-as-value': { readonly field: string; readonly operator: string; readonly list: string };
-  readonly 'not-supported': { readonly what: string; readonly expected: string };
+  readonly 'modifier-not-allowed': { readonly operator: string; readonly modifier: string };
+  readonly 'misplaced-val': Record<never, never>;
+  readonly 'no-field': { readonly text: string };
+  readonly 'wrong-operand': { readonly transformer: string; readonly expected: string; readonly found: string };
+  readonly 'different-types': {
+    readonly left: string;
+    readonly type: string;
+    readonly right: string;
+    readonly otherType: string;
+  };
+  readonly 'field-not-allowed': { readonly operator: string; readonly expected: string };
+  readonly 'looks-like-field': { readonly value: string; readonly expected: string };
+  readonly 'bad-regex': { readonly pattern: string; readonly at: number; readonly reason: string };
+  readonly 'bad-hex': { readonly value: string; readonly operator: string };
   readonly 'too-deep': { readonly limit: number };
   readonly 'too-large': { readonly limit: number };
   readonly empty: Record<never, never>;
@@ -69,6 +82,9 @@ export type ProblemCode = keyof Details;
 const meant = (nearest: string | undefined): string => (nearest === undefined ? '' : `; did you mean "${nearest}"?`);
 const ending = (nearest: string | undefined): string => (nearest === undefined ? '.' : meant(nearest));
 
+/** Operators that compare sizes. */
+const SIZES: ReadonlySet<string> = new Set(['<', '<=', '>', '>=']);
+
 const WORDS: { readonly [Code in ProblemCode]: (detail: Details[Code]) => string } = {
   syntax: ({ found, expected }) => `Expected ${expected}, but found ${found}.`,
   'unclosed-parenthesis': () => 'This "(" is never closed; add a ")".',
@@ -80,10 +96,35 @@ const WORDS: { readonly [Code in ProblemCode]: (detail: Details[Code]) => string
     `The field "${field}" is not compared with anything; expected an operator such as = or in.`,
   'missing-value': ({ field, operator, found }) =>
     `Expected a value after "${field} ${operator}", but found ${found}; put quotes around a value that looks like that.`,
-  'list-not-allowed': ({ operator }) => `The operator ${operator} takes one value, not a list; use in.`,
-  'list-as-value': ({ field, operator, list }) =>
-    `The operator ${operator} takes one value, but "${list}" is a list; write "${field} in (${list})", or put quotes around the value.`,
-  'not-supported': ({ what, expected }) => `${what} is not supported yet; use ${expected}.`,
+  'list-not-allowed': ({ operator }) =>
+    `The operator ${operator} takes one value, not a list${
+      operator === '=' ? '; use in' : SIZES.has(operator) ? '' : `; write "${operator} anyof" before a list`
+    }.`,
+  'list-as-value': ({ field, operator, list }) => {
+    const instead =
+      operator === '='
+        ? `${field} in (${list})`
+        : operator === '!='
+          ? `not ${field} in (${list})`
+          : `${field} ${operator} anyof (${list})`;
+    const write = SIZES.has(operator) ? '' : `; write "${instead}", or put quotes around the value`;
+    return `The operator ${operator} takes one value, but "${list}" is a list${write}.`;
+  },
+  'modifier-not-allowed': ({ operator, modifier }) =>
+    `${modifier} stands after =, != and the operators of texts that take one value, not after ${operator}.`,
+  'misplaced-val': () => 'val(...) stands on the right side of an operator only; write the field itself.',
+  'no-field': ({ text }) => `"${text}" names no field, so that there is nothing to compare.`,
+  'wrong-operand': ({ transformer, expected, found }) => `${transformer} takes ${expected}, but found ${found}.`,
+  'different-types': ({ left, type, right, otherType }) =>
+    `"${left}" is ${type}, but "${right}" is ${otherType}; only values of one kind are compared.`,
+  'field-not-allowed': ({ operator, expected }) =>
+    `The operator ${operator} is not used with a field on its right side; expected ${expected}.`,
+  'looks-like-field': ({ value, expected }) =>
+    `"${value}" is taken as a text; write ${expected} to compare with the field, or put quotes around it.`,
+  'bad-regex': ({ pattern, at, reason }) =>
+    `The regular expression "${pattern}" is wrong at character ${at + 1}: ${reason}.`,
+  'bad-hex': ({ value, operator }) =>
+    `"${value}" is not a row of bytes, as ${operator} takes it; expected hexadecimal digits, two for each byte.`,
   'too-deep': ({ limit }) => `The condition is nested more than ${limit} levels deep; split it into several rules.`,
   'too-large': ({ limit }) =>
     `The condition has more than ${limit} comparisons after its macros are put in; split it into several rules.`,
@@ -128,6 +169,7 @@ const WARNINGS: ReadonlySet<ProblemCode> = new Set([
   'event-never-seen',
   'never-matches',
   'unavailable-field',
+  'looks-like-field',
 ]);
 
 const textOf = (detail: object, key: string): string | undefined => {

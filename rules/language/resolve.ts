@@ -1,14 +1,17 @@
 import { nearest } from '../../engine/text/index.ts';
 import type { Condition, Constant, FieldRef, Operator, Predicate, Span } from './ast.ts';
+import { checkExpression, TYPE_WORDS } from './check-expression.ts';
 import { checkField } from './check-field.ts';
 import { typeConstant } from './constants.ts';
-import type { Field } from './fields.ts';
+import { type Field, type FieldType, fieldOf } from './fields.ts';
 import type { ParsedValue } from './lexer.ts';
 import { type ListNames, listValues } from './lists.ts';
+import { exactlyOne } from './modifiers.ts';
 import { OPERATORS, operatorsFor } from './operators.ts';
 import type { MacroUse, ParsedCondition, ParsedPredicate } from './parsed.ts';
-import { MAX_DEPTH } from './parser.ts';
+import { MAX_DEPTH } from './parser-state.ts';
 import { hasErrors, inMacro, type Problem, problem } from './problems.ts';
+import { expressionText } from './transformers.ts';
 
 /** Comparisons in one condition after its macros are put in. */
 export const MAX_PREDICATES = 10_000;
@@ -120,29 +123,16 @@ const resolveMacro = (resolver: Resolver, { name, span }: MacroUse, place: Place
 const nameOf = (field: FieldRef): string =>
   field.argument === undefined ? field.name : `${field.name}[${field.argument}]`;
 
-const TYPE_WORDS = {
-  string: 'a text',
-  number: 'a number',
-  boolean: 'true or false',
-  address: 'an address',
-  list: 'a list',
-} as const;
-
 const resolvePredicate = (resolver: Resolver, parsed: ParsedPredicate, place: Place): Condition | undefined => {
-  const { operator } = parsed;
+  const { operator, modifier, left } = parsed;
   const span = place.use ?? parsed.span;
-  resolver.predicates++;
-  if (resolver.predicates > MAX_PREDICATES) {
-    report(resolver, place, problem('too-large', span, { limit: MAX_PREDICATES }));
-    resolver.stopped = true;
-    return undefined;
-  }
   const tell = (found: Problem): void => report(resolver, place, found);
-  const { field, problems } = checkField(parsed.field);
-  for (const found of problems) tell(found);
+  if (!countPredicates(resolver, place, span, 1)) return undefined;
+  const field = leftField(parsed, tell);
   const texts = valuesOf(resolver, parsed, tell);
+  const rightType = parsed.right === undefined ? undefined : checkExpression(parsed.right, tell);
   if (field === undefined || texts === undefined) return undefined;
-  const name = nameOf(parsed.field);
+  const name = left === undefined ? nameOf(parsed.field) : expressionText(left);
   const types: readonly string[] = OPERATORS[operator].types;
   if (!types.includes(field.type)) {
     const type = TYPE_WORDS[field.type];
@@ -150,15 +140,74 @@ const resolvePredicate = (resolver: Resolver, parsed: ParsedPredicate, place: Pl
     tell(problem('operator-not-allowed', parsed.span, { field: name, type, operator, expected }));
     return undefined;
   }
-  if (operator === 'regex') {
-    tell(problem('not-supported', parsed.span, { what: 'The operator regex', expected: 'glob or contains' }));
-    return undefined;
+  const ref: FieldRef = Object.freeze({ ...parsed.field, span: place.use ?? parsed.field.span });
+  const plain = { kind: 'predicate', field: ref, operator, span } as const;
+  const base = left === undefined ? plain : { ...plain, left };
+  if (parsed.right !== undefined) {
+    if (rightType === undefined || !comparesWith(parsed, parsed.right, name, field.type, rightType, tell))
+      return undefined;
+    return Object.freeze({ ...base, constants: Object.freeze([]), right: parsed.right });
   }
   const constants = constantsOf(field, name, operator, texts, tell);
   if (constants === undefined) return undefined;
-  const ref: FieldRef = Object.freeze({ ...parsed.field, span: place.use ?? parsed.field.span });
-  const predicate: Predicate = Object.freeze({ kind: 'predicate', field: ref, operator, constants, span });
-  return fold(predicate, tell, parsed.span);
+  const made = (some: readonly Constant[]): Condition =>
+    fold(Object.freeze({ ...base, constants: Object.freeze(some) }), tell, parsed.span);
+  if (modifier === undefined || constants.length === 1) return made(constants);
+  if (constants.length === 0) return Object.freeze({ kind: 'constant', value: false, span });
+  if (modifier === 'anyof' && operator !== '!=') return made(constants);
+  if (!countPredicates(resolver, place, span, constants.length)) return undefined;
+  const each = constants.map((constant) => made([constant]));
+  if (modifier === 'oneof') return exactlyOne(each, span);
+  return Object.freeze({ kind: modifier === 'allof' ? 'and' : 'or', operands: Object.freeze(each), span });
+};
+
+/** Counts comparisons; false where there are too many, which is reported. */
+const countPredicates = (resolver: Resolver, place: Place, span: Span, count: number): boolean => {
+  resolver.predicates += count;
+  if (resolver.predicates <= MAX_PREDICATES) return true;
+  report(resolver, place, problem('too-large', span, { limit: MAX_PREDICATES }));
+  resolver.stopped = true;
+  return false;
+};
+
+/** The catalogue's entry of the left side; under a transformer one of its own, of the transformer's type. */
+const leftField = ({ field, left }: ParsedPredicate, tell: (found: Problem) => void): Field | undefined => {
+  if (left === undefined) {
+    const { field: entry, problems } = checkField(field);
+    for (const found of problems) tell(found);
+    return entry;
+  }
+  const type = checkExpression(left, tell);
+  const entry = fieldOf(field.name);
+  return type === undefined || entry === undefined ? undefined : { ...entry, name: expressionText(left), type };
+};
+
+/** Operators whose right side is a pattern that is compiled beforehand. */
+const NEEDS_CONSTANT: Partial<Record<Operator, string>> = {
+  regex: 'a pattern',
+  bcontains: 'hexadecimal digits',
+  bstartswith: 'hexadecimal digits',
+};
+
+/** Whether an operator compares values of these types with one another. */
+const comparesWith = (
+  { operator, span }: ParsedPredicate,
+  right: NonNullable<ParsedPredicate['right']>,
+  name: string,
+  type: FieldType,
+  otherType: FieldType,
+  tell: (found: Problem) => void,
+): boolean => {
+  const expected = NEEDS_CONSTANT[operator];
+  if (expected !== undefined) {
+    tell(problem('field-not-allowed', right.span, { operator, expected }));
+    return false;
+  }
+  const single = (of: FieldType): FieldType => (OPERATORS[operator].arity === 'list' && of === 'list' ? 'string' : of);
+  if (single(type) === single(otherType)) return true;
+  const types = { type: TYPE_WORDS[type], otherType: TYPE_WORDS[otherType] };
+  tell(problem('different-types', span, { left: name, right: expressionText(right), ...types }));
+  return false;
 };
 
 interface Text {
@@ -166,38 +215,41 @@ interface Text {
   readonly span: Span;
 }
 
-/** The values with lists put in, each once; undefined where a list is wrong. */
+/** The values with lists put in, each once, or as often as it stands there where one has to match alone; undefined where a list is wrong. */
 const valuesOf = (resolver: Resolver, parsed: ParsedPredicate, tell: (found: Problem) => void): Text[] | undefined => {
   const { names } = resolver;
-  const { operator, field } = parsed;
-  const texts = new Map<string, Text>();
+  const { operator, field, modifier, left } = parsed;
+  const name = left === undefined ? nameOf(field) : expressionText(left);
+  const texts: Text[] = [];
+  const seen = new Set<string>();
   let sound = true;
   const add = (text: string, span: Span): void => {
-    if (!texts.has(text)) texts.set(text, { text, span });
+    if (modifier === 'oneof' || !seen.has(text)) texts.push({ text, span });
+    seen.add(text);
   };
   for (const value of parsed.values) {
     if (value.quoted || names.list(value.text) === undefined) {
       sound = checkPlain(names, parsed, value, tell) && sound;
       add(value.text, value.span);
-    } else if (OPERATORS[operator].arity !== 'list') {
-      tell(problem('list-as-value', value.span, { field: nameOf(field), operator, list: value.text }));
-      sound = false;
     } else {
       const { values, cycle } = listValues(value.text, names);
-      if (cycle !== undefined) {
+      if (OPERATORS[operator].arity !== 'list' && modifier === undefined && values.length !== 1) {
+        tell(problem('list-as-value', value.span, { field: name, operator, list: value.text }));
+        sound = false;
+      } else if (cycle !== undefined) {
         tell(problem('list-cycle', value.span, { path: cycle }));
         sound = false;
       }
       for (const text of values) add(text, value.span);
     }
   }
-  return sound ? [...texts.values()] : undefined;
+  return sound ? texts : undefined;
 };
 
 /** A value that is no list's name: wrong after a bare `in`, doubtful where it is nearly one. */
 const checkPlain = (
   names: Names,
-  { listName, operator }: ParsedPredicate,
+  { listName, operator, modifier }: ParsedPredicate,
   { text, quoted, span }: ParsedValue,
   tell: (found: Problem) => void,
 ): boolean => {
@@ -206,11 +258,25 @@ const checkPlain = (
     tell(problem('unknown-list', span, { list: text, ...(near === undefined ? {} : { nearest: near }) }));
     return false;
   }
-  if (OPERATORS[operator].arity === 'list' && !quoted && text.includes('_')) {
+  const takesList = OPERATORS[operator].arity === 'list' || modifier !== undefined;
+  if (takesList && !quoted && text.includes('_')) {
     const near = nearest(text, names.knownLists(), 2);
     if (near !== undefined) tell(problem('looks-like-list', span, { value: text, nearest: near }));
   }
+  if (!takesList && !quoted && fieldOf(text) !== undefined)
+    tell(problem('looks-like-field', span, { value: text, expected: `val(${text})` }));
   return true;
+};
+
+const HEX = /^(?:[0-9A-Fa-f]{2})+$/;
+
+/** What is wrong with a text as an operator's pattern. */
+const patternProblem = (operator: Operator, text: string, span: Span): Problem | undefined => {
+  if (operator === 'bcontains' || operator === 'bstartswith')
+    return HEX.test(text) ? undefined : problem('bad-hex', span, { value: text, operator });
+  return operator === 'regex'
+    ? problem('bad-regex', span, { pattern: text, at: 0, reason: 'there is no evaluation of it yet' })
+    : undefined;
 };
 
 const constantsOf = (
@@ -223,6 +289,11 @@ const constantsOf = (
   const exact = operator === '=' || operator === '!=' || operator === 'in' || operator === 'intersects';
   const constants: Constant[] = [];
   for (const { text, span } of texts) {
+    const wrong = patternProblem(operator, text, span);
+    if (wrong !== undefined) {
+      tell(wrong);
+      continue;
+    }
     if (!exact && field.type === 'string') {
       constants.push(Object.freeze({ type: 'string', value: text }));
       continue;
@@ -244,6 +315,7 @@ const fold = (predicate: Predicate, tell: (found: Problem) => void, written: Spa
   const [first] = constants;
   const constant = (value: boolean): Condition => Object.freeze({ kind: 'constant', value, span });
   if (OPERATORS[operator].arity === 'list' && first === undefined) return constant(false);
+  if (predicate.left !== undefined) return predicate;
   if (field.name === 'evt.dir' && first?.type === 'string' && (operator === '=' || operator === '!=')) {
     const same = first.value === '<';
     if (first.value === '>' && operator === '=') {

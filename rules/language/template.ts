@@ -10,6 +10,8 @@ export interface TemplateField {
   readonly name: string;
   readonly argument?: string;
   readonly width?: number;
+  /** The step of a sequence (from 1) whose event it is a field of: `%step[1].proc.name`; left out: the event that raises the alert. */
+  readonly step?: number;
   /** Transformers from the inside out: `%toupper(proc.name)`. */
   readonly transformers: readonly string[];
 }
@@ -25,6 +27,7 @@ export const TEMPLATE_TRANSFORMERS = ['tolower', 'toupper', 'b64', 'basename', '
 
 const WIDTH = /\d{1,4}/y;
 const CALL = /([A-Za-z_]\w*)\(/y;
+const STEP = /step\[(\d{1,3})\]\./y;
 const NAME = /[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*/y;
 const ARGUMENT = /\[(?:"([^"\]]*)"|'([^'\]]*)'|([^[\]"'\s]*))\]/y;
 
@@ -66,7 +69,7 @@ const readField = (text: string, start: number): { ref: FieldRef; end: number } 
 };
 
 /** What follows a `%` at `start - 1`. */
-const readPlaceholder = (text: string, start: number): Placeholder => {
+const readPlaceholder = (text: string, start: number, steps: number): Placeholder => {
   const problems: Problem[] = [];
   let at = start;
   const width = matchAt(WIDTH, text, at)?.[0];
@@ -82,6 +85,13 @@ const readPlaceholder = (text: string, start: number): Placeholder => {
     transformers.unshift(transformer);
     at += whole.length;
   }
+  const [prefix = '', digits] = matchAt(STEP, text, at) ?? [];
+  const step = digits === undefined ? undefined : Number(digits);
+  if (step !== undefined && (step < 1 || step > steps)) {
+    const expected = steps === 0 ? 'a field (only rules with a sequence have steps)' : `a step from 1 to ${steps}`;
+    problems.push(problem('bad-placeholder', { start: start - 1, end: at + prefix.length }, { expected }));
+  }
+  at += prefix.length;
   const field = readField(text, at);
   if (field === undefined) {
     problems.push(problem('bad-placeholder', { start: start - 1, end: Math.max(start, at) }, { expected: 'a field' }));
@@ -102,6 +112,7 @@ const readPlaceholder = (text: string, start: number): Placeholder => {
       name,
       ...(argument === undefined ? {} : { argument }),
       ...(width === undefined ? {} : { width: Number(width) }),
+      ...(step === undefined ? {} : { step }),
       transformers: Object.freeze(transformers),
     }),
     end: at,
@@ -115,10 +126,11 @@ const inTemplate = (found: Problem): Problem =>
 
 /**
  * Splits an output template into text and fields; `%%` is a percent sign. Fields in error stay as parts, so that a caller that
- * goes on prints `<NA>` for them.
+ * goes on prints `<NA>` for them. @param steps how many steps of a sequence it may name fields of
  */
 export const parseTemplate = (
   text: string,
+  steps = 0,
 ): { readonly template: OutputTemplate; readonly problems: readonly Problem[] } => {
   const parts: (string | TemplateField)[] = [];
   const problems: Problem[] = [];
@@ -134,7 +146,7 @@ export const parseTemplate = (
       at++;
       continue;
     }
-    const placeholder = readPlaceholder(text, at);
+    const placeholder = readPlaceholder(text, at, steps);
     problems.push(...placeholder.problems);
     if (placeholder.field === undefined) {
       plain += text.slice(percent, placeholder.end);

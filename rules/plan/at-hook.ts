@@ -21,10 +21,13 @@ export const atExec = (placed: Placed & { kind: 'kernel' }, event: EventType): P
     return constant(kernel.test.ranges.some(([low, high]) => low <= 0n && high >= 0n) ? Truth.TRUE : Truth.FALSE);
   if (kernel.place === 'number' && kernel.of.slot === 'argument')
     return user(`the arguments of ${event.type} are gone once it succeeded`);
-  if (kernel.place === 'string')
+  if (kernel.place === 'string' && kernel.of !== 'base')
     return user('the path as passed is gone once the exec succeeded; proc.exepath is known');
   return placed;
 };
+
+/** What neither the kernel nor user space can tell of an event: nothing is left to check. */
+const NOBODY_KNOWS = constant(Truth.UNKNOWN);
 
 /** A request has no result when it is submitted, and not all of its call's arguments. */
 export const atSubmission = (
@@ -33,12 +36,17 @@ export const atSubmission = (
   event: EventType,
 ): Placed => {
   if (placed.kind !== 'kernel') return placed;
-  if (fieldOf(name)?.result) return user('a request of io_uring has no result when it is submitted');
-  if (name === 'fd.num') return user('the descriptor of a request of io_uring may be an index into its own table');
+  if (fieldOf(name)?.result) return NOBODY_KNOWS;
+  if (name === 'fd.num')
+    return event.fd === 'result'
+      ? NOBODY_KNOWS
+      : user('the descriptor of a request of io_uring may be an index into its own table');
   const { kernel } = placed;
+  if (kernel.place === 'string' && kernel.of === 'text') return NOBODY_KNOWS;
   if (kernel.place === 'number' && kernel.of.slot === 'argument') {
     const member = requestTypeOf(event.type)?.members[kernel.of.index];
-    if (member?.kind !== 'member') return user(`a request of io_uring doesn't keep evt.arg[${of ?? ''}]`);
+    if (member === undefined) return NOBODY_KNOWS;
+    if (member.kind !== 'member') return user(`a request of io_uring doesn't keep evt.arg[${of ?? ''}]`);
   }
   return placed;
 };

@@ -1,6 +1,16 @@
+export {
+  FACT_SOURCES,
+  type FactTest,
+  factKey,
+  factSourceOf,
+  MAX_FACT_COLUMNS,
+} from './facts.ts';
+export { findingsOf, type RuleMatching } from './findings.ts';
 export * from './formula.ts';
 export type * from './placed.ts';
 export * from './plan.ts';
 export * from './predicates.ts';
 export * from './residual.ts';
+export { isNarrow, isOfScope, scopedCondition } from './scope.ts';
 export * from './tests.ts';
+export { taskDetailsOf, usedFields } from './used-fields.ts';

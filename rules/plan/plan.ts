@@ -1,18 +1,21 @@
 import type { HookName } from '../../engine/object/index.ts';
 import type { Diagnostic } from '../diagnostic.ts';
-import { EVENT_TYPES, type EventType, type Predicate, requestTypeOf, Truth } from '../language/index.ts';
+import {
+  EVENT_TYPES,
+  type EventType,
+  expressionText,
+  type Predicate,
+  requestTypeOf,
+  Truth,
+} from '../language/index.ts';
 import type { Rule } from '../rule.ts';
+import { correlationFindings } from './correlation.ts';
+import { eventTypesOf, listed, neverMatches } from './event-types.ts';
+import { createFactColumns, type FactTest, factKey } from './facts.ts';
 import { type Formula, predicatesOf, toFormula } from './formula.ts';
 import type { KernelPredicate, Placed, ProcessFact } from './placed.ts';
-import {
-  EXEC_EVENTS,
-  FAMILIES,
-  IO_URING_HOOK,
-  OPEN_EVENTS,
-  placePredicate,
-  SCOPE_FIELD,
-  truthByType,
-} from './predicates.ts';
+import { EXEC_EVENTS, FAMILIES, IO_URING_HOOK, OPEN_EVENTS, placePredicate } from './predicates.ts';
+import { isNarrow, isOfScope, scopedCondition } from './scope.ts';
 import type { StringTest } from './tests.ts';
 
 /** A predicate that a hook's program evaluates; its place in the array is its number. */
@@ -60,6 +63,8 @@ export interface Plan {
   readonly rules: readonly Rule[];
   readonly hooks: readonly HookPlan[];
   readonly processTests: readonly ProcessTest[];
+  /** Tests of facts that the agent tells the kernel; those of a source are the columns of its rows, in this order. */
+  readonly factTests: readonly FactTest[];
   /** cgroup paths of the policies' scopes. */
   readonly scopes: readonly string[];
   /** Where the predicates of a rule are evaluated, for `explain` and `check`. */
@@ -100,36 +105,23 @@ export const processTestKey = (fact: ProcessFact, test: StringTest): string => `
 /** Identity of what the kernel evaluates: rules share what has the same. */
 const kernelKey = (kernel: KernelPredicate): string => {
   if (kernel.place === 'scope') return jsonOf(kernel);
+  if (kernel.place === 'facts') return factKey(kernel.of, kernel.predicate);
   const { test, ...where } = kernel;
   return `${JSON.stringify(where)} ${testKey(test)}`;
 };
 
-/** The condition of a rule with its policy's scope in front. */
-const scoped = (rule: Rule): Rule['condition'] => {
-  if (rule.scope.cgroup === undefined) return rule.condition;
-  const { span } = rule.condition;
-  const scope: Predicate = {
-    kind: 'predicate',
-    field: { name: SCOPE_FIELD, span },
-    operator: '=',
-    constants: [{ type: 'string', value: rule.scope.cgroup }],
-    span,
-  };
-  return { kind: 'and', operands: [scope, rule.condition], span };
-};
-
 /** The text of a predicate, from its parts: what listings show beside a byte. */
 export const predicateText = (predicate: Predicate): string => {
-  const { field, operator, constants } = predicate;
-  const name = field.argument === undefined ? field.name : `${field.name}[${field.argument}]`;
+  const { field, operator, constants, left, right } = predicate;
+  const name = expressionText(left ?? { kind: 'field', field, span: field.span });
+  if (right !== undefined) return `${name} ${operator} ${expressionText(right)}`;
   const values = constants.map((constant) =>
     constant.type === 'string' || constant.type === 'network' ? constant.value : String(constant.value),
   );
   if (operator === 'exists') return `${name} exists`;
   const list = values.length > 4 ? `${values.slice(0, 3).join(', ')}, ... ${values.length} in all` : values.join(', ');
-  return ['in', 'intersects', 'pmatch'].includes(operator)
-    ? `${name} ${operator} (${list})`
-    : `${name} ${operator} ${list}`;
+  if (['in', 'intersects', 'pmatch'].includes(operator)) return `${name} ${operator} (${list})`;
+  return constants.length > 1 ? `${name} ${operator} anyof (${list})` : `${name} ${operator} ${list}`;
 };
 
 /** The hooks at which a rule sees an event type, empty where its action has no hook before the effect. */
@@ -154,22 +146,6 @@ export const EVENT_OF_HOOK: Partial<Record<HookName, string>> = {
   'lsm/socket_connect': 'connect',
 };
 
-/** Event types on which a condition can be true at all, from its evt.type alone. */
-const eventTypesOf = (rule: Rule): readonly EventType[] => {
-  const named = rule.on.length > 0 ? new Set(rule.on) : undefined;
-  const found: EventType[] = [];
-  for (const event of EVENT_TYPES.values()) {
-    if (named !== undefined && !named.has(event.type)) continue;
-    if (named === undefined && event.type === 'procexit' && !mentionsType(rule)) continue;
-    const formula = toFormula(rule.condition, 'possible', (predicate) => truthByType(predicate, event));
-    if (formula.kind !== 'constant' || formula.value) found.push(event);
-  }
-  return found;
-};
-
-const mentionsType = (rule: Rule): boolean =>
-  [...predicatesOf(rule.condition)].some((predicate) => predicate.field.name === 'evt.type');
-
 class HookBuilder {
   readonly predicates: PlannedPredicate[] = [];
   readonly events = new Map<string, { readonly event: EventType; readonly rules: PlannedRule[] }>();
@@ -193,14 +169,16 @@ class HookBuilder {
 export const planRules = (rules: readonly Rule[]): Plan => {
   const hooks = new Map<HookName, HookBuilder>();
   const processTests = new Map<string, ProcessTest>();
+  const facts = createFactColumns();
   const scopes = new Set<string>();
   const placements: Placement[] = [];
   const diagnostics: Diagnostic[] = [];
 
   for (const [index, rule] of rules.entries()) {
     const before = diagnostics.length;
-    const condition = scoped(rule);
+    const condition = scopedCondition(rule);
     const events = eventTypesOf(rule);
+    diagnostics.push(...correlationFindings(rule, events));
     const planned: { hook: HookName; event: EventType; run: (builder: HookBuilder) => PlannedRule }[] = [];
     const seen = new Set<string>();
     const shared = new Map<string, PlannedRule>();
@@ -222,7 +200,11 @@ export const planRules = (rules: readonly Rule[]): Plan => {
         if (seen.has(id)) continue;
         seen.add(id);
         const places = new Map<Predicate, Placed>();
-        for (const predicate of predicatesOf(condition)) places.set(predicate, placePredicate(predicate, site));
+        for (const predicate of predicatesOf(condition))
+          places.set(
+            predicate,
+            facts.take(placePredicate(predicate, site), () => predicateText(predicate)),
+          );
         const constantOnly = toFormula(condition, 'possible', (predicate) => {
           const placed = places.get(predicate);
           return placed?.kind === 'constant' ? placed.truth : Truth.UNKNOWN;
@@ -271,13 +253,7 @@ export const planRules = (rules: readonly Rule[]): Plan => {
     }
     if (diagnostics.slice(before).some((diagnostic) => diagnostic.severity === 'error')) continue;
     if (planned.length === 0) {
-      diagnostics.push({
-        ...rule.position,
-        severity: 'warning',
-        code: 'never-matches',
-        field: 'condition',
-        message: `rule "${rule.name}" can never match: there is no event type for which its condition can be true`,
-      });
+      diagnostics.push(neverMatches(rule));
     }
     for (const { hook, event, run } of planned) {
       let builder = hooks.get(hook);
@@ -301,6 +277,7 @@ export const planRules = (rules: readonly Rule[]): Plan => {
       events: [...builder.events.values()],
     })),
     processTests: [...processTests.values()],
+    factTests: facts.tests,
     scopes: [...scopes],
     placements,
     diagnostics,
@@ -312,13 +289,14 @@ const refusals = (rule: Rule, hook: HookName, places: ReadonlyMap<Predicate, Pla
   const found: Diagnostic[] = [];
   for (const [predicate, placed] of places) {
     if (placed.kind !== 'user') continue;
+    const ofScope = isOfScope(rule, predicate);
     found.push({
-      ...rule.conditionAt(predicate.span),
+      ...(ofScope ? (rule.scope.position ?? rule.position) : rule.conditionAt(predicate.span)),
       severity: 'error',
       code: 'not-in-kernel',
-      field: predicate.field.name,
+      field: ofScope ? 'scope' : predicate.field.name,
       expected: 'predicates that the kernel decides before the effect',
-      message: `rule "${rule.name}" can't ${rule.action} at ${hook}: "${predicateText(predicate)}" isn't decided there (${placed.reason})`,
+      message: `rule "${rule.name}" can't ${rule.action} at ${hook}: ${ofScope ? "its scope's " : ''}"${predicateText(predicate)}" isn't decided there (${placed.reason})`,
     });
   }
   const family = FAMILIES[hook] ?? [];
@@ -332,7 +310,21 @@ const refusals = (rule: Rule, hook: HookName, places: ReadonlyMap<Predicate, Pla
       message: `rule "${rule.name}" can't ${rule.action} on ${rule.on.join(', ')} alone: ${hook} can't tell ${family.join(', ')} apart; name all of them`,
     });
   }
-  if (rule.mode === 'enforce' && rule.scope.cgroup === undefined) {
+  const certain = toFormula(rule.condition, 'certain', (predicate) => {
+    const placed = places.get(predicate);
+    return placed?.kind === 'constant' ? placed.truth : placed?.kind === 'kernel' ? { index: 0 } : Truth.UNKNOWN;
+  });
+  if (rule.mode === 'enforce' && certain.kind === 'constant' && certain.value) {
+    found.push({
+      ...rule.position,
+      severity: 'error',
+      code: 'matches-everything',
+      field: 'condition',
+      expected: 'a condition that tells calls apart, by fd.name, fd.sip or proc.exepath',
+      message: `rule "${rule.name}" may not ${rule.action} every ${listed(family.length > 0 ? family : [EVENT_OF_HOOK[hook] ?? 'call'], 'or')} in its scope: nothing in its condition tells one from another at ${hook}`,
+    });
+  }
+  if (rule.mode === 'enforce' && !isNarrow(rule.scope)) {
     found.push({
       ...rule.position,
       severity: 'error',

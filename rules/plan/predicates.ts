@@ -1,26 +1,39 @@
 import type { HookName } from '../../engine/object/index.ts';
 import {
   type ArgumentKind,
+  BPF_COMMANDS,
+  categoryOf,
   ERRNO_NAMES,
   type EventType,
   evaluatePredicate,
   FILE_TYPES,
   type FieldName,
   fieldOf,
+  isIo,
+  isIoRead,
+  isIoWrite,
+  isWait,
+  L4_PROTOCOLS,
   type Predicate,
   PTRACE_REQUESTS,
   SIGNAL_NAMES,
+  SOCKET_FAMILIES,
+  SOCKET_KINDS,
   Truth,
 } from '../language/index.ts';
 import { assumed, atBprm, atExec, atSubmission } from './at-hook.ts';
+import { factSourceOf } from './facts.ts';
+import { capabilityTest, flagged, modeTest, openFlagsTest } from './flags.ts';
 import {
   ABSENT,
+  type BooleanFact,
   constant,
   type End,
   type NumberSlot,
   type Placed,
   type ProcessFact,
   type Site,
+  type StringPart,
   type StringSlot,
   user,
 } from './placed.ts';
@@ -35,6 +48,7 @@ import {
   stringTest,
   within,
 } from './tests.ts';
+import { afterTransformers, otherFields } from './transformed.ts';
 
 /** Event types that a hook before the effect can't tell apart; creat is an open too (open(2)), and counts as one. */
 export const FAMILIES: Partial<Record<HookName, readonly string[]>> = {
@@ -72,7 +86,15 @@ const serverEnd = (event: EventType): End | undefined => {
 };
 
 /** Slots whose value may be missing on an event. */
-const FILE_SLOTS: ReadonlySet<string> = new Set(['typechar', 'dev', 'ino']);
+const FILE_SLOTS: ReadonlySet<string> = new Set([
+  'typechar',
+  'dev',
+  'devMajor',
+  'devMinor',
+  'ino',
+  'protocol',
+  'connected',
+]);
 
 const number = (of: NumberSlot, test: NumberTest | undefined): Placed => {
   if (test === undefined) return user('its kind of comparison');
@@ -87,13 +109,36 @@ const number = (of: NumberSlot, test: NumberTest | undefined): Placed => {
 type NumbersOf = (text: string) => readonly (readonly [low: bigint, high: bigint])[];
 
 /** A text field that prints numbers becomes a test of the number behind it; only comparisons with whole texts can be one. */
-const printed = (of: NumberSlot, predicate: Predicate, numbersOf: NumbersOf): Placed => {
+const printed = (
+  of: NumberSlot,
+  predicate: Predicate,
+  numbersOf: NumbersOf,
+  names: ReadonlyMap<number, string> = NO_NAMES,
+): Placed => {
   const { operator, constants } = predicate;
   if (operator === 'exists') return number(of, within([[LOWEST, HIGHEST]]));
-  if (!['=', '!=', 'in', 'intersects'].includes(operator)) return user(`the operator ${operator} on a number's name`);
+  if (!['=', '!=', 'in', 'intersects'].includes(operator)) {
+    const test = names !== NO_NAMES && namesOnly(predicate) ? namesTest(predicate, names) : undefined;
+    return test === undefined ? user(`the operator ${operator} on a number's name`) : number(of, test);
+  }
   const test = within(constants.flatMap((value) => (value.type === 'string' ? numbersOf(value.value) : [])));
   return number(of, operator === '!=' ? complement(test) : test);
 };
+
+const NO_NAMES: ReadonlyMap<number, string> = new Map();
+
+/** Whether an operator's texts each hold what no decimal number does, so that only numbers with names can satisfy it. */
+const namesOnly = ({ operator, constants }: Predicate): boolean =>
+  ['contains', 'icontains', 'startswith', 'endswith'].includes(operator) &&
+  constants.every((constant) => constant.type === 'string' && /[^-\d]/.test(constant.value));
+
+/** The numbers whose names satisfy a comparison. */
+const namesTest = (predicate: Predicate, names: ReadonlyMap<number, string>): NumberTest =>
+  oneOf(
+    [...names].flatMap(([code, value]) =>
+      evaluatePredicate(predicate, { state: 'present', value, trust: 'resolved' }) === Truth.TRUE ? [BigInt(code)] : [],
+    ),
+  );
 
 /** The number that a text is the decimal form of, where it has that many bits. */
 const decimal = (text: string, bits: number): readonly (readonly [bigint, bigint])[] => {
@@ -145,12 +190,34 @@ const argument = (predicate: Predicate, event: EventType): Placed => {
   const index = event.arguments.findIndex((candidate) => candidate.name === name);
   const kind = event.arguments[index]?.kind;
   if (kind === undefined) return ABSENT;
-  if (kind === 'signal') return printed({ slot: 'argument', index, bits: 32 }, predicate, named(SIGNAL_NAMES, 32));
-  if (event.type === 'ptrace' && name === 'request')
-    return printed({ slot: 'argument', index, bits: 64 }, predicate, named(PTRACE_REQUESTS, 64));
+  const names = ARGUMENT_NAMES[kind];
+  if (names !== undefined)
+    return printed(
+      { slot: 'argument', index, bits: names.bits },
+      predicate,
+      named(names.names, names.bits),
+      names.names,
+    );
+  if (kind === 'path' || kind === 'source') return path(predicate, 'path');
+  if (kind === 'target') return path(predicate, hasArgument(event, 'source') ? 'path2' : 'path');
+  if (kind === 'text') return path(predicate, 'text', 'raw');
+  const slot: NumberSlot = { slot: 'argument', index, bits: 32 };
+  const words = `evt.arg[${name}] is put into words after the kernel`;
+  if (kind === 'openflags') return flagged(slot, openFlagsTest(predicate), number, words);
+  if (kind === 'mode') return flagged(slot, modeTest(predicate), number, words);
   const bits = BITS[kind];
   if (bits === undefined) return user(`evt.arg[${name}] is put into words after the kernel`);
   return printed({ slot: 'argument', index, bits }, predicate, (text) => decimal(text, bits));
+};
+
+/** Arguments whose numbers have names. */
+const ARGUMENT_NAMES: Partial<
+  Record<ArgumentKind, { readonly bits: 32 | 64; readonly names: ReadonlyMap<number, string> }>
+> = {
+  signal: { bits: 32, names: SIGNAL_NAMES },
+  request: { bits: 64, names: PTRACE_REQUESTS },
+  family: { bits: 32, names: SOCKET_FAMILIES },
+  bpfcommand: { bits: 32, names: BPF_COMMANDS },
 };
 
 /** Bits of the arguments that are printed in decimal. */
@@ -172,7 +239,7 @@ const openAccess = (predicate: Predicate, yes: readonly bigint[], slot: 'access'
   return number({ slot }, oneOf(all.filter((value) => holds(yes.includes(value) ? 1n : 0n))));
 };
 
-const path = (predicate: Predicate, of: StringSlot, part: 'whole' | 'directory' | 'filename' = 'whole'): Placed => {
+const path = (predicate: Predicate, of: StringSlot, part: StringPart = 'whole'): Placed => {
   if (predicate.operator === 'exists') return user('whether it exists');
   const test = stringTest(predicate);
   return test === undefined
@@ -182,7 +249,9 @@ const path = (predicate: Predicate, of: StringSlot, part: 'whole' | 'directory' 
 
 const process = (predicate: Predicate, fact: ProcessFact, depth: number | 'any'): Placed => {
   if (predicate.operator === 'exists' && depth === 0) return constant(Truth.TRUE);
-  if (fact === 'memfd') {
+  if (predicate.operator === 'exists' && depth === 1 && fact === 'name')
+    return number({ slot: 'ppid' }, complement(oneOf([0n])));
+  if (isBoolean(fact)) {
     const test = numberTest(predicate);
     if (test === undefined) return user('this comparison');
     const yes = test.ranges.some(([low, high]) => low <= 1n && high >= 1n);
@@ -196,6 +265,8 @@ const process = (predicate: Predicate, fact: ProcessFact, depth: number | 'any')
     ? user(`the operator ${predicate.operator}`)
     : { kind: 'kernel', kernel: { place: 'process', depth, fact, test } };
 };
+
+const isBoolean = (fact: ProcessFact): fact is BooleanFact => fact === 'memfd' || fact === 'upper' || fact === 'lower';
 
 /** proc.aname[0] is the process itself; without an index it is any ancestor. */
 const ancestor = (predicate: Predicate, fact: ProcessFact): Placed => {
@@ -258,6 +329,11 @@ export const endsOf = (
   return wanted.filter((end) => present.includes(end));
 };
 
+const domain = (event: EventType, which: 'server' | 'client' | 'local' | 'remote'): Placed =>
+  endsOf(event, which).length === 0
+    ? ABSENT
+    : user("the addresses of domain names change; a socket's is compared with them after the kernel");
+
 type Planner = (predicate: Predicate, site: Site) => Placed;
 
 const afterKernel: Planner = (predicate) => user(`${predicate.field.name} is only known to user space`);
@@ -274,6 +350,32 @@ const eventType: Planner = (predicate, { hook, event }) => {
   const onlyCreat = hook === 'lsm/file_open' && only === Truth.FALSE && truthOf('creat') === Truth.TRUE;
   if (only !== undefined && other === undefined && !onlyCreat) return constant(only);
   return user(`${hook} can't tell ${family.join(', ')} apart; name all of them`);
+};
+
+/** A truth value that the kernel has as 0 or 1; any other number is neither. */
+const truthValue = (of: NumberSlot, predicate: Predicate): Placed => {
+  const test = numberTest(predicate);
+  const holds = (value: bigint): boolean => test?.ranges.some(([low, high]) => value >= low && value <= high) ?? false;
+  return number(of, test && oneOf([0n, 1n].filter(holds)));
+};
+
+/** What only an event's type decides. */
+const ofType =
+  (holds: (type: string) => boolean): Planner =>
+  (predicate, { event }) =>
+    constant(evaluatePredicate(predicate, { state: 'present', value: holds(event.type), trust: 'resolved' }));
+
+const capabilities = (predicate: Predicate, slot: 'capEffective' | 'capPermitted' | 'capInheritable'): Placed =>
+  flagged({ slot }, capabilityTest(predicate), number, `the operator ${predicate.operator} on a set of capabilities`);
+
+/** Of the numbers that have names, those whose name satisfies a comparison; others have no value. */
+const protocol = (predicate: Predicate): Placed => number({ slot: 'protocol' }, namesTest(predicate, L4_PROTOCOLS));
+
+const socketFamily = (predicate: Predicate): Placed => {
+  const hits = [...SOCKET_KINDS].filter(
+    ([, value]) => evaluatePredicate(predicate, { state: 'present', value, trust: 'resolved' }) === Truth.TRUE,
+  );
+  return number({ slot: 'typechar' }, oneOf(hits.map(([char]) => BigInt(char.charCodeAt(0)))));
 };
 
 const PLANNERS = {
@@ -312,12 +414,25 @@ const PLANNERS = {
   'fd.typechar': (predicate) => fileType(predicate, 0),
   'fd.dev': (predicate) => number({ slot: 'dev' }, numberTest(predicate)),
   'fd.ino': (predicate) => number({ slot: 'ino' }, numberTest(predicate)),
-  'fd.l4proto': afterKernel,
+  'fd.nameraw': (predicate) => path(predicate, 'path', 'raw'),
+  'fd.dev.major': (predicate) => number({ slot: 'devMajor' }, numberTest(predicate)),
+  'fd.dev.minor': (predicate) => number({ slot: 'devMinor' }, numberTest(predicate)),
+  'fd.l4proto': (predicate) => protocol(predicate),
+  'fd.sockfamily': (predicate) => socketFamily(predicate),
+  'fd.connected': (predicate) => truthValue({ slot: 'connected' }, predicate),
+  'fd.is_server': (predicate, { event }) => {
+    const value = serverEnd(event) === 'local';
+    return constant(evaluatePredicate(predicate, { state: 'present', value, trust: 'resolved' }));
+  },
   'fd.ip': (predicate, { event }) => address(predicate, event, 'either'),
   'fd.cip': (predicate, { event }) => address(predicate, event, 'client'),
   'fd.sip': (predicate, { event }) => address(predicate, event, 'server'),
   'fd.lip': (predicate, { event }) => address(predicate, event, 'local'),
   'fd.rip': (predicate, { event }) => address(predicate, event, 'remote'),
+  'fd.cip.name': (_, { event }) => domain(event, 'client'),
+  'fd.sip.name': (_, { event }) => domain(event, 'server'),
+  'fd.lip.name': (_, { event }) => domain(event, 'local'),
+  'fd.rip.name': (_, { event }) => domain(event, 'remote'),
   'fd.net': (predicate, { event }) => address(predicate, event, 'either'),
   'fd.cnet': (predicate, { event }) => address(predicate, event, 'client'),
   'fd.snet': (predicate, { event }) => address(predicate, event, 'server'),
@@ -326,6 +441,13 @@ const PLANNERS = {
   'fd.sport': (predicate, { event }) => port(predicate, event, 'server'),
   'fd.lport': (predicate, { event }) => port(predicate, event, 'local'),
   'fd.rport': (predicate, { event }) => port(predicate, event, 'remote'),
+  'fd.lnet': (predicate, { event }) => address(predicate, event, 'local'),
+  'fd.rnet': (predicate, { event }) => address(predicate, event, 'remote'),
+  'fs.path.nameraw': (predicate) => path(predicate, 'path', 'raw'),
+  'fs.path.sourceraw': (predicate, { event }) =>
+    hasArgument(event, 'source') ? path(predicate, 'path', 'raw') : path(predicate, 'text', 'raw'),
+  'fs.path.targetraw': (predicate, { event }) =>
+    path(predicate, hasArgument(event, 'source') ? 'path2' : 'path', 'raw'),
   'fs.path.name': (predicate) => path(predicate, 'path'),
   'fs.path.source': (predicate, { event }) =>
     hasArgument(event, 'source')
@@ -337,7 +459,39 @@ const PLANNERS = {
   'proc.exepath': (predicate) => process(predicate, 'exepath', 0),
   'proc.args': (predicate) => process(predicate, 'args', 0),
   'proc.cmdline': (predicate) => process(predicate, 'cmdline', 0),
-  'proc.cwd': afterKernel,
+  'proc.env': (predicate) => process(predicate, 'env', 0),
+  'proc.aargs': (predicate) => ancestor(predicate, 'args'),
+  'proc.aenv': (predicate) => ancestor(predicate, 'env'),
+  'proc.cwd': (predicate, { hook }) =>
+    hook === 'tp_btf/sched_process_exec'
+      ? path(predicate, 'base', 'raw')
+      : user('the working directory is read only when a program starts'),
+  'proc.is_exe_upper_layer': (predicate) => process(predicate, 'upper', 0),
+  'proc.is_exe_lower_layer': (predicate) => process(predicate, 'lower', 0),
+  'proc.duration': (predicate) => number({ slot: 'duration' }, numberTest(predicate)),
+  'proc.tty': (predicate) => number({ slot: 'tty' }, numberTest(predicate)),
+  'proc.vpid': (predicate) => number({ slot: 'vpid' }, numberTest(predicate)),
+  'proc.pvpid': (predicate) => number({ slot: 'pvpid' }, numberTest(predicate)),
+  'proc.sid': (predicate) => number({ slot: 'sid' }, numberTest(predicate)),
+  'proc.pgid': (predicate) => number({ slot: 'pgid' }, numberTest(predicate)),
+  'proc.vpgid': (predicate) => number({ slot: 'vpgid' }, numberTest(predicate)),
+  'proc.nthreads': (predicate) => number({ slot: 'threads' }, numberTest(predicate)),
+  'proc.is_sid_leader': (predicate) => truthValue({ slot: 'isSessionLeader' }, predicate),
+  'proc.is_pgid_leader': (predicate) => truthValue({ slot: 'isGroupLeader' }, predicate),
+  'proc.is_vpgid_leader': (predicate) => truthValue({ slot: 'isVirtualGroupLeader' }, predicate),
+  'thread.vtid': (predicate) => number({ slot: 'vtid' }, numberTest(predicate)),
+  'thread.ismain': (predicate) => truthValue({ slot: 'isMain' }, predicate),
+  'thread.cap_effective': (predicate) => capabilities(predicate, 'capEffective'),
+  'thread.cap_permitted': (predicate) => capabilities(predicate, 'capPermitted'),
+  'thread.cap_inheritable': (predicate) => capabilities(predicate, 'capInheritable'),
+  'syscall.type': evaluateText(({ event }) => event.type),
+  'evt.source': evaluateText(() => 'syscall'),
+  'evt.category': evaluateText(({ event }) => categoryOf(event.type)),
+  'evt.is_io': ofType(isIo),
+  'evt.is_io_read': ofType(isIoRead),
+  'evt.is_io_write': ofType(isIoWrite),
+  'evt.is_wait': ofType(isWait),
+  'evt.is_async': ofType(() => false),
   'proc.is_exe_from_memfd': (predicate) => process(predicate, 'memfd', 0),
   'proc.pid': (predicate) => number({ slot: 'tgid' }, numberTest(predicate)),
   'proc.ppid': (predicate) => number({ slot: 'ppid' }, numberTest(predicate)),
@@ -352,9 +506,7 @@ const PLANNERS = {
   'thread.tid': (predicate) => number({ slot: 'tid' }, numberTest(predicate)),
   'user.uid': (predicate) => number({ slot: 'uid' }, numberTest(predicate)),
   'user.loginuid': (predicate) => number({ slot: 'loginuid' }, numberTest(predicate)),
-  'user.name': afterKernel,
   'group.gid': (predicate) => number({ slot: 'gid' }, numberTest(predicate)),
-  'container.id': afterKernel,
 } satisfies Partial<Record<FieldName, Planner>> & Record<string, Planner>;
 
 /** Whether an event type carries a field at all. */
@@ -380,23 +532,41 @@ const present = (name: string, event: EventType): boolean => {
 };
 
 /** At lsm/bprm_check_security the new image is known by its file only, and the process is still the old one. */
-const NOT_AT_BPRM: ReadonlySet<string> = new Set(['proc.name', 'proc.exe', 'proc.args', 'proc.cmdline']);
+const NOT_AT_BPRM: ReadonlySet<string> = new Set([
+  'proc.name',
+  'proc.exe',
+  'proc.args',
+  'proc.cmdline',
+  'proc.env',
+  'proc.is_exe_upper_layer',
+  'proc.is_exe_lower_layer',
+]);
 
 /** What an event's type alone says about a predicate, before any hook is chosen. */
 export const truthByType = (predicate: Predicate, event: EventType): Truth => {
   const { name } = predicate.field;
   if (name === 'evt.type')
     return evaluatePredicate(predicate, { state: 'present', value: event.type, trust: 'resolved' });
-  if (present(name, event)) return Truth.UNKNOWN;
+  if (present(name, event) && otherFields(predicate).every((other) => present(other.name, event))) return Truth.UNKNOWN;
   return predicate.operator === 'exists' ? Truth.FALSE : Truth.ABSENT;
 };
+
+/** Fields whose value a hook and an event type tell. */
+const AS_CONSTANT: ReadonlySet<string> = new Set(['evt.type', 'evt.dir', 'evt.io_uring']);
 
 /** What becomes of a predicate at a hook, for an event type. */
 export const placePredicate = (predicate: Predicate, site: Site): Placed => {
   const { name } = predicate.field;
   const { hook, event } = site;
   if (name === SCOPE_FIELD) return scopePlaced(predicate);
-  if (!present(name, event)) return predicate.operator === 'exists' ? constant(Truth.FALSE) : ABSENT;
+  const others = otherFields(predicate);
+  if (![name, ...others.map((other) => other.name)].every((each) => present(each, event)))
+    return predicate.operator === 'exists' ? constant(Truth.FALSE) : ABSENT;
+  const source = factSourceOf(name);
+  if (source !== undefined && others.every((other) => factSourceOf(other.name) === source))
+    return { kind: 'kernel', kernel: { place: 'facts', of: source, predicate } };
+  const beyond = AS_CONSTANT.has(name) && others.length === 0 ? undefined : afterTransformers(predicate);
+  if (beyond !== undefined) return user(beyond);
   const planner = (PLANNERS as Record<string, Planner>)[name];
   if (planner === undefined) return user(`${name} is only known to user space`);
   const placed = planner(predicate, site);

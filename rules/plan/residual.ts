@@ -1,13 +1,8 @@
 import type { HookName } from '../../engine/object/index.ts';
-import {
-  type Condition,
-  evaluate,
-  evaluatePredicate,
-  type FieldSource,
-  type Predicate,
-  Truth,
-} from '../language/index.ts';
+import { evaluate, type FieldSource, type Predicate, Truth, truthOn } from '../language/index.ts';
 import type { Placement, Plan } from './plan.ts';
+import { SCOPE_FIELD } from './predicates.ts';
+import { scopedCondition } from './scope.ts';
 
 /** What the kernel decided about one event. */
 export interface Decided {
@@ -41,8 +36,8 @@ export const residualOf = (plan: Plan): Residual => {
   }
   return {
     matches: (rule, decided, source) => {
-      const condition: Condition | undefined = plan.rules[rule]?.condition;
-      if (condition === undefined) return false;
+      const planned = plan.rules[rule];
+      if (planned === undefined) return false;
       const placed = places.get(`${rule} ${decided.hook} ${decided.event}`);
       const truthOf = (predicate: Predicate): Truth => {
         const placement = placed?.get(predicate);
@@ -51,9 +46,10 @@ export const residualOf = (plan: Plan): Residual => {
           const truth = decided.truth(placement.number);
           if (isDecided(truth)) return truth;
         }
-        return evaluatePredicate(predicate, source(predicate.field));
+        if (predicate.field.name === SCOPE_FIELD) return Truth.TRUE;
+        return truthOn(predicate, source);
       };
-      return evaluate(condition, truthOf, 'possible');
+      return evaluate(scopedCondition(planned), truthOf, 'possible');
     },
   };
 };

@@ -1,10 +1,12 @@
 import {
   type ArgumentKind,
+  BPF_COMMANDS,
   type EventRecord,
   MODE_BITS,
   OPEN_FLAGS,
   PTRACE_REQUESTS,
   SIGNAL_NAMES,
+  SOCKET_FAMILIES,
 } from '../../rules/index.ts';
 
 const ACCESS_MODES = ['O_RDONLY', 'O_WRONLY', 'O_RDWR', 'O_ACCMODE'] as const;
@@ -27,6 +29,12 @@ const modeText = (mode: number): string => {
 
 const signed = (value: bigint, bits: 32 | 64): string => BigInt.asIntN(bits, value).toString();
 
+/** A number by its name, in decimal where it has none. */
+const named =
+  (names: ReadonlyMap<number, string>, bits: 32 | 64) =>
+  (value: bigint): string =>
+    names.get(Number(BigInt.asIntN(bits, value))) ?? signed(value, bits);
+
 const FORMATS: Readonly<Record<ArgumentKind, (value: bigint) => string | undefined>> = {
   fd: (value) => signed(value, 32),
   dirfd: (value) => signed(value, 32),
@@ -38,7 +46,10 @@ const FORMATS: Readonly<Record<ArgumentKind, (value: bigint) => string | undefin
   pointer: (value) => `0x${value.toString(16)}`,
   openflags: (value) => openFlagsText(Number(value & 0xffff_ffffn)),
   mode: (value) => modeText(Number(value & 0xffffn)),
-  signal: (value) => SIGNAL_NAMES.get(Number(BigInt.asIntN(32, value))) ?? signed(value, 32),
+  signal: named(SIGNAL_NAMES, 32),
+  request: named(PTRACE_REQUESTS, 64),
+  family: named(SOCKET_FAMILIES, 32),
+  bpfcommand: named(BPF_COMMANDS, 32),
   path: () => undefined,
   source: () => undefined,
   target: () => undefined,
@@ -51,9 +62,18 @@ export const argumentText = (record: EventRecord, index: number): string | undef
   const argument = record.event?.arguments[index];
   const value = record.arguments[index];
   if (argument === undefined || value === undefined) return undefined;
-  if (record.event?.type === 'ptrace' && argument.name === 'request') {
-    const request = Number(BigInt.asIntN(64, value));
-    return PTRACE_REQUESTS.get(request) ?? String(request);
-  }
   return FORMATS[argument.kind](value);
+};
+
+const TEXT_KINDS: ReadonlySet<ArgumentKind> = new Set(['path', 'source', 'target', 'text', 'sockaddr']);
+const UNSIGNED_KINDS: ReadonlySet<ArgumentKind> = new Set(['pointer', 'openflags', 'mode']);
+
+/** An argument of the record's call as the number that was passed; undefined for texts and addresses. */
+export const argumentNumber = (record: EventRecord, index: number): bigint | undefined => {
+  const kind = record.event?.arguments[index]?.kind;
+  const value = record.arguments[index];
+  if (kind === undefined || value === undefined || TEXT_KINDS.has(kind)) return undefined;
+  if (kind === 'pointer') return value;
+  if (UNSIGNED_KINDS.has(kind)) return BigInt.asUintN(32, value);
+  return BigInt.asIntN(kind === 'size' ? 64 : 32, value);
 };

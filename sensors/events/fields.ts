@@ -1,48 +1,44 @@
 import {
   beforeEffect,
+  categoryOf,
   ERRNO_NAMES,
   type EventRecord,
+  endsOf,
   type FieldName,
   type FieldRef,
   type FieldSource,
   type FieldValue,
   IO_URING_HOOK,
+  isIo,
+  isIoRead,
+  isIoWrite,
+  isWait,
+  L4_PROTOCOLS,
   OPEN_EVENTS,
   requestTypeOf,
   type Trust,
   typeName,
   UNKNOWN_FLAGS,
 } from '../../rules/index.ts';
-import { type ContainerSource, NO_CONTAINERS } from '../containers/index.ts';
-import { argumentText } from './arguments.ts';
+import { NO_NAME } from '../accounts.ts';
+import { NO_CONTAINERS } from '../containers/index.ts';
+import { argumentNumber, argumentText } from './arguments.ts';
 import { type ContainerField, containerValue, isContainerField } from './container.ts';
-import { directoryOf, filenameOf, pathValue } from './paths.ts';
-import { argumentsText, commandLine, type KnownProcess, type Processes } from './processes.ts';
+import { directoryOf, filenameOf, pathValue, rawPathValue, textValue } from './paths.ts';
+import { argumentsText, commandLine, type KnownProcess } from './processes.ts';
+import {
+  ABSENT,
+  type EventContext,
+  ofProcess,
+  type Present,
+  present,
+  presentOr,
+  type Reader,
+  UNKNOWN,
+} from './reader.ts';
 import { addressValue, socketTrust, tupleText, type Which } from './sockets.ts';
-
-const ABSENT: FieldValue = { state: 'absent' };
-const UNKNOWN: FieldValue = { state: 'unknown' };
-
-type Present = string | bigint | boolean | readonly string[];
-
-const present = (value: Present, trust: Trust = 'resolved'): FieldValue => ({ state: 'present', value, trust });
-const presentOr = (value: Present | undefined, trust: Trust = 'resolved'): FieldValue =>
-  value === undefined ? UNKNOWN : present(value, trust);
-
-/** What fields are read from beside the record. */
-export interface EventContext {
-  readonly processes: Processes;
-  /** The event's number since the agent started. */
-  readonly number: number;
-  /** Nanoseconds since the Unix epoch. */
-  readonly wallTime: bigint;
-  cgroupPath(id: bigint): string | undefined;
-  /** Left out where no runtime can be asked: what isn't in the cgroup's path is unknown. */
-  readonly containers?: ContainerSource;
-  /** Told of each field that is unknown only because a runtime has not answered yet. */
-  onPending?(field: string): void;
-  userName?(uid: number): string | undefined;
-}
+import { TASK_READERS } from './task-fields.ts';
+import { TIME_READERS } from './time-fields.ts';
 
 /** Fields of a process as of exec; command lines are the process's own memory. */
 const PROCESS_FACTS: Readonly<Record<string, (process: KnownProcess) => FieldValue>> = {
@@ -51,6 +47,7 @@ const PROCESS_FACTS: Readonly<Record<string, (process: KnownProcess) => FieldVal
   exepath: (process) => presentOr(process.exepath),
   args: (process) => presentOr(process.argv && argumentsText(process.argv), 'as passed'),
   cmdline: (process) => presentOr(commandLine(process), 'as passed'),
+  env: (process) => presentOr(process.env?.join(' '), 'as passed'),
 };
 
 const fileTrust = (record: EventRecord): Trust =>
@@ -105,6 +102,7 @@ const argumentValue = (record: EventRecord, name: string | undefined): FieldValu
   const kind = record.event?.arguments[index]?.kind;
   if (kind === undefined) return ABSENT;
   if (record.kind !== 'event' || beforeEffect(record.hook)) return UNKNOWN;
+  if (kind === 'text') return textValue(record);
   if (kind === 'path' || kind === 'source') return pathValue(record, 'path', 'as passed');
   if (kind === 'target') {
     const second = record.event?.arguments.some((argument) => argument.kind === 'source') ?? false;
@@ -115,22 +113,41 @@ const argumentValue = (record: EventRecord, name: string | undefined): FieldValu
   return presentOr(argumentText(record, index));
 };
 
-const clockText = (wallTime: bigint): string => {
-  const time = new Date(Number(wallTime / 1_000_000n)).toISOString().slice(11, 19);
-  return `${time}.${String(wallTime % 1_000_000_000n).padStart(9, '0')}`;
+const rawArgument = (record: EventRecord, name: string | undefined): FieldValue => {
+  const index = record.event?.arguments.findIndex((argument) => argument.name === name) ?? -1;
+  if (index < 0) return ABSENT;
+  if (record.kind !== 'event' || beforeEffect(record.hook)) return UNKNOWN;
+  if (isRequest(record) && !keeps(record, index)) return UNKNOWN;
+  const value = argumentNumber(record, index);
+  return value === undefined ? ABSENT : present(value);
 };
 
-type Reader = (record: EventRecord, context: EventContext, field: FieldRef) => FieldValue;
+const allArguments: Reader = (record) => {
+  if (record.event === undefined) return UNKNOWN;
+  if (record.kind !== 'event' || beforeEffect(record.hook)) return UNKNOWN;
+  const parts = record.event.arguments.map(({ name }) => {
+    const value = argumentValue(record, name);
+    return `${name}=${value.state === 'present' ? value.value : value.state === 'unknown' ? '<unknown>' : ''}`;
+  });
+  return present(parts.join(' '), 'as passed');
+};
+
+const X_BITS = 0o111n;
+
+/** Whether an open creates a file with a mode that has an x; the mode of openat2 lies in the caller's memory. */
+const openExec: Reader = (record) => {
+  const { event } = record;
+  if (event === undefined || !OPEN_EVENTS.includes(event.type)) return ABSENT;
+  if (beforeEffect(record.hook)) return UNKNOWN;
+  const creates = openValue(record, (flags) => (flags & 0o100) !== 0);
+  if (creates.state !== 'present' || creates.value === false) return creates;
+  const mode = rawArgument(record, 'mode');
+  if (mode.state !== 'present') return UNKNOWN;
+  return present(typeof mode.value === 'bigint' && (mode.value & X_BITS) !== 0n);
+};
 
 const nameOf = (field: FieldRef): string =>
   field.argument === undefined ? field.name : `${field.name}[${field.argument}]`;
-
-const ofProcess =
-  (read: (process: KnownProcess) => FieldValue): Reader =>
-  (record, context) => {
-    const process = context.processes.get(record.pid, record.start);
-    return process === undefined ? UNKNOWN : read(process);
-  };
 
 const own = (fact: string): Reader => ofProcess((process) => PROCESS_FACTS[fact]?.(process) ?? UNKNOWN);
 
@@ -168,8 +185,27 @@ const addressOf =
   (record) =>
     addressValue(record, which, part);
 
+const domainOf =
+  (which: 'server' | 'client' | 'local' | 'remote'): Reader =>
+  (record, { domains }) => {
+    const address = addressValue(record, which, 'address');
+    if (address.state !== 'present') return address;
+    if (domains === undefined) return UNKNOWN;
+    const names = domains.of(String(address.value));
+    return { ...address, value: names.known[0] ?? NO_NAME, names };
+  };
+
 const isSocket = (record: EventRecord): boolean => record.local !== undefined || record.remote !== undefined;
-const socketKind: Reader = (record) => (isSocket(record) ? UNKNOWN : ABSENT);
+/** A fact of an IP socket; unknown where the socket could not be read, `absent` where it has none. */
+const ofSocket = (record: EventRecord, value: Present | undefined): FieldValue => {
+  if (value === 'absent') return ABSENT;
+  if (value !== undefined) return present(value, socketTrust(record));
+  return record.typechar === '' || record.typechar === '4' || record.typechar === '6' ? UNKNOWN : ABSENT;
+};
+const ofType =
+  (read: (type: string) => Present): Reader =>
+  (record) =>
+    record.event === undefined ? UNKNOWN : present(read(record.event.type));
 const socketFamily: Reader = (record) => {
   if (isSocket(record)) return present('ip', socketTrust(record));
   return record.typechar === 'u' ? present('unix', socketTrust(record)) : ABSENT;
@@ -188,11 +224,55 @@ const number =
   (record) =>
     present(BigInt(value(record)));
 
+/** A field behind the container's id and a colon. */
+const inContainer = (name: 'fd.name' | 'fd.directory', ...event: Parameters<Reader>): FieldValue => {
+  const [record, context, field] = event;
+  const of = READERS[name](record, context, field);
+  const container = readContainer(record, context, { ...field, name: 'container.id' }).value;
+  if (of.state !== 'present') return of;
+  return container.state === 'present' ? { ...of, value: `${container.value}:${of.value}` } : UNKNOWN;
+};
+
 const READERS: Readonly<Record<Exclude<FieldName, ContainerField>, Reader>> = {
   'evt.type': (record) => (record.event === undefined ? UNKNOWN : present(record.event.type)),
   'evt.dir': () => present('<'),
-  'evt.num': (_record, context) => present(BigInt(context.number)),
-  'evt.time': (_record, context) => present(clockText(context.wallTime)),
+  ...TIME_READERS,
+  ...TASK_READERS,
+  'evt.category': ofType(categoryOf),
+  'evt.is_async': () => present(false),
+  'evt.is_io': ofType(isIo),
+  'evt.is_io_read': ofType(isIoRead),
+  'evt.is_io_write': ofType(isIoWrite),
+  'evt.is_wait': ofType(isWait),
+  'evt.count.error': (record) => {
+    const failed = resultValue(record, (result) => result < 0n);
+    return failed.state === 'present' ? (failed.value === true ? present(1n) : ABSENT) : failed;
+  },
+  'syscall.type': (record) =>
+    record.event === undefined ? UNKNOWN : record.event.nr < 0 ? ABSENT : present(record.event.type),
+  'evt.is_open_exec': openExec,
+  'evt.rawarg': (record, _context, field) => rawArgument(record, field.argument),
+  'evt.args': allArguments,
+  'evt.info': allArguments,
+  'evt.abspath': (record) => (record.kind === 'exec' ? UNKNOWN : namedPath(record, 'path')),
+  'fd.nameraw': (record) =>
+    record.event !== undefined && OPEN_EVENTS.includes(record.event.type) ? rawPathValue(record, 'path') : ABSENT,
+  'fd.containername': (record, context, field) => inContainer('fd.name', record, context, field),
+  'fd.containerdirectory': (record, context, field) => inContainer('fd.directory', record, context, field),
+  'fd.uid': (record) => {
+    const fd = fdValue(record);
+    return fd.state === 'present' ? present(`${record.tid}${fd.value}`) : fd;
+  },
+  'fd.dev.major': (record) => fileFact(record, record.ino === 0n ? undefined : record.dev >> 20n),
+  'fd.dev.minor': (record) => fileFact(record, record.ino === 0n ? undefined : record.dev & 0xf_ffffn),
+  'fd.is_server': (record) => {
+    if (record.event === undefined) return UNKNOWN;
+    const [end] = endsOf(record.event, 'server');
+    return end === undefined ? ABSENT : present(end === 'local');
+  },
+  'fs.path.nameraw': (record) => (record.kind === 'exec' ? UNKNOWN : rawPathValue(record, 'path')),
+  'fs.path.sourceraw': (record) => (takes(record, 'source') ? rawPathValue(record, 'path') : textValue(record)),
+  'fs.path.targetraw': (record) => rawPathValue(record, takes(record, 'source') ? 'path2' : 'path'),
   'evt.rawres': (record) => resultValue(record, (result) => result),
   'evt.res': (record) =>
     resultValue(record, (result) => (result >= 0n ? 'SUCCESS' : (ERRNO_NAMES.get(Number(-result)) ?? `E${-result}`))),
@@ -212,15 +292,20 @@ const READERS: Readonly<Record<Exclude<FieldName, ContainerField>, Reader>> = {
   'fd.typechar': (record) => fileFact(record, record.typechar === '' ? undefined : record.typechar),
   'fd.dev': (record) => fileFact(record, record.ino === 0n ? undefined : record.dev),
   'fd.ino': (record) => fileFact(record, record.ino === 0n ? undefined : record.ino),
-  'fd.l4proto': socketKind,
+  'fd.l4proto': (record) =>
+    ofSocket(record, L4_PROTOCOLS.get(record.protocol ?? 0) ?? (record.protocol === undefined ? undefined : 'absent')),
   'fd.sockfamily': socketFamily,
-  'fd.connected': () => UNKNOWN,
+  'fd.connected': (record) => ofSocket(record, record.connected),
   'fd.name_changed': () => UNKNOWN,
   'fd.ip': addressOf('either', 'address'),
   'fd.cip': addressOf('client', 'address'),
   'fd.sip': addressOf('server', 'address'),
   'fd.lip': addressOf('local', 'address'),
   'fd.rip': addressOf('remote', 'address'),
+  'fd.cip.name': domainOf('client'),
+  'fd.sip.name': domainOf('server'),
+  'fd.lip.name': domainOf('local'),
+  'fd.rip.name': domainOf('remote'),
   'fd.net': addressOf('either', 'address'),
   'fd.cnet': addressOf('client', 'address'),
   'fd.snet': addressOf('server', 'address'),
@@ -251,12 +336,19 @@ const READERS: Readonly<Record<Exclude<FieldName, ContainerField>, Reader>> = {
   'proc.aexe': ancestor('exe'),
   'proc.aexepath': ancestor('exepath'),
   'proc.acmdline': ancestor('cmdline'),
+  'proc.env': own('env'),
+  'proc.aargs': ancestor('args'),
+  'proc.aenv': ancestor('env'),
   'proc.duration': number((record) => record.time - record.start),
   'thread.tid': number((record) => record.tid),
   'user.uid': number((record) => record.uid),
   'user.loginuid': number((record) => record.loginuid),
-  'user.name': (record, context) => presentOr(context.userName?.(record.uid)),
+  'user.name': (record, { accounts }) => presentOr(accounts?.user(record.uid)?.name),
+  'user.homedir': (record, { accounts }) => presentOr(accounts?.user(record.uid)?.homedir),
+  'user.shell': (record, { accounts }) => presentOr(accounts?.user(record.uid)?.shell),
+  'user.loginname': (record, { accounts }) => presentOr(accounts?.user(record.loginuid >>> 0)?.name),
   'group.gid': number((record) => record.gid),
+  'group.name': (record, { accounts }) => presentOr(accounts?.group(record.gid)),
 };
 
 const readContainer = (record: EventRecord, context: EventContext, field: FieldRef & { name: ContainerField }) => {

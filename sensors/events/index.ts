@@ -1,3 +1,4 @@
+export { containerValue, isContainerField } from './container.ts';
 export { fieldsOf } from './fields.ts';
 export {
   argumentsText,

@@ -34,6 +34,21 @@ export const pathValue = (
 
 const baseOf = (name: 'file' | 'path' | 'path2'): RecordString => (name === 'path2' ? 'base2' : 'base');
 
+/** A path of a record as it was written. */
+export const rawPathValue = (record: EventRecord, name: 'path' | 'path2'): FieldValue => {
+  const text = record.string(name);
+  if (text === undefined || text.state === 'unknown') return UNKNOWN;
+  return text.state === 'absent' ? { state: 'absent' } : { state: 'present', value: text.text, trust: 'as passed' };
+};
+
+/** The text that an argument of the call points to. */
+export const textValue = (record: EventRecord): FieldValue => {
+  const text = record.string('text');
+  return text?.state === 'present' || text?.state === 'relative'
+    ? { state: 'present', value: text.text, trust: 'as passed' }
+    : UNKNOWN;
+};
+
 /** The folder and the last component of a path. */
 export const directoryOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf('/')));
 export const filenameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);

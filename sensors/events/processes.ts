@@ -1,4 +1,4 @@
-import type { EventRecord } from '../../rules/index.ts';
+import type { EventRecord, ExeFacts } from '../../rules/index.ts';
 import type { ProcessFacts } from '../kernel.ts';
 
 /** A process as the agent knows it; facts are as of its last exec, or its parent's until then. */
@@ -13,6 +13,14 @@ export interface KnownProcess {
   readonly argv: readonly string[] | undefined;
   readonly cwd: string | undefined;
   readonly memfd: boolean | undefined;
+  /** `NAME=value` each; undefined where it couldn't be read, or no rule asks for it. */
+  readonly env: readonly string[] | undefined;
+  /** The layer of an overlay that the executable lies in. */
+  readonly layer: ExeFacts['layer'];
+  readonly exeIno: bigint | undefined;
+  /** Nanoseconds since 1970. */
+  readonly exeCtime: bigint | undefined;
+  readonly exeMtime: bigint | undefined;
   readonly uid: number;
   readonly alive: boolean;
 }
@@ -25,6 +33,8 @@ export const MAX_LISTED_ANCESTORS = 16;
 /** Processes that can be looked up. */
 export interface Processes {
   get(pid: number, start: bigint): KnownProcess | undefined;
+  /** The living process with an id. */
+  living(pid: number): KnownProcess | undefined;
   /** Parent first; ends at the first process, or where a parent isn't known. */
   ancestors(process: { readonly parentPid: number; readonly parentStart: bigint }): Iterable<KnownProcess>;
 }
@@ -68,6 +78,11 @@ const splitArguments = (text: string): readonly string[] => {
   return parts;
 };
 
+const environmentOf = (record: EventRecord): readonly string[] | undefined => {
+  const env = record.string('env');
+  return env?.state === 'present' ? splitArguments(env.text) : undefined;
+};
+
 const processOf = (facts: ProcessFacts): KnownProcess => ({
   pid: facts.pid,
   start: facts.start,
@@ -78,6 +93,11 @@ const processOf = (facts: ProcessFacts): KnownProcess => ({
   argv: facts.argv,
   cwd: undefined,
   memfd: facts.memfd,
+  env: facts.env,
+  layer: facts.layer,
+  exeIno: facts.exeIno,
+  exeCtime: facts.exeCtime,
+  exeMtime: facts.exeMtime,
   uid: facts.uid,
   alive: true,
 });
@@ -87,6 +107,8 @@ const isSameImage = (process: KnownProcess, facts: ProcessFacts): boolean =>
 
 export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): ProcessTable => {
   const processes = new Map<string, KnownProcess>();
+  /** When the living process with an id started. */
+  const starts = new Map<number, bigint>();
   /** When what is known of a process was so, where a record or a snapshot says. */
   const since = new Map<string, bigint>();
   /** What snapshots say that are ahead of the records. */
@@ -106,6 +128,7 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
     else if (!before.alive) return;
     processes.set(key, process);
     since.set(key, at);
+    starts.set(process.pid, process.start);
   };
   const end = (key: string): void => {
     ahead.delete(key);
@@ -113,6 +136,7 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
     if (process?.alive !== true) return;
     alive--;
     processes.set(key, { ...process, alive: false });
+    if (starts.get(process.pid) === process.start) starts.delete(process.pid);
     ended.push(key);
     if (ended.length <= MAX_ENDED) return;
     const oldest = ended.shift() ?? '';
@@ -201,6 +225,11 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
             argv: argv?.state === 'present' ? splitArguments(argv.text) : argv?.state === 'absent' ? [] : undefined,
             cwd: base?.state === 'present' ? base.text : undefined,
             memfd: record.typechar === '' ? undefined : record.typechar === 'm',
+            env: environmentOf(record),
+            layer: record.exe.layer,
+            exeIno: record.ino === 0n ? undefined : record.ino,
+            exeCtime: record.exe.ctime,
+            exeMtime: record.exe.mtime,
           },
           record.time,
         );
@@ -214,6 +243,11 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
             argv: maker?.argv,
             cwd: maker?.cwd,
             memfd: maker?.memfd,
+            env: maker?.env,
+            layer: maker?.layer,
+            exeIno: maker?.exeIno,
+            exeCtime: maker?.exeCtime,
+            exeMtime: maker?.exeMtime,
             ...identity(record),
           },
           record.time,
@@ -225,6 +259,11 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
       }
     },
     get,
+    living: (pid) => {
+      const start = starts.get(pid);
+      const process = start === undefined ? undefined : get(pid, start);
+      return process?.alive === true ? process : undefined;
+    },
     ancestors: function* (process) {
       let { parentPid, parentStart } = process;
       for (let depth = 0; depth < MAX_LISTED_ANCESTORS && parentPid !== 0; depth++) {
@@ -244,8 +283,16 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
 export const snapshotOf = (table: Processes, record: EventRecord): Processes => {
   const process = table.get(record.pid, record.start);
   const ancestors = [...table.ancestors(record)];
+  const leaders = new Map(
+    (['sid', 'pgid'] as const).flatMap((name) => {
+      const pid = record.detail(name);
+      const leader = pid === undefined ? undefined : table.living(Number(pid));
+      return leader === undefined ? [] : [[leader.pid, leader] as const];
+    }),
+  );
   return {
     get: (pid, start) => (pid === record.pid && start === record.start ? process : undefined),
+    living: (pid) => leaders.get(pid),
     ancestors: () => ancestors,
   };
 };

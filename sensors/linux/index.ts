@@ -10,6 +10,7 @@ export { createOwnCgroup, type OwnCgroup } from './own-cgroup.ts';
 export * from './probe/index.ts';
 export * from './program.ts';
 export { ProgramRefused } from './refusal.ts';
+export { hostResolver } from './resolver.ts';
 export { openRingBuffer } from './ring-buffer.ts';
 export * from './sensor.ts';
 export * from './test-run.ts';

@@ -1,8 +1,9 @@
+import type { Accounts } from '../accounts.ts';
 import type { ContainerSource } from '../containers/index.ts';
 import type { Sensor, SensorReport } from '../kernel.ts';
 import { readClock } from './call.ts';
 import { type LinuxKernel, openLinuxKernel } from './kernel.ts';
-import { createUserNames } from './users.ts';
+import { hostAccounts } from './users.ts';
 
 /** How often what has arrived is taken, in milliseconds: a ring buffer of 4 MB takes half a million records of 128 bytes a second then. */
 const PUMP_MS = 5;
@@ -22,7 +23,7 @@ export interface LinuxSensorOptions {
 export interface LinuxSensor extends Sensor {
   readonly kind: 'linux';
   readonly kernel: LinuxKernel;
-  userName(uid: number): string | undefined;
+  readonly accounts: Accounts;
   now(): bigint;
 }
 
@@ -39,7 +40,7 @@ export function createLinuxSensor({ scope, source, ...options }: LinuxSensorOpti
     kind: 'linux',
     kernel,
     scope,
-    userName: createUserNames(),
+    accounts: hostAccounts(),
     now: () => readClock('CLOCK_BOOTTIME'),
     ...(options.containers && { containers: options.containers }),
     run: async (pump, signal): Promise<SensorReport> => {

@@ -24,17 +24,23 @@ const absolute = (directory: string, path: string): string => {
 const decorationOf = (value: StraceValue | undefined): string | undefined =>
   value !== undefined && 'decoration' in value ? value.decoration : undefined;
 
-/** The absolute path that a call is about; undefined where it has none, or where it is relative to a descriptor without a name. */
-const pathOf = (task: SimTask, call: RecordedCall): string | undefined => {
+/** The path that a call is about, and where it starts: an absolute directory, or the working directory. */
+interface Place {
+  readonly base: string | 'cwd';
+  readonly passed: string;
+}
+
+/** Undefined where a call has no path, or one that is relative to a descriptor without a name. */
+const placeOf = (call: RecordedCall): Place | undefined => {
   const kinds = EVENT_TYPES.get(call.name === 'statx' ? 'newfstatat' : call.name)?.arguments ?? [];
   const index = kinds.findIndex((argument) => argument.kind === 'path');
   const passed = textOf(call.arguments[index]?.value);
   if (passed === undefined || passed === '') return undefined;
-  if (passed.startsWith('/')) return absolute('/', passed);
+  if (passed.startsWith('/')) return { base: '/', passed };
   const directory = kinds[index - 1]?.kind === 'dirfd' ? call.arguments[index - 1]?.value : undefined;
   const isDescriptor = directory?.kind === 'number' && directory.value >= 0n;
-  const base = decorationOf(directory) ?? (isDescriptor ? undefined : task.cwd);
-  return base === undefined ? undefined : absolute(base, passed);
+  const base = decorationOf(directory) ?? (isDescriptor ? undefined : 'cwd');
+  return base === undefined ? undefined : { base, passed };
 };
 
 /** Whether a call's result shows that its path is a directory: stat and its like print the mode. */
@@ -80,33 +86,54 @@ export const directoriesOf = (events: readonly RecordedEvent[]): ReadonlySet<str
   return found;
 };
 
-/**
- * Gives the simulated file system what the recording shows beside the result of a successful call: that a path is a directory, and
- * where it led to a file of another name (-y: `open("/lib/libc.so.6") = 3</usr/lib/libc.so.6>`) that file and a symbolic link to
- * it, so that the open resolves as it did.
- */
-export const prepareFiles = (
-  host: SimHost,
-  task: SimTask,
-  call: RecordedCall,
-  directories: ReadonlySet<string>,
-): void => {
-  if (call.result.errno !== undefined) return;
-  const path = pathOf(task, call);
-  if (path === undefined || path === '/' || /^\/(?:proc|dev)\//.test(path)) return;
-  if (showsDirectory(call) || directories.has(path)) make(host, path, true);
+/** What the file system gets before a call that succeeded, beside what any such call found. */
+interface Files {
+  readonly path: string;
+  /** The path is a directory. */
+  readonly directory: boolean;
+  /** The path leads to a file of another name. */
+  readonly link: { readonly target: string; readonly isDirectory: boolean } | undefined;
+}
+
+/** Gives the file system what a call needs. */
+export type PrepareFiles = (host: SimHost, task: SimTask) => void;
+
+const filesAt = (path: string, call: RecordedCall, directories: ReadonlySet<string>): Files | undefined => {
+  if (path === '/' || /^\/(?:proc|dev)\//.test(path)) return undefined;
+  const shown = showsDirectory(call) || directories.has(path);
+  const only = shown ? { path, directory: true, link: undefined } : undefined;
   const target = call.result.decoration;
   const at = FLAGS[call.name];
-  if (at === undefined || target === undefined || !/^\/(?!proc\/|memfd:|anon_hugepage)/.test(target)) return;
-  if (target.endsWith(' (deleted)') || target.includes('<') || target.includes('\\')) return;
+  if (at === undefined || target === undefined || !/^\/(?!proc\/|memfd:|anon_hugepage)/.test(target)) return only;
+  if (target.endsWith(' (deleted)') || target.includes('<') || target.includes('\\')) return only;
   const flags = numberOf(call.arguments[at]?.value) ?? 0n;
   const isDirectory = (flags & O_DIRECTORY) !== 0n || directories.has(target);
-  if (path === target) {
-    if (isDirectory) make(host, path, true);
-    return;
-  }
-  if (host.fs.exists(path) || (flags & O_NOFOLLOW) !== 0n) return;
-  make(host, target, isDirectory);
+  if (path === target) return isDirectory ? { path, directory: true, link: undefined } : only;
+  return (flags & O_NOFOLLOW) !== 0n ? only : { path, directory: shown, link: { target, isDirectory } };
+};
+
+const give = (host: SimHost, { path, directory, link }: Files): void => {
+  if (directory) make(host, path, true);
+  if (link === undefined || host.fs.exists(path)) return;
+  make(host, link.target, link.isDirectory);
   // where the directories themselves are linked (/lib to /usr/lib), it is there now
-  if (!host.fs.exists(path)) host.fs.symlink(target, path);
+  if (!host.fs.exists(path)) host.fs.symlink(link.target, path);
+};
+
+/**
+ * What the recording shows beside the result of a successful call, for the simulated file system: that a path is a directory, and
+ * where it led to a file of another name (-y: `open("/lib/libc.so.6") = 3</usr/lib/libc.so.6>`) that file and a symbolic link to
+ * it, so that the open resolves as it did. Undefined where it shows nothing.
+ */
+export const filesOf = (call: RecordedCall, directories: ReadonlySet<string>): PrepareFiles | undefined => {
+  const place = call.result.errno === undefined ? placeOf(call) : undefined;
+  if (place === undefined) return undefined;
+  const { base, passed } = place;
+  if (base === 'cwd')
+    return (host, task) => {
+      const files = filesAt(absolute(task.cwd, passed), call, directories);
+      if (files !== undefined) give(host, files);
+    };
+  const files = filesAt(absolute(base, passed), call, directories);
+  return files && ((host) => give(host, files));
 };

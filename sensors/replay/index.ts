@@ -1,3 +1,3 @@
 export { parseStrace } from './parse.ts';
 export type { OnProblem, RecordedCall } from './recording.ts';
-export { createReplaySensor } from './replay.ts';
+export { createRepeatedReplay, createReplaySensor, type RepeatedReplay } from './replay.ts';

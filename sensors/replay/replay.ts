@@ -1,9 +1,11 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { ONLY_ROOT } from '../accounts.ts';
 import type { Sensor, SensorReport } from '../kernel.ts';
 import { createSimHost, type SimHost } from '../sim/index.ts';
+import { type DecodedRecording, decodeRecording } from './decode.ts';
 import { parseStrace } from './parse.ts';
 import { createPlayer } from './player.ts';
-import type { OnProblem } from './recording.ts';
+import type { OnProblem, RecordingProblem } from './recording.ts';
 
 interface ReplayOptions {
   /** An strace log: what `strace -f -o FILE` writes, best with -ttt and -yy. */
@@ -14,6 +16,10 @@ interface ReplayOptions {
 
 /** Events played between two looks at the ring buffers. */
 const EVENTS_PER_PUMP = 64;
+/** Events played before others get their turn. */
+const EVENTS_PER_YIELD = 1024;
+/** Process ids between one playing of a recording and the next, for those that it doesn't name. */
+const SPARE_PIDS = 64;
 const PIECE_BYTES = 64 * 1024;
 /** How long before the recording the simulated machine was started. */
 const UPTIME_MS = 60_000;
@@ -40,41 +46,113 @@ const piecesOf = function* (path: string): Generator<string> {
   }
 };
 
+/** A recording that was read and made ready. */
+interface Read {
+  readonly path: string;
+  readonly decoded: DecodedRecording;
+  readonly problems: readonly RecordingProblem[];
+}
+
+const read = (path: string, onProblem: OnProblem): Read => {
+  const recording = parseStrace(piecesOf(path), onProblem);
+  return { path, decoded: decodeRecording(recording), problems: recording.problems };
+};
+
+const hostFor = (start: bigint | undefined): SimHost =>
+  createSimHost(start === undefined ? {} : { bootTime: new Date(Number(start / 1_000_000n) - UPTIME_MS) });
+
+/** Gives way to what waits, and looks at the ring buffers, every so many events. */
+const createPace = (pump: () => void): (() => Promise<void> | undefined) => {
+  let played = 0;
+  return () => {
+    played += 1;
+    if (played % EVENTS_PER_PUMP !== 0) return undefined;
+    pump();
+    return played % EVENTS_PER_YIELD === 0 ? new Promise(setImmediate) : undefined;
+  };
+};
+
+const sentence = (path: string, { line, message }: RecordingProblem): string =>
+  line === 0 ? `${path}: ${message}` : `${path}:${line}: ${message}`;
+
 /**
  * A recording, played through the simulated kernel's hooks: every call in the order of completion, with the result it had, at the
  * time it had. @throws Error where the file can't be read
  */
-export const createReplaySensor = (options: ReplayOptions): Sensor & { readonly host: SimHost } => {
-  const recording = parseStrace(piecesOf(options.path), options.onProblem);
-  const { start } = recording;
-  const bootTime = start === undefined ? undefined : new Date(Number(start / 1_000_000n) - UPTIME_MS);
-  const host = createSimHost(bootTime === undefined ? {} : { bootTime });
-  const player = createPlayer(host, recording);
+export const createReplaySensor = ({ path, onProblem }: ReplayOptions): Sensor & { readonly host: SimHost } => {
+  const { decoded, problems: unreadable } = read(path, onProblem);
+  const { start } = decoded;
+  const host = hostFor(start);
+  const begins = Number(start === undefined ? host.bootNs : start - host.wallTime(0n));
+  const player = createPlayer(host, decoded, { begins });
 
   const run = async (pump: () => void, signal: AbortSignal): Promise<SensorReport> => {
-    const problems = [...recording.problems];
-    let played = 0;
-    for (const event of recording.events) {
+    const problems = [...unreadable];
+    const pace = createPace(pump);
+    for (const event of decoded.events) {
       if (signal.aborted) break;
-      const found = player.play(event);
-      problems.push(...found);
-      if (found.length > 0 && options.onProblem === 'stop') break;
-      played += 1;
-      if (played % EVENTS_PER_PUMP === 0) {
-        pump();
-        await new Promise(setImmediate);
-      }
+      const before = problems.length;
+      player.play(event, problems);
+      if (problems.length > before && onProblem === 'stop') break;
+      const wait = pace();
+      if (wait) await wait;
     }
     pump();
     problems.sort((a, b) => a.line - b.line);
-    return {
-      calls: player.calls,
-      problems: problems.map(({ line, message }) =>
-        line === 0 ? `${options.path}: ${message}` : `${options.path}:${line}: ${message}`,
-      ),
-    };
+    return { calls: player.calls, problems: problems.map((problem) => sentence(path, problem)) };
   };
-  // a recording names no users; 0 is root everywhere
-  const userName = (uid: number): string | undefined => (uid === 0 ? 'root' : undefined);
-  return { kind: 'replay', kernel: host.kernel, scope: '/', host, userName, run };
+  return { kind: 'replay', kernel: host.kernel, scope: '/', host, accounts: ONLY_ROOT, run };
+};
+
+export interface RepeatedReplayOptions {
+  /** Logs of strace, as createReplaySensor takes them. */
+  readonly paths: readonly string[];
+  /** How often each is played, one after the other on the same host. */
+  readonly rounds: number;
+}
+
+/** A sensor that plays recordings again and again. */
+export interface RepeatedReplay extends Sensor {
+  readonly host: SimHost;
+  /** Lines of one round that say something. */
+  readonly events: number;
+}
+
+/** Process ids wrap at kernel.pid_max's default. */
+const PID_MAX = 4_194_304;
+
+/**
+ * Recordings, played one after the other and again and again on one host: each time by other processes, which are gone at its end, and
+ * later. What can't be played is left out, and told once. @throws Error where a file can't be read
+ */
+export const createRepeatedReplay = ({ paths, rounds }: RepeatedReplayOptions): RepeatedReplay => {
+  const recordings = paths.map((path) => read(path, 'skip'));
+  const host = hostFor(recordings[0]?.decoded.start);
+  const pids = recordings.flatMap(({ decoded }) => [...decoded.pids]);
+  const highest = pids.reduce((most, pid) => Math.max(most, pid), 0);
+  const step = highest - pids.reduce((least, pid) => Math.min(least, pid), highest) + SPARE_PIDS;
+  const shifts = Math.max(1, Math.floor((PID_MAX - highest) / step));
+
+  const run = async (pump: () => void, signal: AbortSignal): Promise<SensorReport> => {
+    const told = new Set(recordings.flatMap(({ path, problems }) => problems.map((each) => sentence(path, each))));
+    const pace = createPace(pump);
+    let calls = 0;
+    for (let play = 0; play < rounds * recordings.length && !signal.aborted; play++) {
+      const { path, decoded } = recordings[play % recordings.length] as Read;
+      const player = createPlayer(host, decoded, { begins: Number(host.bootNs), pidShift: (play % shifts) * step });
+      const problems: RecordingProblem[] = [];
+      for (const event of decoded.events) {
+        player.play(event, problems);
+        const wait = pace();
+        if (wait) await wait;
+      }
+      player.end();
+      calls += player.calls;
+      for (const problem of problems) told.add(sentence(path, problem));
+    }
+    pump();
+    return { calls, problems: [...told] };
+  };
+  const events = recordings.reduce((sum, { decoded }) => sum + decoded.events.length, 0);
+  return { kind: 'replay', kernel: host.kernel, scope: '/', host, accounts: ONLY_ROOT, events, run };
 };

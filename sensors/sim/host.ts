@@ -1,12 +1,14 @@
+import { CAPABILITIES } from '../../rules/index.ts';
 import { plantDefaultTree, plantProcFiles } from './default-tree.ts';
 import { createHostFiles, type HostFiles } from './host-files.ts';
 import { AddressSpace } from './kernel/address-spaces.ts';
-import { ALL_CAPABILITIES, Cred, idsOf, NO_CAPABILITIES } from './kernel/credentials.ts';
+import { ALL_CAPABILITIES, Cred, capabilitySet, idsOf, NO_CAPABILITIES } from './kernel/credentials.ts';
 import type { Dentry } from './kernel/dentries.ts';
 import { FilesStruct, OpenFile } from './kernel/files.ts';
 import { FsStruct } from './kernel/fs-struct.ts';
 import { createMachine, type Machine } from './kernel/machine.ts';
 import type { Mount, Path } from './kernel/mounts.ts';
+import { PidNamespace } from './kernel/pids.ts';
 import { Processes } from './kernel/processes.ts';
 import { createSimKernel } from './kernel/sim-kernel.ts';
 import { PF_KTHREAD, Task, UNSET_LOGINUID } from './kernel/tasks.ts';
@@ -34,6 +36,12 @@ const DEVICES: readonly (readonly [path: string, mode: number, major: number, mi
   ['/dev/ptmx', 0o666, 5, 2],
   ['/dev/mem', 0o640, 1, 1],
 ];
+
+const capabilityNumber = (name: string): number => {
+  const number = CAPABILITIES.indexOf(name);
+  if (number < 0) throw new Error(`there is no capability ${name}; they have names such as CAP_SYS_ADMIN`);
+  return number;
+};
 
 /** Major number of pseudo terminals. */
 const PTS_MAJOR = 136;
@@ -112,6 +120,15 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
     throw new Error(`${task.name} (pid ${task.pid}) is no task of this host`);
   };
 
+  /** The namespace that a new process is in: its parent's, or a new one where it gets a number of its own in none. */
+  const pidNamespace = (parent: Task | undefined, pid: number, vpid: number | undefined): PidNamespace => {
+    const above = parent?.group.namespace ?? machine.namespaces.pids;
+    if (vpid === undefined) return above;
+    const namespace = above.level === 0 ? new PidNamespace(memory, above) : above;
+    namespace.add(pid, vpid);
+    return namespace;
+  };
+
   const spawn = (spec: SpawnOptions): Task => {
     const parent = spec.parent ? own(spec.parent) : machine.tasks.get(1);
     if (spec.pid !== undefined && machine.tasks.has(spec.pid))
@@ -121,7 +138,12 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
     const pid = spec.pid ?? processes.nextPid();
     const uid = spec.uid ?? 0;
     const gid = spec.gid ?? uid;
-    const capabilities = uid === 0 ? ALL_CAPABILITIES : NO_CAPABILITIES;
+    const given = spec.capabilities === undefined ? undefined : capabilitySet(spec.capabilities.map(capabilityNumber));
+    const capabilities = given ?? (uid === 0 ? ALL_CAPABILITIES : NO_CAPABILITIES);
+    const kept = given && {
+      bounding: uid === 0 ? given : ALL_CAPABILITIES,
+      ambient: uid === 0 ? NO_CAPABILITIES : given,
+    };
     const cwdPath = spec.cwd ?? '/';
     if (!files.find(cwdPath)) files.mkdir(cwdPath, 0o755, uid, gid);
     const argv = spec.argv ?? [spec.exepath];
@@ -134,7 +156,7 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
     const table = new FilesStruct(memory);
     if (!kernelThread) openStandardFiles(table, spec.tty);
     const session = spec.tty === undefined && parent ? parent.group : undefined;
-    const group = new ThreadGroup(memory, pid, session?.sid ?? pid);
+    const group = new ThreadGroup(memory, pid, session?.sid ?? pid, pidNamespace(parent, pid, spec.vpid));
     group.tty = spec.tty;
     const task = new Task(memory, {
       pid,
@@ -144,7 +166,7 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
       exepath: kernelThread ? '' : spec.exepath,
       argv: kernelThread ? [] : argv,
       mm,
-      cred: new Cred(memory, idsOf(uid, gid), spec.groups ?? [], capabilities, capabilities),
+      cred: new Cred(memory, idsOf(uid, gid), spec.groups ?? [], capabilities, capabilities, kept),
       fs: new FsStruct(memory, rootPath, files.find(cwdPath) ?? rootPath),
       files: table,
       group,
@@ -186,6 +208,9 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
     advance: (ns) => {
       clock.ns += Number(ns);
     },
+    advanceTo: (bootNs) => {
+      if (bootNs > clock.ns) clock.ns = bootNs;
+    },
     wallTime: (bootNs) => clock.wallTime(bootNs),
     get calls() {
       return calls.count;
@@ -197,6 +222,15 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
       const caller = own(task);
       if (!caller.alive) throw new Error(`${task.name} (pid ${task.pid}) is dead; it can make no call`);
       return calls.make(caller, name, args, callOptions);
+    },
+    moveToCgroup: (task, path) => {
+      const cgroup = machine.cgroups.at(path);
+      for (const thread of own(task).group.threads) thread.cgroupOf = cgroup;
+    },
+    play: (task, call) => {
+      const caller = own(task);
+      if (!caller.alive) throw new Error(`${task.name} (pid ${task.pid}) is dead; it can make no call`);
+      calls.play(caller, call);
     },
     end: (task, how) => {
       if (!task.alive) return;

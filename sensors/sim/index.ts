@@ -11,4 +11,5 @@ export {
   type StepOutcome,
 } from './scenario/index.ts';
 export type * from './sim-host.ts';
-export { createSimSensor, type SimSensor } from './sim-sensor.ts';
+export { createSimSensor, type SimSensor, simAccounts } from './sim-sensor.ts';
+export { type PreparedCall, prepareCall } from './syscalls/prepared.ts';

@@ -2,6 +2,7 @@ import type { FeatureLevel, HookName } from '../../engine/object/index.ts';
 import type { Abi } from '../../rules/index.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Engine } from './kernel/engine.ts';
+import type { PreparedCall } from './syscalls/prepared.ts';
 
 /** What a simulated host is made from; everything has a default, and the same options give the same run, byte for byte. */
 export interface SimHostOptions {
@@ -46,6 +47,10 @@ export interface SpawnOptions {
   readonly pid?: number;
   /** `pts/0`: file descriptors 0 to 2 are that terminal; otherwise they are /dev/null. */
   readonly tty?: string;
+  /** Its process id in a pid namespace of its own, or in its parent's where that has one; 1 for a container's first process. */
+  readonly vpid?: number;
+  /** Its capabilities by name; default all for uid 0, none for others. Root keeps them across exec as its bounding set, others as their ambient set. */
+  readonly capabilities?: readonly string[];
   /** A kernel thread (PF_KTHREAD): no memory of its own, no executable. */
   readonly kernelThread?: boolean;
 }
@@ -77,6 +82,8 @@ export interface SimTask {
   readonly cwd: string;
   /** Open file descriptors in ascending order. */
   readonly fds: readonly number[];
+  /** Whether a descriptor is open. */
+  holds(fd: number): boolean;
 }
 
 /** The other end, or the own end, of a socket: IPv4 and IPv6 in their usual text forms, or a Unix socket's path (`@name`: abstract). */
@@ -202,6 +209,8 @@ export interface SimHost {
   /** Nanoseconds since boot. Every call takes 1 to 5 microseconds. */
   readonly bootNs: bigint;
   advance(ns: bigint | number): void;
+  /** Lets time pass until so many nanoseconds since boot; a time that is over changes nothing. */
+  advanceTo(bootNs: number): void;
   /** Nanoseconds since the Unix epoch of a time since boot. */
   wallTime(bootNs: bigint): bigint;
   /** System calls made so far. */
@@ -217,6 +226,10 @@ export interface SimHost {
    * @throws Error for a task that is dead or not this host's, for an unknown name, and for an argument the call can't take
    */
   call(task: SimTask, name: string, args: readonly SimArgument[], options?: CallOptions): CallResult;
+  /** Moves a process with all its threads to a cgroup v2 path, created where it is missing. @throws Error for a task that is dead */
+  moveToCgroup(task: SimTask, path: string): void;
+  /** As `call`, for a call that was prepared and whose result nobody asks for. @throws Error for a task that is dead or not this host's */
+  play(task: SimTask, call: PreparedCall): void;
   /** A process ends without a call of its own: by a signal from outside, or as a recording says. Its exit hooks fire. */
   end(task: SimTask, how: { readonly signal: number } | { readonly status: number }): void;
 }

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Accounts, createAccounts } from '../accounts.ts';
 import { type ContainerSource, staticContainers } from '../containers/index.ts';
 import type { Sensor, SensorReport } from '../kernel.ts';
 import { createSimHost } from './host.ts';
 import { createPlayer, type Scenario, type ScenarioObserver, type StepOutcome } from './scenario/index.ts';
-import type { SimHost } from './sim-host.ts';
+import type { SimFileSystem, SimHost } from './sim-host.ts';
 
 export interface SimSensorOptions {
   readonly scenario: Scenario;
@@ -40,6 +41,19 @@ const pause = async (ms: number, signal: AbortSignal): Promise<boolean> => {
   }
 };
 
+/** Names as the simulated host's files have them, which are looked at each time. */
+export const simAccounts = ({ fs }: Pick<SimHost, 'fs'>): Accounts => {
+  const read = (path: string): string | undefined => (fs.exists(path) ? fs.read(path) : undefined);
+  return createAccounts({ version: read, read: (path) => fs.read(path) }, 0);
+};
+
+/** The addresses that the simulated host's /etc/hosts has for a name (hosts(5)); there are no name servers. */
+const addressesIn = (fs: SimFileSystem, name: string): readonly string[] =>
+  (fs.exists('/etc/hosts') ? fs.read('/etc/hosts') : '').split('\n').flatMap((line) => {
+    const [address = '', ...names] = line.replace(/#.*/, '').trim().split(/\s+/);
+    return names.includes(name) ? [address] : [];
+  });
+
 /** A sensor that plays a scenario on a new simulated host. @throws Error for a scenario that no host can be set up for */
 export const createSimSensor = ({
   scenario,
@@ -64,6 +78,8 @@ export const createSimSensor = ({
   };
   return {
     kind: 'sim',
+    accounts: simAccounts(host),
+    resolve: (name) => addressesIn(host.fs, name),
     kernel: host.kernel,
     scope,
     host,

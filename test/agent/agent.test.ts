@@ -119,7 +119,7 @@ it('says that a protected path is not there', async () => {
 });
 
 it('refuses policies that can not be enforced as they are written', async () => {
-  const text = policyText('enforce').replace('fd.name = /srv/secret', 'user.name = bob');
+  const text = policyText('enforce').replace('fd.name = /srv/secret', 'container.start_ts > 1');
   const { policies } = loadPolicyText('secrets.yaml', text);
   const { scenario } = loadScenario('quiet-day');
   if (scenario === undefined) throw new Error('the scenario can not be loaded');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { loadObject, mapOf } from '../../agent/load.ts';
+import { type LoadOptions, loadObject, mapOf } from '../../agent/load.ts';
 import { BUCKET, compile, decodeRecord, HEAD, RINGS, type Rule } from '../../rules/index.ts';
 import { createProcessTable, createSimHost, type SimTask } from '../../sensors/index.ts';
 import { ruleOf } from '../support/rules.ts';
@@ -9,7 +9,8 @@ const SECOND = 1_000_000_000n;
 const OPENS = 'evt.type = openat';
 
 /** A host under rules with a limit of 10 a second, 3 at once. */
-const limited = (rules: readonly Rule[]) => {
+const limited = (rules: readonly Rule[], ...limits: readonly LoadOptions['limit'][]) => {
+  const [limit] = limits.length === 0 ? [{ perSecond: 10, burst: 3 }] : limits;
   const host = createSimHost({ memory: 32 * 1024 * 1024 });
   host.spawn({ exepath: '/usr/bin/cat', cgroup: '/a' });
   const compiled = compile(rules, { level: '6.1' });
@@ -21,7 +22,7 @@ const limited = (rules: readonly Rule[]) => {
     agentPid: 0,
     protect: [],
     processes: createProcessTable(),
-    limit: { perSecond: 10, burst: 3 },
+    ...(limit !== undefined && { limit }),
   });
   const stream = host.kernel.stream(
     RINGS.map((ring) => mapOf(maps, ring)),
@@ -98,5 +99,50 @@ describe("a rule's limit in one cgroup", () => {
       host.call(task, 'execve', ['/usr/bin/id', ['id'], []]);
     }
     expect(names()).toEqual(['ran', 'ran', 'ran', '', '', '']);
+  });
+});
+
+describe("a rule's own limit", () => {
+  it("goes before the agent's, for each rule of a record apart", () => {
+    const { host, names, held, open } = limited([
+      ruleOf('once an hour', OPENS, { limit: { interval: 3_600_000_000_000, burst: 1 } }),
+      ruleOf('as the agent says', OPENS),
+      ruleOf('eight at once', OPENS, { limit: { interval: 1_000_000_000, burst: 8 } }),
+    ]);
+    const task = host.spawn({ exepath: '/usr/bin/cat', cgroup: '/a' });
+    const all = 'once an hour,as the agent says,eight at once';
+    const two = 'as the agent says,eight at once';
+    open(task, 10);
+    expect(names()).toEqual([all, two, two, ...Array(5).fill('eight at once')]);
+    expect(
+      held()
+        .map(([, records]) => records)
+        .sort(),
+    ).toEqual([2, 7, 9]);
+
+    host.advance(10n * SECOND);
+    open(task, 3);
+    expect(names()).toEqual([two, two, two]);
+    host.advance(3_600n * SECOND);
+    open(task, 1);
+    expect(names()).toEqual([all]);
+  });
+
+  it('holds where the agent has none', () => {
+    const { host, names, open } = limited(
+      [ruleOf('limited', OPENS, { limit: { interval: 1e9, burst: 2 } }), ruleOf('free', OPENS)],
+      undefined,
+    );
+    open(host.spawn({ exepath: '/usr/bin/cat', cgroup: '/a' }), 5);
+    expect(names()).toEqual(['limited,free', 'limited,free', 'free', 'free', 'free']);
+  });
+
+  it('is not kept by the program where user space decides the rule', () => {
+    const { host, names, open } = limited(
+      [ruleOf('residual', `${OPENS} and proc.cwd = /nowhere`, { limit: { interval: 1e12, burst: 1 } })],
+      undefined,
+    );
+    open(host.spawn({ exepath: '/usr/bin/cat', cgroup: '/a' }), 4);
+    expect(names()).toEqual(Array(4).fill('residual'));
   });
 });

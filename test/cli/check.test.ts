@@ -87,8 +87,8 @@ describe('a rule', () => {
   it('that denies by what the kernel can not decide is refused, naming the predicate', async () => {
     const file = policyFile(
       [
-        '    - rule: No writes for bob',
-        '      condition: evt.type in (open, openat, openat2) and user.name = bob',
+        '    - rule: No writes in young containers',
+        '      condition: evt.type in (open, openat, openat2) and container.start_ts > 1',
         '      priority: notice',
         '      output: "%proc.name"',
         '      action: deny',
@@ -105,9 +105,9 @@ describe('a rule', () => {
       line: 9,
       column: 58,
       code: 'not-in-kernel',
-      field: 'user.name',
+      field: 'container.start_ts',
       message:
-        'rule "No writes for bob" can\'t deny at lsm/file_open: "user.name = bob" isn\'t decided there (user.name is only known to user space)',
+        'rule "No writes in young containers" can\'t deny at lsm/file_open: "container.start_ts > 1" isn\'t decided there (container.start_ts is only known to user space)',
     });
   });
 

@@ -50,6 +50,23 @@ const FS_CAPABILITIES: CapabilitySet = {
   high: 1 << (CAP_MAC_OVERRIDE - 32),
 };
 
+/** Sets that exec goes by: what may be had at all, and what a program that is nobody's in particular is given. */
+export interface KeptCapabilities {
+  readonly bounding: CapabilitySet;
+  readonly ambient: CapabilitySet;
+}
+const USUAL_KEPT: KeptCapabilities = { bounding: ALL_CAPABILITIES, ambient: NO_CAPABILITIES };
+
+/** The set of capabilities by their numbers. */
+export const capabilitySet = (numbers: Iterable<number>): CapabilitySet => {
+  let [low, high] = [0, 0];
+  for (const number of numbers) {
+    if (number < 32) low |= 1 << number;
+    else high |= 1 << (number - 32);
+  }
+  return { low: low >>> 0, high: high >>> 0 };
+};
+
 const has = (set: CapabilitySet, capability: number): boolean =>
   ((capability < 32 ? set.low >>> capability : set.high >>> (capability - 32)) & 1) === 1;
 
@@ -117,9 +134,17 @@ export class Cred extends KernelObject implements Ids, Subject {
   readonly groups: readonly number[];
   readonly permitted: CapabilitySet;
   readonly effective: CapabilitySet;
+  readonly kept: KeptCapabilities;
   #users = 1;
 
-  constructor(memory: Memory, ids: Ids, groups: readonly number[], permitted: CapabilitySet, effective: CapabilitySet) {
+  constructor(
+    memory: Memory,
+    ids: Ids,
+    groups: readonly number[],
+    permitted: CapabilitySet,
+    effective: CapabilitySet,
+    kept: KeptCapabilities = USUAL_KEPT,
+  ) {
     super(memory, CRED.size);
     this.uid = ids.uid;
     this.gid = ids.gid;
@@ -132,6 +157,7 @@ export class Cred extends KernelObject implements Ids, Subject {
     this.groups = groups;
     this.permitted = permitted;
     this.effective = effective;
+    this.kept = kept;
     this.setU32(CRED.uid, ids.uid);
     this.setU32(CRED.gid, ids.gid);
     this.setU32(CRED.suid, ids.suid);
@@ -140,6 +166,7 @@ export class Cred extends KernelObject implements Ids, Subject {
     this.setU32(CRED.egid, ids.egid);
     this.setU32(CRED.fsuid, ids.fsuid);
     this.setU32(CRED.fsgid, ids.fsgid);
+    this.#setCapabilities(CRED.inheritable, kept.ambient);
     this.#setCapabilities(CRED.permitted, permitted);
     this.#setCapabilities(CRED.effective, effective);
   }

@@ -1,7 +1,7 @@
 import { E2BIG, EACCES, ELOOP, ENOEXEC } from '../../../engine/maps/index.ts';
 import { S_ISGID, S_ISUID } from '../uapi.ts';
 import { AddressSpace } from './address-spaces.ts';
-import { ALL_CAPABILITIES, type CapabilitySet, Cred, NO_CAPABILITIES } from './credentials.ts';
+import { Cred, NO_CAPABILITIES } from './credentials.ts';
 import { OpenFile } from './files.ts';
 import { decodeText, encodeText, KernelObject } from './kernel-object.ts';
 import type { Machine } from './machine.ts';
@@ -104,9 +104,12 @@ const credentialsAfter = (machine: Machine, task: Task, path: Path): Cred => {
   const euid = (inode.mode & S_ISUID) !== 0 ? inode.uid : cred.euid;
   const setgid = (inode.mode & (S_ISGID | 0o010)) === (S_ISGID | 0o010);
   const egid = setgid ? inode.gid : cred.egid;
-  const permitted: CapabilitySet = euid === 0 || cred.uid === 0 ? ALL_CAPABILITIES : NO_CAPABILITIES;
+  const root = euid === 0 || cred.uid === 0;
+  const { bounding, ambient } = cred.kept;
+  const permitted = root ? bounding : ambient;
   const ids = { uid: cred.uid, gid: cred.gid, suid: euid, sgid: egid, euid, egid, fsuid: euid, fsgid: egid };
-  return new Cred(machine.memory, ids, cred.groups, permitted, euid === 0 ? permitted : NO_CAPABILITIES);
+  const effective = euid === 0 || !root ? permitted : NO_CAPABILITIES;
+  return new Cred(machine.memory, ids, cred.groups, permitted, effective, cred.kept);
 };
 
 const tooBig = (texts: readonly string[]): boolean => {

@@ -3,6 +3,7 @@ import type { Memory } from '../../../engine/vm/index.ts';
 import { S_IFDIR, S_IFMT, S_ISGID } from '../uapi.ts';
 import type { Cred } from './credentials.ts';
 import { Dentry } from './dentries.ts';
+import type { FoundPaths } from './found-paths.ts';
 import { Inode, SuperBlock } from './inodes.ts';
 import { Mount, type Path } from './mounts.ts';
 import { MAY_EXEC, MAY_WRITE, type Permissions } from './permissions.ts';
@@ -36,14 +37,16 @@ export class FileSystem {
   readonly root: Path;
   readonly #memory: Memory;
   readonly #permissions: Permissions;
+  readonly #found: FoundPaths;
   readonly #anonymous = new Map<FileSystemType, Mount>();
   #nextMountId = 21;
   /** The one mount namespace that there is. */
   readonly #namespace: number;
   #nextDevice = 20;
 
-  constructor(memory: Memory, permissions: Permissions) {
+  constructor(memory: Memory, permissions: Permissions, found: FoundPaths) {
     this.#memory = memory;
+    this.#found = found;
     this.#namespace = memory.allocate(MNT_NAMESPACE.size);
     this.#permissions = permissions;
     const disk = this.newSuperBlock('ext4', DISK_DEVICE);
@@ -62,7 +65,14 @@ export class FileSystem {
 
   /** Attaches a tree at a path; @param where undefined where it is mounted nowhere */
   mount(root: Dentry, where: Path | undefined, readOnly = false): Mount {
+    this.#found.forget();
     return new Mount(this.#memory, this.#nextMountId++, root, where, { readOnly, namespace: this.#namespace });
+  }
+
+  /** Takes a mount out of the tree. */
+  unmount(mount: Mount): void {
+    this.#found.forget();
+    mount.detach();
   }
 
   /** A file without a directory (memfd, pipe, socket): its dentry is its own parent, on a mount that is its own parent. */
@@ -129,6 +139,7 @@ export class FileSystem {
 
   /** Takes a name away; the file goes with its last one, once nothing has it open. */
   remove(dentry: Dentry): void {
+    if (!dentry.inode.isRegular) this.#found.forget();
     dentry.parent.children?.delete(dentry.name);
     dentry.linked = false;
     if (dentry.inode.isDirectory) {
@@ -155,6 +166,7 @@ export class FileSystem {
   }
 
   #adopt(dentry: Dentry, parent: Dentry, name: string): void {
+    this.#found.forget();
     if (dentry.inode.isDirectory && dentry.parent !== parent) {
       dentry.parent.inode.nlink--;
       parent.inode.nlink++;

@@ -1,9 +1,9 @@
 import { type FeatureLevel, HOOKS, type Hook, type HookName, hookOfSection } from '../../../engine/object/index.ts';
 import type { Memory } from '../../../engine/vm/index.ts';
-import { EVENT_TYPES } from '../../../rules/index.ts';
+import { EVENT_TYPES, X32_BIT } from '../../../rules/index.ts';
 import { writePointer } from './kernel-object.ts';
 import { KERNEL_BTF } from './layout.ts';
-import type { SimLink } from './programs.ts';
+import type { NamedCalls, SimLink } from './programs.ts';
 
 const contextSize = ({ arguments: slots, context }: Hook): number => context?.size ?? slots.length * 8;
 
@@ -138,6 +138,8 @@ export class HookPoints {
   readonly #memory: Memory;
   readonly #hooks: Hooks;
   readonly #others = new Map<string, HookPoint>();
+  /** The calls that attached programs look at; undefined where one of them may look at any. */
+  #calls: readonly NamedCalls[] | undefined = [];
 
   constructor(memory: Memory, hooks: Hooks) {
     this.#memory = memory;
@@ -166,6 +168,36 @@ export class HookPoints {
   /** Whether programs were ever attached to a place that rules don't use. */
   get hasOthers(): boolean {
     return this.#others.size > 0;
+  }
+
+  /** Programs were attached, detached or replaced. */
+  changed(): void {
+    const found = new Map<number, NamedCalls>();
+    for (const { links } of this.all())
+      for (const { program } of links) {
+        if (program.calls === undefined) {
+          this.#calls = undefined;
+          return;
+        }
+        found.set(program.calls.at, program.calls);
+      }
+    this.#calls = [...found.values()];
+  }
+
+  /** A call returned that none of the attached programs looks at: the kernel runs them, and they leave. */
+  passSysExit(): void {
+    for (const { program } of this.#hooks['tp_btf/sys_exit'].links) program.runs++;
+  }
+
+  /** Whether an attached program may look at a call by its number, -1 being none of the table's; asked anew for each, as maps change. */
+  looksAt(nr: number): boolean {
+    if (this.#calls === undefined) return true;
+    const { bytes } = this.#memory;
+    const bit = (nr & ~X32_BIT) >>> 0;
+    const byte = bit >>> 3;
+    for (const { at, size } of this.#calls)
+      if (byte < size && ((bytes[at + byte] ?? 0) & (1 << (bit & 7))) !== 0) return true;
+    return false;
   }
 
   all(): readonly HookPoint[] {

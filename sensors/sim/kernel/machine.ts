@@ -6,6 +6,7 @@ import { Cgroups } from './cgroups.ts';
 import type { Engine } from './engine.ts';
 import { createEnvironment } from './environment.ts';
 import { FileSystem } from './file-system.ts';
+import { FoundPaths } from './found-paths.ts';
 import { createHooks, HookPoints, type Hooks } from './hooks.ts';
 import type { Path } from './mounts.ts';
 import { Namespaces } from './namespaces.ts';
@@ -60,7 +61,8 @@ export const createMachine = (seed: number, bootTime: Date, memoryBytes: number,
   const memory = new Memory(memoryBytes);
   const permissions = new Permissions();
   const hooks = createHooks(memory);
-  const files = new FileSystem(memory, permissions);
+  const found = new FoundPaths();
+  const files = new FileSystem(memory, permissions, found);
   const tasks = new Map<number, Task>();
   const state = {
     memory,
@@ -71,7 +73,7 @@ export const createMachine = (seed: number, bootTime: Date, memoryBytes: number,
     hookPoints: new HookPoints(memory, hooks),
     permissions,
     files,
-    walk: new PathWalk(permissions),
+    walk: new PathWalk(permissions, found),
     network: new Network(),
     scratch: new Scratch(),
     namespaces: new Namespaces(memory),

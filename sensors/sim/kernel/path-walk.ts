@@ -1,6 +1,7 @@
 import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } from '../../../engine/maps/index.ts';
 import { MAXSYMLINKS, NAME_MAX, PATH_MAX } from '../uapi.ts';
 import type { Dentry } from './dentries.ts';
+import type { FoundPaths } from './found-paths.ts';
 import type { Path } from './mounts.ts';
 import { MAY_EXEC, type Permissions } from './permissions.ts';
 import type { Task } from './tasks.ts';
@@ -26,15 +27,30 @@ export const isLongName = (name: string): boolean => longerThan(name, NAME_MAX);
 /** Finds files by path as path_resolution(7) says. Results are negative errnos or what was found. */
 export class PathWalk {
   readonly #permissions: Permissions;
+  readonly #found: FoundPaths;
+  /** The walk went through names that come and go by themselves (/proc). */
+  #passing = false;
 
-  constructor(permissions: Permissions) {
+  constructor(permissions: Permissions, found: FoundPaths) {
     this.#permissions = permissions;
+    this.#found = found;
   }
 
   /** The file that a path names. @param follow a symbolic link in the last place */
   find(task: Task, start: Path, text: string, follow: boolean, links = 0): Path | number {
+    const keeps = this.#permissions.lifted && links === 0;
+    const known = keeps ? this.#found.get(task.fs.root, start, text, follow) : undefined;
+    if (known) return known;
+    this.#passing = false;
     const found = this.#walk(task, start, text, follow, false, links);
-    return typeof found === 'number' || 'dentry' in found ? found : -ENOENT;
+    if (typeof found === 'number' || !('dentry' in found)) return typeof found === 'number' ? found : -ENOENT;
+    if (keeps && !this.#passing) this.#found.set(task.fs.root, start, text, follow, found);
+    return found;
+  }
+
+  /** The same where it was found before with all permissions lifted; undefined where it wasn't. */
+  found(task: Task, start: Path, text: string, follow: boolean): Path | undefined {
+    return this.#found.get(task.fs.root, start, text, follow);
   }
 
   /** The directory that the last component of a path is in. */
@@ -48,6 +64,7 @@ export class PathWalk {
   child(parent: Path, name: string): Path | undefined {
     const { dentry } = parent;
     const { lookup } = dentry.inode;
+    if (lookup) this.#passing = true;
     const child = lookup ? lookup(name) : dentry.children?.get(name);
     return child && over(parent, child);
   }
@@ -85,6 +102,7 @@ export class PathWalk {
       if (link.isLink && (!last || follow || trailingSlash)) {
         if (++links > MAXSYMLINKS) return -ELOOP;
         if (link.magic) {
+          this.#passing = true;
           const target = link.magic.follow();
           if (!target) return -ENOENT;
           path = target;

@@ -160,7 +160,7 @@ export class Processes {
   }
 
   #copyGroup(parent: Task): ThreadGroup {
-    const group = new ThreadGroup(this.#machine.memory, parent.group.pgid, parent.group.sid);
+    const group = new ThreadGroup(this.#machine.memory, parent.group.pgid, parent.group.sid, parent.group.namespace);
     group.tty = parent.group.tty;
     for (const [signal, disposition] of parent.group.dispositions) group.dispositions.set(signal, disposition);
     return group;

@@ -10,8 +10,18 @@ import { KERNEL_BTF } from './layout.ts';
 /** A verified program of the simulated kernel. */
 export interface SimProgram extends LoadedProgram {
   readonly runner: Runner;
+  /** Where its object has a bit for each call that it looks at; undefined where it may look at any. */
+  readonly calls: NamedCalls | undefined;
   /** How often it ran. */
   runs: number;
+}
+
+/** Bits in memory, one a call number. */
+export interface NamedCalls {
+  /** Offset in memory. */
+  readonly at: number;
+  /** Bytes. */
+  readonly size: number;
 }
 
 /** A program attached to a hook; `replace` puts another in its place. */
@@ -90,10 +100,16 @@ export class Programs {
       hook: spec.hook,
       explored: verified.explored,
       runner: createRunner(verified, this.#environment, this.#engine),
+      calls: spec.calls === undefined ? undefined : this.#namedCalls(maps.get(spec.calls)?.handle),
       runs: 0,
     };
     this.#programs.add(program);
     return program;
+  }
+
+  #namedCalls(handle: number | undefined): NamedCalls | undefined {
+    const map = handle === undefined ? undefined : this.#maps.get(handle);
+    return map?.layout?.kind === 'array' ? { at: map.layout.values, size: map.spec.valueSize } : undefined;
   }
 
   #verify(spec: ProgramSpec<string>, hook: Hook, maps: ReadonlyMap<string, KernelMap>): Verified {
@@ -122,6 +138,7 @@ export class Programs {
       throw new Error(`program "${own.name}" (${own.hook}): programs of this kind attach to a cgroup; say which`);
     const link: SimLink = { hook: own.hook, program: own, cgroup: cgroup ?? '/' };
     this.#hooks.at(own.hook).add(link);
+    this.#hooks.changed();
     return link;
   }
 
@@ -131,6 +148,7 @@ export class Programs {
     if (own.hook !== attached.hook)
       throw new Error(`program ${own.name} is for ${own.hook}; it can't replace one of ${attached.hook}`);
     attached.program = own;
+    this.#hooks.changed();
     return attached;
   }
 
@@ -138,6 +156,7 @@ export class Programs {
     const attached = this.#attached(link);
     const { links } = this.#hooks.at(attached.hook);
     links.splice(links.indexOf(attached), 1);
+    this.#hooks.changed();
   }
 
   stats(): ProgramStats[] {
@@ -146,6 +165,7 @@ export class Programs {
 
   detachAll(): void {
     for (const { links } of this.#hooks.all()) links.length = 0;
+    this.#hooks.changed();
   }
 
   #own(program: LoadedProgram): SimProgram {

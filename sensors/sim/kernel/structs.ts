@@ -43,17 +43,27 @@ export const TASK = {
     nsproxy: 'nsproxy',
     cgroups: 'cgroups',
     signal: 'signal',
+    threadPid: 'thread_pid',
     loginuid: 'loginuid.val',
     ioUring: 'io_uring',
   }),
   commSize: sizeOf('task_struct.comm'),
 };
-export const SIGNAL = offsets('signal_struct', { live: 'live.counter', threads: 'nr_threads' });
+export const SIGNAL = offsets('signal_struct', {
+  live: 'live.counter',
+  threads: 'nr_threads',
+  pids: 'pids',
+  tty: 'tty',
+});
+export const PID = offsets('pid', { level: 'level', numbers: 'numbers' });
+export const UPID = offsets('upid', { nr: 'nr', namespace: 'ns' });
+export const TTY = offsets('tty_struct', { index: 'index', driver: 'driver' });
+export const TTY_DRIVER = offsets('tty_driver', { major: 'major', minorStart: 'minor_start' });
 export const KERNFS_NODE = offsets('kernfs_node', { id: 'id' });
 export const CGROUP = offsets('cgroup', { node: 'kn', level: 'level', ancestors: 'ancestors' });
 export const CSS_SET = offsets('css_set', { cgroup: 'dfl_cgrp' });
 export const NSPROXY = offsets('nsproxy', { pid: 'pid_ns_for_children' });
-export const PID_NAMESPACE = offsets('pid_namespace', {});
+export const PID_NAMESPACE = offsets('pid_namespace', { level: 'level' });
 export const MM = offsets('mm_struct', {
   argStart: 'arg_start',
   argEnd: 'arg_end',
@@ -70,6 +80,7 @@ export const CRED = offsets('cred', {
   egid: 'egid.val',
   fsuid: 'fsuid.val',
   fsgid: 'fsgid.val',
+  inheritable: 'cap_inheritable.val',
   permitted: 'cap_permitted.val',
   effective: 'cap_effective.val',
 });
@@ -105,7 +116,12 @@ export const INODE = offsets('inode', {
   nlink: 'i_nlink',
   rdev: 'i_rdev',
   fileSize: 'i_size',
+  modified: 'i_mtime_sec',
+  modifiedNs: 'i_mtime_nsec',
+  changed: 'i_ctime_sec',
+  changedNs: 'i_ctime_nsec',
 });
+export const OVL_INODE = offsets('ovl_inode', { inode: 'vfs_inode', upper: '__upperdentry' });
 export const SUPER_BLOCK = offsets('super_block', { dev: 's_dev', magic: 's_magic', root: 's_root' });
 export const MNT_NAMESPACE = offsets('mnt_namespace', {});
 export const MOUNT = offsets('mount', {

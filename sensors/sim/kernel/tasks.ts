@@ -8,6 +8,7 @@ import type { FsStruct } from './fs-struct.ts';
 import { KernelObject, writePointer } from './kernel-object.ts';
 import { pathText } from './mounts.ts';
 import type { Namespaces } from './namespaces.ts';
+import { Pid } from './pids.ts';
 import { PT_REGS, TASK } from './structs.ts';
 import type { ThreadGroup } from './thread-group.ts';
 
@@ -74,7 +75,7 @@ export class Task extends KernelObject implements SimTask {
   argv: readonly string[];
   alive = true;
   killedBy: number | undefined;
-  readonly cgroupOf: Cgroup;
+  #cgroup: Cgroup;
   files: FilesStruct;
   fs: FsStruct;
   /** Who traces it with ptrace. */
@@ -82,6 +83,7 @@ export class Task extends KernelObject implements SimTask {
   readonly tracees = new Set<Task>();
   /** Whom it looks for a file as, during access(2). */
   actingAs: Subject | undefined;
+  readonly #threadPid: Pid;
   #pid: number;
   #leader: Task;
   #startNs: bigint;
@@ -93,13 +95,16 @@ export class Task extends KernelObject implements SimTask {
   constructor(memory: Memory, init: TaskInit) {
     super(memory, TASK.size);
     this.#pid = init.pid;
+    this.#threadPid = new Pid(memory);
     this.#leader = init.leader ?? this;
     this.tgid = this.#leader.pid;
     this.group = init.group;
+    if (this.group.namespace.numberOf(init.pid) === undefined) this.group.namespace.add(init.pid);
+    this.setPointer(TASK.threadPid, this.#threadPid.at);
     this.#startNs = init.startNs;
     this.exepath = init.exepath;
     this.argv = init.argv;
-    this.cgroupOf = init.cgroup;
+    this.#cgroup = init.cgroup;
     this.files = init.files;
     this.fs = init.fs;
     this.regsAt = memory.allocate(PT_REGS.size);
@@ -135,6 +140,7 @@ export class Task extends KernelObject implements SimTask {
 
   /** exec by another thread than the first: it becomes the first, with its pid and start time (fs/exec.c, de_thread). */
   takeLeadership(): void {
+    this.group.namespace.remove(this.#pid);
     this.#pid = this.tgid;
     this.#startNs = this.#leader.startNs;
     this.#leader = this;
@@ -234,8 +240,18 @@ export class Task extends KernelObject implements SimTask {
     return (this.flags & PF_FORKNOEXEC) === 0;
   }
 
+  get cgroupOf(): Cgroup {
+    return this.#cgroup;
+  }
+
+  /** Moves the task to another cgroup, as a write to its cgroup.procs does for every thread of a process. */
+  set cgroupOf(cgroup: Cgroup) {
+    this.#cgroup = cgroup;
+    this.setPointer(TASK.cgroups, cgroup.cssSetAt);
+  }
+
   get cgroup(): string {
-    return this.cgroupOf.path;
+    return this.#cgroup.path;
   }
 
   get exitStatus(): number | undefined {
@@ -266,6 +282,10 @@ export class Task extends KernelObject implements SimTask {
     return this.files.fds;
   }
 
+  holds(fd: number): boolean {
+    return this.files.get(fd) !== undefined;
+  }
+
   /** Points its structure to the files_struct and fs_struct it has now. */
   writeShared(): void {
     this.setPointer(TASK.files, this.files.at);
@@ -290,6 +310,8 @@ export class Task extends KernelObject implements SimTask {
     this.group.remove(this);
     if (this.group.threads.length === 0) this.group.release();
     this.#cred.release();
+    if (this.group.threads.every(({ pid }) => pid !== this.#pid)) this.group.namespace.remove(this.#pid);
+    this.#threadPid.release();
     this.memory.free(this.regsAt, PT_REGS.size);
     this.free();
   }
@@ -297,6 +319,8 @@ export class Task extends KernelObject implements SimTask {
   #writeIdentity(): void {
     const { view } = this.memory;
     this.setU32(TASK.pid, this.#pid);
+    this.#threadPid.set(this.#pid, this.group.namespace);
+    if (this.#leader === this) this.group.leaderPid = this.#threadPid;
     this.setPointer(TASK.leader, this.#leader.at);
     view.setBigUint64(this.at + TASK.startTime, this.#startNs, true);
     view.setBigUint64(this.at + TASK.startBoottime, this.#startNs, true);

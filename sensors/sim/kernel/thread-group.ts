@@ -1,7 +1,14 @@
 import type { Memory } from '../../../engine/vm/index.ts';
 import { KernelObject } from './kernel-object.ts';
+import { Pid, type PidNamespace } from './pids.ts';
 import { SIGNAL } from './structs.ts';
 import type { Task } from './tasks.ts';
+import { terminalAt } from './terminals.ts';
+
+/** enum pid_type (include/linux/pid_types.h). */
+const PIDTYPE_TGID = 1;
+const PIDTYPE_PGID = 2;
+const PIDTYPE_SID = 3;
 
 /** What a process's threads share (struct signal_struct). */
 export class ThreadGroup extends KernelObject {
@@ -9,16 +16,58 @@ export class ThreadGroup extends KernelObject {
   /** A signal that ends the process once its current call is over. */
   fatalSignal: number | undefined;
   exitStatus: number | undefined;
-  pgid: number;
-  sid: number;
-  tty: string | undefined;
+  /** That its process and its threads are numbered in. */
+  readonly namespace: PidNamespace;
+  readonly #groupPid: Pid;
+  readonly #sessionPid: Pid;
+  #pgid = 0;
+  #sid = 0;
+  #tty: string | undefined;
   /** Signals that don't have their default effect: caught or ignored. */
   readonly dispositions = new Map<number, 'ignored' | 'caught'>();
 
-  constructor(memory: Memory, pgid: number, sid: number) {
+  constructor(memory: Memory, pgid: number, sid: number, namespace: PidNamespace) {
     super(memory, SIGNAL.size);
+    this.namespace = namespace;
+    this.#groupPid = new Pid(memory);
+    this.#sessionPid = new Pid(memory);
+    this.#pointTo(PIDTYPE_PGID, this.#groupPid);
+    this.#pointTo(PIDTYPE_SID, this.#sessionPid);
     this.pgid = pgid;
     this.sid = sid;
+  }
+
+  get pgid(): number {
+    return this.#pgid;
+  }
+
+  set pgid(pgid: number) {
+    this.#pgid = pgid;
+    this.#groupPid.set(pgid, this.namespace);
+  }
+
+  get sid(): number {
+    return this.#sid;
+  }
+
+  set sid(sid: number) {
+    this.#sid = sid;
+    this.#sessionPid.set(sid, this.namespace);
+  }
+
+  /** The controlling terminal's name below /dev. */
+  get tty(): string | undefined {
+    return this.#tty;
+  }
+
+  set tty(tty: string | undefined) {
+    this.#tty = tty;
+    this.setPointer(SIGNAL.tty, terminalAt(this.memory, tty));
+  }
+
+  /** The first thread's pid, which is the process's. */
+  set leaderPid(pid: Pid) {
+    this.#pointTo(PIDTYPE_TGID, pid);
   }
 
   /** Threads that have not begun to exit. */
@@ -42,6 +91,12 @@ export class ThreadGroup extends KernelObject {
   }
 
   release(): void {
+    this.#groupPid.release();
+    this.#sessionPid.release();
     this.free();
+  }
+
+  #pointTo(type: number, pid: Pid): void {
+    this.setPointer(SIGNAL.pids + 8 * type, pid.at);
   }
 }

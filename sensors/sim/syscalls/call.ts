@@ -1,43 +1,36 @@
-import { EBADF, EFAULT, EMFILE, ENAMETOOLONG, ENOENT, ENOTDIR } from '../../../engine/maps/index.ts';
+import { EBADF, EMFILE, ENAMETOOLONG, ENOTDIR } from '../../../engine/maps/index.ts';
 import type { Abi, EventType } from '../../../rules/index.ts';
-import { encodeSockaddr } from '../kernel/addresses.ts';
 import type { OpenFile } from '../kernel/files.ts';
 import type { Ring } from '../kernel/io-uring.ts';
-import { decodeText, encodeText } from '../kernel/kernel-object.ts';
 import type { Machine } from '../kernel/machine.ts';
 import type { Path } from '../kernel/mounts.ts';
 import { type Entry, isLongName } from '../kernel/path-walk.ts';
 import type { Processes } from '../kernel/processes.ts';
 import type { Task } from '../kernel/tasks.ts';
-import type { CloneArguments, OpenHow, Recorded, SimAddress, SimArgument } from '../sim-host.ts';
+import type { Recorded } from '../sim-host.ts';
 import { AT_FDCWD, O_PATH } from '../uapi.ts';
+import { CallArguments, CallError } from './call-arguments.ts';
+import type { PreparedCall } from './prepared.ts';
 
-/** Thrown inside a call that ends with an errno. */
-export class CallError extends Error {
-  /** Positive. */
-  readonly errno: number;
-
-  constructor(errno: number) {
-    super(`errno ${errno}`);
-    this.name = 'CallError';
-    this.errno = errno;
-  }
-}
+export { CallError } from './call-arguments.ts';
 
 /** What makes a call happen; negative results are errnos. */
 export type CallHandler = (call: SystemCall) => number;
 
-const isAddress = (argument: object): argument is SimAddress => 'address' in argument || 'path' in argument;
+/** Takes a ring's next entry for a task. */
+type RingServer = (task: Task, ring: Ring) => void;
 
 /** A system call under way: who makes it, with what, and what it gives back beside its result. */
-export class SystemCall {
+export class SystemCall extends CallArguments {
   readonly machine: Machine;
   readonly processes: Processes;
   readonly task: Task;
+  readonly prepared: PreparedCall;
   readonly event: EventType;
   readonly abi: Abi;
   readonly recorded: Recorded | undefined;
-  readonly #arguments: readonly SimArgument[];
+  /** Nobody asks what the call wrote to its caller's memory: it need not be made up. */
+  dataUnwanted = false;
   /** What the call wrote to its caller's memory. */
   data: Uint8Array | undefined;
   fds: readonly [number, number] | undefined;
@@ -47,98 +40,30 @@ export class SystemCall {
   executed = false;
   /** The caller does not return. */
   exited = false;
-  /** Takes a ring's next entry and does what it asks for. */
-  serve: ((ring: Ring) => void) | undefined;
+  readonly #server: RingServer | undefined;
   /** A process that the call's signal ended. */
   signalled: Task[] | undefined;
 
-  constructor(
-    machine: Machine,
-    processes: Processes,
-    task: Task,
-    event: EventType,
-    args: readonly SimArgument[],
-    abi: Abi,
-    recorded: Recorded | undefined,
-  ) {
+  /** @param server serves rings whose entries the call has taken; left out, nobody does */
+  constructor(machine: Machine, processes: Processes, task: Task, prepared: PreparedCall, server?: RingServer) {
+    super(prepared.arguments);
     this.machine = machine;
     this.processes = processes;
     this.task = task;
-    this.event = event;
-    this.abi = abi;
-    this.recorded = recorded;
-    this.#arguments = args;
+    this.prepared = prepared;
+    this.event = prepared.event;
+    this.abi = prepared.abi;
+    this.recorded = prepared.recorded;
+    this.#server = server;
   }
 
   get name(): string {
     return this.event.type;
   }
 
-  raw(index: number): SimArgument | undefined {
-    return this.#arguments[index];
-  }
-
-  /** A numeric argument, 0 where it was left out. Pointers to numbers have no value. */
-  number(index: number): number {
-    const argument = this.#arguments[index];
-    return typeof argument === 'number' ? argument : typeof argument === 'bigint' ? Number(argument) : 0;
-  }
-
-  /** An int: the low 32 bits, signed. */
-  int(index: number): number {
-    return this.number(index) | 0;
-  }
-
-  /** An unsigned int. */
-  unsigned(index: number): number {
-    return this.number(index) >>> 0;
-  }
-
-  isNull(index: number): boolean {
-    const argument = this.#arguments[index];
-    return argument === null || argument === undefined || argument === 0 || argument === 0n;
-  }
-
-  /** A string argument. @throws CallError EFAULT for another pointer or none */
-  text(index: number): string {
-    const argument = this.#arguments[index];
-    if (typeof argument === 'string') return argument;
-    if (argument instanceof Uint8Array) {
-      const nul = argument.indexOf(0);
-      return decodeText(nul < 0 ? argument : argument.subarray(0, nul));
-    }
-    throw new CallError(EFAULT);
-  }
-
-  /** A path argument. @throws CallError EFAULT, ENOENT where it is empty */
-  path(index: number): string {
-    const text = this.text(index);
-    if (text === '') throw new CallError(ENOENT);
-    return text;
-  }
-
-  /** The bytes that a pointer points to. @throws CallError EFAULT where it points nowhere */
-  bytes(index: number): Uint8Array {
-    const argument = this.#arguments[index];
-    if (argument instanceof Uint8Array) return argument;
-    if (typeof argument === 'string') return encodeText(argument);
-    if (typeof argument === 'object' && argument !== null && isAddress(argument)) return encodeSockaddr(argument);
-    throw new CallError(EFAULT);
-  }
-
-  /** A list of strings; the null pointer is the empty list, as execve takes it. @throws CallError EFAULT */
-  texts(index: number): readonly string[] {
-    const argument = this.#arguments[index];
-    if (this.isNull(index)) return [];
-    if (Array.isArray(argument)) return argument;
-    throw new CallError(EFAULT);
-  }
-
-  /** openat2's or clone3's structure. @throws CallError EFAULT */
-  structure(index: number): Partial<OpenHow & CloneArguments> {
-    const argument = this.#arguments[index];
-    if (typeof argument === 'object' && argument !== null && 'flags' in argument) return argument;
-    throw new CallError(EFAULT);
+  /** Takes a ring's next entry and does what it asks for. */
+  serve(ring: Ring): void {
+    this.#server?.(this.task, ring);
   }
 
   /** An open file that was not opened with O_PATH. @throws CallError EBADF */

@@ -26,7 +26,7 @@ const commit = (call: SystemCall, ids: Partial<Ids>): number => {
     fsgid: ids.fsgid ?? ids.egid ?? before.fsgid,
   };
   const { permitted, effective } = capabilitiesAfter(before, after);
-  call.task.cred = new Cred(call.machine.memory, after, before.groups, permitted, effective);
+  call.task.cred = new Cred(call.machine.memory, after, before.groups, permitted, effective, before.kept);
   return 0;
 };
 
@@ -121,6 +121,7 @@ const setfsuid: CallHandler = (call) => {
       cred.groups,
       cred.permitted,
       effectiveAfterFsuid(cred, uid),
+      cred.kept,
     );
   return before;
 };
@@ -142,7 +143,7 @@ const setgroups: CallHandler = (call) => {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const groups = Array.from({ length: count }, (_, index) => view.getUint32(index * 4, true));
   const { cred } = call.task;
-  call.task.cred = new Cred(call.machine.memory, cred, groups, cred.permitted, cred.effective);
+  call.task.cred = new Cred(call.machine.memory, cred, groups, cred.permitted, cred.effective, cred.kept);
   return 0;
 };
 

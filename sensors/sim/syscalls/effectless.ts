@@ -65,6 +65,9 @@ const mmap: CallHandler = (call) => {
   return at;
 };
 
+/** Calls of which a success changes nothing that a recording would not tell. */
+export const EFFECTLESS: readonly string[] = [...words(ALWAYS), ...words(ON_DESCRIPTOR), 'ioctl', 'mmap', 'brk'];
+
 /** Calls that do nothing but check what they are given. */
 export const effectlessCalls: Readonly<Record<string, CallHandler>> = {
   ...Object.fromEntries([

@@ -34,7 +34,7 @@ const enter: CallHandler = (call) => {
   const { ring } = call.file(0);
   if (!ring) return -EOPNOTSUPP;
   const count = Math.min(call.unsigned(1), ring.submissions.length);
-  if (!ring.thread) for (let taken = 0; taken < count; taken++) call.serve?.(ring);
+  if (!ring.thread) for (let taken = 0; taken < count; taken++) call.serve(ring);
   return count;
 };
 

@@ -40,7 +40,7 @@ const umount2: CallHandler = (call) => {
   if (dentry !== mounted.root) return -EINVAL;
   if (mounted.parent === mounted) return -EBUSY;
   if (mounted.children.size > 0 && (call.int(1) & MNT_DETACH) === 0) return -EBUSY;
-  mounted.detach();
+  call.machine.files.unmount(mounted);
   return 0;
 };
 

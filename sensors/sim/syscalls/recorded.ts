@@ -4,8 +4,10 @@ import { OpenFile } from '../kernel/files.ts';
 import { encodeText } from '../kernel/kernel-object.ts';
 import type { Path } from '../kernel/mounts.ts';
 import type { Entry } from '../kernel/path-walk.ts';
+import type { Task } from '../kernel/tasks.ts';
 import { AT_FDCWD, AT_REMOVEDIR, O_CREAT, O_DIRECTORY, O_EXCL, S_IFDIR, S_IFREG } from '../uapi.ts';
 import type { SystemCall } from './call.ts';
+import type { CallArguments } from './call-arguments.ts';
 import { askFileOpen } from './open.ts';
 import { askConnect, ensureSocket } from './socket.ts';
 
@@ -34,7 +36,7 @@ const openNeed = (flags: number): Need => {
 };
 
 /** What successful calls found, by call. */
-const NEEDS: Readonly<Record<string, (call: SystemCall) => readonly PathNeed[]>> = {
+const NEEDS: Readonly<Record<string, (call: CallArguments) => readonly PathNeed[]>> = {
   open: (call) => [needs(0, openNeed(call.int(1)))],
   openat: (call) => [needs(1, openNeed(call.int(2)), 0)],
   openat2: (call) => [needs(1, openNeed(call.structure(2).flags ?? 0), 0)],
@@ -81,11 +83,13 @@ const OPENS: Readonly<Record<string, { readonly path: number; readonly directory
 };
 
 /** Where a relative path starts; a descriptor that the simulation doesn't know counts as the working directory. */
-const startOf = (call: SystemCall, directory: number | undefined): Path => {
-  const fd = directory === undefined ? AT_FDCWD : call.int(directory);
-  const file = fd === AT_FDCWD ? undefined : call.task.files.get(fd);
-  return file?.inode.isDirectory ? file.path : call.task.fs.cwd;
+export const startAt = (task: Task, fd: number): Path => {
+  const file = fd === AT_FDCWD ? undefined : task.files.get(fd);
+  return file?.inode.isDirectory ? file.path : task.fs.cwd;
 };
+
+const startOf = (call: SystemCall, directory: number | undefined): Path =>
+  startAt(call.task, directory === undefined ? AT_FDCWD : call.int(directory));
 
 /** A path's directory and last name, with directories made where they are missing; undefined where a file is in the way. */
 const ensureEntry = (call: SystemCall, start: Path, text: string): Entry | undefined => {
@@ -197,5 +201,4 @@ const findAgain = (call: SystemCall, pathIndex: number, directory: number | unde
 };
 
 /** Results that are no success and yet change something: a connection that is under way. */
-export const isUnderWay = (call: SystemCall, result: number): boolean =>
-  call.name === 'connect' && result === -EINPROGRESS;
+export const isUnderWay = (name: string, result: number): boolean => name === 'connect' && result === -EINPROGRESS;

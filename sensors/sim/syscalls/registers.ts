@@ -1,9 +1,10 @@
-import { type Abi, type ArgumentKind, callNumber, type EventType } from '../../../rules/index.ts';
+import type { Abi, ArgumentKind, EventType } from '../../../rules/index.ts';
 import { encodeSockaddr } from '../kernel/addresses.ts';
 import type { Machine } from '../kernel/machine.ts';
 import { PT_REGS } from '../kernel/structs.ts';
 import { type Task, TS_COMPAT } from '../kernel/tasks.ts';
 import type { SimArgument } from '../sim-host.ts';
+import type { PreparedCall } from './prepared.ts';
 
 /** Where a call's arguments lie, by table (arch/x86/entry/entry_64.S, entry_64_compat.S). */
 const NATIVE = [PT_REGS.di, PT_REGS.si, PT_REGS.dx, PT_REGS.r10, PT_REGS.r8, PT_REGS.r9] as const;
@@ -77,19 +78,11 @@ const writeRegister = (view: DataView, at: number, value: number | bigint, narro
   view.setUint32(at + 4, narrow ? 0 : Math.floor(value / 0x1_0000_0000), true);
 };
 
-/** Fills a task's pt_regs as at the entry of a call. @throws Error for more than six arguments and for what none can be */
-export const enterCall = (
-  machine: Machine,
-  task: Task,
-  event: EventType,
-  args: readonly SimArgument[],
-  abi: Abi,
-): void => {
+/** Fills a task's pt_regs as at the entry of a call. @throws Error for what is no argument */
+export const enterCall = (machine: Machine, task: Task, { event, arguments: args, abi, nr }: PreparedCall): void => {
   const { view } = machine.memory;
   const { regsAt } = task;
   const places = ARGUMENT_REGISTERS[abi];
-  if (args.length > places.length)
-    throw new Error(`${event.type} got ${args.length} arguments; a system call takes at most ${places.length}`);
   machine.scratch.reset(abi);
   const narrow = isNarrow(event);
   for (let index = 0; index < places.length; index++) {
@@ -98,7 +91,7 @@ export const enterCall = (
       argument === undefined ? impliedLength(event, args[index - 1]) : placeArgument(machine, event, argument, abi);
     writeRegister(view, regsAt + (places[index] ?? 0), value, abi === 'ia32' || narrow[index] === true);
   }
-  writeRegister(view, regsAt + PT_REGS.origAx, callNumber(event, abi) ?? -1, false);
+  writeRegister(view, regsAt + PT_REGS.origAx, nr, false);
   setResult(machine, task, NOT_YET);
   task.threadStatus = abi === 'ia32' ? TS_COMPAT : 0;
 };

@@ -1,5 +1,6 @@
 import { ECANCELED } from '../../../engine/maps/index.ts';
-import { type Abi, callNumber, EVENT_TYPES, requestTypeOf } from '../../../rules/index.ts';
+import { EVENT_TYPES, requestTypeOf } from '../../../rules/index.ts';
+import type { HookPoint } from '../kernel/hooks.ts';
 import type { Ring, RingEntry } from '../kernel/io-uring.ts';
 import type { Machine } from '../kernel/machine.ts';
 import type { Processes } from '../kernel/processes.ts';
@@ -7,9 +8,9 @@ import type { Task } from '../kernel/tasks.ts';
 import type { CallOptions, CallResult, SimArgument, Via } from '../sim-host.ts';
 import { CallError, SystemCall } from './call.ts';
 import { IORING_ENTER_GETEVENTS, IORING_SETUP_SQPOLL, prepareRequest, ringOf } from './io-uring.ts';
-import { isUnderWay, prepareRecorded, showRefused } from './recorded.ts';
+import { type PreparedCall, prepareCall } from './prepared.ts';
+import { isUnderWay, prepareRecorded, showRefused, startAt } from './recorded.ts';
 import { clearForExec, enterCall, setResult } from './registers.ts';
-import { type CallEntry, callNamed } from './table.ts';
 import { traceEntry, traceExit } from './traced.ts';
 
 /** How long calls take, in nanoseconds: the least, and what chance adds. */
@@ -22,36 +23,65 @@ const EXECVE = EVENT_TYPES.get('execve')?.nr ?? 59;
 export class SystemCalls {
   readonly #machine: Machine;
   readonly #processes: Processes;
+  readonly #security: readonly HookPoint[];
   /** Calls made so far. */
   count = 0;
 
   constructor(machine: Machine, processes: Processes) {
     this.#machine = machine;
     this.#processes = processes;
+    this.#security = LSM_HOOKS.map((name) => machine.hooks[name]);
   }
 
   /** @throws Error for an unknown name and for arguments that a call can't have */
   make(task: Task, name: string, args: readonly SimArgument[], options: CallOptions): CallResult {
     if (options.via !== undefined) return this.#submit(task, name, args, options.via);
+    const call = new SystemCall(this.#machine, this.#processes, task, prepareCall(name, args, options), this.#serve);
+    return this.#resultOf(call, this.#run(call));
+  }
+
+  /** Makes a call whose result nobody asks for. One that changes nothing and that no program looks at only takes its time. */
+  play(task: Task, prepared: PreparedCall): void {
+    const { hookPoints } = this.#machine;
+    if (prepared.quiet !== undefined && !hookPoints.looksAt(prepared.nr) && this.#isKnown(task, prepared.quiet)) {
+      this.#passTime();
+      hookPoints.passSysExit();
+      return;
+    }
+    const call = new SystemCall(this.#machine, this.#processes, task, prepared, this.#serve);
+    call.dataUnwanted = true;
+    this.#run(call);
+  }
+
+  #isKnown(task: Task, paths: NonNullable<PreparedCall['quiet']>): boolean {
+    for (const { text, fd, follow } of paths)
+      if (this.#machine.walk.found(task, startAt(task, fd), text, follow) === undefined) return false;
+    return true;
+  }
+
+  #passTime(): void {
     const machine = this.#machine;
-    const abi = options.abi ?? 'x86-64';
-    const entry = find(name, abi);
-    const { event } = entry;
-    enterCall(machine, task, event, args, abi);
-    const call = new SystemCall(machine, this.#processes, task, event, args, abi, options.recorded);
-    call.serve = (ring) => this.#serve(task, ring);
     this.count++;
     machine.clock.ns += CALL_NS + (machine.random() % CALL_JITTER_NS);
+  }
+
+  /** Gives the result. */
+  #run(call: SystemCall): number {
+    const machine = this.#machine;
+    const { task, prepared } = call;
+    const { event, abi, nr, recorded } = prepared;
+    const looks = machine.hookPoints.looksAt(nr) || event.type === 'io_uring_enter';
+    if (looks) enterCall(machine, task, prepared);
+    this.#passTime();
     machine.current = task;
-    this.#setRecorded(options.recorded !== undefined);
+    this.#setRecorded(recorded !== undefined);
     try {
-      for (const hook of LSM_HOOKS) machine.hooks[hook].refused = false;
-      this.#runSysEnter(task, callNumber(event, abi) ?? -1);
+      for (const hook of this.#security) hook.refused = false;
+      this.#runSysEnter(task, nr);
       traceEntry(machine, task, event, abi);
-      const result =
-        options.recorded === undefined ? effect(call, entry) : this.#play(call, entry, options.recorded.result);
-      this.#return(call, result);
-      return this.#resultOf(call, result);
+      const result = recorded === undefined ? effect(call) : this.#play(call, recorded.result);
+      this.#return(call, result, looks);
+      return result;
     } finally {
       this.#setRecorded(false);
       machine.current = undefined;
@@ -60,7 +90,7 @@ export class SystemCalls {
 
   #resultOf(call: SystemCall, result: number): CallResult {
     const { hooks } = this.#machine;
-    const deniedBy = result < 0 ? LSM_HOOKS.find((hook) => hooks[hook].refused) : undefined;
+    const deniedBy = result < 0 ? LSM_HOOKS.find((name) => hooks[name].refused) : undefined;
     return {
       result,
       ...(call.data === undefined ? {} : { data: call.data }),
@@ -84,28 +114,29 @@ export class SystemCalls {
     else {
       this.#machine.scratch.reset('x86-64');
       this.#serve(ring.thread, ring);
-      this.#endSignalled([task, ring.thread]);
+      this.#endSignalled(task);
+      this.#endSignalled(ring.thread);
     }
     return ring.completions.shift() ?? { result: -ECANCELED };
   }
 
   /** A task takes a ring's next entry: the request is prepared, shown to programs, and carried out. */
-  #serve(task: Task, ring: Ring): void {
+  readonly #serve = (task: Task, ring: Ring): void => {
     const machine = this.#machine;
     const entry = ring.submissions.shift();
     if (entry === undefined) return;
     const { event } = entry.type;
     const before = machine.current;
     machine.current = task;
-    for (const hook of LSM_HOOKS) machine.hooks[hook].refused = false;
-    const call = new SystemCall(machine, this.#processes, task, event, entry.arguments, 'x86-64', undefined);
+    for (const hook of this.#security) hook.refused = false;
+    const call = new SystemCall(machine, this.#processes, task, prepareCall(event.type, entry.arguments, {}));
     const result = resultOf(() => {
       this.#showRequest(call, entry);
-      return find(event.type, 'x86-64').handler(call);
+      return call.prepared.handler(call);
     });
     ring.completions.push(this.#resultOf(call, result));
     machine.current = before;
-  }
+  };
 
   #showRequest(call: SystemCall, entry: RingEntry): void {
     const request = prepareRequest(call, entry);
@@ -122,43 +153,44 @@ export class SystemCalls {
     if (machine.recorded === recorded) return;
     machine.recorded = recorded;
     machine.permissions.lifted = recorded;
-    for (const name of LSM_HOOKS) machine.hooks[name].ignoresReturn = recorded;
+    for (const hook of this.#security) hook.ignoresReturn = recorded;
   }
 
   /** A recorded call: made to happen if it succeeded, shown to the LSM hooks it reached if it was refused. */
-  #play(call: SystemCall, entry: CallEntry, result: number): number {
-    if (result < 0 && !isUnderWay(call, result)) showRefused(call, -result);
+  #play(call: SystemCall, result: number): number {
+    if (result < 0 && !isUnderWay(call.name, result)) showRefused(call, -result);
     else {
       prepareRecorded(call);
-      effect(call, entry);
+      effect(call);
     }
     return result;
   }
 
-  #return(call: SystemCall, result: number): void {
+  #return(call: SystemCall, result: number, looked: boolean): void {
     const { task, child } = call;
     const machine = this.#machine;
     if (!call.exited) {
       const { event, abi, executed } = call;
-      if (executed) clearForExec(machine, task, EXECVE);
-      this.#runSysExit(task, result);
+      const looks = executed ? machine.hookPoints.looksAt(EXECVE) : looked;
+      if (executed && looks) clearForExec(machine, task, EXECVE);
+      this.#runSysExit(task, result, looks);
       traceExit(machine, event, abi, executed, result);
       if (child) {
         machine.current = child;
-        this.#runSysExit(child, 0);
+        this.#runSysExit(child, 0, looks);
         traceExit(machine, event, abi, executed, 0);
         machine.current = task;
       }
     }
-    this.#endSignalled([task, child, ...(call.signalled ?? [])]);
-    if (!call.exited) task.threadStatus = 0;
+    this.#endSignalled(task);
+    this.#endSignalled(child);
+    if (call.signalled) for (const signalled of call.signalled) this.#endSignalled(signalled);
+    if (!call.exited && looked) task.threadStatus = 0;
   }
 
-  #endSignalled(tasks: readonly (Task | undefined)[]): void {
-    for (const killed of tasks) {
-      const signal = killed?.group.fatalSignal;
-      if (killed && signal !== undefined && killed.alive) this.#processes.exitGroup(killed, { signal });
-    }
+  #endSignalled(task: Task | undefined): void {
+    const signal = task?.group.fatalSignal;
+    if (task && signal !== undefined && task.alive) this.#processes.exitGroup(task, { signal });
   }
 
   #runSysEnter(task: Task, nr: number): void {
@@ -169,7 +201,12 @@ export class SystemCalls {
     hook.run();
   }
 
-  #runSysExit(task: Task, result: number): void {
+  /** @param looks whether a program may look at the call, for which the registers were written */
+  #runSysExit(task: Task, result: number, looks: boolean): void {
+    if (!looks) {
+      this.#machine.hookPoints.passSysExit();
+      return;
+    }
     setResult(this.#machine, task, result);
     const hook = this.#machine.hooks['tp_btf/sys_exit'];
     if (!hook.active) return;
@@ -181,16 +218,8 @@ export class SystemCalls {
 
 const LSM_HOOKS = ['lsm/file_open', 'lsm/bprm_check_security', 'lsm/socket_connect'] as const;
 
-/** @throws Error for what is no system call of the table */
-const find = (name: string, abi: Abi): CallEntry => {
-  const entry = callNamed(name);
-  if (!entry) throw new Error(`there is no system call "${name}"`);
-  if (callNumber(entry.event, abi) === undefined) throw new Error(`the ${abi} table has no system call "${name}"`);
-  return entry;
-};
-
 /** Lets a call happen; a negative result is an errno. */
-const effect = (call: SystemCall, { handler }: CallEntry): number => resultOf(() => handler(call));
+const effect = (call: SystemCall): number => resultOf(() => call.prepared.handler(call));
 
 const resultOf = (act: () => number): number => {
   try {

@@ -38,7 +38,8 @@ const HANDLERS: ReadonlyMap<string, CallHandler> = new Map(
   }),
 );
 
-const notImplemented: CallHandler = () => -ENOSYS;
+/** Of calls that the simulation doesn't make happen. */
+export const notImplemented: CallHandler = () => -ENOSYS;
 
 /** A system call of the table. */
 export interface CallEntry {

@@ -92,7 +92,7 @@ describe('what becomes of a predicate', () => {
 
   it.each<[string, HookName, string, string]>([
     ['fd.name = /x', EXIT, 'connect', "a socket's name is put together after the kernel"],
-    ['user.name = root', EXIT, 'open', 'user.name is only known to user space'],
+    ['container.start_ts > 1', EXIT, 'open', 'container.start_ts is only known to user space'],
     ['evt.arg[flags] contains O_CREAT', EXIT, 'open', 'evt.arg[flags] is put into words after the kernel'],
     ['evt.arg[sig] startswith SIG', EXIT, 'kill', "the operator startswith on a number's name"],
     ['fs.path.source = /x', EXIT, 'symlink', 'what a symbolic link points to is read after the kernel'],
@@ -128,7 +128,9 @@ describe('what becomes of a predicate', () => {
             ? 'evt.dir contains x'
             : argument === 'name'
               ? `${name}[uid] = 0`
-              : `${name} = ${VALUES[type]}`;
+              : argument === 'key'
+                ? `${name}[x] = x`
+                : `${name} = ${VALUES[type]}`;
       const kinds = new Set(
         [...EVENT_TYPES.keys()].map((event) => placedAt(text, EXIT, event)).map(({ kind }) => kind),
       );
@@ -175,28 +177,66 @@ describe('a plan', () => {
     expect(types('evt.type in (execve, execveat)')).toEqual([`${EXEC} execve`, `${EXIT} execve`, `${EXIT} execveat`]);
   });
 
+  const missing = (field: string) => ({ field, expected: 'a field that the event has' });
   it.each([
-    'evt.type = open and fd.sip = 10.0.0.1',
-    'evt.type = getpid and fs.path.name = /x',
-    'evt.type = open and evt.type = close',
-  ])('warns of a rule that can never match: %s', (condition) => {
-    const plan = planRules([ruleOf('never', condition)]);
-    expect(plan.hooks).toEqual([]);
-    expect(plan.diagnostics).toEqual([
+    [
+      'evt.type = open and fd.sip = 10.0.0.1',
+      { line: 5, column: 38, ...missing('fd.sip'), message: 'rule "never" can never match: open has no fd.sip' },
+    ],
+    [
+      'fs.path.name = /x and evt.type in (getpid, gettid)',
+      {
+        line: 5,
+        column: 18,
+        ...missing('fs.path.name'),
+        message: 'rule "never" can never match: getpid and gettid have no fs.path.name',
+      },
+    ],
+    [
+      'evt.type = open and evt.type = close',
       {
         file: 'test.yaml',
         line: 4,
         column: 7,
-        severity: 'warning',
-        code: 'never-matches',
         field: 'condition',
         message: 'rule "never" can never match: there is no event type for which its condition can be true',
       },
-    ]);
+    ],
+    [
+      'evt.type in (open, chmod) and (fd.sip = 10.0.0.1 or fd.sport = 1)',
+      {
+        line: 4,
+        column: 7,
+        field: 'condition',
+        message: 'rule "never" can never match: there is no event type for which its condition can be true',
+      },
+    ],
+  ])('warns of a rule that can never match: %s', (condition, found) => {
+    const plan = planRules([ruleOf('never', condition)]);
+    expect(plan.hooks).toEqual([]);
+    expect(plan.diagnostics).toEqual([{ file: 'test.yaml', severity: 'warning', code: 'never-matches', ...found }]);
   });
 });
 
 describe('a rule that acts', () => {
+  it.each([
+    ['deny', 'evt.type in (open, openat, openat2) and fd.num >= 0', 'open, openat or openat2', 'lsm/file_open'],
+    ['deny', 'evt.type = connect', 'connect', 'lsm/socket_connect'],
+    ['kill', 'evt.type in (execve, execveat) and evt.failed = false', 'execve', 'tp_btf/sched_process_exec'],
+  ] as const)('may not %s everything in its scope: %s', (action, condition, calls, hook) => {
+    const rule = ruleOf('act', condition, { action, mode: 'enforce', scope: { cgroup: '/a' } });
+    expect(planRules([rule]).diagnostics).toEqual([
+      {
+        ...rule.position,
+        severity: 'error',
+        code: 'matches-everything',
+        field: 'condition',
+        expected: 'a condition that tells calls apart, by fd.name, fd.sip or proc.exepath',
+        message: `rule "act" may not ${action} every ${calls} in its scope: nothing in its condition tells one from another at ${hook}`,
+      },
+    ]);
+  });
+
   const SCOPE = { cgroup: '/system.slice' };
   const acting = (action: Rule['action'], condition: string, more: Partial<Rule> = {}): Rule =>
     ruleOf('act', condition, { action, mode: 'enforce', scope: SCOPE, ...more });
@@ -222,12 +262,12 @@ describe('a rule that acts', () => {
   });
 
   it('is refused where the kernel can not decide', () => {
-    expect(found(acting('deny', 'evt.type = connect and user.name = root'))).toEqual([
+    expect(found(acting('deny', 'evt.type = connect and container.start_ts > 1'))).toEqual([
       {
         ...at(18 + 'evt.type = connect and '.length),
-        field: 'user.name',
+        field: 'container.start_ts',
         expected,
-        message: `rule "act" can't deny at lsm/socket_connect: "user.name = root" isn't decided there (user.name is only known to user space)`,
+        message: `rule "act" can't deny at lsm/socket_connect: "container.start_ts > 1" isn't decided there (container.start_ts is only known to user space)`,
       },
     ]);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FieldValue } from '../../../rules/index.ts';
-import { createProcessTable, fieldsOf } from '../../../sensors/index.ts';
+import { createProcessTable, fieldsOf, ONLY_ROOT } from '../../../sensors/index.ts';
 import { record, type Said } from './record.ts';
 
 const SPAN = { start: 0, end: 0 };
@@ -11,7 +11,7 @@ const fieldOf = (field: string, said: Said): FieldValue => {
     number: 12,
     wallTime: 1_767_225_600_123_456_789n,
     cgroupPath: (id) => (id === 9n ? `/docker/${'ab'.repeat(32)}` : id === 8n ? '/user.slice' : undefined),
-    userName: (uid) => (uid === 0 ? 'root' : undefined),
+    accounts: ONLY_ROOT,
   });
   return source({ name, ...(argument !== undefined && { argument }), span: SPAN });
 };

@@ -1,42 +1,66 @@
-import { utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createLinuxSensor, type LinuxKernel } from '../../../sensors/linux/index.ts';
-import { createUserNames } from '../../../sensors/linux/users.ts';
+import { hostAccounts } from '../../../sensors/linux/users.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 
 afterEach(() => {
   vi.useRealTimers();
 });
 
-describe('names of users', () => {
-  const passwd = (text: string): string => {
-    const path = join(temporaryFolder(), 'passwd');
-    writeFileSync(path, text);
-    return path;
+describe('names of users and groups', () => {
+  const hostOf = (files: Readonly<Record<string, string>>): string => {
+    const root = temporaryFolder();
+    mkdirSync(join(root, 'etc'));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(root, 'etc', name), text);
+    return root;
   };
 
-  it('are those of the file, the first where there are several', () => {
-    const nameOf = createUserNames(
-      passwd('root:x:0:0::/root:/bin/sh\ntoor:x:0:0::/:\n\n# no entry\nweb:x:33:33::/:\n'),
+  it('are those of the files, the first where there are several', () => {
+    const accounts = hostAccounts(
+      hostOf({
+        passwd:
+          'root:x:0:0::/root:/bin/sh\ntoor:x:0:0::/:\n\n# no entry\nweb:x:33:34::/srv:/bin/false\nbad:x:99999999999:0::/:\n',
+        group: 'root:x:0:\nwww:x:33:alice\nagain:x:33:\n',
+      }),
     );
-    expect([0, 33, 34].map(nameOf)).toEqual(['root', 'web', undefined]);
+    expect([0, 33, 34].map((uid) => accounts.user(uid))).toEqual([
+      { name: 'root', homedir: '/root', shell: '/bin/sh' },
+      { name: 'web', homedir: '/srv', shell: '/bin/false' },
+      { name: '<NA>', homedir: '<NA>', shell: '<NA>' },
+    ]);
+    expect([0, 33, 34].map((gid) => accounts.group(gid))).toEqual(['root', 'www', '<NA>']);
+    expect([...accounts.uids()]).toEqual([0, 33]);
+    expect([...accounts.gids()]).toEqual([0, 33]);
   });
 
-  it('are read again when the file changes, and gone with it', () => {
+  it('are read again when a file changes, and gone with it', () => {
     vi.useFakeTimers({ toFake: ['performance'] });
-    const path = passwd('web:x:33:33::/:\n');
-    const nameOf = createUserNames(path);
-    expect(nameOf(33)).toBe('web');
-    writeFileSync(path, 'www:x:33:33::/:\n');
-    utimesSync(path, 1, 1);
-    expect(nameOf(33)).toBe('web');
+    const root = hostOf({ passwd: 'web:x:33:33::/:\n', group: 'web:x:33:\n' });
+    const accounts = hostAccounts(root);
+    expect(accounts.user(33)?.name).toBe('web');
+    const before = accounts.version();
+    writeFileSync(join(root, 'etc/passwd'), 'www:x:33:33::/:\n');
+    utimesSync(join(root, 'etc/passwd'), 1, 1);
+    expect(accounts.user(33)?.name).toBe('web');
+    expect(accounts.version()).toBe(before);
     vi.advanceTimersByTime(1_000);
-    expect(nameOf(33)).toBe('www');
+    expect(accounts.version()).not.toBe(before);
+    expect(accounts.user(33)?.name).toBe('www');
+    rmSync(join(root, 'etc/passwd'));
+    vi.advanceTimersByTime(1_000);
+    expect(accounts.user(33)).toBeUndefined();
+    expect(accounts.group(33)).toBe('web');
   });
 
-  it('are none where there is no file', () => {
-    expect(createUserNames(join(temporaryFolder(), 'nothing'))(0)).toBeUndefined();
+  it('are not known where there are no files, but for root, who is root everywhere', () => {
+    const accounts = hostAccounts(join(temporaryFolder(), 'nothing'));
+    expect([0, 33].map((uid) => accounts.user(uid))).toEqual([
+      { name: 'root', homedir: '/root', shell: '<NA>' },
+      undefined,
+    ]);
+    expect([0, 33].map((gid) => accounts.group(gid))).toEqual(['root', undefined]);
   });
 });
 

@@ -1,0 +1,169 @@
+import type { Policy, PolicyTest } from '../policies/index.ts';
+import { type Condition, type Position, planRules, type Rule } from '../rules/index.ts';
+import { type Judge, judgeOf, truthsOf } from './judge.ts';
+import { likenessOf } from './likeness.ts';
+import { type Mutant, mutantsOf } from './mutants.ts';
+import type { ObservedEvent } from './observer.ts';
+import { createTestBench, type TestBench, type TestOutcome } from './test-bench.ts';
+
+/** What became of a changed condition. */
+export interface MutantOutcome extends Pick<Mutant, 'before' | 'after'> {
+  readonly rule: string;
+  readonly position: Position;
+  /** `found`: a test fails; `survived`: none does; `untried`: there was no time left. */
+  readonly status: 'found' | 'survived' | 'untried';
+}
+
+/** What became of a policy's rules, changed one by one. */
+export interface MutationResult {
+  readonly outcomes: readonly MutantOutcome[];
+  /** Changed conditions that match the same events, or what another change comes to already: not counted. */
+  readonly equivalent: number;
+  /** Changed conditions that don't compile: not counted. */
+  readonly refused: number;
+  /** Tests that fail without any change: nothing is tried then. */
+  readonly failing: readonly TestOutcome[];
+}
+
+export interface MutationOptions {
+  /** Only this rule. */
+  readonly rule?: string;
+  /** When to stop, as `Date.now()` has it; default never. */
+  readonly until?: number;
+  /** Told how many of how many were tried, now and then. */
+  readonly onProgress?: (tried: number, all: number) => void;
+}
+
+/** Of what was tried, the share that a test found: 0 to 1; 1 where nothing was tried. */
+export const mutationScore = (outcomes: readonly MutantOutcome[]): number => {
+  const tried = outcomes.filter(({ status }) => status !== 'untried');
+  return tried.length === 0 ? 1 : tried.filter(({ status }) => status === 'found').length / tried.length;
+};
+
+interface Candidate {
+  readonly mutant: Mutant;
+  /** Index of the rule. */
+  readonly rule: number;
+  readonly judge: Judge;
+  found: boolean;
+  /** Tests in which it has to be run. */
+  readonly suspect: Set<PolicyTest>;
+  /** Alerts of the running test that are as expected so far. */
+  matched: number;
+  wrong: boolean;
+}
+
+const mutated = (rule: Rule, condition: Condition): Rule => ({ ...rule, condition });
+
+/** The rules with what is tried on them, those that come to nothing new left out. */
+const candidatesOf = (policy: Policy, only: string | undefined) => {
+  const candidates: Candidate[] = [];
+  let [equivalent, refused] = [0, 0];
+  for (const [index, rule] of policy.rules.entries()) {
+    if (only !== undefined && rule.name !== only) continue;
+    const known = new Set([likenessOf(planRules([rule]), 0)]);
+    for (const mutant of mutantsOf(rule.condition)) {
+      const plan = planRules([mutated(rule, mutant.condition)]);
+      if (plan.diagnostics.some(({ severity }) => severity === 'error')) {
+        refused++;
+        continue;
+      }
+      const likeness = likenessOf(plan, 0);
+      if (known.has(likeness)) {
+        equivalent++;
+        continue;
+      }
+      known.add(likeness);
+      const judge = judgeOf(plan, 0);
+      candidates.push({ mutant, rule: index, judge, found: false, suspect: new Set(), matched: 0, wrong: false });
+    }
+  }
+  return { candidates, equivalent, refused };
+};
+
+/** Follows the alerts of a test as they would be with each candidate, event by event. */
+const createJury = (policy: Policy, bench: TestBench, candidates: readonly Candidate[], test: PolicyTest) => {
+  const judges = policy.rules.map((_, index) => judgeOf(bench.compiled.plan, index));
+  const raised: string[] = [];
+  for (const candidate of candidates) [candidate.matched, candidate.wrong] = [0, false];
+  const take = (candidate: Candidate, name: string): void => {
+    if (test.expect[candidate.matched] === name) candidate.matched++;
+    else candidate.wrong = true;
+  };
+  return {
+    raised,
+    hear: (event: ObservedEvent): void => {
+      const truths = truthsOf(event);
+      const base = judges.map((judge) => judge.judge(event, truths));
+      for (const candidate of candidates) {
+        if (candidate.found || candidate.wrong || candidate.suspect.has(test)) continue;
+        const own = candidate.judge.judge(event, truths);
+        const was = base[candidate.rule];
+        const acts = policy.rules[candidate.rule]?.action !== 'alert';
+        if (acts && (own.possible !== was?.possible || own.certain !== was.certain)) {
+          candidate.suspect.add(test);
+          continue;
+        }
+        for (const [index, { possible }] of base.entries()) {
+          const holds = index === candidate.rule ? own.possible : possible;
+          if (holds) take(candidate, policy.rules[index]?.name ?? '');
+        }
+      }
+      for (const [index, { possible }] of base.entries()) if (possible) raised.push(policy.rules[index]?.name ?? '');
+    },
+    /** What follows from the test as a whole. */
+    close: (): void => {
+      for (const candidate of candidates)
+        if (!candidate.suspect.has(test) && (candidate.wrong || candidate.matched < test.expect.length))
+          candidate.found = true;
+    },
+  };
+};
+
+/** Whether a test fails with a candidate in its rule's place; tests run one after the other until one does. */
+const fails = async (policy: Policy, { mutant, rule: index, suspect }: Candidate): Promise<boolean> => {
+  const rules = policy.rules.map((rule, at) => (at === index ? mutated(rule, mutant.condition) : rule));
+  const bench = createTestBench({ ...policy, rules });
+  for (const test of suspect) if (!(await bench.run(test)).passed) return true;
+  return false;
+};
+
+/**
+ * Tries changes of a policy's conditions on its tests: a change that no test fails for is one that no test would miss. Each test runs once, and what
+ * a change comes to is worked out from its events; where a change alters what happens, or alerts do not follow from single events, the
+ * tests that it touches run again with it. @throws VerifierError where a kernel would refuse the policy's programs
+ */
+export const mutatePolicy = async (policy: Policy, options: MutationOptions = {}): Promise<MutationResult> => {
+  const { until = Infinity, onProgress } = options;
+  const bench = createTestBench(policy);
+  const { candidates, equivalent, refused } = candidatesOf(policy, options.rule);
+  const failing: TestOutcome[] = [];
+  for (const test of policy.tests) {
+    const jury = createJury(policy, bench, candidates, test);
+    const before = candidates.map(({ found }) => found);
+    const outcome = await bench.run(test, jury.hear);
+    if (!outcome.passed) failing.push(outcome);
+    if (jury.raised.join('\n') === outcome.raised.join('\n')) jury.close();
+    else
+      for (const [index, candidate] of candidates.entries()) {
+        candidate.found = before[index] ?? false;
+        candidate.suspect.add(test);
+      }
+  }
+  if (failing.length > 0) return { outcomes: [], equivalent, refused, failing };
+  const outcomes: MutantOutcome[] = [];
+  for (const candidate of candidates) {
+    const { mutant, rule: index, suspect } = candidate;
+    const rule = policy.rules[index];
+    if (rule === undefined) continue;
+    let status: MutantOutcome['status'] = candidate.found ? 'found' : 'survived';
+    if (!candidate.found && suspect.size > 0) {
+      if (Date.now() > until) status = 'untried';
+      else if (await fails(policy, candidate)) status = 'found';
+    }
+    const { before, after, span } = mutant;
+    outcomes.push({ rule: rule.name, position: rule.conditionAt(span), before, after, status });
+    onProgress?.(outcomes.length, candidates.length);
+  }
+  return { outcomes, equivalent, refused, failing };
+};

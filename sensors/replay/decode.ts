@@ -1,0 +1,139 @@
+import { EVENT_TYPES } from '../../rules/index.ts';
+import { errnoOf, signalOf } from '../constants.ts';
+import { type PreparedCall, prepareCall, type Recorded, type SimArgument } from '../sim/index.ts';
+import { argumentsOf, recordedOf } from './arguments.ts';
+import { directoriesOf, filesOf, type PrepareFiles } from './files.ts';
+import { type FirstProcess, firstProcessOf } from './first-process.ts';
+import type { RecordedCall, RecordedEvent, Recording } from './recording.ts';
+import { hasPids, type Shift, shiftPids } from './shift.ts';
+
+/** A recorded call as the simulated host takes it. */
+export interface DecodedCall {
+  readonly kind: 'call';
+  readonly line: number;
+  /** The line that its first part stands in. */
+  readonly begin: number;
+  readonly pid: number;
+  /** Nanoseconds since the recording's first line. */
+  readonly time: number | undefined;
+  readonly name: string;
+  /** Why it can't be played at all; or what it is played as. */
+  readonly problem: string | undefined;
+  readonly prepared: PreparedCall | undefined;
+  /** The same where process ids are others; undefined where the call has none. */
+  readonly shifted: ((shift: Shift) => PreparedCall) | undefined;
+  readonly files: PrepareFiles | undefined;
+  /** The descriptor that it gave, else -1. */
+  readonly made: number;
+  /** The process that it made, else 0. */
+  readonly child: number;
+  /** It never returned; `ends` where that is its way. */
+  readonly returns: 'yes' | 'no' | 'ends';
+}
+
+export type DecodedEvent =
+  | DecodedCall
+  | {
+      readonly kind: 'end';
+      readonly line: number;
+      readonly pid: number;
+      readonly time: number | undefined;
+      readonly how: { readonly status: number } | { readonly signal: number } | undefined;
+      readonly problem: string | undefined;
+    }
+  | { readonly kind: 'passed'; readonly line: number; readonly pid: number; readonly time: number | undefined };
+
+/** A recording whose calls are ready to be made. */
+export interface DecodedRecording {
+  readonly events: readonly DecodedEvent[];
+  /** Whom the recording begins with; undefined where it is empty. */
+  readonly first: FirstProcess | undefined;
+  /** The processes and threads that there are events of. */
+  readonly pids: ReadonlySet<number>;
+  /** The calls that made a process, by its id. */
+  readonly forks: ReadonlyMap<number, readonly DecodedCall[]>;
+  /** Wall time of the first line, nanoseconds since the Unix epoch. */
+  readonly start: bigint | undefined;
+}
+
+const FORKS = new Set(['fork', 'vfork', 'clone', 'clone3']);
+/** Events after a connect in which its own end may show. */
+const LOOK_AHEAD = 1_000;
+/** Calls that end their caller, so that no result is ever seen. */
+const ENDS = new Set(['exit', 'exit_group']);
+
+const timeOf = ({ time }: RecordedEvent): number | undefined => (time === undefined ? undefined : Number(time));
+
+const returnsOf = ({ name, result }: RecordedCall): DecodedCall['returns'] => {
+  if (result.value !== undefined || result.errno !== undefined) return 'yes';
+  return ENDS.has(name) ? 'ends' : 'no';
+};
+
+/** The call itself, or why it can't be played. */
+const preparedOf = (
+  call: RecordedCall,
+  following: readonly RecordedEvent[],
+  pids: ReadonlySet<number>,
+): Pick<DecodedCall, 'problem' | 'prepared' | 'shifted' | 'made'> => {
+  const { name, abi } = call;
+  const { errno } = call.result;
+  const failed = { prepared: undefined, shifted: undefined, made: -1 };
+  if (errno !== undefined && errnoOf(errno) === undefined)
+    return { ...failed, problem: `expected the name of an errno, ENOENT; found ${errno}` };
+  try {
+    const recorded = ENDS.has(name) ? undefined : recordedOf(call, following);
+    const args = argumentsOf(call);
+    const prepare = (given: readonly SimArgument[], result: Recorded | undefined): PreparedCall =>
+      prepareCall(name, given, { abi, ...(result === undefined ? {} : { recorded: result }) });
+    const prepared = prepare(args, recorded);
+    const result = recorded?.result ?? -1;
+    return {
+      problem: undefined,
+      prepared,
+      shifted: hasPids(prepared, pids) ? (shift) => shiftPids(prepared, pids, shift, prepare) : undefined,
+      made: result >= 0 && EVENT_TYPES.get(name)?.fd === 'result' ? result : -1,
+    };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { ...failed, problem: `${name} of process ${call.pid} was not played: ${reason}` };
+  }
+};
+
+const endOf = (event: RecordedEvent & { readonly kind: 'exited' | 'killed' }): DecodedEvent => {
+  const at = { kind: 'end', line: event.line, pid: event.pid, time: timeOf(event) } as const;
+  if (event.kind === 'exited') return { ...at, how: { status: event.status }, problem: undefined };
+  const signal = signalOf(event.signal);
+  if (signal !== undefined) return { ...at, how: { signal }, problem: undefined };
+  return { ...at, how: undefined, problem: `expected the name of a signal, SIGKILL; found ${event.signal}` };
+};
+
+/** Makes a recording's calls ready, once for any number of times that they are played. */
+export const decodeRecording = (recording: Recording): DecodedRecording => {
+  const { events, start } = recording;
+  const directories = directoriesOf(events);
+  const pids = new Set(events.map((event) => event.pid));
+  const forks = new Map<number, DecodedCall[]>();
+  const decoded = events.map((event, index): DecodedEvent => {
+    if (event.kind === 'exited' || event.kind === 'killed') return endOf(event);
+    const { line, pid } = event;
+    const time = timeOf(event);
+    if (event.kind !== 'call') return { kind: 'passed', line, pid, time };
+    const following = event.name === 'connect' ? events.slice(index + 1, index + 1 + LOOK_AHEAD) : [];
+    const child = FORKS.has(event.name) ? Math.max(0, Number(event.result.value ?? 0n)) : 0;
+    const call: DecodedCall = {
+      kind: 'call',
+      line,
+      begin: event.begin,
+      pid,
+      time,
+      name: event.name,
+      ...preparedOf(event, following, pids),
+      files: filesOf(event, directories),
+      child,
+      returns: returnsOf(event),
+    };
+    if (child > 0) forks.set(child, [...(forks.get(child) ?? []), call]);
+    return call;
+  });
+  return { events: decoded, first: firstProcessOf(recording), pids, forks, start };
+};

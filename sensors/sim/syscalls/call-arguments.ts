@@ -1,0 +1,94 @@
+import { EFAULT, ENOENT } from '../../../engine/maps/index.ts';
+import { encodeSockaddr } from '../kernel/addresses.ts';
+import { decodeText, encodeText } from '../kernel/kernel-object.ts';
+import type { CloneArguments, OpenHow, SimAddress, SimArgument } from '../sim-host.ts';
+
+/** Thrown inside a call that ends with an errno. */
+export class CallError extends Error {
+  /** Positive. */
+  readonly errno: number;
+
+  constructor(errno: number) {
+    super(`errno ${errno}`);
+    this.name = 'CallError';
+    this.errno = errno;
+  }
+}
+
+const isAddress = (argument: object): argument is SimAddress => 'address' in argument || 'path' in argument;
+
+/** What a system call is given. */
+export class CallArguments {
+  readonly #arguments: readonly SimArgument[];
+
+  constructor(args: readonly SimArgument[]) {
+    this.#arguments = args;
+  }
+
+  raw(index: number): SimArgument | undefined {
+    return this.#arguments[index];
+  }
+
+  /** A numeric argument, 0 where it was left out. Pointers to numbers have no value. */
+  number(index: number): number {
+    const argument = this.#arguments[index];
+    return typeof argument === 'number' ? argument : typeof argument === 'bigint' ? Number(argument) : 0;
+  }
+
+  /** An int: the low 32 bits, signed. */
+  int(index: number): number {
+    return this.number(index) | 0;
+  }
+
+  /** An unsigned int. */
+  unsigned(index: number): number {
+    return this.number(index) >>> 0;
+  }
+
+  isNull(index: number): boolean {
+    const argument = this.#arguments[index];
+    return argument === null || argument === undefined || argument === 0 || argument === 0n;
+  }
+
+  /** A string argument. @throws CallError EFAULT for another pointer or none */
+  text(index: number): string {
+    const argument = this.#arguments[index];
+    if (typeof argument === 'string') return argument;
+    if (argument instanceof Uint8Array) {
+      const nul = argument.indexOf(0);
+      return decodeText(nul < 0 ? argument : argument.subarray(0, nul));
+    }
+    throw new CallError(EFAULT);
+  }
+
+  /** A path argument. @throws CallError EFAULT, ENOENT where it is empty */
+  path(index: number): string {
+    const text = this.text(index);
+    if (text === '') throw new CallError(ENOENT);
+    return text;
+  }
+
+  /** The bytes that a pointer points to. @throws CallError EFAULT where it points nowhere */
+  bytes(index: number): Uint8Array {
+    const argument = this.#arguments[index];
+    if (argument instanceof Uint8Array) return argument;
+    if (typeof argument === 'string') return encodeText(argument);
+    if (typeof argument === 'object' && argument !== null && isAddress(argument)) return encodeSockaddr(argument);
+    throw new CallError(EFAULT);
+  }
+
+  /** A list of strings; the null pointer is the empty list, as execve takes it. @throws CallError EFAULT */
+  texts(index: number): readonly string[] {
+    const argument = this.#arguments[index];
+    if (this.isNull(index)) return [];
+    if (Array.isArray(argument)) return argument;
+    throw new CallError(EFAULT);
+  }
+
+  /** openat2's or clone3's structure. @throws CallError EFAULT */
+  structure(index: number): Partial<OpenHow & CloneArguments> {
+    const argument = this.#arguments[index];
+    if (typeof argument === 'object' && argument !== null && 'flags' in argument) return argument;
+    throw new CallError(EFAULT);
+  }
+}

@@ -1,0 +1,77 @@
+import { EACCES, EPERM } from '../../../engine/maps/index.ts';
+import { type Abi, callNumber, type EventType } from '../../../rules/index.ts';
+import type { CallOptions, Recorded, SimArgument } from '../sim-host.ts';
+import { AT_FDCWD } from '../uapi.ts';
+import type { CallHandler } from './call.ts';
+import { CallArguments } from './call-arguments.ts';
+import { looksOf } from './quiet.ts';
+import { isUnderWay } from './recorded.ts';
+import { ARGUMENT_REGISTERS } from './registers.ts';
+import { callNamed, notImplemented } from './table.ts';
+
+/** A path to find before a recorded call may be passed over. */
+interface KnownPath {
+  readonly text: string;
+  /** The descriptor that it starts at. */
+  readonly fd: number;
+  readonly follow: boolean;
+}
+
+/** A call with its arguments, looked up and checked, to be made any number of times. */
+export interface PreparedCall {
+  readonly event: EventType;
+  readonly handler: CallHandler;
+  readonly abi: Abi;
+  /** In the table of the ABI. */
+  readonly nr: number;
+  readonly arguments: readonly SimArgument[];
+  readonly recorded: Recorded | undefined;
+  /** Of a recorded call that changes nothing where these paths lead somewhere: the paths. Undefined for all others. */
+  readonly quiet: readonly KnownPath[] | undefined;
+}
+
+/** Calls whose refusal LSM programs may see, as far as they have their own hook. */
+const SHOWN: ReadonlySet<string> = new Set(['open', 'openat', 'openat2', 'creat', 'execve', 'execveat']);
+
+/** What must lead somewhere for a recorded call to change nothing; undefined where it does change something. */
+const quietOf = (
+  name: string,
+  handler: CallHandler,
+  args: readonly SimArgument[],
+  { result }: Recorded,
+): readonly KnownPath[] | undefined => {
+  if (result < 0) {
+    const shown = name === 'connect' || (SHOWN.has(name) && (result === -EPERM || result === -EACCES));
+    return shown || isUnderWay(name, result) ? undefined : [];
+  }
+  if (handler === notImplemented) return [];
+  const given = new CallArguments(args);
+  const looks = looksOf(name, given);
+  if (looks === undefined) return undefined;
+  const paths: KnownPath[] = [];
+  for (const { path, directory, follow } of looks) {
+    const text = args[path];
+    if (text instanceof Uint8Array) return undefined;
+    if (typeof text !== 'string' || text === '') continue;
+    paths.push({ text, fd: directory === undefined ? AT_FDCWD : given.int(directory), follow });
+  }
+  return paths;
+};
+
+/** @throws Error for what is no system call of the table, and for more than six arguments */
+export const prepareCall = (
+  name: string,
+  args: readonly SimArgument[],
+  { abi = 'x86-64', recorded }: CallOptions,
+): PreparedCall => {
+  const entry = callNamed(name);
+  if (!entry) throw new Error(`there is no system call "${name}"`);
+  const { event, handler } = entry;
+  const nr = callNumber(event, abi);
+  if (nr === undefined) throw new Error(`the ${abi} table has no system call "${name}"`);
+  const most = ARGUMENT_REGISTERS[abi].length;
+  if (args.length > most)
+    throw new Error(`${event.type} got ${args.length} arguments; a system call takes at most ${most}`);
+  const quiet = recorded && quietOf(name, handler, args, recorded);
+  return { event, handler, abi, nr, arguments: args, recorded, quiet };
+};

@@ -1,0 +1,16 @@
+/** One value of a field. Numbers are bigint. */
+export type Scalar = string | bigint | boolean;
+
+/**
+ * What an event has for a field: a value or several, none (`absent`), or one that can't be had (`unknown`). `untold`: the test does
+ * not know which of these, so that conditions about it say nothing of this event.
+ */
+export type Fact = { readonly is: Scalar | readonly Scalar[] } | 'absent' | 'unknown' | 'untold';
+
+/** An event's fields by their text (`proc.aname[2]`); those that are missing are absent. */
+export type Facts = ReadonlyMap<string, Fact>;
+
+/** A fact that is known. */
+export const is = (value: Scalar | number | readonly Scalar[]): Fact => ({
+  is: typeof value === 'number' ? BigInt(value) : value,
+});

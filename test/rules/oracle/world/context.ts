@@ -1,0 +1,183 @@
+import { constants } from 'node:os';
+import type { CallOptions, ContainerFacts, SimArgument, SimHost } from '../../../../sensors/index.ts';
+import { type Fact, type Facts, is } from '../language/index.ts';
+import { containerFields } from './containers.ts';
+import { ancestorsOf, type Known } from './known.ts';
+import { absolute, bytesOf } from './paths.ts';
+
+/** An event as the test itself knows it. */
+export interface Happened {
+  readonly type: string;
+  /** The process it is an event of. */
+  readonly pid: number;
+  readonly facts: Facts;
+}
+
+/** A field's fact by its text. */
+export type Field = readonly [name: string, fact: Fact];
+
+export const AT_FDCWD = -100;
+/** An address that nothing is mapped at. */
+export const FAR = 0xdead_0000;
+/** Bytes from which on a path that the kernel resolved is longer than what is read. */
+const LONG_PATH = 256;
+/** Bytes from which on a path in the caller's memory is. */
+const LONG_PASSED = 255;
+/** Bytes, ends of the texts counted, from which on an argument vector is. */
+export const LONG_ARGV = 512;
+
+const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+
+/** Names of users, as the host's /etc/passwd has them. */
+export const USERS: Readonly<Record<number, string>> = {
+  0: 'root',
+  1: 'daemon',
+  33: 'www-data',
+  101: '_apt',
+  65534: 'nobody',
+  1000: 'alice',
+};
+
+/** The simulated host with what the test knows of it, on which calls are made. */
+export interface Context {
+  readonly host: SimHost;
+  readonly living: Known[];
+  readonly init: Known;
+  readonly links: ReadonlyMap<string, string>;
+  readonly containers: readonly ContainerFacts[];
+  /** What happened, for messages. */
+  readonly story: string[];
+  /** The events since they were last taken. */
+  events: Happened[];
+}
+
+export interface Calling extends CallOptions {
+  /** The second thread makes the call, where there is one. */
+  readonly thread?: boolean;
+}
+
+/** Makes a call and returns its result. */
+export const call = (
+  { host, story }: Context,
+  process: Known,
+  name: string,
+  args: readonly SimArgument[],
+  { thread = false, ...options }: Calling = {},
+): number => {
+  const { result } = host.call(thread && process.thread?.alive ? process.thread : process.task, name, args, options);
+  const shown = args.map((each) => (typeof each === 'object' ? JSON.stringify(each) : String(each)));
+  story.push(`${process.pid} ${process.name}: ${name}(${shown.join(', ')}) ${JSON.stringify(options)} = ${result}`);
+  return result;
+};
+
+const command = ({ name, argv }: Known): Fact =>
+  argv === undefined ? 'unknown' : is([name, ...argv.slice(1)].join(' '));
+
+/** Fields of a process and those of its ancestors. */
+const processFields = (process: Known): readonly Field[] => {
+  const { argv, name, uid } = process;
+  const above = ancestorsOf(process);
+  const [parent] = above;
+  const unknown = above.some((each) => each.argv === undefined);
+  return [
+    ['proc.name', is(name)],
+    ['proc.exepath', is(process.exepath)],
+    ['proc.exe', argv === undefined ? 'unknown' : is(argv[0] ?? '')],
+    ['proc.args', argv === undefined ? 'unknown' : is(argv.slice(1).join(' '))],
+    ['proc.cmdline', command(process)],
+    ['proc.cwd', is(process.cwd)],
+    ['proc.is_exe_from_memfd', is(process.fromMemory)],
+    ['proc.pid', is(process.pid)],
+    ['proc.ppid', is(parent?.pid ?? 0)],
+    ['proc.pname', parent === undefined ? 'absent' : is(parent.name)],
+    ['proc.pexe', parent === undefined ? 'absent' : parent.argv === undefined ? 'unknown' : is(parent.argv[0] ?? '')],
+    ['proc.pexepath', parent === undefined ? 'absent' : is(parent.exepath)],
+    ['proc.pcmdline', parent === undefined ? 'absent' : command(parent)],
+    ['proc.aname', is(above.map((each) => each.name))],
+    ['proc.aexepath', is(above.map((each) => each.exepath))],
+    ['proc.aexe', unknown ? 'unknown' : is(above.map((each) => each.argv?.[0] ?? ''))],
+    ...above.slice(0, 7).flatMap((each, index): Field[] => [
+      [`proc.aname[${index + 1}]`, is(each.name)],
+      [`proc.aexe[${index + 1}]`, each.argv === undefined ? 'unknown' : is(each.argv[0] ?? '')],
+      [`proc.aexepath[${index + 1}]`, is(each.exepath)],
+      [`proc.acmdline[${index + 1}]`, command(each)],
+    ]),
+    ['user.uid', is(uid)],
+    ['user.name', is(USERS[uid] ?? '<NA>')],
+    ['group.gid', is(process.gid)],
+    ['group.name', is(USERS[process.gid] ?? '<NA>')],
+  ];
+};
+
+/** Notes an event of a process. */
+export const emit = (context: Context, type: string, process: Known, ...fields: readonly Field[]): void => {
+  const facts = new Map<string, Fact>([
+    ['evt.type', is(type)],
+    ['evt.dir', is('<')],
+    ['evt.io_uring', is(false)],
+    ...processFields(process),
+    ...containerFields(process.cgroup, context.containers),
+    ...fields,
+  ]);
+  context.events.push({ type, pid: process.pid, facts });
+};
+
+/** What a call came to. */
+export const resultFields = (result: number): readonly Field[] => [
+  ['evt.rawres', is(result)],
+  ['evt.res', is(result >= 0 ? 'SUCCESS' : (ERRNO_NAMES.get(-result) ?? `E${-result}`))],
+  ['evt.failed', is(result < 0)],
+];
+
+export const argument = (name: string, fact: Fact): Field => [`evt.arg[${name}]`, fact];
+export const intArgument = (name: string, value: number): Field => argument(name, is(String(value)));
+
+const TYPES: Readonly<Record<string, string>> = {
+  f: 'file',
+  d: 'directory',
+  '4': 'ipv4',
+  '6': 'ipv6',
+  u: 'unix',
+  p: 'pipe',
+  c: 'char',
+  b: 'block',
+  m: 'memfd',
+  o: 'other',
+};
+
+export const typeFields = (type: string): readonly Field[] => [
+  ['fd.typechar', is(type)],
+  ['fd.type', is(TYPES[type] ?? '?')],
+];
+
+/** A descriptor's file. */
+export const fileFields = (path: string, type: string): readonly Field[] => {
+  const slash = path.lastIndexOf('/');
+  const long = bytesOf(path) >= LONG_PATH;
+  return [
+    ['fd.name', long ? 'unknown' : is(path)],
+    ['fd.directory', long ? 'unknown' : is(path.slice(0, Math.max(1, slash)))],
+    ['fd.filename', long ? 'unknown' : is(path.slice(slash + 1))],
+    ...typeFields(type),
+  ];
+};
+
+/** A descriptor's file where nothing can be said of it. */
+export const unknownFile: readonly Field[] = ['fd.name', 'fd.directory', 'fd.filename', 'fd.typechar', 'fd.type'].map(
+  (name) => [name, 'unknown'],
+);
+
+/** A path as the caller passed it; undefined: memory that can't be read, or a folder that isn't known. */
+export const passed = (base: string | undefined, path: string | undefined): Fact => {
+  if (path === undefined || bytesOf(path) >= LONG_PASSED) return 'unknown';
+  if (!path.startsWith('/') && base === undefined) return 'unknown';
+  return is(absolute(base ?? '/', path));
+};
+
+/** A directory to start from: the argument and its path. */
+export interface From {
+  readonly dirfd: number;
+  readonly base: string | undefined;
+}
+
+export const fromCwd = ({ cwd }: Known): From => ({ dirfd: AT_FDCWD, base: cwd });

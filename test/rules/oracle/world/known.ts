@@ -1,0 +1,55 @@
+import type { SimTask } from '../../../../sensors/index.ts';
+
+/** A socket as the test knows it. */
+export interface KnownSocket {
+  readonly family: 2 | 10 | 1 | 16;
+  readonly protocol: 'tcp' | 'udp' | 'other';
+  local?: End;
+  /** Whom it is connected to. */
+  remote?: End;
+  listens?: boolean;
+}
+
+export interface End {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What a descriptor is of. */
+export interface OpenFile {
+  readonly path: string;
+  /** fd.typechar's character. */
+  readonly type: string;
+  readonly socket?: KnownSocket;
+}
+
+/** A process as the test knows it from its own calls and their results. */
+export interface Known {
+  task: SimTask;
+  readonly pid: number;
+  parent: Known | undefined;
+  /** As of exec. */
+  name: string;
+  exepath: string;
+  /** Undefined: longer than what is read at exec. */
+  argv: readonly string[] | undefined;
+  env: readonly string[] | undefined;
+  uid: number;
+  gid: number;
+  cwd: string;
+  /** `pts/0`. */
+  tty: string | undefined;
+  cgroup: string;
+  fromMemory: boolean;
+  /** Undefined: other threads may put files there. */
+  readonly fds: Map<number, OpenFile>;
+  /** A second thread, where it has one. */
+  thread?: SimTask;
+}
+
+/** The processes above one, the parent first. */
+export const ancestorsOf = (process: Known): readonly Known[] =>
+  process.parent === undefined ? [] : [process.parent, ...ancestorsOf(process.parent)];
+
+/** The descriptor's file, `fds` of dead threads and dups shared. */
+export const fileOf = (process: Known, fd: number): OpenFile | undefined => process.fds.get(fd);
