@@ -1,12 +1,14 @@
 import {
   evaluate,
-  evaluatePredicate,
   type Placed,
   type Plan,
   type Predicate,
   planRules,
   type Rule,
-  type Truth,
+  SCOPE_FIELD,
+  scopedCondition,
+  Truth,
+  truthOn,
 } from '../rules/index.ts';
 import type { ObservedEvent } from './observer.ts';
 
@@ -36,7 +38,8 @@ export const truthsOf = ({ source }: ObservedEvent): Truths => {
   return {
     of: (predicate, placed) => {
       if (placed?.kind === 'constant') return placed.truth;
-      const found = known.get(predicate) ?? evaluatePredicate(predicate, source(predicate.field));
+      if (predicate.field.name === SCOPE_FIELD) return Truth.TRUE;
+      const found = known.get(predicate) ?? truthOn(predicate, source);
       known.set(predicate, found);
       return found;
     },
@@ -48,6 +51,7 @@ const NO: Judgement = { possible: false, certain: false };
 /** The judge of a rule of a plan, by its index. */
 export const judgeOf = (plan: Plan, index: number): Judge => {
   const rule = plan.rules[index];
+  const condition = rule && scopedCondition(rule);
   const sites = new Map<string, Map<Predicate, Placed>>();
   for (const { hook, events } of plan.hooks)
     for (const { event, rules } of events)
@@ -59,11 +63,11 @@ export const judgeOf = (plan: Plan, index: number): Judge => {
     sites: at,
     judge: (event, truths) => {
       const placed = at(event);
-      if (placed === undefined || rule === undefined) return NO;
+      if (placed === undefined || rule === undefined || condition === undefined) return NO;
       const truthOf = (predicate: Predicate): Truth => truths.of(predicate, placed.get(predicate));
       return {
-        possible: evaluate(rule.condition, truthOf, 'possible'),
-        certain: rule.action !== 'alert' && evaluate(rule.condition, truthOf, 'certain'),
+        possible: evaluate(condition, truthOf, 'possible'),
+        certain: rule.action !== 'alert' && evaluate(condition, truthOf, 'certain'),
       };
     },
   };

@@ -4,6 +4,7 @@ import {
   type Placed,
   type Plan,
   type Predicate,
+  scopedCondition,
   type Truth,
   testKey,
   toFormula,
@@ -51,6 +52,7 @@ export const likenessOf = (plan: Plan, index: number): string => {
       if (rules.some((each) => each.rule === index)) sites.set(`${hook} ${event.type}`, new Map());
   for (const { rule: of, hook, event, predicate, placed } of plan.placements)
     if (of === index) sites.get(`${hook} ${event}`)?.set(predicate, placed);
+  const condition = scopedCondition(rule);
   const bounds: readonly Bound[] = rule.action === 'alert' ? ['possible'] : ['possible', 'certain'];
   const texts: string[] = [];
   for (const [site, places] of sites) {
@@ -61,7 +63,7 @@ export const likenessOf = (plan: Plan, index: number): string => {
         if (placed?.kind === 'constant') return placed.truth;
         return { index: keys.push(keyOf(predicate, placed)) - 1 };
       };
-      const formula = toFormula(rule.condition, bound, leaf);
+      const formula = toFormula(condition, bound, leaf);
       if (formula.kind !== 'constant' || formula.value) texts.push(`${site} ${bound} ${textOf(formula, keys)}`);
     }
   }

@@ -40,7 +40,7 @@ const NEIGHBOURS: Partial<Record<Operator, Operator>> = {
 };
 
 /** An event type that no rule is about. */
-const OTHER_EVENT = 'getpid';
+const OTHER_EVENT = 'sched_yield';
 
 const otherText = (text: string): string => `${text.slice(0, -1)}${text.endsWith('z') ? 'y' : 'z'}`;
 

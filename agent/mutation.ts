@@ -46,6 +46,8 @@ interface Candidate {
   readonly rule: number;
   readonly judge: Judge;
   found: boolean;
+  /** Tests on an event of which it says something else than its rule. */
+  readonly touched: Set<PolicyTest>;
   /** Tests in which it has to be run. */
   readonly suspect: Set<PolicyTest>;
   /** Alerts of the running test that are as expected so far. */
@@ -75,7 +77,8 @@ const candidatesOf = (policy: Policy, only: string | undefined) => {
       }
       known.add(likeness);
       const judge = judgeOf(plan, 0);
-      candidates.push({ mutant, rule: index, judge, found: false, suspect: new Set(), matched: 0, wrong: false });
+      const [touched, suspect] = [new Set<PolicyTest>(), new Set<PolicyTest>()];
+      candidates.push({ mutant, rule: index, judge, found: false, touched, suspect, matched: 0, wrong: false });
     }
   }
   return { candidates, equivalent, refused };
@@ -96,14 +99,10 @@ const createJury = (policy: Policy, bench: TestBench, candidates: readonly Candi
       const truths = truthsOf(event);
       const base = judges.map((judge) => judge.judge(event, truths));
       for (const candidate of candidates) {
-        if (candidate.found || candidate.wrong || candidate.suspect.has(test)) continue;
+        if (candidate.found) continue;
         const own = candidate.judge.judge(event, truths);
         const was = base[candidate.rule];
-        const acts = policy.rules[candidate.rule]?.action !== 'alert';
-        if (acts && (own.possible !== was?.possible || own.certain !== was.certain)) {
-          candidate.suspect.add(test);
-          continue;
-        }
+        if (own.possible !== was?.possible || own.certain !== was.certain) candidate.touched.add(test);
         for (const [index, { possible }] of base.entries()) {
           const holds = index === candidate.rule ? own.possible : possible;
           if (holds) take(candidate, policy.rules[index]?.name ?? '');
@@ -111,11 +110,13 @@ const createJury = (policy: Policy, bench: TestBench, candidates: readonly Candi
       }
       for (const [index, { possible }] of base.entries()) if (possible) raised.push(policy.rules[index]?.name ?? '');
     },
-    /** What follows from the test as a whole. */
+    /** What follows from the test as a whole, where alerts are the matches of single events, and rules change nothing. */
     close: (): void => {
-      for (const candidate of candidates)
-        if (!candidate.suspect.has(test) && (candidate.wrong || candidate.matched < test.expect.length))
-          candidate.found = true;
+      for (const candidate of candidates) {
+        if (!candidate.touched.has(test)) continue;
+        if (policy.rules[candidate.rule]?.action !== 'alert') candidate.suspect.add(test);
+        else if (candidate.wrong || candidate.matched < test.expect.length) candidate.found = true;
+      }
     },
   };
 };
@@ -137,18 +138,14 @@ export const mutatePolicy = async (policy: Policy, options: MutationOptions = {}
   const { until = Infinity, onProgress } = options;
   const bench = createTestBench(policy);
   const { candidates, equivalent, refused } = candidatesOf(policy, options.rule);
+  const correlated = policy.rules.some(({ correlation }) => correlation !== undefined);
   const failing: TestOutcome[] = [];
   for (const test of policy.tests) {
     const jury = createJury(policy, bench, candidates, test);
-    const before = candidates.map(({ found }) => found);
     const outcome = await bench.run(test, jury.hear);
     if (!outcome.passed) failing.push(outcome);
     if (jury.raised.join('\n') === outcome.raised.join('\n')) jury.close();
-    else
-      for (const [index, candidate] of candidates.entries()) {
-        candidate.found = before[index] ?? false;
-        candidate.suspect.add(test);
-      }
+    else for (const each of candidates) if (!correlated || each.touched.has(test)) each.suspect.add(test);
   }
   if (failing.length > 0) return { outcomes: [], equivalent, refused, failing };
   const outcomes: MutantOutcome[] = [];

@@ -31,9 +31,10 @@ const observingRules = (policy: Policy): readonly Rule[] => {
   return [...actions].flatMap((action) => {
     const rule = policy.rules.find((each) => each.action === action);
     if (rule === undefined) return [];
+    const { correlation: _correlation, limit: _limit, ...own } = rule;
     const { span } = rule.condition;
     return {
-      ...rule,
+      ...own,
       name: `every event (${action})`,
       condition: { kind: 'constant', value: true, span } as const,
       on: action === 'alert' ? [...EVENT_TYPES.keys()] : ACTED_ON,

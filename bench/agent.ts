@@ -14,13 +14,13 @@ export const library = (): readonly Policy[] => {
   return policies;
 };
 
-/** Lets a sensor run under all shipped policies, with an audit log in a temporary folder. */
-export const underPolicies = async (sensor: Sensor): Promise<AgentSummary> => {
+/** Lets a sensor run under policies, default all that ship, with an audit log in a temporary folder. */
+export const underPolicies = async (sensor: Sensor, policies: readonly Policy[] = library()): Promise<AgentSummary> => {
   const folder = mkdtempSync(join(tmpdir(), 'shrike-bench-'));
   try {
     const log = await openAuditLog({ folder, host: 'bench' });
     try {
-      return await runAgent({ policies: library(), sensor, host: 'bench', enforce: false, log });
+      return await runAgent({ policies, sensor, host: 'bench', enforce: false, log });
     } finally {
       await log.close();
     }

@@ -1,13 +1,10 @@
-/** The greatest value that a measurement is meant to have. */
-export interface Target {
-  readonly most: number;
-  readonly of: 'median' | 'ratio';
-}
+/** The greatest or the least value that a measurement is meant to have. */
+export type Target = ({ readonly most: number } | { readonly least: number }) & { readonly of: 'median' | 'ratio' };
 
 /** One thing to measure. */
 export interface Case {
   readonly name: string;
-  readonly unit: 'ns/run' | 'ns/call' | 'ms' | 'calls/s';
+  readonly unit: 'ns/run' | 'ns/call' | 'ms' | 'calls/s' | 'events/s';
   /** The case of the same suite that this one is compared with. */
   readonly baseline?: string;
   readonly target?: Target;
@@ -55,6 +52,9 @@ export const busyNanoseconds = (work: () => void): number => {
   return Math.min(elapsed, (user + system) * 1000);
 };
 
+const isMet = (target: Target, value: number): boolean =>
+  'most' in target ? value <= target.most : value >= target.least;
+
 /** Numbers for people and files: four significant digits. */
 const rounded = (value: number): number => Number(value.toPrecision(4));
 
@@ -88,7 +88,7 @@ export const measure = async (
         ? {}
         : { baseline: rounded(medianOf(baseline)), ratio: rounded(ratio) }),
       samples,
-      ...(target === undefined ? {} : { target, met: compared !== undefined && compared <= target.most }),
+      ...(target === undefined ? {} : { target, met: compared !== undefined && isMet(target, compared) }),
     };
   });
 };

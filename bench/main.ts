@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import type { Measurement } from './harness.ts';
+import type { Measurement, Target } from './harness.ts';
 import { live } from './live.ts';
 import { replay } from './replay.ts';
 import { rules } from './rules.ts';
@@ -23,7 +23,8 @@ Suites:
   vm        the machine: interpreter, JIT and the running kernel's JIT on the same programs; compiling
   verifier  compiled rules and the tests' C programs: what is explored, beside the running kernel's verifier, and how fast
   rules     the shipped policies: compiling, verifying, and what a call costs under them in the simulated kernel
-  replay    the recorded attack, played under the shipped policies
+  replay    the recorded attack, played under the shipped policies; the recordings of test/recordings played 5 million events long under
+            Falco's rules in ../shared/cases/falco, where they are: events a second of one core's time, and the share of each stage
   live      the running kernel, watched in a cgroup of its own: what a call costs, with and without Shrike and
             its peers; a flood of records; what the agent takes
 
@@ -35,6 +36,8 @@ Options:
 Cases are sampled in turn after a round that warms up; a median is given, and beside it the median of what it is compared with.
 `;
 
+const bound = (target: Target): string => ('most' in target ? `at most ${target.most}` : `at least ${target.least}`);
+
 const COLUMNS = [
   ['suite', ({ suite }) => suite],
   ['name', ({ name }) => name],
@@ -42,7 +45,7 @@ const COLUMNS = [
   ['baseline', ({ baseline }) => (baseline === undefined ? '' : String(baseline))],
   ['ratio', ({ ratio }) => (ratio === undefined ? '' : String(ratio))],
   ['samples', ({ samples }) => String(samples)],
-  ['target', ({ target, met }) => (target ? `${target.of} at most ${target.most}: ${met ? 'met' : 'not met'}` : '')],
+  ['target', ({ target, met }) => (target ? `${target.of} ${bound(target)}: ${met ? 'met' : 'not met'}` : '')],
 ] as const satisfies readonly (readonly [string, (row: Measurement) => string])[];
 
 const table = (rows: readonly Measurement[]): string => {

@@ -39,6 +39,7 @@ const STRINGS = {
   path: 'the path as passed',
   path2: 'the second path as passed',
   base: 'the working directory',
+  cwd: 'the working directory',
   text: 'the text as passed',
 } as const;
 

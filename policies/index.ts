@@ -1,5 +1,8 @@
+export { CODES, type CodeKind } from './codes.ts';
 export { formatPath, type Path, type SourcePlaces } from './document.ts';
+export { formatPolicyText } from './format.ts';
 export { formatDiagnostic } from './format-diagnostic.ts';
+export type { Ignores } from './ignores.ts';
 export { loadPolicies, loadPolicyText } from './load.ts';
 export { diagnosticsOf, near } from './messages.ts';
 export { packageFolder } from './package-folder.ts';

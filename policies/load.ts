@@ -5,6 +5,7 @@ import type { Diagnostic, Position } from '../rules/index.ts';
 import type { SourceDocument } from './document.ts';
 import { type FalcoSource, readFalco } from './formats/falco.ts';
 import { readNative } from './formats/native.ts';
+import { createIgnores, type Ignore } from './ignores.ts';
 import { diagnostic } from './messages.ts';
 import type { LoadResult, Policy } from './policy.ts';
 import { MAX_FILE_BYTES, POLICY, readYaml } from './yaml.ts';
@@ -102,10 +103,12 @@ const load = (files: readonly PolicyFile[], before: readonly Diagnostic[]): Load
   const report = (...found: readonly Diagnostic[]): void => void diagnostics.push(...found);
   const policies: { policy: Policy; position: Position }[] = [];
   const falco: FalcoSource[] = [];
+  const ignored: Ignore[] = [];
   for (const { path, bytes } of files) {
     const hash = createHash('sha256').update(bytes).digest('hex');
     const yaml = readYaml(path, bytes);
     report(...yaml.diagnostics);
+    ignored.push(...(yaml.ignores ?? []));
     for (const document of yaml.documents) {
       if (isFalco(document)) {
         falco.push({ document, hash });
@@ -121,10 +124,14 @@ const load = (files: readonly PolicyFile[], before: readonly Diagnostic[]): Load
   policies.push(...rules.policies.map((policy) => ({ policy, position: startOf(policy.file) })));
   const kept = withoutDuplicates(policies, report);
   const order = new Map(files.map((file, index) => [file.path, index]));
+  const ignores = createIgnores(ignored);
   const rank = (file: string): number => order.get(file) ?? -1;
   return {
     policies: kept.toSorted((a, b) => rank(a.file) - rank(b.file)),
-    diagnostics: diagnostics.toSorted((a, b) => rank(a.file) - rank(b.file) || a.line - b.line || a.column - b.column),
+    ignores,
+    diagnostics: ignores
+      .filter(diagnostics)
+      .toSorted((a, b) => rank(a.file) - rank(b.file) || a.line - b.line || a.column - b.column),
   };
 };
 

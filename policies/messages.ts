@@ -36,6 +36,16 @@ interface Details {
     readonly expected: string;
     readonly nearest?: string;
   };
+  readonly 'unused-list': { readonly list: string };
+  readonly 'unused-macro': { readonly macro: string };
+  readonly 'unused-ignore': { readonly reason: string; readonly nearest?: string };
+  readonly 'scope-is-everything': { readonly policy: string; readonly expected: string };
+  readonly 'version-too-new': { readonly version: string; readonly supported: string; readonly expected: string };
+  readonly 'plugin-not-there': { readonly plugin: string; readonly alternatives: readonly string[] };
+  readonly 'no-effect': { readonly key: string; readonly reason: string };
+  readonly 'bad-override': { readonly reason: string; readonly expected: string };
+  readonly 'deprecated-append': { readonly expected: string };
+  readonly 'duplicate-exception': { readonly rule: string; readonly exception: string; readonly line: number };
   readonly 'scope-missing': { readonly policy: string; readonly expected: string };
   readonly 'rule-left-out': { readonly rule: string; readonly reasons: readonly string[] };
   readonly 'other-source': { readonly rule: string; readonly source: string };
@@ -69,6 +79,16 @@ const WORDS: { readonly [Code in keyof Details]: (detail: Details[Code]) => stri
   'duplicate-rule': ({ rule, line }) => `The rule "${rule}" is already defined in line ${line}; give one of them another name.`,
   'duplicate-policy': ({ policy, file, line }) => `The policy "${policy}" is already defined in ${file}, line ${line}; give one of them another name.`,
   'unknown-rule': ({ test, rule, nearest }) => `The test "${test}" expects the rule "${rule}", which this policy does not have${meant(nearest)}`,
+  'unused-list': ({ list }) => `Nothing uses the list "${list}"; remove it, or name it in a rule.`,
+  'unused-macro': ({ macro }) => `Nothing uses the macro "${macro}"; remove it, or name it in a rule.`,
+  'unused-ignore': ({ reason }) => reason,
+  'scope-is-everything': ({ policy, expected }) => `The policy "${policy}" enforces in the root cgroup, which is every process of the host; expected ${expected}.`,
+  'version-too-new': ({ version, supported }) => `These rules require Falco's engine ${version}; ${supported} is the newest that is understood here.`,
+  'plugin-not-there': ({ plugin, alternatives }) => `The plugin "${plugin}" has no counterpart here${alternatives.length === 0 ? '' : `, nor have its alternatives ${alternatives.map((name) => `"${name}"`).join(', ')}`}; rules that need its events are left out.`,
+  'no-effect': ({ key, reason }) => `"${key}" has no effect here: ${reason}.`,
+  'bad-override': ({ reason }) => reason,
+  'deprecated-append': ({ expected }) => `"append" is deprecated by Falco; write ${expected}.`,
+  'duplicate-exception': ({ rule, exception, line }) => `The exception "${exception}" of the rule "${rule}" is already defined in line ${line}; give one of them another name.`,
   'scope-missing': ({ policy, expected }) => `The policy "${policy}" has mode enforce but no scope, so it would act on every process; expected ${expected}.`,
   'rule-left-out': ({ rule, reasons }) => `The rule "${rule}" is left out. ${reasons.join(' ')}`,
   'other-source': ({ rule, source }) => `The rule "${rule}" is left out: its source is "${source}", and only syscall events are seen here.`,
@@ -82,6 +102,13 @@ const WARNINGS: ReadonlySet<keyof Details> = new Set([
   'no-policies',
   'rule-left-out',
   'other-source',
+  'unused-list',
+  'unused-macro',
+  'unused-ignore',
+  'scope-is-everything',
+  'plugin-not-there',
+  'no-effect',
+  'deprecated-append',
   'prints-nothing',
 ]);
 

@@ -1,5 +1,6 @@
 import type { Diagnostic, Position, Rule, Scope } from '../rules/index.ts';
 import type { SourcePlaces } from './document.ts';
+import type { Ignores } from './ignores.ts';
 
 /** A test of a policy, in the policy's own file. The scenario is checked by the sensor that plays it. */
 export interface PolicyTest {
@@ -33,5 +34,8 @@ export interface Policy {
 /** What loading came to: the policies that are right, and what is wrong with the others. */
 export interface LoadResult {
   readonly policies: readonly Policy[];
+  /** Without the warnings that comments in the files silence. */
   readonly diagnostics: readonly Diagnostic[];
+  /** Silences what is found later, by planning the rules. */
+  readonly ignores: Ignores;
 }

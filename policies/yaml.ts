@@ -1,6 +1,7 @@
 import { type Document, Lexer, parseAllDocuments, type YAMLError } from 'yaml';
 import type { Diagnostic } from '../rules/index.ts';
 import { removeAliases, type SourceDocument, sourceDocument } from './document.ts';
+import { type Ignore, readIgnores } from './ignores.ts';
 import { type PlaceOf, placesIn } from './lines.ts';
 import { diagnostic, yamlProblem } from './messages.ts';
 
@@ -28,6 +29,8 @@ export const POLICY: DocumentKind = {
 export interface YamlFile {
   readonly documents: readonly SourceDocument[];
   readonly diagnostics: readonly Diagnostic[];
+  /** What comments in it silence. */
+  readonly ignores?: readonly Ignore[];
 }
 
 /** The offset at which the text nests too deeply for a recursive reader, undefined where it doesn't. */
@@ -117,13 +120,12 @@ export const readYaml = (file: string, bytes: Uint8Array, kind: DocumentKind = P
     return { documents: [], diagnostics: [found] };
   }
   const parsed = parseAllDocuments(text, { prettyErrors: false, logLevel: 'error' });
-  const files = (Array.isArray(parsed) ? parsed : []).map((document: Document) =>
-    readDocument(file, text, place, document, kind),
-  );
+  const all: readonly Document[] = Array.isArray(parsed) ? parsed : [];
+  const files = all.map((document) => readDocument(file, text, place, document, kind));
   const documents = files.flatMap((read) => read.documents);
   const diagnostics = files.flatMap((read) => read.diagnostics);
   if (documents.length === 0 && diagnostics.length === 0) {
     diagnostics.push(diagnostic('empty-file', start, undefined, { expected: kind.whole }));
   }
-  return { documents, diagnostics };
+  return { documents, diagnostics, ignores: readIgnores(file, text, all, place) };
 };

@@ -20,14 +20,14 @@ const ARGUMENTS = { none: '', 'optional-index': '[n]', index: '[n]', name: '[nam
 const KINDS = [
   ['fd, dirfd, pid, uid, gid, int', 'decimal, 32 bits, signed'],
   ['size', 'decimal, 64 bits, signed'],
-  ["ptrace's request", '`PTRACE_ATTACH`'],
+  ['request, family, bpfcommand', '`PTRACE_ATTACH`, `AF_PACKET`, `BPF_PROG_LOAD`; in decimal where it has no name'],
   ['pointer', '`0x7ffc12345678`; what it points to is not read'],
   ['openflags', '`O_WRONLY\\|O_CREAT`'],
   ['mode', '`S_ISUID\\|S_IRUSR`; 0 where no bit is set'],
   ['signal', '`SIGKILL`'],
   ['path, source, target', 'the path as the caller passed it, made absolute'],
   ['sockaddr', '`client:port->server:port`'],
-  ['text', 'unknown: a text that is no path is not read yet'],
+  ['text', 'the text as the caller passed it, at most 255 bytes; unknown where it is longer'],
 ];
 
 const row = (cells) => `| ${cells.join(' | ')} |`;
@@ -66,10 +66,50 @@ const trustOf = (field, { EVENT_TYPES, truthByType, expectedTrust, UNKNOWN }) =>
   return after === before || field.argument === 'name' ? after : `${after}; ${before} at LSM hooks`;
 };
 
+/** The hooks, by their short names, with the event types that are seen there. */
+const HOOKS = [
+  ['tp_btf/sys_exit', 'sys_exit', ({ type, nr }) => nr >= 0 && type !== 'exit'],
+  ['tp_btf/sched_process_exec', 'exec', ({ type }) => type === 'execve'],
+  ['tp_btf/sched_process_exit', 'exit', ({ type }) => type === 'procexit'],
+  ['tp_btf/io_uring_submit_req', 'io_uring', ({ type }, { requestTypeOf }) => requestTypeOf(type) !== undefined],
+  ['lsm/file_open', 'file_open', ({ type }) => type === 'openat'],
+  ['lsm/bprm_check_security', 'bprm', ({ type }) => type === 'execve'],
+  ['lsm/socket_connect', 'connect', ({ type }) => type === 'connect'],
+];
+
+/** What only the call itself has: not at the other hooks. */
+const OF_THE_CALL = /^(evt\.(arg|rawarg|args|info|abspath|is_open_exec)|fs\.path\.\w+|fd\.nameraw)$/;
+
+/** The hooks at which some event can have a value of the field. */
+const hooksOf = (field, language) => {
+  const argument = field.argument === 'name' ? 'fd' : undefined;
+  const exists = (event) =>
+    language.truthByType(
+      { kind: 'predicate', field: { name: field.name }, operator: 'exists', constants: [] },
+      event,
+    ) === language.UNKNOWN;
+  const found = HOOKS.filter(([hook, , seen]) => {
+    if ((hook.startsWith('lsm/') || hook.endsWith('_exec')) && OF_THE_CALL.test(field.name)) return false;
+    if (hook.startsWith('lsm/') && field.result) return false;
+    return [...language.EVENT_TYPES.values()].some(
+      (event) =>
+        seen(event, language) &&
+        (field.name === 'evt.type' || exists(event)) &&
+        language.expectedTrust({ name: field.name, argument }, { hook, event }).some((trust) => trust !== 'unknown'),
+    );
+  });
+  return found.length === HOOKS.length
+    ? 'all'
+    : found.length === 0
+      ? 'none'
+      : found.map(([, short]) => short).join(' ');
+};
+
 const fieldRow = (field, language) => [
   `\`${field.name}${ARGUMENTS[field.argument]}\``,
   field.type,
   EVENTS[field.on] + (field.result ? '; not before the effect' : ''),
+  hooksOf(field, language),
   field.place,
   field.rate,
   trustOf(field, language),
@@ -86,7 +126,7 @@ const eventRow = (event) => [
   event.fd === undefined ? '' : event.fd === 'result' ? 'the result' : `\`${event.arguments[event.fd].name}\``,
 ];
 
-/** The document's text; `language` has FIELDS, EVENT_TYPES, truthByType, expectedTrust, and UNKNOWN, the truth of that name. */
+/** The document's text; `language` has FIELDS, EVENT_TYPES, REFUSED_FIELDS, requestTypeOf, truthByType, expectedTrust, and UNKNOWN, the truth of that name. */
 export const fieldsDocument = (language) => {
   const events = [...language.EVENT_TYPES.values()];
   const bare = events.filter((event) => event.arguments.length === 0);
@@ -104,7 +144,7 @@ export const fieldsDocument = (language) => {
     '## Fields',
     '',
     ...table(
-      ['field', 'type', 'events', 'evaluated', 'rate', 'trust', 'meaning'],
+      ['field', 'type', 'events', 'hooks', 'evaluated', 'rate', 'trust', 'meaning'],
       language.FIELDS.map((field) => fieldRow(field, language)),
     ),
     '',
@@ -116,6 +156,16 @@ export const fieldsDocument = (language) => {
     'unknown and alerts that need them wait ([alerts.md](alerts.md#waiting-for-a-containers-runtime)). Outside of containers `container.id`,',
     '`container.full_id`, `container.name` and `container.type` are `host`, all others absent; `k8s.*` is absent outside of pods. `[key]` is the key of',
     'a label, or a mount: its number from 0, or a glob.',
+    '',
+    '## Fields of Falco that there will not be',
+    '',
+    ...table(
+      ['fields', 'why'],
+      [...new Set(language.REFUSED_FIELDS.values())].map((reason) => [
+        [...language.REFUSED_FIELDS].flatMap(([name, its]) => (its === reason ? [`\`${name}\``] : [])).join(', '),
+        cell(`${reason[0].toUpperCase()}${reason.slice(1)}.`),
+      ]),
+    ),
     '',
     '## Arguments',
     '',
@@ -141,8 +191,11 @@ export const fieldsDocument = (language) => {
 };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { FIELDS, EVENT_TYPES, Truth, truthByType } = await import('../dist/rules/index.js');
+  const { FIELDS, EVENT_TYPES, REFUSED_FIELDS, requestTypeOf, Truth, truthByType } = await import(
+    '../dist/rules/index.js'
+  );
   const { expectedTrust } = await import('../dist/sensors/index.js');
-  const text = fieldsDocument({ FIELDS, EVENT_TYPES, truthByType, expectedTrust, UNKNOWN: Truth.UNKNOWN });
+  const language = { FIELDS, EVENT_TYPES, REFUSED_FIELDS, requestTypeOf, truthByType, expectedTrust };
+  const text = fieldsDocument({ ...language, UNKNOWN: Truth.UNKNOWN });
   writeFileSync(fileURLToPath(new URL('../docs/fields.md', import.meta.url)), text);
 }

@@ -115,8 +115,8 @@ export interface ProgramSpec<Hook extends string = HookName> {
   /** Its section's name began with `?`: it is loaded only where someone asks for it. */
   readonly optional?: true;
   /**
-   * The name of a map of one value with a bit for each call number (without the mark of the x32 table): during a call whose bit is not set
-   * the program reads neither the registers nor the memory of the caller, and at sys_exit it does nothing. Left out, it may look at any.
+   * The name of an array of numbers of 32 bits, one for each call of each table. During a call whose number is 0 the program reads neither
+   * the registers nor the memory of the caller, and at sys_exit it does nothing. Left out, it may look at any call.
    */
   readonly calls?: string;
 }

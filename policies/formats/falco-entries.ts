@@ -5,6 +5,7 @@ import { diagnostic, near } from '../messages.ts';
 import { describe, schemaDiagnostics } from '../schema-issues.ts';
 import { joinTexts, type SourceText } from '../source-text.ts';
 import { type FalcoException, newException, withValues } from './falco-exceptions.ts';
+import { checkEngine, checkPlugins } from './falco-requirements.ts';
 import {
   type FalcoListEntry,
   FalcoListSchema,
@@ -50,6 +51,10 @@ export interface FalcoRule extends Defined {
   readonly enabled: boolean;
   readonly eventSource: string;
   readonly exceptions: readonly FalcoException[];
+  /** `warn_evttypes: false`: it may go without evt.type. */
+  readonly anyEvent: boolean;
+  /** `skip-if-unknown-filter: true`: it is left out where a field of its condition does not exist. */
+  readonly skipUnknown: boolean;
 }
 
 /** Everything that Falco files define, after appends and overrides. */
@@ -57,6 +62,8 @@ export interface FalcoEntries {
   readonly lists: ReadonlyMap<string, FalcoList>;
   readonly macros: ReadonlyMap<string, FalcoMacro>;
   readonly rules: ReadonlyMap<string, FalcoRule>;
+  /** Files that require a newer engine. */
+  readonly tooNew: ReadonlySet<string>;
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -64,6 +71,7 @@ interface Reader {
   readonly lists: Map<string, FalcoList>;
   readonly macros: Map<string, FalcoMacro>;
   readonly rules: Map<string, FalcoRule>;
+  readonly tooNew: Set<string>;
   readonly report: (...found: readonly Diagnostic[]) => void;
 }
 
@@ -85,6 +93,54 @@ const changeOf = (
   return ((entry.override as Readonly<Record<string, Change>> | undefined)?.[key] ?? 'define') as Change;
 };
 
+/** The key of each kind of entry, which an override does not name. */
+const OWN_KEYS: ReadonlySet<string> = new Set(['rule', 'macro', 'list', 'override', 'append']);
+
+/** Whether what an entry says of changing an earlier one fits together; `append: true` is told to be deprecated. */
+const checkChange = (
+  reader: Reader,
+  entry: { readonly append?: boolean | undefined; readonly override?: object | undefined },
+  { source: { document }, path }: Place,
+): boolean => {
+  const bad = (key: string, reason: string, expected: string, below = false): false => {
+    const place: Path = below ? [...path, 'override', key] : [...path, key];
+    reader.report(diagnostic('bad-override', document.keyAt(place), formatPath(place), { reason, expected }));
+    return false;
+  };
+  const overridden = Object.entries(entry.override ?? {}).filter(([, change]) => change !== undefined);
+  if (entry.append === true && overridden.length > 0)
+    return bad(
+      'append',
+      '"append" and "override" stand in the same entry; remove "append".',
+      'one of append, override',
+    );
+  const keys = Object.keys(entry).filter((key) => !OWN_KEYS.has(key));
+  if (entry.append === true) {
+    const expected = `override: {${keys[0] ?? 'condition'}: append}`;
+    const place: Path = [...path, 'append'];
+    reader.report(diagnostic('deprecated-append', document.keyAt(place), formatPath(place), { expected }));
+  }
+  if (overridden.length === 0) return true;
+  const named = new Set(overridden.map(([key]) => key));
+  let sound = true;
+  for (const key of named)
+    if (!keys.includes(key))
+      sound = bad(
+        key,
+        `The override names "${key}", but the entry has no "${key}"; add it, or leave it out of the override.`,
+        `a key "${key}" in the entry`,
+        true,
+      );
+  for (const key of keys)
+    if (!named.has(key))
+      sound = bad(
+        key,
+        `"${key}" stands beside an override that does not name it; add "${key}: replace" to the override.`,
+        `an override with ${key}`,
+      );
+  return sound;
+};
+
 const isChange = (entry: { readonly append?: boolean | undefined; readonly override?: object | undefined }): boolean =>
   entry.append === true || (entry.override !== undefined && Object.keys(entry.override).length > 0);
 
@@ -104,6 +160,7 @@ const nothingToChange = (reader: Reader, kind: 'list' | 'macro' | 'rule', name: 
 };
 
 const readList = (reader: Reader, entry: FalcoListEntry, place: Place): void => {
+  if (!checkChange(reader, entry, place)) return;
   const earlier = reader.lists.get(entry.list);
   if (isChange(entry) && earlier === undefined) {
     nothingToChange(reader, 'list', entry.list, place);
@@ -116,6 +173,7 @@ const readList = (reader: Reader, entry: FalcoListEntry, place: Place): void => 
 };
 
 const readMacro = (reader: Reader, entry: FalcoMacroEntry, place: Place): void => {
+  if (!checkChange(reader, entry, place)) return;
   const earlier = reader.macros.get(entry.macro);
   if (isChange(entry) && earlier === undefined) {
     nothingToChange(reader, 'macro', entry.macro, place);
@@ -144,9 +202,17 @@ const readExceptions = (
   place: Place,
 ): readonly FalcoException[] => {
   const exceptions = [...kept];
+  const own = new Map<string, Position>();
   for (const [index, written] of (entry.exceptions ?? []).entries()) {
     const path: Path = [...place.path, 'exceptions', index];
     const position = place.source.document.valueAt(path);
+    const twin = own.get(written.name);
+    if (twin !== undefined) {
+      const detail = { rule: entry.rule, exception: written.name, line: twin.line };
+      reader.report(diagnostic('duplicate-exception', position, formatPath(path), detail));
+      continue;
+    }
+    own.set(written.name, position);
     const known = exceptions.findIndex((exception) => exception.name === written.name);
     const found = exceptions[known];
     const made =
@@ -163,6 +229,7 @@ const readExceptions = (
 };
 
 const readRule = (reader: Reader, entry: FalcoRuleEntry, place: Place): void => {
+  if (!checkChange(reader, entry, place)) return;
   const earlier = reader.rules.get(entry.rule);
   const onlySwitches = entry.enabled !== undefined && REQUIRED.every((key) => entry[key] === undefined);
   const changes = isChange(entry) || onlySwitches;
@@ -212,7 +279,20 @@ const readRule = (reader: Reader, entry: FalcoRuleEntry, place: Place): void => 
     enabled: entry.enabled ?? base?.enabled ?? true,
     eventSource: entry.source ?? base?.eventSource ?? 'syscall',
     exceptions: readExceptions(reader, entry, keptExceptions, place),
+    anyEvent: entry.warn_evttypes === undefined ? (base?.anyEvent ?? false) : !entry.warn_evttypes,
+    skipUnknown: entry['skip-if-unknown-filter'] ?? base?.skipUnknown ?? false,
   });
+  noteCapture(reader, entry, place);
+};
+
+/** Captures are Falco's: they are accepted and noted. */
+const noteCapture = (reader: Reader, entry: FalcoRuleEntry, { source: { document }, path }: Place): void => {
+  const key =
+    entry.capture === true ? 'capture' : entry.capture_duration !== undefined ? 'capture_duration' : undefined;
+  if (key === undefined || entry.capture === false) return;
+  const place: Path = [...path, key];
+  const detail = { key, reason: 'system calls are not captured into files' };
+  reader.report(diagnostic('no-effect', document.keyAt(place), formatPath(place), detail));
 };
 
 /** An entry that its schema accepts; unknown keys are told and passed over. */
@@ -244,8 +324,11 @@ const readEntry = (reader: Reader, data: unknown, place: Place): void => {
   const kind = KINDS.find((key) => Object.hasOwn(data, key));
   if (kind === undefined) {
     const [key = ''] = Object.keys(data);
-    const detail = { key, where: `The entry ${field}`, expected, ...near(nearest(key, KINDS)) };
-    reader.report(diagnostic('unknown-key', position, field, detail));
+    const close = near(nearest(key, KINDS));
+    const detail = { key, where: `The entry ${field}`, expected, ...close };
+    reader.report(
+      diagnostic('unknown-key', position, field, detail, close.nearest === undefined ? 'warning' : 'error'),
+    );
   } else if (kind === 'rule') {
     const entry = checked(reader, FalcoRuleSchema, data, place);
     if (entry !== undefined) readRule(reader, entry, place);
@@ -255,7 +338,9 @@ const readEntry = (reader: Reader, data: unknown, place: Place): void => {
   } else if (kind === 'list') {
     const entry = checked(reader, FalcoListSchema, data, place);
     if (entry !== undefined) readList(reader, entry, place);
-  }
+  } else if (kind === 'required_engine_version') {
+    if (!checkEngine(document, place.path, reader.report)) reader.tooNew.add(document.file);
+  } else checkPlugins(document, data, place.path, reader.report);
 };
 
 /** Reads the entries of Falco rules files in their order, with appends, overrides and redefinitions done. */
@@ -265,6 +350,7 @@ export const readFalcoEntries = (sources: readonly FalcoSource[]): FalcoEntries 
     lists: new Map(),
     macros: new Map(),
     rules: new Map(),
+    tooNew: new Set(),
     report: (...found) => void diagnostics.push(...found),
   };
   let index = 0;
@@ -274,5 +360,5 @@ export const readFalcoEntries = (sources: readonly FalcoSource[]): FalcoEntries 
       readEntry(reader, entry, { source, path: [at], index: index++ });
     }
   }
-  return { lists: reader.lists, macros: reader.macros, rules: reader.rules, diagnostics };
+  return { lists: reader.lists, macros: reader.macros, rules: reader.rules, tooNew: reader.tooNew, diagnostics };
 };

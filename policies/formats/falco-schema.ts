@@ -72,6 +72,42 @@ export const FalcoListSchema = z
   })
   .describe('a list: a mapping with list and items');
 
+const Requirement = {
+  name: z.string().min(1).describe("a plugin's name"),
+  version: z.string().describe('a version such as 0.4.0'),
+};
+
+/** Plugins that a file needs, as Falco writes them. */
+export const FalcoPluginsSchema = z
+  .strictObject({
+    required_plugin_versions: z
+      .array(
+        z
+          .strictObject({
+            ...Requirement,
+            alternatives: z
+              .array(z.strictObject(Requirement).describe('a mapping with name and version'))
+              .optional()
+              .describe('a list of mappings with name and version'),
+          })
+          .describe('a mapping with name, version and alternatives'),
+      )
+      .describe('a list of mappings with name and version'),
+  })
+  .describe('an entry with required_plugin_versions');
+
+/** The engine that a file needs, as Falco writes it. */
+export const FalcoEngineSchema = z
+  .strictObject({
+    required_engine_version: z.union([z.string(), z.number()]).describe('a version such as 0.57.0, or a whole number'),
+  })
+  .describe('an entry with required_engine_version');
+
+/** A Falco rules file. */
+export const FalcoFileSchema = z
+  .array(z.union([FalcoRuleSchema, FalcoMacroSchema, FalcoListSchema, FalcoEngineSchema, FalcoPluginsSchema]))
+  .describe('Falco rules: a list of rules, macros, lists and requirements');
+
 export type FalcoRuleEntry = z.infer<typeof FalcoRuleSchema>;
 export type FalcoMacroEntry = z.infer<typeof FalcoMacroSchema>;
 export type FalcoListEntry = z.infer<typeof FalcoListSchema>;

@@ -18,7 +18,13 @@ import {
 import { formatPath } from '../document.ts';
 import { diagnostic, fromProblem, near } from '../messages.ts';
 import type { LoadResult, Policy } from '../policy.ts';
-import { type FalcoEntries, type FalcoRule, type FalcoSource, readFalcoEntries } from './falco-entries.ts';
+import {
+  type FalcoEntries,
+  type FalcoMacro,
+  type FalcoRule,
+  type FalcoSource,
+  readFalcoEntries,
+} from './falco-entries.ts';
 import { withExceptions } from './falco-exceptions.ts';
 
 export type { FalcoSource } from './falco-entries.ts';
@@ -73,6 +79,18 @@ const expandLists = ({ lists }: FalcoEntries, report: Report): ReadonlyMap<strin
   return expanded;
 };
 
+/** A macro that is not seen since it is defined further down is told so. */
+const laterMacro = (entries: FalcoEntries, user: FalcoMacro, problem: Problem, found: Diagnostic): Diagnostic => {
+  const name = user.condition.value.slice(problem.span.start, problem.span.end);
+  const later = problem.code === 'unknown-macro' ? entries.macros.get(name) : undefined;
+  if (later === undefined || later.name === user.name) return found;
+  const { file, line } = later.condition.at(0);
+  const where = file === found.file ? `in line ${line}` : `in ${file}, line ${line}`;
+  const { nearest: _nearest, ...rest } = found;
+  const message = `The macro "${name}" is defined only after this one, ${where}; move it before.`;
+  return { ...rest, expected: 'a macro that is defined before', message };
+};
+
 type NamesSeen = (visibility: number) => Names;
 
 const isOwnError = (problem: Problem): boolean =>
@@ -107,7 +125,8 @@ const namesSeen = (entries: FalcoEntries, report: Report): NamesSeen => {
     const macro = entries.macros.get(name);
     if (macro === undefined || problem.macro !== undefined || NOT_YET.has(problem.code)) continue;
     const field = formatPath([...macro.path, 'condition']);
-    report(fromProblem(problem, macro.condition.at(problem.span.start), field));
+    const found = fromProblem(problem, macro.condition.at(problem.span.start), field);
+    report(laterMacro(entries, macro, problem, found));
   }
   return seen;
 };
@@ -146,12 +165,14 @@ const compileRule = (
   const resolved = parsed.condition === undefined ? undefined : resolveCondition(parsed.condition, names);
   const problems = [...parsed.problems, ...(resolved?.problems ?? [])];
   const errors = problems.filter((problem) => problem.severity === 'error');
+  const isTold = (problem: Problem): boolean =>
+    isOwnError(problem) && !(rule.skipUnknown && problem.code === 'unknown-field');
   for (const problem of problems) {
-    const told = problem.severity === 'warning' ? problem.macro === undefined : isOwnError(problem);
+    const told = problem.severity === 'warning' ? problem.macro === undefined : isTold(problem);
     if (told) report(fromProblem(problem, text.at(problem.span.start), path));
   }
   const [first] = errors;
-  if (first !== undefined && !errors.some(isOwnError)) {
+  if (first !== undefined && !errors.some(isTold)) {
     const reasons = reasonsOf(errors);
     report(diagnostic('rule-left-out', text.at(first.span.start), path, { rule: rule.name, reasons }));
   }
@@ -182,6 +203,7 @@ const compileRule = (
     action: 'alert',
     mode: 'monitor',
     scope: {},
+    ...(rule.anyEvent && { anyEvent: true }),
     position: rule.position,
     conditionAt: (span) => text.at(span.start),
   };
@@ -194,7 +216,7 @@ const policyName = (file: string): string => basename(file).replace(/\.ya?ml$/, 
  * Reads Falco rules files as one set, as Falco does: later files may change what earlier ones define. Each file is a policy with
  * the rules that were first defined in it. A rule that needs what isn't supported yet is left out with a warning.
  */
-export const readFalco = (sources: readonly FalcoSource[]): LoadResult => {
+export const readFalco = (sources: readonly FalcoSource[]): Omit<LoadResult, 'ignores'> => {
   const certain: Diagnostic[] = [];
   const documents = new Map<string, FalcoSource[]>();
   for (const source of sources) {
@@ -226,7 +248,7 @@ export const readFalco = (sources: readonly FalcoSource[]): LoadResult => {
   }
   const policies = [...documents].flatMap(([file, all]): Policy[] => {
     const [first] = all;
-    if (first === undefined || !all.every(({ document }) => document.sound)) return [];
+    if (first === undefined || entries.tooNew.has(file) || !all.every(({ document }) => document.sound)) return [];
     const name = policyName(file);
     const { hash } = first;
     const common = { name, description: '', format: 'falco', mode: 'monitor', scope: {}, tests: [] } as const;

@@ -40,7 +40,7 @@ const readNames = (
   spec: DraftSpec,
   document: SourceDocument,
   report: (...found: readonly Diagnostic[]) => void,
-): Names => {
+): { readonly names: Names; readonly unused: () => readonly Diagnostic[] } => {
   const lists = new Map<string, readonly SourceText[]>();
   for (const [name, items] of Object.entries(spec.lists ?? {})) {
     const values = Array.isArray(items) ? items : [];
@@ -82,8 +82,37 @@ const readNames = (
     const field = formatPath(['spec', 'macros', name]);
     report(...own.map((problem) => fromProblem(problem, text.at(problem.span.start), field)));
   }
-  return names;
+  const used = new Set<object>();
+  const seen: Names = {
+    ...names,
+    list: (name) => {
+      const list = lists.get(name);
+      if (list !== undefined) used.add(list);
+      return list?.map((item) => item.value);
+    },
+    macro: (name) => {
+      const macro = macros.get(name);
+      if (macro !== undefined) used.add(macro);
+      return macro;
+    },
+  };
+  const unused = (): readonly Diagnostic[] => [
+    ...[...lists].flatMap(([list, items]) =>
+      used.has(items) ? [] : [unusedName('unused-list', document, ['spec', 'lists', list], { list })],
+    ),
+    ...[...macros].flatMap(([macro, condition]) =>
+      used.has(condition) ? [] : [unusedName('unused-macro', document, ['spec', 'macros', macro], { macro })],
+    ),
+  ];
+  return { names: seen, unused };
 };
+
+const unusedName = (
+  code: 'unused-list' | 'unused-macro',
+  document: SourceDocument,
+  path: Path,
+  detail: { readonly list: string } | { readonly macro: string },
+): Diagnostic => diagnostic(code, document.keyAt(path), formatPath(path), { list: '', macro: '', ...detail });
 
 /** The rule names of a document, each with the line of its first definition. */
 const readRuleNames = (
@@ -244,7 +273,7 @@ export const readNative = (document: SourceDocument, hash: string): NativeResult
     const path: Path = document.has(['spec', 'scope']) ? ['spec', 'scope'] : ['spec', 'mode'];
     report(diagnostic('scope-missing', document.valueAt(path), 'spec.scope', { policy, expected }));
   }
-  const names = readNames(spec, document, report);
+  const { names, unused } = readNames(spec, document, report);
   const ruleNames = readRuleNames(spec.rules, document, report);
   const rules = (spec.rules ?? []).flatMap((rule, index) => {
     const made = rule === undefined ? [] : readRule(rule, ['spec', 'rules', index], document, names, report);
@@ -254,6 +283,16 @@ export const readNative = (document: SourceDocument, hash: string): NativeResult
   });
   const tests = readTests(spec, { name: policy, scope }, document, ruleNames, report);
   const wrong = diagnostics.some((found) => found.severity === 'error');
+  if (!wrong && document.sound) report(...unused());
+  if (
+    mode === 'enforce' &&
+    Object.keys(scope).every((key) => key === 'cgroup' || key === 'position') &&
+    scope.cgroup === '/'
+  ) {
+    const path: Path = ['spec', 'scope', 'cgroup'];
+    const detail = { policy, expected: 'a cgroup such as /system.slice' };
+    report(diagnostic('scope-is-everything', document.valueAt(path), formatPath(path), detail));
+  }
   const { description = '' } = draft.metadata ?? {};
   return {
     policy: wrong

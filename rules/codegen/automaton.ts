@@ -1,4 +1,4 @@
-import { compileGlob, Truth } from '../language/index.ts';
+import { compileGlob, regexOf, Truth } from '../language/index.ts';
 import type { Pattern, StringTest } from '../plan/index.ts';
 
 /**
@@ -73,14 +73,26 @@ const tokensOf = ({ match, text, fold }: Pattern): Token[] | undefined => {
   return [...before, ...body, ...after];
 };
 
-/** A node of the nondeterministic automaton: a trie of tokens, so that patterns share their beginnings. */
+interface Edge {
+  readonly bytes: ReadonlySet<number>;
+  /** The same for edges of the same bytes. */
+  readonly key: string;
+  readonly to: number;
+}
+
+/** A node of the nondeterministic automaton: of a trie of tokens, so that patterns share their beginnings, or of a regular expression. */
 interface Node {
   readonly loops: boolean;
-  readonly edges: Map<string, { readonly bytes: ReadonlySet<number>; readonly to: number }>;
+  readonly edges: Map<string, Edge>;
   star: number | undefined;
   /** Tests that hold when the string ends here. */
   readonly accepts: Set<number>;
+  /** Tests that hold from here on, however the string goes on. */
+  readonly settles: Set<number>;
 }
+
+/** Edges of one regular expression at most; one with more is left to user space. */
+const REGEX_EDGES = 4000;
 
 const NOT_NORMAL = -1;
 const NOT_NORMAL_PATTERNS: readonly Pattern[] = [
@@ -92,40 +104,113 @@ const NOT_NORMAL_PATTERNS: readonly Pattern[] = [
   { match: 'suffix', text: '/..', fold: false },
 ];
 
-const buildTrie = (tests: readonly StringTest[], options: AutomatonOptions): Node[] => {
-  const make = (loops: boolean): Node => ({ loops, edges: new Map(), star: undefined, accepts: new Set() });
-  const nodes = [make(false)];
-  const add = (pattern: Pattern, test: number): void => {
-    const tokens = tokensOf(pattern);
-    if (tokens === undefined) return;
-    let at = 0;
-    for (const token of tokens) {
-      const node = nodes[at]!;
-      if (token.star) {
-        if (node.loops) continue;
-        node.star ??= nodes.push(make(true)) - 1;
-        at = node.star;
+/** Nodes with those that the string begins in. */
+interface Graph {
+  readonly nodes: readonly Node[];
+  readonly starts: readonly number[];
+}
+
+const makeNode = (loops: boolean): Node => ({
+  loops,
+  edges: new Map(),
+  star: undefined,
+  accepts: new Set(),
+  settles: new Set(),
+});
+
+/** Adds a pattern of tokens to the trie below node 0. */
+const addTokens = (nodes: Node[], tokens: readonly Token[], test: number): void => {
+  let at = 0;
+  for (const token of tokens) {
+    const node = nodes[at]!;
+    if (token.star) {
+      if (node.loops) continue;
+      node.star ??= nodes.push(makeNode(true)) - 1;
+      at = node.star;
+      continue;
+    }
+    const key = [...token.bytes].join();
+    let edge = node.edges.get(key);
+    if (edge === undefined) {
+      edge = { bytes: token.bytes, key, to: nodes.push(makeNode(false)) - 1 };
+      node.edges.set(key, edge);
+    }
+    at = edge.to;
+  }
+  const { settles, accepts } = nodes[at]!;
+  (tokens.at(-1)?.star ? settles : accepts).add(test);
+};
+
+/** Adds a regular expression's states and gives the first; undefined where there are too many. */
+const addRegex = (nodes: Node[], pattern: string, test: number): number | undefined => {
+  const automaton = regexOf(pattern)?.automaton;
+  if (automaton === undefined) return undefined;
+  const numbers = new Map<number, number>();
+  const numberOf = (state: number): number => {
+    const known = numbers.get(state) ?? nodes.push(makeNode(false)) - 1;
+    numbers.set(state, known);
+    return known;
+  };
+  const start = numberOf(automaton.start);
+  let edges = 0;
+  for (const [state, number] of numbers) {
+    const joined = automaton.join([state]);
+    if (joined.accepts) nodes[number]!.accepts.add(test);
+    edges += joined.edges.length;
+    if (edges > REGEX_EDGES) return undefined;
+    for (const { first, last, to } of joined.edges) {
+      const bytes = new Set(Array.from({ length: last - first + 1 }, (_, index) => first + index));
+      const target = numberOf(to);
+      nodes[number]!.edges.set(`${first}-${last}>${target}`, { bytes, key: `${first}-${last}`, to: target });
+    }
+  }
+  return start;
+};
+
+const buildGraph = (tests: readonly StringTest[], options: AutomatonOptions): Graph | undefined => {
+  const nodes = [makeNode(false)];
+  const starts = [0];
+  for (const [index, test] of tests.entries())
+    for (const pattern of test.patterns) {
+      if (pattern.match !== 'regex') {
+        const tokens = tokensOf(pattern);
+        if (tokens !== undefined) addTokens(nodes, tokens, index);
         continue;
       }
-      const key = [...token.bytes].join();
-      let edge = node.edges.get(key);
-      if (edge === undefined) {
-        edge = { bytes: token.bytes, to: nodes.push(make(false)) - 1 };
-        node.edges.set(key, edge);
-      }
-      at = edge.to;
+      const start = addRegex(nodes, pattern.text, index);
+      if (start === undefined) return undefined;
+      starts.push(start);
     }
-    nodes[at]!.accepts.add(test);
-  };
-  for (const [index, test] of tests.entries()) for (const pattern of test.patterns) add(pattern, index);
-  if (options.normalPathsOnly) for (const pattern of NOT_NORMAL_PATTERNS) add(pattern, NOT_NORMAL);
-  return nodes;
+  if (options.normalPathsOnly)
+    for (const pattern of NOT_NORMAL_PATTERNS) addTokens(nodes, tokensOf(pattern) ?? [], NOT_NORMAL);
+  return { nodes, starts };
+};
+
+/** The tests that each node can still lead to, as bits: test n is bit n + 1, what is not normal is bit 0. */
+const servedBy = (nodes: readonly Node[]): readonly bigint[] => {
+  const bit = (test: number): bigint => 1n << BigInt(test + 1);
+  const served = nodes.map(({ accepts, settles }) =>
+    [...accepts, ...settles].reduce((bits, test) => bits | bit(test), 0n),
+  );
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (let index = nodes.length - 1; index >= 0; index--) {
+      const { edges, star } = nodes[index]!;
+      let bits = served[index]!;
+      if (star !== undefined) bits |= served[star]!;
+      for (const { to } of edges.values()) bits |= served[to]!;
+      if (bits === served[index]) continue;
+      served[index] = bits;
+      changed = true;
+    }
+  }
+  return served;
 };
 
 /** Splits the 256 bytes into classes that no edge tells apart. */
 const classify = (nodes: readonly Node[]): { readonly classes: Uint8Array; readonly count: number } => {
   const sets = new Map<string, ReadonlySet<number>>();
-  for (const node of nodes) for (const [key, edge] of node.edges) sets.set(key, edge.bytes);
+  for (const node of nodes) for (const edge of node.edges.values()) sets.set(edge.key, edge.bytes);
   const classes = new Uint8Array(256);
   let count = 1;
   for (const set of sets.values()) {
@@ -157,13 +242,22 @@ const rowBytes = (tests: readonly StringTest[], accepted: ReadonlySet<number>, w
   return row;
 };
 
+/** What a deterministic state stands for: nodes that the string may be in, and the tests that are settled, as bits of `servedBy`. */
+interface State {
+  readonly members: readonly number[];
+  readonly settled: bigint;
+}
+
 /** Builds the automaton of some tests; undefined when it would need more states than `STATE_BUDGET`, or `SHARED_BUDGET` for several. */
 export const buildAutomaton = (tests: readonly StringTest[], options: AutomatonOptions = {}): Automaton | undefined => {
   const budget = tests.length > 1 ? SHARED_BUDGET : STATE_BUDGET;
-  const nodes = buildTrie(tests, options);
+  const graph = buildGraph(tests, options);
+  if (graph === undefined) return undefined;
+  const { nodes, starts } = graph;
+  const served = servedBy(nodes);
+  const everything = (1n << BigInt(tests.length + 1)) - 1n;
+  const settling = nodes.map(({ settles }) => [...settles].reduce((bits, test) => bits | (1n << BigInt(test + 1)), 0n));
   const { classes, count: classCount } = classify(nodes);
-  const representative = new Int16Array(classCount).fill(-1);
-  for (const [byte, cls] of classes.entries()) if (representative[cls] === -1) representative[cls] = byte;
   const edges = nodes.map((node) =>
     [...node.edges.values()].map((edge) => ({
       to: edge.to,
@@ -171,44 +265,48 @@ export const buildAutomaton = (tests: readonly StringTest[], options: AutomatonO
     })),
   );
 
-  const states: number[][] = [];
+  const states: State[] = [];
   const numbers = new Map<string, number>();
   const marks = new Uint32Array(nodes.length);
   let mark = 0;
-  /** The state of the nodes in either list and of those that their stars lead to. */
-  const numberOf = (members: readonly number[], more: readonly number[]): number => {
+  /** The state of the nodes in either list and of those that their stars lead to, less those that only serve what is settled. */
+  const numberOf = (members: readonly number[], more: readonly number[], before: bigint): number => {
     const closed: number[] = [];
+    let settled = before;
     mark++;
     const add = (member: number): void => {
       if (marks[member] === mark) return;
       marks[member] = mark;
       closed.push(member);
+      settled |= settling[member]!;
       const { star } = nodes[member]!;
       if (star !== undefined) add(star);
     };
     for (const member of members) add(member);
     for (const member of more) add(member);
-    closed.sort((a, b) => a - b);
-    const key = closed.join();
+    if ((settled & 1n) !== 0n) settled = everything;
+    const open = settled === 0n ? closed : closed.filter((member) => (served[member]! & ~settled) !== 0n);
+    open.sort((a, b) => a - b);
+    const key = settled === 0n ? open.join() : `${open.join()} ${settled.toString(36)}`;
     let number = numbers.get(key);
     if (number === undefined) {
-      number = states.push(closed) - 1;
+      number = states.push({ members: open, settled }) - 1;
       numbers.set(key, number);
     }
     return number;
   };
-  numberOf([0], []);
+  numberOf(starts, [], 0n);
   const transitions: number[] = [];
   const next = Array.from({ length: classCount }, (): number[] => []);
   for (let state = 0; state < states.length; state++) {
     if (states.length > budget) return undefined;
-    const members = states[state]!;
+    const { members, settled } = states[state]!;
     const loops = members.filter((member) => nodes[member]!.loops);
     for (const member of members)
       for (const edge of edges[member]!) for (const cls of edge.classes) next[cls]!.push(edge.to);
-    const otherwise = numberOf(loops, []);
+    const otherwise = numberOf(loops, [], settled);
     for (const reached of next) {
-      transitions.push(reached.length === 0 ? otherwise : numberOf(loops, reached));
+      transitions.push(reached.length === 0 ? otherwise : numberOf(loops, reached, settled));
       reached.length = 0;
     }
   }
@@ -217,8 +315,10 @@ export const buildAutomaton = (tests: readonly StringTest[], options: AutomatonO
   const rows: Uint8Array[] = [];
   const rowNumbers = new Map<string, number>();
   const rowOf = new Uint16Array(states.length);
-  for (const [state, members] of states.entries()) {
+  for (const [state, { members, settled }] of states.entries()) {
     const accepted = new Set(members.flatMap((member) => [...nodes[member]!.accepts]));
+    for (let test = NOT_NORMAL; test < tests.length; test++)
+      if ((settled & (1n << BigInt(test + 1))) !== 0n) accepted.add(test);
     const key = [...accepted].sort((a, b) => a - b).join();
     let row = rowNumbers.get(key);
     if (row === undefined) {
@@ -260,35 +360,70 @@ interface Built {
 const isAnchored = ({ match, text }: Pattern): boolean =>
   match === 'equals' || match === 'prefix' || (match === 'glob' && !text.startsWith('*'));
 
-const halve = (tests: readonly StringTest[], options: AutomatonOptions): { built: Built[]; refused: StringTest[] } => {
+/** Whether a pattern may end before the string does, so that states have to keep in mind that it was met. */
+const isKeptInMind = ({ match, text }: Pattern): boolean =>
+  match === 'contains' || match === 'regex' || (match === 'glob' && /[*?[]/.test(text.slice(1)));
+
+/** States that automata of several tests are meant to have at most: with more the tables grow faster than their number falls. */
+const WANTED_STATES = 2048;
+
+/** Bytes of a test's patterns. */
+const lengthOf = ({ patterns }: StringTest): number => patterns.reduce((sum, { text }) => sum + text.length, 1);
+
+/** About how many states tests need together: each that is kept in mind doubles them. */
+const estimate = (tests: readonly StringTest[]): number => {
+  const kept = tests.filter(({ patterns }) => patterns.some(isKeptInMind));
+  const [all, inMind] = [tests, kept].map((some) => some.reduce((sum, test) => sum + lengthOf(test), 0));
+  return 2 ** kept.length * ((all ?? 0) - (inMind ?? 0) / 2);
+};
+
+/** Splits tests into groups that need about `WANTED_STATES` each; those with short patterns, which are cheap, stand together. */
+const split = (tests: readonly StringTest[]): readonly (readonly StringTest[])[] => {
+  const groups: StringTest[][] = [];
+  for (const test of [...tests].sort((a, b) => lengthOf(a) - lengthOf(b))) {
+    const group = groups.at(-1);
+    if (group !== undefined && estimate([...group, test]) <= WANTED_STATES) group.push(test);
+    else groups.push([test]);
+  }
+  return groups;
+};
+
+interface BuiltTests {
+  readonly built: readonly Built[];
+  readonly refused: readonly StringTest[];
+}
+
+const together = (parts: readonly BuiltTests[]): BuiltTests => ({
+  built: parts.flatMap(({ built }) => built),
+  refused: parts.flatMap(({ refused }) => refused),
+});
+
+const halve = (tests: readonly StringTest[], options: AutomatonOptions): BuiltTests => {
   if (tests.length === 0) return { built: [], refused: [] };
   const automaton = buildAutomaton(tests, options);
   if (automaton !== undefined) return { built: [{ automaton, tests }], refused: [] };
   const [only] = tests;
   if (tests.length === 1 && only !== undefined) return { built: [], refused: [only] };
   const half = Math.ceil(tests.length / 2);
-  const left = halve(tests.slice(0, half), options);
-  const right = halve(tests.slice(half), options);
-  return { built: [...left.built, ...right.built], refused: [...left.refused, ...right.refused] };
+  return together([halve(tests.slice(0, half), options), halve(tests.slice(half), options)]);
 };
 
 /**
- * Builds the automata of tests over one field: one for tests with a fixed beginning and one for the others, each split in halves
- * where the budget asks for it. Tests that alone are too large come back in `refused`.
+ * Builds the automata of tests over one field: one for tests with a fixed beginning and one for the others, where the latter don't
+ * need too many states together; if they do, those for ends share one and the rest is split into groups. Groups are split in halves
+ * where the budget still asks for it. Tests that alone are too large come back in `refused`.
  */
-export const buildAutomata = (
-  tests: readonly StringTest[],
-  options: AutomatonOptions = {},
-): { readonly built: readonly Built[]; readonly refused: readonly StringTest[] } => {
-  const anchored = halve(
-    tests.filter((test) => test.patterns.every(isAnchored)),
-    options,
-  );
-  const floating = halve(
-    tests.filter((test) => !test.patterns.every(isAnchored)),
-    options,
-  );
-  return { built: [...anchored.built, ...floating.built], refused: [...anchored.refused, ...floating.refused] };
+export const buildAutomata = (tests: readonly StringTest[], options: AutomatonOptions = {}): BuiltTests => {
+  const anchored = tests.filter((test) => test.patterns.every(isAnchored));
+  const floating = tests.filter((test) => !test.patterns.every(isAnchored));
+  if (estimate(floating) <= SHARED_BUDGET) return together([halve(anchored, options), halve(floating, options)]);
+  const forgotten = floating.filter((test) => !test.patterns.some(isKeptInMind));
+  const kept = floating.filter((test) => test.patterns.some(isKeptInMind));
+  return together([
+    halve(anchored, options),
+    halve(forgotten, options),
+    ...split(kept).map((group) => halve(group, options)),
+  ]);
 };
 
 /** Where an automaton's parts lie in its table, in bytes from the table's start. */

@@ -41,6 +41,7 @@ import { HEAD, STRING, STRING_STATE } from './layout.ts';
 import { emitOutput } from './output.ts';
 import { emitPathOf, emitPathWalk } from './path.ts';
 import { emitScope } from './scope.ts';
+import { emitWorkingFolder } from './working-folder.ts';
 
 type BeforeEffect = Extract<HookName, `lsm/${string}`>;
 
@@ -123,6 +124,7 @@ export const emitBeforeEffect = (context: HookContext, hook: BeforeEffect): void
     out.emit(mov(R9, ruleClass.at));
     emitClass(context, 'exit');
     emitEarlyCells(context, 'exit');
+    emitWorkingFolder(context);
     out.emit(...currentTask);
     emitLateCells(context, 'exit');
     emitDecisions(context, 'exit');

@@ -7,7 +7,6 @@ import {
   jeq,
   jge,
   jgt,
-  jle,
   jlt,
   jne,
   label,
@@ -33,14 +32,14 @@ import type { BooleanFact, ProcessFact } from '../plan/index.ts';
 import { emitEarlyCells, emitLateCells } from './cells.ts';
 import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup } from './context.ts';
 import { emitDecisions } from './decide.ts';
-import { type Emitter, helper, loopHead, loopStart, STACK, stackAddress } from './emitter.ts';
+import { helper, loopHead, loopStart, STACK, stackAddress } from './emitter.ts';
 import { emitAct, emitGuards } from './enforce.ts';
 import { EXE, emitEnvironment, emitExeFacts } from './exe-facts.ts';
 import { emitClass } from './filter.ts';
 import { COMM_BYTES, emitClear, emitFileFacts, emitHead, emitScratch, storeKey } from './gather.ts';
 import { ARGV_BYTES, ENV_BYTES, HEAD, LAYER, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
 import { emitOutput } from './output.ts';
-import { emitPathOf, emitPathWalk } from './path.ts';
+import { emitFolderSlash, emitPathOf, emitPathWalk } from './path.ts';
 import { ROW, rowOfText } from './rows.ts';
 import { emitScope } from './scope.ts';
 import { CELL_BYTES, emitFill, emitRows, emitStart, emitSteps } from './strings.ts';
@@ -127,27 +126,6 @@ const emitImage = (context: HookContext): void => {
   emitPathWalk(out, base, extra + EXTRA.walk);
   emitFolderSlash(out, base);
   out.emit(label(none));
-};
-
-/** Puts a slash behind the folder in a string slot, as proc.cwd has it; one that leaves no room for it is unknown. */
-const emitFolderSlash = (out: Emitter, slot: number): void => {
-  const [known, end] = [out.fresh('slash.known'), out.fresh('slash.end')];
-  out.emit(
-    ldx('b', R1, R7, slot + STRING.state),
-    jne(R1, STRING_STATE.present, end),
-    ldx('h', R1, R7, slot + STRING.length),
-    jlt(R1, PATH_BYTES - 1, known),
-    st('b', R7, slot + STRING.state, STRING_STATE.unknown),
-    ja(end),
-    label(known),
-    jle(R1, 1, end),
-    mov(R2, R7),
-    add(R2, R1),
-    st('b', R2, slot + STRING.data, 0x2f),
-    add(R1, 1),
-    stx('h', R7, slot + STRING.length, R1),
-    label(end),
-  );
 };
 
 /** The argument vector as it lies in the new image's memory: NUL-terminated strings one after the other. */

@@ -6,3 +6,4 @@ export { type Generated, generate, processKey, processValue } from './object.ts'
 export { CRITICAL_PRIORITIES, lostAt, RINGS, type Ring } from './output.ts';
 export * from './record.ts';
 export { SNAPSHOT, SNAPSHOT_MAP, snapshotProgram } from './snapshot.ts';
+export { callPlace } from './sys-exit.ts';

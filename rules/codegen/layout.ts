@@ -123,7 +123,7 @@ export const ENV_BYTES = 4096;
 export const TEXT_BYTES = 256;
 
 /** The strings a record may carry. `base` is the folder that a relative `path` starts from, and at an exec the working directory. */
-export type RecordString = 'file' | 'path' | 'path2' | 'base' | 'base2' | 'text' | 'argv' | 'env';
+export type RecordString = 'file' | 'path' | 'path2' | 'base' | 'base2' | 'text' | 'cwd' | 'argv' | 'env';
 
 /** Bytes that a string's slot holds behind its head. */
 export const stringBytes = (name: RecordString): number => STRING_BYTES[name] ?? PATH_BYTES;
@@ -174,14 +174,14 @@ const align = (value: number): number => (value + 7) & ~7;
 
 const STRINGS: Readonly<Record<HookName, readonly RecordString[]>> = {
   'raw_tp/sys_enter': [],
-  'tp_btf/sys_exit': ['file', 'path', 'path2', 'base', 'base2', 'text'],
+  'tp_btf/sys_exit': ['file', 'path', 'path2', 'base', 'base2', 'text', 'cwd'],
   'tp_btf/sched_process_exec': ['file', 'base', 'argv', 'env'],
   'tp_btf/sched_process_fork': [],
-  'tp_btf/sched_process_exit': [],
-  'tp_btf/io_uring_submit_req': ['file', 'path', 'path2', 'base', 'base2'],
-  'lsm/file_open': ['file'],
-  'lsm/bprm_check_security': ['file'],
-  'lsm/socket_connect': [],
+  'tp_btf/sched_process_exit': ['cwd'],
+  'tp_btf/io_uring_submit_req': ['file', 'path', 'path2', 'base', 'base2', 'cwd'],
+  'lsm/file_open': ['file', 'cwd'],
+  'lsm/bprm_check_security': ['file', 'cwd'],
+  'lsm/socket_connect': ['cwd'],
 };
 
 /** Lays out the records of a hook, without the strings that no rule reads: `predicateBytes`, a multiple of 8, and `truths` are what its dimensions take. */

@@ -31,6 +31,7 @@ import { currentTask, emitClear, emitHead, emitScratch, storeKey } from './gathe
 import { HEAD } from './layout.ts';
 import { emitOutput } from './output.ts';
 import { emitOtherInScope, emitScope } from './scope.ts';
+import { emitWorkingFolder } from './working-folder.ts';
 
 /** STACK.key = the key of the process that the task in r9 belongs to. */
 const keyOfTask = [
@@ -105,6 +106,7 @@ export const emitExit = (context: HookContext): void => {
     out.emit(mov(R9, ruleClass.at));
     emitClass(context, 'report');
     emitEarlyCells(context, 'report');
+    emitWorkingFolder(context);
     emitLateCells(context, 'report');
     emitDecisions(context, 'report');
   }

@@ -29,7 +29,7 @@ import { LOST, RINGS, type Ring } from './output.ts';
 import { placeTests, ROW, rowOfText } from './rows.ts';
 import { groupStrings } from './string-groups.ts';
 import { CELL_BYTES } from './strings.ts';
-import { CALL_NUMBERS, CALL_PLACES, callTable, emitSysExit, namedNumbers } from './sys-exit.ts';
+import { CALL_NUMBERS, CALL_PLACES, CALLS_MAP, callTable, emitSysExit, namedNumbers } from './sys-exit.ts';
 import { createTables, TABLES_MAP, type Tables } from './tables.ts';
 
 /** Programs that every object has: without them there are no facts of processes. */
@@ -138,6 +138,7 @@ const truthPlaces = ({ dimensions, predicates }: Dimensions): readonly TruthPlac
 /** Fields whose values lie in strings that records carry only where a rule names one. */
 const STRINGS_OF: Partial<Record<RecordString, readonly string[]>> = {
   env: ['proc.env', 'proc.aenv'],
+  cwd: ['proc.cwd'],
   text: ['evt.arg', 'evt.args', 'evt.rawarg', 'fs.path.source', 'fs.path.sourceraw'],
 };
 
@@ -223,7 +224,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
       (name): MapSpec => ({ name, type: 'ringbuf', keySize: 0, valueSize: 0, maxEntries: RING_BYTES[name] }),
     ),
     {
-      name: 'calls',
+      name: CALLS_MAP,
       type: 'array',
       keySize: 4,
       valueSize: 4,
@@ -252,7 +253,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
     one('lost', LOST.bytesPerHook * prepared.length),
   ];
   return {
-    object: { level, maps, programs: programs.map((program) => ({ ...program, calls: NAMED_MAP })) },
+    object: { level, maps, programs: programs.map((program) => ({ ...program, calls: CALLS_MAP })) },
     layouts: prepared.map(({ layout }) => layout),
     processes,
     facts,

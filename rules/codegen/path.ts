@@ -257,3 +257,24 @@ export const emitPathOf = (out: Emitter, structPath: 'file.f_path' | 'fs_struct.
     stx('dw', R10, STACK.mount, R1),
   );
 };
+
+/** Puts a slash behind the folder in a string slot, as proc.cwd has it; one that leaves no room for it is unknown. */
+export const emitFolderSlash = (out: Emitter, slot: number): void => {
+  const [known, end] = [out.fresh('slash.known'), out.fresh('slash.end')];
+  out.emit(
+    ldx('b', R1, R7, slot + STRING.state),
+    jne(R1, STRING_STATE.present, end),
+    ldx('h', R1, R7, slot + STRING.length),
+    jlt(R1, PATH_BYTES - 1, known),
+    st('b', R7, slot + STRING.state, STRING_STATE.unknown),
+    ja(end),
+    label(known),
+    jle(R1, 1, end),
+    mov(R2, R7),
+    add(R2, R1),
+    st('b', R2, slot + STRING.data, 0x2f),
+    add(R1, 1),
+    stx('h', R7, slot + STRING.length, R1),
+    label(end),
+  );
+};

@@ -46,7 +46,7 @@ export const groupStrings = (hooks: readonly HookPlan[], tables: Tables): readon
   };
   const sharing = [...hooks.keys()].filter((index) => SHARING.has(hooks[index]?.hook ?? ''));
   const alone = [...hooks.keys()].filter((index) => !sharing.includes(index));
-  for (const of of ['file', 'path', 'path2', 'base', 'text'] as const)
+  for (const of of ['file', 'path', 'path2', 'base', 'text', 'cwd'] as const)
     for (const part of ['whole', 'directory', 'filename', 'raw'] as const)
       for (const indices of [...alone.map((index) => [index]), sharing]) place(indices, of, part);
   return grouped;

@@ -32,6 +32,7 @@ import {
   sub,
 } from '../../engine/isa/index.ts';
 import {
+  type Abi,
   AT_FDCWD,
   callNumber,
   callNumbers,
@@ -103,6 +104,17 @@ const callPlaces = (event: EventType): readonly number[] => {
 
 /** Where the `calls` map has what goes through socketcall. */
 const SOCKETCALL_PLACES = 2 * CALL_NUMBERS + X32_CALL_COUNT;
+/** The map of what each call's arguments are, 0 where no rule names it. */
+export const CALLS_MAP = 'calls';
+
+/** Where the `calls` map has a call, by its number in a table; -1 for one that it has no place for, which no program looks at. */
+export const callPlace = (nr: number, abi: Abi): number => {
+  const number = (nr & ~X32_BIT) >>> 0;
+  if (nr < 0 || (number !== nr && abi !== 'x32')) return -1;
+  if (number < CALL_NUMBERS) return abi === 'ia32' ? CALL_NUMBERS + number : number;
+  return abi === 'x32' && number < CALL_NUMBERS + X32_CALL_COUNT ? CALL_NUMBERS + number : -1;
+};
+
 /** Entries of the `calls` map. */
 export const CALL_PLACES = SOCKETCALL_PLACES + SOCKETCALL.count;
 
@@ -155,7 +167,7 @@ const emitDispatch = (context: HookContext): void => {
     add(R9, CALL_NUMBERS),
     label('native'),
     stx('w', R10, STACK.index, R9),
-    loadMap(R1, 'calls'),
+    loadMap(R1, CALLS_MAP),
     ...stackAddress(R2, STACK.index),
     helper('bpf_map_lookup_elem'),
     jeq(R0, 0, 'leave'),

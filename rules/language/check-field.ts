@@ -1,7 +1,7 @@
 import { nearest } from '../../engine/text/index.ts';
 import type { FieldRef } from './ast.ts';
 import { EVENT_TYPES } from './events.ts';
-import { FALCO_FIELDS } from './falco-fields.ts';
+import { becauseOf, FALCO_FIELDS } from './falco-fields.ts';
 import { FIELDS, type Field, fieldOf } from './fields.ts';
 import { type Problem, problem } from './problems.ts';
 
@@ -34,7 +34,7 @@ export const checkField = (
 };
 
 const unknownField = ({ name, span }: FieldRef): Problem => {
-  if (FALCO_FIELDS.has(name)) return problem('unsupported-field', span, { field: name });
+  if (FALCO_FIELDS.has(name)) return problem('unsupported-field', span, { field: name, ...becauseOf(name) });
   const near = nearest(name, FIELD_NAMES);
   return problem('unknown-field', span, { field: name, ...(near === undefined ? {} : { nearest: near }) });
 };

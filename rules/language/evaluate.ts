@@ -2,6 +2,7 @@ import { inNetwork, parseAddress } from './address.ts';
 import type { Condition, Constant, Expression, Operator, Predicate } from './ast.ts';
 import { fieldOf } from './fields.ts';
 import { compileGlob, type GlobStep, matchGlob } from './glob.ts';
+import { regexOf } from './regex.ts';
 import { evaluateExpression } from './transformers.ts';
 import { type Bound, Truth } from './truth.ts';
 import type { FieldSource, FieldValue } from './value.ts';
@@ -92,11 +93,7 @@ const HOLDS: Readonly<Record<Exclude<Operator, 'exists'>, (value: Scalar, consta
   endswith: onText((value, constant) => value.endsWith(constant)),
   glob: matches((text) => text),
   iglob: matches(foldAscii),
-  regex: () => {
-    throw new Error(
-      'The operator regex has no evaluation yet; conditions that use it are refused when they are resolved.',
-    );
-  },
+  regex: onText((value, constant) => regexOf(constant)?.test(utf8.encode(value)) ?? false),
 };
 
 /** Fields with a value for each end of a connection: `!=` is true only where both differ. */

@@ -51,6 +51,12 @@ export const REFUSED_FIELDS: ReadonlyMap<string, string> = new Map(
   REFUSED.flatMap(([fields, reason]) => fields.split(' ').map((field) => [field, reason] as const)),
 );
 
+/** The reason as a detail of a finding; nothing for fields that only aren't there yet. */
+export const becauseOf = (field: string): { readonly because?: string } => {
+  const because = REFUSED_FIELDS.get(field);
+  return because === undefined ? {} : { because };
+};
+
 /** Falco's fields that are not in the catalogue, so that a person is told "not yet" or why not instead of "no such field". */
 export const FALCO_FIELDS: ReadonlySet<string> = new Set([
   ...REFUSED_FIELDS.keys(),

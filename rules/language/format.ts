@@ -145,7 +145,8 @@ const writeNode = (
           else newLine(writer, layout, level);
           write(writer, `${node.kind} `);
         }
-        const inner = isChain(operand) && !fits ? level + 1 : level;
+        const inParentheses = RANK[operand.kind] < RANK[node.kind];
+        const inner = isChain(operand) && !inParentheses && !fits ? level + 1 : level;
         writeNode(writer, layout, operand, RANK[node.kind], inner);
       }
       return;

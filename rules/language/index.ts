@@ -6,6 +6,7 @@ export * from './capabilities.ts';
 export { categoryOf, isIo, isIoRead, isIoWrite, isWait } from './categories.ts';
 export { evaluate, evaluatePredicate, literalHolds, truthOn } from './evaluate.ts';
 export * from './events.ts';
+export { REFUSED_FIELDS } from './falco-fields.ts';
 export * from './fields.ts';
 export { formatCondition } from './format.ts';
 export { compileGlob, matchGlob } from './glob.ts';

@@ -47,8 +47,8 @@ interface Details {
   readonly 'too-large': { readonly limit: number };
   readonly empty: Record<never, never>;
   readonly 'unknown-field': { readonly field: string; readonly nearest?: string };
-  readonly 'unsupported-field': { readonly field: string };
-  readonly 'unavailable-field': { readonly field: string };
+  readonly 'unsupported-field': { readonly field: string; readonly because?: string };
+  readonly 'unavailable-field': { readonly field: string; readonly because?: string };
   readonly 'missing-argument': { readonly field: string; readonly expected: string };
   readonly 'unexpected-argument': { readonly field: string };
   readonly 'bad-argument': { readonly field: string; readonly argument: string; readonly expected: string };
@@ -130,10 +130,14 @@ const WORDS: { readonly [Code in ProblemCode]: (detail: Details[Code]) => string
     `The condition has more than ${limit} comparisons after its macros are put in; split it into several rules.`,
   empty: () => 'The condition is empty; expected a comparison such as "proc.name = bash".',
   'unknown-field': ({ field, nearest }) => `There is no field "${field}"${ending(nearest)}`,
-  'unsupported-field': ({ field }) =>
-    `The field "${field}" is known to Falco but not supported yet; compare another field.`,
-  'unavailable-field': ({ field }) =>
-    `The field "${field}" is known to Falco but not supported yet; it will print as <NA>.`,
+  'unsupported-field': ({ field, because }) =>
+    because === undefined
+      ? `The field "${field}" is known to Falco but not supported yet; compare another field.`
+      : `The field "${field}" is known to Falco but there will be none here: ${because}.`,
+  'unavailable-field': ({ field, because }) =>
+    because === undefined
+      ? `The field "${field}" is known to Falco but not supported yet; it will print as <NA>.`
+      : `The field "${field}" is known to Falco but there will be none here: ${because}. It will print as <NA>.`,
   'missing-argument': ({ field, expected }) => `The field "${field}" needs ${expected} in brackets.`,
   'unexpected-argument': ({ field }) => `The field "${field}" takes nothing in brackets; remove them.`,
   'bad-argument': ({ field, argument, expected }) =>

@@ -11,6 +11,7 @@ import { OPERATORS, operatorsFor } from './operators.ts';
 import type { MacroUse, ParsedCondition, ParsedPredicate } from './parsed.ts';
 import { MAX_DEPTH } from './parser-state.ts';
 import { hasErrors, inMacro, type Problem, problem } from './problems.ts';
+import { compileRegex } from './regex.ts';
 import { expressionText } from './transformers.ts';
 
 /** Comparisons in one condition after its macros are put in. */
@@ -274,9 +275,18 @@ const HEX = /^(?:[0-9A-Fa-f]{2})+$/;
 const patternProblem = (operator: Operator, text: string, span: Span): Problem | undefined => {
   if (operator === 'bcontains' || operator === 'bstartswith')
     return HEX.test(text) ? undefined : problem('bad-hex', span, { value: text, operator });
-  return operator === 'regex'
-    ? problem('bad-regex', span, { pattern: text, at: 0, reason: 'there is no evaluation of it yet' })
+  const compiled = operator === 'regex' ? compileRegex(text) : undefined;
+  return compiled !== undefined && 'problem' in compiled
+    ? problem('bad-regex', regexSpan(text, span, compiled.problem.at), { pattern: text, ...compiled.problem })
     : undefined;
+};
+
+/** The character of a pattern, where it is written as it is; all of the pattern where it has escapes or stands in a list. */
+const regexSpan = (text: string, span: Span, at: number): Span => {
+  const quotes = span.end - span.start - text.length;
+  if (quotes !== 0 && quotes !== 2) return span;
+  const start = span.start + quotes / 2 + at;
+  return { start, end: Math.min(start + 1, span.end) };
 };
 
 const constantsOf = (

@@ -1,7 +1,7 @@
 import { nearest } from '../../engine/text/index.ts';
 import type { FieldRef } from './ast.ts';
 import { checkField } from './check-field.ts';
-import { FALCO_FIELDS } from './falco-fields.ts';
+import { becauseOf, FALCO_FIELDS } from './falco-fields.ts';
 import { fieldOf } from './fields.ts';
 import { type Problem, problem } from './problems.ts';
 
@@ -122,7 +122,9 @@ const readPlaceholder = (text: string, start: number, steps: number): Placeholde
 
 /** A field that only Falco has is no error in a template: it prints as `<NA>`. */
 const inTemplate = (found: Problem): Problem =>
-  found.code === 'unsupported-field' ? problem('unavailable-field', found.span, { field: found.field ?? '' }) : found;
+  found.code === 'unsupported-field'
+    ? problem('unavailable-field', found.span, { field: found.field ?? '', ...becauseOf(found.field ?? '') })
+    : found;
 
 /**
  * Splits an output template into text and fields; `%%` is a percent sign. Fields in error stay as parts, so that a caller that

@@ -19,8 +19,8 @@ export type NumberSlot = (
   | { readonly slot: 'argument'; readonly index: number; readonly bits: 32 | 64 }
 ) & { readonly mask?: readonly number[] };
 
-/** A string that the kernel part reads: the file's resolved path, a path or a text as the caller passed it, or the working directory at exec. */
-export type StringSlot = 'file' | 'path' | 'path2' | 'base' | 'text';
+/** A string that the kernel part reads: the file's resolved path, a path or a text as the caller passed it, or the working directory (`base` at exec). */
+export type StringSlot = 'file' | 'path' | 'path2' | 'base' | 'text' | 'cwd';
 
 /** What of a string is tested; `raw`: a path with no folder in front and as it was written. */
 export type StringPart = 'whole' | 'directory' | 'filename' | 'raw';

@@ -48,7 +48,7 @@ import {
   stringTest,
   within,
 } from './tests.ts';
-import { afterTransformers, otherFields } from './transformed.ts';
+import { afterTransformers, otherFields, transformerReason } from './transformed.ts';
 
 /** Event types that a hook before the effect can't tell apart; creat is an open too (open(2)), and counts as one. */
 export const FAMILIES: Partial<Record<HookName, readonly string[]>> = {
@@ -118,7 +118,7 @@ const printed = (
   const { operator, constants } = predicate;
   if (operator === 'exists') return number(of, within([[LOWEST, HIGHEST]]));
   if (!['=', '!=', 'in', 'intersects'].includes(operator)) {
-    const test = names !== NO_NAMES && namesOnly(predicate) ? namesTest(predicate, names) : undefined;
+    const test = namesOnly(predicate) ? namesTest(predicate, names) : undefined;
     return test === undefined ? user(`the operator ${operator} on a number's name`) : number(of, test);
   }
   const test = within(constants.flatMap((value) => (value.type === 'string' ? numbersOf(value.value) : [])));
@@ -163,6 +163,27 @@ const resultNumbers: NumbersOf = (text) => {
   const plain = text.startsWith('E') ? decimal(text.slice(1), 64) : [];
   const unnamed = plain.filter(([value]) => value > 0n && !ERRNO_NAMES.has(Number(value))).map(([value]) => -value);
   return [...codes, ...unnamed].map((code) => [code, code] as const);
+};
+
+/** Comparisons with parts of evt.res's text; a result without a name prints E and its number, which no text with another letter is part of. */
+const resultName = (predicate: Predicate): Placed => {
+  const { operator, constants } = predicate;
+  const parts = ['contains', 'icontains', 'startswith', 'endswith'].includes(operator) ? constants : [];
+  const only = (wanted: (text: string) => boolean): boolean =>
+    parts.length > 0 && parts.every((part) => part.type === 'string' && wanted(part.value));
+  const holds = (value: string): boolean =>
+    evaluatePredicate(predicate, { state: 'present', value, trust: 'resolved' }) === Truth.TRUE;
+  const successes: readonly (readonly [bigint, bigint])[] = holds('SUCCESS') ? [[0n, HIGHEST]] : [];
+  if (operator !== 'endswith' && only((text) => text === 'E'))
+    return number({ slot: 'result' }, within([[LOWEST, -1n], ...successes]));
+  if (!only((text) => /[^E\d]/i.test(text)))
+    return parts.length > 0
+      ? user(`the operator ${operator} on a result's number`)
+      : printed({ slot: 'result' }, predicate, resultNumbers);
+  const failures = [...ERRNO_NAMES]
+    .filter(([, name]) => holds(name))
+    .map(([code]) => [-BigInt(code), -BigInt(code)] as const);
+  return number({ slot: 'result' }, within([...successes, ...failures]));
 };
 
 const TYPE_CODES: readonly (readonly [char: string, name: string])[] = [
@@ -384,7 +405,7 @@ const PLANNERS = {
   'evt.num': afterKernel,
   'evt.time': afterKernel,
   'evt.rawres': (predicate) => number({ slot: 'result' }, numberTest(predicate)),
-  'evt.res': (predicate) => printed({ slot: 'result' }, predicate, resultNumbers),
+  'evt.res': (predicate) => resultName(predicate),
   'evt.failed': (predicate) => {
     const test = numberTest(predicate);
     const holds = (value: bigint): boolean =>
@@ -420,6 +441,7 @@ const PLANNERS = {
   'fd.l4proto': (predicate) => protocol(predicate),
   'fd.sockfamily': (predicate) => socketFamily(predicate),
   'fd.connected': (predicate) => truthValue({ slot: 'connected' }, predicate),
+  'fd.name_changed': () => constant(Truth.UNKNOWN),
   'fd.is_server': (predicate, { event }) => {
     const value = serverEnd(event) === 'local';
     return constant(evaluatePredicate(predicate, { state: 'present', value, trust: 'resolved' }));
@@ -462,10 +484,7 @@ const PLANNERS = {
   'proc.env': (predicate) => process(predicate, 'env', 0),
   'proc.aargs': (predicate) => ancestor(predicate, 'args'),
   'proc.aenv': (predicate) => ancestor(predicate, 'env'),
-  'proc.cwd': (predicate, { hook }) =>
-    hook === 'tp_btf/sched_process_exec'
-      ? path(predicate, 'base', 'raw')
-      : user('the working directory is read only when a program starts'),
+  'proc.cwd': (predicate, { hook }) => path(predicate, hook === 'tp_btf/sched_process_exec' ? 'base' : 'cwd', 'raw'),
   'proc.is_exe_upper_layer': (predicate) => process(predicate, 'upper', 0),
   'proc.is_exe_lower_layer': (predicate) => process(predicate, 'lower', 0),
   'proc.duration': (predicate) => number({ slot: 'duration' }, numberTest(predicate)),
@@ -531,6 +550,9 @@ const present = (name: string, event: EventType): boolean => {
   }
 };
 
+/** Strings that are known before the effect. */
+const AT_LSM: ReadonlySet<StringSlot> = new Set(['file', 'cwd']);
+
 /** At lsm/bprm_check_security the new image is known by its file only, and the process is still the old one. */
 const NOT_AT_BPRM: ReadonlySet<string> = new Set([
   'proc.name',
@@ -551,8 +573,11 @@ export const truthByType = (predicate: Predicate, event: EventType): Truth => {
   return predicate.operator === 'exists' ? Truth.FALSE : Truth.ABSENT;
 };
 
-/** Fields whose value a hook and an event type tell. */
-const AS_CONSTANT: ReadonlySet<string> = new Set(['evt.type', 'evt.dir', 'evt.io_uring']);
+/** Fields whose value a hook and an event type tell, or that have so few values that each is evaluated beforehand. */
+const AS_CONSTANT: ReadonlySet<string> = new Set(['evt.type', 'evt.dir', 'evt.io_uring', 'fd.type', 'fd.typechar']);
+
+const isStringTest = (placed: Placed): boolean =>
+  placed.kind === 'kernel' && (placed.kernel.place === 'string' || placed.kernel.place === 'process');
 
 /** What becomes of a predicate at a hook, for an event type. */
 export const placePredicate = (predicate: Predicate, site: Site): Placed => {
@@ -570,6 +595,8 @@ export const placePredicate = (predicate: Predicate, site: Site): Placed => {
   const planner = (PLANNERS as Record<string, Planner>)[name];
   if (planner === undefined) return user(`${name} is only known to user space`);
   const placed = planner(predicate, site);
+  if (predicate.left !== undefined && placed.kind !== 'user' && !AS_CONSTANT.has(name) && !isStringTest(placed))
+    return user(transformerReason(predicate));
   if (hook === 'tp_btf/sched_process_exec' && placed.kind === 'kernel') return atExec(placed, event);
   if (hook === IO_URING_HOOK) return atSubmission(placed, predicate, event);
   if (!beforeEffect(hook)) return placed;
@@ -583,7 +610,7 @@ export const placePredicate = (predicate: Predicate, site: Site): Placed => {
   }
   if (placed.kind === 'kernel' && placed.kernel.place === 'number' && placed.kernel.of.slot === 'argument')
     return user(`evt.arg[${predicate.field.argument ?? ''}] isn't known at ${hook}`);
-  if (placed.kind === 'kernel' && placed.kernel.place === 'string' && placed.kernel.of !== 'file')
+  if (placed.kind === 'kernel' && placed.kernel.place === 'string' && !AT_LSM.has(placed.kernel.of))
     return user(`${name} isn't known at ${hook}${hook === 'lsm/file_open' ? '; fd.name is' : ''}`);
   return placed;
 };

@@ -1,15 +1,11 @@
-import type { Constant, Operator, Predicate } from '../language/index.ts';
+import type { Constant, Predicate } from '../language/index.ts';
+import { type Pattern, patternsOf } from './patterns.ts';
+
+export type { Pattern } from './patterns.ts';
 
 /** Whether a number lies in one of some closed ranges of signed 64-bit numbers; a comparison with numbers in a normal form. */
 export interface NumberTest {
   readonly ranges: readonly (readonly [low: bigint, high: bigint])[];
-}
-
-/** A string pattern. `fold` ignores the case of ASCII letters. */
-export interface Pattern {
-  readonly match: 'equals' | 'prefix' | 'suffix' | 'contains' | 'glob';
-  readonly text: string;
-  readonly fold: boolean;
 }
 
 /** Whether any pattern matches, or with `negated` none. */
@@ -92,45 +88,23 @@ export const numberTest = (predicate: Predicate): NumberTest | undefined => {
   }
 };
 
-const MATCHES: Partial<Record<Operator, Pattern['match']>> = {
-  '=': 'equals',
-  '!=': 'equals',
-  in: 'equals',
-  intersects: 'equals',
-  contains: 'contains',
-  icontains: 'contains',
-  startswith: 'prefix',
-  endswith: 'suffix',
-  glob: 'glob',
-  iglob: 'glob',
-};
-
 const stringTests = new WeakMap<Predicate, StringTest | undefined>();
 
-/** The string test of a comparison with strings, the same object each time; undefined where it has none (regex, exists). */
+/** The string test of a comparison with strings, the same object each time; undefined where it has none (exists, most transformers). */
 export const stringTest = (predicate: Predicate): StringTest | undefined => {
   if (!stringTests.has(predicate)) stringTests.set(predicate, stringTestOf(predicate));
   return stringTests.get(predicate);
 };
 
-const stringTestOf = (predicate: Predicate): StringTest | undefined => {
-  const texts = predicate.constants.map((constant) => (constant.type === 'string' ? constant.value : undefined));
-  if (texts.includes(undefined)) return undefined;
-  const strings = texts as string[];
-  const fold = predicate.operator === 'icontains' || predicate.operator === 'iglob';
-  if (predicate.operator === 'pmatch') {
-    const patterns = strings.flatMap((text): Pattern[] => {
-      const path = text.endsWith('/') && text !== '/' ? text.slice(0, -1) : text;
-      return [
-        { match: 'equals', text: path, fold },
-        { match: 'prefix', text: path === '/' ? '/' : `${path}/`, fold },
-      ];
-    });
-    return { patterns, negated: false };
+const stringTestOf = ({ operator, constants, left, right }: Predicate): StringTest | undefined => {
+  if (operator === 'exists' || right !== undefined) return undefined;
+  const texts: string[] = [];
+  for (const constant of constants) {
+    if (constant.type !== 'string') return undefined;
+    texts.push(constant.value);
   }
-  const match = MATCHES[predicate.operator];
-  if (match === undefined) return undefined;
-  return { patterns: strings.map((text) => ({ match, text, fold })), negated: predicate.operator === '!=' };
+  const patterns = patternsOf(operator, texts, left);
+  return patterns && { patterns, negated: operator === '!=' };
 };
 
 /** The address test of a comparison with addresses or networks; undefined where it has none. */

@@ -2,12 +2,14 @@ import type { FieldName } from '../language/index.ts';
 import type { Rule } from '../rule.ts';
 import { predicatesOf } from './formula.ts';
 import type { TaskDetail } from './placed.ts';
+import { otherFields } from './transformed.ts';
 
 /** The fields that rules name, in their conditions and in what they print. */
 export const usedFields = (rules: readonly Rule[]): ReadonlySet<string> => {
   const names = new Set<string>();
   for (const { condition, output } of rules) {
-    for (const { field } of predicatesOf(condition)) names.add(field.name);
+    for (const predicate of predicatesOf(condition))
+      for (const { name } of [predicate.field, ...otherFields(predicate)]) names.add(name);
     for (const part of output.parts) if (typeof part !== 'string') names.add(part.name);
   }
   return names;

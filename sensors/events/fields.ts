@@ -224,6 +224,14 @@ const number =
   (record) =>
     present(BigInt(value(record)));
 
+/** The working directory as the record has it; where it has none, as of exec. */
+const workingFolder: Reader = (...event) => {
+  const [record] = event;
+  const text = record.string(record.kind === 'exec' ? 'base' : 'cwd');
+  if (text === undefined) return ofProcess((process) => presentOr(process.cwd, 'contestable'))(...event);
+  return text.state === 'present' ? present(text.text, 'contestable') : UNKNOWN;
+};
+
 /** A field behind the container's id and a colon. */
 const inContainer = (name: 'fd.name' | 'fd.directory', ...event: Parameters<Reader>): FieldValue => {
   const [record, context, field] = event;
@@ -324,7 +332,7 @@ const READERS: Readonly<Record<Exclude<FieldName, ContainerField>, Reader>> = {
   'proc.exepath': own('exepath'),
   'proc.args': own('args'),
   'proc.cmdline': own('cmdline'),
-  'proc.cwd': ofProcess((process) => presentOr(process.cwd, 'contestable')),
+  'proc.cwd': workingFolder,
   'proc.is_exe_from_memfd': ofProcess((process) => presentOr(process.memfd)),
   'proc.pid': number((record) => record.pid),
   'proc.ppid': number((record) => record.parentPid),

@@ -116,6 +116,10 @@ export interface RepeatedReplay extends Sensor {
   readonly host: SimHost;
   /** Lines of one round that say something. */
   readonly events: number;
+  /** Different system calls among them. */
+  readonly names: number;
+  /** Events that are played between two looks at the ring buffers. */
+  readonly eventsPerPump: number;
 }
 
 /** Process ids wrap at kernel.pid_max's default. */
@@ -153,6 +157,16 @@ export const createRepeatedReplay = ({ paths, rounds }: RepeatedReplayOptions): 
     pump();
     return { calls, problems: [...told] };
   };
-  const events = recordings.reduce((sum, { decoded }) => sum + decoded.events.length, 0);
-  return { kind: 'replay', kernel: host.kernel, scope: '/', host, accounts: ONLY_ROOT, events, run };
+  const events = recordings.flatMap(({ decoded }) => decoded.events);
+  return {
+    kind: 'replay',
+    kernel: host.kernel,
+    scope: '/',
+    host,
+    accounts: ONLY_ROOT,
+    events: events.length,
+    names: new Set(events.flatMap((event) => (event.kind === 'call' ? event.name : []))).size,
+    eventsPerPump: EVENTS_PER_PUMP,
+    run,
+  };
 };

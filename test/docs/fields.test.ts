@@ -7,6 +7,8 @@ import {
   type Field,
   type Predicate,
   placePredicate,
+  REFUSED_FIELDS,
+  requestTypeOf,
   Truth,
   truthByType,
 } from '../../rules/index.ts';
@@ -21,7 +23,8 @@ const { fieldsDocument } = (await import(script.href)) as Generator;
 const written = readFileSync(new URL('../../docs/fields.md', import.meta.url), 'utf8');
 
 it('docs/fields.md is what npm run docs makes of the catalogue', () => {
-  const fresh = fieldsDocument({ FIELDS, EVENT_TYPES, truthByType, expectedTrust, UNKNOWN: Truth.UNKNOWN });
+  const language = { FIELDS, EVENT_TYPES, REFUSED_FIELDS, requestTypeOf, truthByType, expectedTrust };
+  const fresh = fieldsDocument({ ...language, UNKNOWN: Truth.UNKNOWN });
   expect(written).toBe(fresh);
 });
 
@@ -30,6 +33,26 @@ it('has a row for each field and each event type', () => {
   const named = new Set(rows);
   for (const { name } of FIELDS) expect(named, name).toContain(name);
   for (const { type } of EVENT_TYPES.values()) expect(written, type).toContain(`\`${type}\``);
+});
+
+it('says of every field of Falco that there will not be, why', () => {
+  for (const [name, reason] of REFUSED_FIELDS) {
+    expect(FIELDS.map((field) => field.name)).not.toContain(name);
+    expect(written).toContain(`\`${name}\``);
+    expect(written).toContain(`${reason.slice(1)}.`);
+  }
+});
+
+it('says at which hooks a field has a value', () => {
+  const hooksOf = (name: string): string =>
+    written
+      .split('\n')
+      .find((line) => line.startsWith(`| \`${name}`))
+      ?.split(' | ')[3] ?? '';
+  expect(hooksOf('proc.name')).toBe('all');
+  expect(hooksOf('evt.rawres')).toBe('sys_exit exec');
+  expect(hooksOf('fd.nameraw')).toBe('sys_exit io_uring');
+  expect(hooksOf('fd.name_changed')).toBe('none');
 });
 
 it('says of a value how far it can be trusted, also where that depends on the hook', () => {

@@ -112,7 +112,16 @@ const credentialsAfter = (machine: Machine, task: Task, path: Path): Cred => {
   return new Cred(machine.memory, ids, cred.groups, permitted, effective, cred.kept);
 };
 
+/** The most bytes that a unit of UTF-16 takes in UTF-8. */
+const MOST_BYTES = 3;
+
 const tooBig = (texts: readonly string[]): boolean => {
+  let most = 0;
+  for (const { length } of texts) {
+    most += MOST_BYTES * length + 9;
+    if (MOST_BYTES * length >= MAX_STRING) most = Number.POSITIVE_INFINITY;
+  }
+  if (most <= MAX_STRINGS) return false;
   let total = 0;
   for (const text of texts) {
     const length = encodeText(text).length + 1;

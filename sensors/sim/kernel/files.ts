@@ -172,14 +172,19 @@ export class FilesStruct extends KernelObject {
   /** The copy that fork makes. */
   copy(): FilesStruct {
     const copy = new FilesStruct(this.memory);
-    for (const [fd, file] of this.#files.entries()) if (file) copy.install(fd, file.share(), this.#closeOnExec.has(fd));
+    for (let fd = 0; fd < this.#files.length; fd++) {
+      const file = this.#files[fd];
+      copy.#files.push(file?.share());
+      if (file) copy.#table.set(fd, file.at);
+    }
+    for (const fd of this.#closeOnExec) copy.#closeOnExec.add(fd);
     return copy;
   }
 
   release(): void {
     this.setU32(FILES_STRUCT.count, --this.#users);
     if (this.#users > 0) return;
-    for (const fd of this.#files.keys()) this.close(fd);
+    for (let fd = 0; fd < this.#files.length; fd++) this.close(fd);
     this.#table.release();
     this.free();
   }

@@ -1,9 +1,9 @@
 import { type FeatureLevel, HOOKS, type Hook, type HookName, hookOfSection } from '../../../engine/object/index.ts';
 import type { Memory } from '../../../engine/vm/index.ts';
-import { EVENT_TYPES, X32_BIT } from '../../../rules/index.ts';
+import { EVENT_TYPES } from '../../../rules/index.ts';
 import { writePointer } from './kernel-object.ts';
 import { KERNEL_BTF } from './layout.ts';
-import type { NamedCalls, SimLink } from './programs.ts';
+import type { CallTable, SimLink } from './programs.ts';
 
 const contextSize = ({ arguments: slots, context }: Hook): number => context?.size ?? slots.length * 8;
 
@@ -139,7 +139,7 @@ export class HookPoints {
   readonly #hooks: Hooks;
   readonly #others = new Map<string, HookPoint>();
   /** The calls that attached programs look at; undefined where one of them may look at any. */
-  #calls: readonly NamedCalls[] | undefined = [];
+  #calls: readonly CallTable[] | undefined = [];
 
   constructor(memory: Memory, hooks: Hooks) {
     this.#memory = memory;
@@ -172,7 +172,7 @@ export class HookPoints {
 
   /** Programs were attached, detached or replaced. */
   changed(): void {
-    const found = new Map<number, NamedCalls>();
+    const found = new Map<number, CallTable>();
     for (const { links } of this.all())
       for (const { program } of links) {
         if (program.calls === undefined) {
@@ -189,14 +189,12 @@ export class HookPoints {
     for (const { program } of this.#hooks['tp_btf/sys_exit'].links) program.runs++;
   }
 
-  /** Whether an attached program may look at a call by its number, -1 being none of the table's; asked anew for each, as maps change. */
-  looksAt(nr: number): boolean {
+  /** Whether an attached program may look at a call, by its place in programs' tables, -1 for none; asked anew each time, as maps change. */
+  looksAt(place: number): boolean {
     if (this.#calls === undefined) return true;
-    const { bytes } = this.#memory;
-    const bit = (nr & ~X32_BIT) >>> 0;
-    const byte = bit >>> 3;
-    for (const { at, size } of this.#calls)
-      if (byte < size && ((bytes[at + byte] ?? 0) & (1 << (bit & 7))) !== 0) return true;
+    if (place < 0) return false;
+    for (const { at, stride, entries } of this.#calls)
+      if (place < entries && this.#memory.view.getUint32(at + place * stride, true) !== 0) return true;
     return false;
   }
 

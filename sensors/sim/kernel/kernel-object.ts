@@ -58,6 +58,10 @@ export class KernelObject {
     const { bytes } = this.memory;
     const start = this.at + offset;
     bytes.fill(0, start, start + length);
+    if (text.length < length && isPlain(text)) {
+      for (let index = 0; index < text.length; index++) bytes[start + index] = text.charCodeAt(index);
+      return;
+    }
     const encoded = encodeText(text);
     bytes.set(encoded.length < length ? encoded : encoded.subarray(0, length - 1), start);
   }
@@ -82,5 +86,17 @@ export const encodeText = (text: string): Uint8Array => {
   }
   return bytes;
 };
+/** Bytes of a text in UTF-8. */
+export const textLength = (text: string): number => (isPlain(text) ? text.length : encoder.encode(text).length);
+
+/** Whether a text is ASCII without a NUL, so that it stands in memory as it is. */
+export const isPlain = (text: string): boolean => {
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === 0 || code >= 0x80) return false;
+  }
+  return true;
+};
+
 /** UTF-8; what is none becomes U+FFFD. */
 export const decodeText = (bytes: Uint8Array): string => decoder.decode(bytes);

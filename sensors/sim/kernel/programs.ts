@@ -10,18 +10,19 @@ import { KERNEL_BTF } from './layout.ts';
 /** A verified program of the simulated kernel. */
 export interface SimProgram extends LoadedProgram {
   readonly runner: Runner;
-  /** Where its object has a bit for each call that it looks at; undefined where it may look at any. */
-  readonly calls: NamedCalls | undefined;
+  /** Where its object says which calls it looks at; undefined where it may look at any. */
+  readonly calls: CallTable | undefined;
   /** How often it ran. */
   runs: number;
 }
 
-/** Bits in memory, one a call number. */
-export interface NamedCalls {
+/** Numbers of 32 bits in memory, one for each call of each table, 0 where a program doesn't look at it. */
+export interface CallTable {
   /** Offset in memory. */
   readonly at: number;
-  /** Bytes. */
-  readonly size: number;
+  /** Bytes from one to the next. */
+  readonly stride: number;
+  readonly entries: number;
 }
 
 /** A program attached to a hook; `replace` puts another in its place. */
@@ -100,16 +101,17 @@ export class Programs {
       hook: spec.hook,
       explored: verified.explored,
       runner: createRunner(verified, this.#environment, this.#engine),
-      calls: spec.calls === undefined ? undefined : this.#namedCalls(maps.get(spec.calls)?.handle),
+      calls: spec.calls === undefined ? undefined : this.#callTable(maps.get(spec.calls)?.handle),
       runs: 0,
     };
     this.#programs.add(program);
     return program;
   }
 
-  #namedCalls(handle: number | undefined): NamedCalls | undefined {
-    const map = handle === undefined ? undefined : this.#maps.get(handle);
-    return map?.layout?.kind === 'array' ? { at: map.layout.values, size: map.spec.valueSize } : undefined;
+  #callTable(handle: number | undefined): CallTable | undefined {
+    const layout = handle === undefined ? undefined : this.#maps.get(handle)?.layout;
+    if (layout?.kind !== 'array') return undefined;
+    return { at: layout.values, stride: layout.stride, entries: layout.maxEntries };
   }
 
   #verify(spec: ProgramSpec<string>, hook: Hook, maps: ReadonlyMap<string, KernelMap>): Verified {

@@ -5,7 +5,7 @@ import type { Cgroup } from './cgroups.ts';
 import type { Cred, Subject } from './credentials.ts';
 import type { FilesStruct } from './files.ts';
 import type { FsStruct } from './fs-struct.ts';
-import { KernelObject, writePointer } from './kernel-object.ts';
+import { decodeText, isPlain, KernelObject, writePointer } from './kernel-object.ts';
 import { pathText } from './mounts.ts';
 import type { Namespaces } from './namespaces.ts';
 import { Pid } from './pids.ts';
@@ -158,7 +158,7 @@ export class Task extends KernelObject implements SimTask {
   /** Cut to 15 bytes (TASK_COMM_LEN). */
   set comm(comm: string) {
     this.setText(TASK.comm, TASK.commSize, comm);
-    this.#comm = new TextDecoder().decode(this.commBytes);
+    this.#comm = isPlain(comm) && comm.length < TASK.commSize ? comm : decodeText(this.commBytes);
   }
 
   /** Without its NUL. */

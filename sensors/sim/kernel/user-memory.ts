@@ -29,8 +29,22 @@ export interface ArgumentStrings {
 
 const textBytes = (texts: readonly string[]): Uint8Array => encodeText(texts.map((text) => `${text}\0`).join(''));
 
-/** Lays out a new program's strings. */
+/** What was laid out last for a list of arguments: recordings run the same programs again and again. */
+const laidOut = new WeakMap<
+  readonly string[],
+  { readonly env: readonly string[]; readonly filename: string; readonly strings: ArgumentStrings }
+>();
+
+/** Lays out a new program's strings. The lists must not change afterwards. */
 export const layOutStrings = (argv: readonly string[], env: readonly string[], filename: string): ArgumentStrings => {
+  const before = laidOut.get(argv);
+  if (before?.env === env && before.filename === filename) return before.strings;
+  const strings = layOut(argv, env, filename);
+  laidOut.set(argv, { env, filename, strings });
+  return strings;
+};
+
+const layOut = (argv: readonly string[], env: readonly string[], filename: string): ArgumentStrings => {
   const args = textBytes(argv);
   const environment = textBytes(env);
   const name = textBytes([filename]);

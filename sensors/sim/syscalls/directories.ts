@@ -10,7 +10,7 @@ import {
   ERANGE,
 } from '../../../engine/maps/index.ts';
 import { CAP_SYS_CHROOT } from '../kernel/credentials.ts';
-import { encodeText } from '../kernel/kernel-object.ts';
+import { encodeText, textLength } from '../kernel/kernel-object.ts';
 import { type Path, pathFrom } from '../kernel/mounts.ts';
 import { MAY_EXEC } from '../kernel/permissions.ts';
 import { S_IFDIR, S_ISVTX } from '../uapi.ts';
@@ -76,14 +76,14 @@ const getdents: CallHandler = (call) => {
   const taken: string[] = [];
   let length = 0;
   for (const name of names) {
-    const bytes = (DIRENT_BYTES + encodeText(name).length + 1 + 7) & ~7;
+    const bytes = (DIRENT_BYTES + textLength(name) + 1 + 7) & ~7;
     if (length + bytes > call.number(2)) break;
     length += bytes;
     taken.push(name);
   }
   if (names.length > 0 && taken.length === 0) return -EINVAL;
   file.entriesRead += taken.length;
-  call.data = encodeText(taken.map((name) => `${name}\n`).join(''));
+  if (!call.dataUnwanted) call.data = encodeText(taken.map((name) => `${name}\n`).join(''));
   return length;
 };
 

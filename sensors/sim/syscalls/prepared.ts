@@ -1,5 +1,5 @@
 import { EACCES, EPERM } from '../../../engine/maps/index.ts';
-import { type Abi, callNumber, type EventType } from '../../../rules/index.ts';
+import { type Abi, callNumber, callPlace, type EventType } from '../../../rules/index.ts';
 import type { CallOptions, Recorded, SimArgument } from '../sim-host.ts';
 import { AT_FDCWD } from '../uapi.ts';
 import type { CallHandler } from './call.ts';
@@ -24,6 +24,8 @@ export interface PreparedCall {
   readonly abi: Abi;
   /** In the table of the ABI. */
   readonly nr: number;
+  /** In the tables of calls that programs look at, or -1. */
+  readonly place: number;
   readonly arguments: readonly SimArgument[];
   readonly recorded: Recorded | undefined;
   /** Of a recorded call that changes nothing where these paths lead somewhere: the paths. Undefined for all others. */
@@ -73,5 +75,5 @@ export const prepareCall = (
   if (args.length > most)
     throw new Error(`${event.type} got ${args.length} arguments; a system call takes at most ${most}`);
   const quiet = recorded && quietOf(name, handler, args, recorded);
-  return { event, handler, abi, nr, arguments: args, recorded, quiet };
+  return { event, handler, abi, nr, place: callPlace(nr, abi), arguments: args, recorded, quiet };
 };

@@ -52,11 +52,17 @@ export const receive = (call: SystemCall, file: OpenFile, count: number): number
   return socket.type === SOCK_STREAM && socket.incoming.writers === 0 ? 0 : wouldBlock(file);
 };
 
+const randomBytes = (call: SystemCall, count: number): Uint8Array => {
+  const { random } = call.machine;
+  const bytes = new Uint8Array(count);
+  for (let index = 0; index < count; index++) bytes[index] = random() & 0xff;
+  return bytes;
+};
+
 const readDevice = (call: SystemCall, device: number, count: number): number => {
   if (device === DEV_NULL) return 0;
   if (device === DEV_ZERO || device === DEV_FULL) call.data = new Uint8Array(count);
-  else if (device === DEV_RANDOM || device === DEV_URANDOM)
-    call.data = Uint8Array.from({ length: count }, () => call.machine.random() & 0xff);
+  else if (device === DEV_RANDOM || device === DEV_URANDOM) call.data = randomBytes(call, count);
   return call.data?.length ?? -ERESTARTSYS;
 };
 
@@ -70,9 +76,10 @@ const readFile = (call: SystemCall, count: number, position: number | undefined)
   if (inode.type === S_IFCHR) return readDevice(call, inode.rdev, count);
   const content = inode.generate ? encodeText(inode.generate()) : inode.data;
   const from = position ?? file.position;
-  call.data = content.slice(from, from + count);
-  if (position === undefined) file.position = from + call.data.length;
-  return call.data.length;
+  const length = Math.max(0, Math.min(count, content.length - from));
+  if (!call.dataUnwanted) call.data = content.slice(from, from + length);
+  if (position === undefined) file.position = from + length;
+  return length;
 };
 
 const writePipe = (call: SystemCall, file: OpenFile, pipe: Pipe, bytes: Uint8Array): number => {
@@ -202,7 +209,7 @@ export const readWriteCalls: Readonly<Record<string, CallHandler>> = {
   sendfile,
   getrandom: (call) => {
     const count = call.number(1);
-    call.data = Uint8Array.from({ length: count }, () => call.machine.random() & 0xff);
+    call.data = randomBytes(call, count);
     return count;
   },
 };

@@ -1,5 +1,5 @@
 import { ECANCELED } from '../../../engine/maps/index.ts';
-import { EVENT_TYPES, requestTypeOf } from '../../../rules/index.ts';
+import { callPlace, EVENT_TYPES, requestTypeOf } from '../../../rules/index.ts';
 import type { HookPoint } from '../kernel/hooks.ts';
 import type { Ring, RingEntry } from '../kernel/io-uring.ts';
 import type { Machine } from '../kernel/machine.ts';
@@ -18,6 +18,7 @@ const CALL_NS = 1000;
 const CALL_JITTER_NS = 4000;
 
 const EXECVE = EVENT_TYPES.get('execve')?.nr ?? 59;
+const EXECVE_PLACE = callPlace(EXECVE, 'x86-64');
 
 /** Makes system calls happen: hooks, effect, result, and what follows from signals. */
 export class SystemCalls {
@@ -43,7 +44,7 @@ export class SystemCalls {
   /** Makes a call whose result nobody asks for. One that changes nothing and that no program looks at only takes its time. */
   play(task: Task, prepared: PreparedCall): void {
     const { hookPoints } = this.#machine;
-    if (prepared.quiet !== undefined && !hookPoints.looksAt(prepared.nr) && this.#isKnown(task, prepared.quiet)) {
+    if (prepared.quiet !== undefined && !hookPoints.looksAt(prepared.place) && this.#isKnown(task, prepared.quiet)) {
       this.#passTime();
       hookPoints.passSysExit();
       return;
@@ -69,8 +70,8 @@ export class SystemCalls {
   #run(call: SystemCall): number {
     const machine = this.#machine;
     const { task, prepared } = call;
-    const { event, abi, nr, recorded } = prepared;
-    const looks = machine.hookPoints.looksAt(nr) || event.type === 'io_uring_enter';
+    const { event, abi, nr, place, recorded } = prepared;
+    const looks = machine.hookPoints.looksAt(place) || event.type === 'io_uring_enter';
     if (looks) enterCall(machine, task, prepared);
     this.#passTime();
     machine.current = task;
@@ -171,7 +172,7 @@ export class SystemCalls {
     const machine = this.#machine;
     if (!call.exited) {
       const { event, abi, executed } = call;
-      const looks = executed ? machine.hookPoints.looksAt(EXECVE) : looked;
+      const looks = executed ? machine.hookPoints.looksAt(EXECVE_PLACE) : looked;
       if (executed && looks) clearForExec(machine, task, EXECVE);
       this.#runSysExit(task, result, looks);
       traceExit(machine, event, abi, executed, result);
@@ -219,7 +220,14 @@ export class SystemCalls {
 const LSM_HOOKS = ['lsm/file_open', 'lsm/bprm_check_security', 'lsm/socket_connect'] as const;
 
 /** Lets a call happen; a negative result is an errno. */
-const effect = (call: SystemCall): number => resultOf(() => call.prepared.handler(call));
+const effect = (call: SystemCall): number => {
+  try {
+    return call.prepared.handler(call);
+  } catch (error) {
+    if (error instanceof CallError) return -error.errno;
+    throw error;
+  }
+};
 
 const resultOf = (act: () => number): number => {
   try {

@@ -68,21 +68,23 @@ describe('a Falco rules file', () => {
   });
 
   it('leaves a rule out that needs what is not there yet, by its name', () => {
-    const macro = '- macro: tty\n  condition: proc.tty != 0\n';
-    const loaded = load(macro + rule('A', 'evt.type = openat and tty and proc.tty = 1') + rule('B', 'proc.name = cat'));
+    const macro = '- macro: tty\n  condition: thread.cpu != 0\n';
+    const loaded = load(
+      macro + rule('A', 'evt.type = openat and tty and thread.cpu = 1') + rule('B', 'proc.name = cat'),
+    );
     expect(messages(loaded)).toStrictEqual([
-      'local.yaml:5:36: warning[rule-left-out]: The rule "A" is left out. It names what is not supported yet: "proc.tty".',
+      'local.yaml:5:36: warning[rule-left-out]: The rule "A" is left out. It names what is not supported yet: "thread.cpu".',
     ]);
     expect(loaded.policies[0]?.rules.map(({ name }) => name)).toStrictEqual(['B']);
   });
 
   it('prints <NA> for output fields that are not there yet, and says so once', () => {
     const text =
-      rule('A', 'proc.name = a').replace('output: o', 'output: "%proc.name %proc.tty %proc.tty"') +
-      rule('B', 'proc.name = b').replace('output: o', 'output: x %proc.tty');
+      rule('A', 'proc.name = a').replace('output: o', 'output: "%proc.name %thread.cpu %thread.cpu"') +
+      rule('B', 'proc.name = b').replace('output: o', 'output: x %thread.cpu');
     const loaded = load(text);
     expect(messages(loaded)).toStrictEqual([
-      'local.yaml:4:24: warning[prints-nothing]: The field "proc.tty" is known to Falco but not supported yet; 2 rules will print it as <NA>.',
+      'local.yaml:4:24: warning[prints-nothing]: The field "thread.cpu" is known to Falco but not supported yet; 2 rules will print it as <NA>.',
     ]);
     expect(loaded.policies[0]?.rules).toHaveLength(2);
   });
@@ -132,7 +134,7 @@ describe('lists and macros', () => {
   it('see what is defined before them; rules see everything', () => {
     const macros = '- macro: early\n  condition: late\n- macro: late\n  condition: proc.name = late\n';
     expect(messages(load(rule('R', 'late') + macros))).toStrictEqual([
-      'local.yaml:7:14: error[unknown-macro]: There is no macro "late".',
+      'local.yaml:7:14: error[unknown-macro]: The macro "late" is defined only after this one, in line 9; move it before.',
     ]);
     expect(
       messages(load(rule('R', 'late') + macros.replace('condition: late', 'condition: proc.name = x'))),
@@ -142,12 +144,22 @@ describe('lists and macros', () => {
   });
 
   it.each([
-    ['append: true', 'append: true', 'append: true', 'append: true'],
-    ['override', 'override: {items: append}', 'override: {condition: append}', 'override: {condition: append}'],
-  ])('and rules take what is appended to them with %s', (_, list, macro, ruleChange) => {
+    [
+      'append: true',
+      'append: true',
+      'append: true',
+      'append: true',
+      [
+        'local.yaml:17:3: warning[deprecated-append]: "append" is deprecated by Falco; write override: {items: append}.',
+        'local.yaml:20:3: warning[deprecated-append]: "append" is deprecated by Falco; write override: {condition: append}.',
+        'local.yaml:23:3: warning[deprecated-append]: "append" is deprecated by Falco; write override: {condition: append}.',
+      ],
+    ],
+    ['override', 'override: {items: append}', 'override: {condition: append}', 'override: {condition: append}', []],
+  ])('and rules take what is appended to them with %s', (_, list, macro, ruleChange, told) => {
     const text = `- list: l\n  items: [a]\n- macro: m\n  condition: proc.name = a\n${rule('L', 'proc.name in (l)')}${rule('M', 'proc.name = x')}- list: l\n  items: [b, c]\n  ${list}\n- macro: m\n  condition: or proc.name = b\n  ${macro}\n- rule: M\n  condition: or not m\n  ${ruleChange}\n`;
     const loaded = load(text);
-    expect(messages(loaded)).toStrictEqual([]);
+    expect(messages(loaded)).toStrictEqual(told);
     expect(valuesOf(loaded, 'L')).toStrictEqual(['a', 'b', 'c']);
     expect(conditionOf(loaded, 'M')).toBe('proc.name = x or not m');
     const condition = loaded.policies[0]?.rules.find(({ name }) => name === 'M')?.condition;
@@ -176,7 +188,7 @@ describe('lists and macros', () => {
   });
 
   it('can only be changed where they are', () => {
-    const text = `${rule('Shell', 'proc.name = sh')}- list: l\n  items: [x]\n  append: true\n- rule: Shel\n  condition: and proc.name = x\n  append: true\n- macro: m\n  condition: or x\n  override: {condition: append}\n`;
+    const text = `${rule('Shell', 'proc.name = sh')}- list: l\n  items: [x]\n  override: {items: append}\n- rule: Shel\n  condition: and proc.name = x\n  override: {condition: append}\n- macro: m\n  condition: or x\n  override: {condition: append}\n`;
     expect(messages(load(text))).toStrictEqual([
       'local.yaml:6:9: error[nothing-to-append-to]: There is no list "l" before this one that it could change.',
       'local.yaml:9:9: error[nothing-to-append-to]: There is no rule "Shel" before this one that it could change; did you mean "Shell"?',
@@ -185,10 +197,60 @@ describe('lists and macros', () => {
   });
 
   it('a mistake in an appended condition is shown in the entry that appends it', () => {
-    const text = `${rule('R', 'proc.name = a')}- rule: R\n  condition: and proc.nme = b\n  append: true\n`;
+    const text = `${rule('R', 'proc.name = a')}- rule: R\n  condition: and proc.nme = b\n  override: {condition: append}\n`;
     expect(messages(load(text))).toStrictEqual([
       'local.yaml:7:18: error[unknown-field]: There is no field "proc.nme"; did you mean "proc.name"?',
     ]);
+  });
+});
+
+describe('what Falco says of a rule beside its condition', () => {
+  it('is changed by an override of each key', () => {
+    const change =
+      '- rule: R\n  desc: more\n  priority: INFO\n  tags: [b]\n  output: p\n  enabled: true\n  warn_evttypes: false\n  override: {desc: append, priority: replace, tags: append, output: append, enabled: replace, warn_evttypes: replace}\n';
+    const loaded = load(`${rule('R', 'proc.name = a')}  tags: [a]\n  enabled: false\n${change}`);
+    expect(messages(loaded)).toStrictEqual([]);
+    expect(loaded.policies[0]?.rules).toMatchObject([
+      { description: 'd more', priority: 'informational', tags: ['a', 'b'], output: { text: 'o p' }, anyEvent: true },
+    ]);
+  });
+
+  it('lets a rule go without fields that do not exist where skip-if-unknown-filter says so', () => {
+    const text = `${rule('A', 'evt.type = openat and proc.nme = x')}  skip-if-unknown-filter: true\n${rule('B', 'proc.name = b')}`;
+    const loaded = load(text);
+    expect(messages(loaded)).toStrictEqual([
+      'local.yaml:3:36: warning[rule-left-out]: The rule "A" is left out. There is no field "proc.nme"; did you mean "proc.name"?',
+    ]);
+    expect(loaded.policies[0]?.rules.map(({ name }) => name)).toStrictEqual(['B']);
+  });
+
+  it.each(['0.63.0', '0.31', '63', '15', '"0.63"'])('may require the engine %s', (version) => {
+    const loaded = load(`- required_engine_version: ${version}\n${rule('R', 'proc.name = a')}`);
+    expect(messages(loaded)).toStrictEqual([]);
+    expect(loaded.policies).toHaveLength(1);
+  });
+
+  it.each(['0.64.0', '1.0.0', '64'])('may not require the newer engine %s', (version) => {
+    const loaded = load(`- required_engine_version: ${version}\n${rule('R', 'proc.name = a')}`);
+    expect(messages(loaded)).toStrictEqual([
+      `local.yaml:1:28: error[version-too-new]: These rules require Falco's engine ${version}; 0.63 is the newest that is understood here.`,
+    ]);
+    expect(loaded.policies).toStrictEqual([]);
+  });
+
+  it('may require plugins, or one of their alternatives', () => {
+    const plugins =
+      '- required_plugin_versions:\n    - {name: k8smeta, version: 0.1.0, alternatives: [{name: container, version: 0.4.0}]}\n    - {name: json, version: 0.7.0, alternatives: [{name: k8saudit, version: 0.7.0}]}\n';
+    expect(messages(load(plugins + rule('R', 'proc.name = a')))).toStrictEqual([
+      'local.yaml:3:14: warning[plugin-not-there]: The plugin "json" has no counterpart here, nor have its alternatives "k8saudit"; rules that need its events are left out.',
+    ]);
+  });
+
+  it('is noted where it has no effect', () => {
+    expect(messages(load(`${rule('R', 'proc.name = a')}  capture: true\n  capture_duration: 5000\n`))).toStrictEqual([
+      'local.yaml:6:3: warning[no-effect]: "capture" has no effect here: system calls are not captured into files.',
+    ]);
+    expect(messages(load(`${rule('R', 'proc.name = a')}  capture: false\n`))).toStrictEqual([]);
   });
 });
 
@@ -221,7 +283,7 @@ describe('exceptions', () => {
 
   it('take values from later entries', () => {
     const more =
-      '- rule: R\n  exceptions:\n    - {name: e, values: [dd]}\n  append: true\n- rule: R\n  exceptions:\n    - {name: g, fields: fd.name, values: [/x]}\n  override: {exceptions: append}\n';
+      '- rule: R\n  exceptions:\n    - {name: e, values: [dd]}\n  override: {exceptions: append}\n- rule: R\n  exceptions:\n    - {name: g, fields: fd.name, values: [/x]}\n  override: {exceptions: append}\n';
     const loaded = withExceptions(`    - {name: e, fields: proc.name, values: [cat]}\n${more}`);
     expect(messages(loaded)).toStrictEqual([]);
     expect(conditionOf(loaded, 'R')).toBe(
@@ -253,7 +315,7 @@ describe('several files', () => {
     );
     writeFileSync(
       second,
-      `- list: l\n  items: [b]\n  append: true\n- rule: A\n  tags: [T1059]\n  override: {tags: append}\n${rule('B', 'proc.name in (l)')}`,
+      `- list: l\n  items: [b]\n  override: {items: append}\n- rule: A\n  tags: [T1059]\n  override: {tags: append}\n${rule('B', 'proc.name in (l)')}`,
     );
     const loaded = loadPolicies([first, second]);
     expect(messages(loaded)).toStrictEqual([]);

@@ -6,28 +6,28 @@ const decode = (bytes: Uint8Array) => decodeRecord(bytes, LAYOUTS);
 
 describe('a record', () => {
   it('that is too short for its head is refused', () => {
-    expect(() => decode(new Uint8Array(207))).toThrow(
-      new RecordError('a record of 207 bytes is shorter than its head of 208'),
+    expect(() => decode(new Uint8Array(279))).toThrow(
+      new RecordError('a record of 279 bytes is shorter than its head of 280'),
     );
   });
 
   it('that is too short for its hook is refused', () => {
-    const layouts = LAYOUTS.map((layout) => ({ ...layout, fixed: 216 }));
-    expect(() => decodeRecord(recordBytes({}).subarray(0, 208), layouts)).toThrow(
-      new RecordError('a record of 208 bytes where tp_btf/sys_exit writes at least 216'),
+    const layouts = LAYOUTS.map((layout) => ({ ...layout, fixed: 288 }));
+    expect(() => decodeRecord(recordBytes({}).subarray(0, 280), layouts)).toThrow(
+      new RecordError('a record of 280 bytes where tp_btf/sys_exit writes at least 288'),
     );
   });
 
   it('ends behind the last of its strings, and is refused where it ends within one', () => {
     const bytes = recordBytes({ event: 'openat', strings: { file: { state: 'present', text: '/etc/shadow' } } });
-    const end = 208 + 8 + '/etc/shadow'.length;
+    const end = 280 + 8 + '/etc/shadow'.length;
     const whole = decode(bytes.subarray(0, end));
     expect([whole.string('file')?.text, whole.string('path')]).toEqual(['/etc/shadow', undefined]);
-    for (const length of [end - 1, 208 + 8, 208 + 7, 208 + 1])
+    for (const length of [end - 1, 280 + 8, 280 + 7, 280 + 1])
       expect(() => decode(bytes.subarray(0, length))).toThrow(
         new RecordError(`a record of ${length} bytes that ends within its string "file" (tp_btf/sys_exit)`),
       );
-    expect(decode(bytes.subarray(0, 208)).string('file')).toBeUndefined();
+    expect(decode(bytes.subarray(0, 280)).string('file')).toBeUndefined();
   });
 
   it.each([

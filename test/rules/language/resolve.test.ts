@@ -62,6 +62,7 @@ const GIVEN: Given = {
     shells: ['bash', 'sh', '"my shell"', `'it''s'`],
     servers: ['nginx', 'shells', 'sshd'],
     nothing: [],
+    single: ['zsh'],
     private_nets: ['"10.0.0.0/8"', '192.168.0.0/16'],
     quoted: ['"shells"'],
   },
@@ -107,6 +108,8 @@ describe('conditions that are right', () => {
     ['evt.type startswith open', 'evt.type startswith "open"'],
     ['evt.type glob open*', 'evt.type glob "open*"'],
     ['proc.name = 5', 'proc.name = "5"'],
+    ['proc.name = single', 'proc.name = "zsh"'],
+    ['proc.name = "single"', 'proc.name = "single"'],
   ];
   it.each(cases)('%s', (text, tree) => {
     expect(problemsOf(text, GIVEN)).toEqual([]);
@@ -156,8 +159,8 @@ describe('conditions that are wrong', () => {
     ['a.b = x', 'unknown-field at 0-3: There is no field "a.b".'],
     ['name = x', 'unknown-field at 0-4: There is no field "name".'],
     [
-      'proc.sid.exe = x',
-      'unsupported-field at 0-12: The field "proc.sid.exe" is known to Falco but not supported yet; compare another field.',
+      'proc.stdin.type = x',
+      'unsupported-field at 0-15: The field "proc.stdin.type" is known to Falco but not supported yet; compare another field.',
     ],
     ['proc.name[1] = x', 'unexpected-argument at 0-12: The field "proc.name" takes nothing in brackets; remove them.'],
     ['proc.aname[x] = x', 'bad-argument at 0-13: "x" does not fit in the brackets of "proc.aname"; expected a number.'],
@@ -203,7 +206,7 @@ describe('conditions that are wrong', () => {
     ],
     [
       'proc.name < 3',
-      'operator-not-allowed at 0-13: The operator < does not fit the field "proc.name", which is a text; expected =, !=, in, intersects, pmatch, contains, icontains, startswith, endswith, glob, iglob, regex, exists.',
+      'operator-not-allowed at 0-13: The operator < does not fit the field "proc.name", which is a text; expected =, !=, in, intersects, pmatch, contains, icontains, bcontains, startswith, bstartswith, endswith, glob, iglob, regex, exists.',
     ],
     ['fd.num = ten', 'bad-number at 9-12: "ten" is not a number, but "fd.num" is; expected a decimal or 0x number.'],
     ['fd.num = 1.5', 'bad-number at 9-12: "1.5" is not a number, but "fd.num" is; expected a decimal or 0x number.'],
@@ -216,7 +219,19 @@ describe('conditions that are wrong', () => {
       'fd.sip = 10.0.0.0/8',
       'network-not-allowed at 9-19: "10.0.0.0/8" is a network, but "fd.sip" is compared with single addresses; use "fd.snet".',
     ],
-    ['proc.name regex a.*', 'not-supported at 0-19: The operator regex is not supported yet; use glob or contains.'],
+    [
+      'proc.name regex "a(b"',
+      'bad-regex at 18-19: The regular expression "a(b" is wrong at character 2: this "(" is never closed.',
+    ],
+    [
+      'proc.name startswith shells',
+      'list-as-value at 21-27: The operator startswith takes one value, but "shells" is a list; write "proc.name startswith anyof (shells)", or put quotes around the value.',
+    ],
+    [
+      'tolower(proc.name) != shells',
+      'list-as-value at 22-28: The operator != takes one value, but "shells" is a list; write "not tolower(proc.name) in (shells)", or put quotes around the value.',
+    ],
+    ['fd.num < shells', 'list-as-value at 9-15: The operator < takes one value, but "shells" is a list.'],
   ];
   it.each(cases)('%s', (text, ...problems) => {
     expect(problemsOf(text, GIVEN)).toEqual(problems);

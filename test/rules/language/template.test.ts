@@ -58,8 +58,8 @@ describe('templates that are wrong', () => {
     ],
     ['%evt.arg', 'error missing-argument at 1-8: The field "evt.arg" needs an argument\'s name in brackets.'],
     [
-      '%proc.sid.exe',
-      'warning unavailable-field at 1-13: The field "proc.sid.exe" is known to Falco but not supported yet; it will print as <NA>.',
+      '%proc.stdin.type',
+      'warning unavailable-field at 1-16: The field "proc.stdin.type" is known to Falco but not supported yet; it will print as <NA>.',
     ],
   ];
   it.each(cases)('%s', (text, ...problems) => expect(problemsOf(text)).toEqual(problems));

@@ -93,8 +93,8 @@ describe('what becomes of a predicate', () => {
   it.each<[string, HookName, string, string]>([
     ['fd.name = /x', EXIT, 'connect', "a socket's name is put together after the kernel"],
     ['container.start_ts > 1', EXIT, 'open', 'container.start_ts is only known to user space'],
-    ['evt.arg[flags] contains O_CREAT', EXIT, 'open', 'evt.arg[flags] is put into words after the kernel'],
-    ['evt.arg[sig] startswith SIG', EXIT, 'kill', "the operator startswith on a number's name"],
+    ['evt.arg[flags] startswith O_RDWR', EXIT, 'open', 'evt.arg[flags] is put into words after the kernel'],
+    ['evt.arg[sig] contains 9', EXIT, 'kill', "the operator contains on a number's name"],
     ['fs.path.source = /x', EXIT, 'symlink', 'what a symbolic link points to is read after the kernel'],
     ['proc.aname[9] = x', EXIT, 'open', 'an ancestor more than 8 levels up'],
     ['fs.path.name = /x', EXEC, 'execve', 'the path as passed is gone once the exec succeeded; proc.exepath is known'],
@@ -195,7 +195,6 @@ describe('a plan', () => {
     [
       'evt.type = open and evt.type = close',
       {
-        file: 'test.yaml',
         line: 4,
         column: 7,
         field: 'condition',
