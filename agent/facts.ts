@@ -241,6 +241,9 @@ const createCgroups = (
 const isOfNames = (rows: FactRows): rows is FactRows & { readonly source: Exclude<FactSource, 'container'> } =>
   rows.source !== 'container';
 
+const isLike = (a: EventRecord | undefined, b: EventRecord): boolean =>
+  a !== undefined && a.cgroup === b.cgroup && a.uid === b.uid && a.gid === b.gid && a.loginuid === b.loginuid;
+
 /** Fills the maps of facts that a compiled object has; where nobody can tell names there are no rows of them. */
 export const createFactFill = (options: FactFillOptions): FactFill => {
   const { kernel, compiled, maps, containers = NO_CONTAINERS, accounts, warn = () => undefined } = options;
@@ -250,12 +253,16 @@ export const createFactFill = (options: FactFillOptions): FactFill => {
     if (!isOfNames(rows)) return [createCgroups(rows, map, kernel, containers, warn)];
     return accounts === undefined ? [] : [createNames(rows, map, accounts, warn)];
   });
+  /** The record before, of whose ids nothing has to be looked up again. */
+  let last: EventRecord | undefined;
   return {
     begin: (cgroups) => {
       const paths = [...cgroups];
       for (const fill of fills) fill.begin(paths);
     },
     apply: (record) => {
+      if (isLike(last, record)) return;
+      last = record;
       for (const fill of fills) fill.apply(record);
     },
     recheck: () => {
@@ -265,6 +272,7 @@ export const createFactFill = (options: FactFillOptions): FactFill => {
       for (const fill of fills) fill.poll();
     },
     sweep: () => {
+      last = undefined;
       for (const fill of fills) fill.sweep();
     },
     get problems() {

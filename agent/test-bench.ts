@@ -2,7 +2,7 @@ import type { Alert } from '../alerts/index.ts';
 import type { FeatureLevel } from '../engine/object/index.ts';
 import type { Policy, PolicyTest } from '../policies/index.ts';
 import { type Compiled, compile, type Diagnostic } from '../rules/index.ts';
-import { createSimSensor, loadTestScenario } from '../sensors/index.ts';
+import { createReplaySensor, createSimSensor, loadTestScenario, type Sensor } from '../sensors/index.ts';
 import { runAgent } from './agent.ts';
 import { createMemoryLog } from './memory-log.ts';
 import { compileObserver, type ObservedEvent, observed } from './observer.ts';
@@ -37,30 +37,70 @@ export interface TestBench {
 }
 
 /** Whether the rules that were raised are those that are expected, in the same order. */
-export const isSame = (expected: readonly string[], raised: readonly string[]): boolean =>
+const isSame = (expected: readonly string[], raised: readonly string[]): boolean =>
   expected.length === raised.length && expected.every((rule, index) => rule === raised[index]);
 
-/** Compiles a policy for its tests. `observer` is that of the same policy with other conditions; left out: it is compiled here when it is needed. */
+/** A recording names no cgroups: all that happened in it counts as within a policy's. */
+const anyCgroup = (policy: Policy): Policy => {
+  if (policy.scope.cgroup === undefined) return policy;
+  const rules = policy.rules.map((rule) => ({ ...rule, scope: { ...rule.scope, cgroup: '/' } }));
+  return { ...policy, rules };
+};
+
+/** A policy's programs, and those that observe its tests, each compiled when they are first asked for. */
+const createPrograms = (policy: Policy, first?: Compiled) => {
+  let compiled = first;
+  let observer: Compiled | undefined;
+  return {
+    get own(): Compiled {
+      compiled ??= compile(policy.rules, { level: LEVEL });
+      return compiled;
+    },
+    get observer(): Compiled {
+      observer ??= compileObserver(policy, LEVEL);
+      return observer;
+    },
+  };
+};
+
+/** Where a test's events come from; undefined where its scenario is wrong. */
+const sensorOf = (
+  test: PolicyTest,
+): { readonly sensor: Sensor | undefined; readonly diagnostics: readonly Diagnostic[]; readonly problem?: string } => {
+  const { scenario } = test;
+  if ('recording' in scenario) {
+    try {
+      const sensor = createReplaySensor({ path: scenario.recording, onProblem: 'stop' });
+      return { sensor, diagnostics: [] };
+    } catch (error) {
+      return { sensor: undefined, diagnostics: [], problem: error instanceof Error ? error.message : String(error) };
+    }
+  }
+  const loaded = loadTestScenario(test);
+  const sensor = loaded.scenario && createSimSensor({ scenario: loaded.scenario, memory: MEMORY });
+  return { sensor, diagnostics: loaded.diagnostics };
+};
+
+/** Compiles a policy for its tests. */
 export const createTestBench = (policy: Policy): TestBench => {
   const compiled = compile(policy.rules, { level: LEVEL });
   const errors = compiled.diagnostics.filter(({ severity }) => severity === 'error');
-  let observer: Compiled | undefined;
+  const inScope = createPrograms(policy, compiled);
+  const anywhere = policy.scope.cgroup === undefined ? inScope : createPrograms(anyCgroup(policy));
   return {
     compiled,
     errors,
     run: async (test, onEvent) => {
-      const { scenario, diagnostics } = loadTestScenario(test);
-      if (errors.length > 0 || scenario === undefined) {
-        const found = errors.length > 0 ? errors : diagnostics;
-        return { test, policy, passed: false, raised: [], alerts: [], problems: [], diagnostics: found };
-      }
+      const failed = { test, policy, passed: false, raised: [], alerts: [], problems: [], diagnostics: errors };
+      if (errors.length > 0) return failed;
+      const { sensor, diagnostics, problem } = sensorOf(test);
+      if (sensor === undefined) return { ...failed, diagnostics, problems: problem === undefined ? [] : [problem] };
+      const programs = 'recording' in test.scenario ? anywhere : inScope;
       const alerts: Alert[] = [];
-      const sensor = createSimSensor({ scenario, memory: MEMORY });
-      if (onEvent !== undefined) observer ??= compileObserver(policy, LEVEL);
       const { problems } = await runAgent({
         policies: [policy],
-        compiled,
-        sensor: onEvent === undefined || observer === undefined ? sensor : observed(sensor, observer, onEvent),
+        compiled: programs.own,
+        sensor: onEvent === undefined ? sensor : observed(sensor, programs.observer, onEvent),
         host: HOST,
         enforce: test.enforce,
         log: createMemoryLog(HOST),

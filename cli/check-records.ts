@@ -18,7 +18,7 @@ const rule = z.strictObject({
   kernel: z.array(text),
   /** Predicates that user space decides at one of the hooks at least, and why. */
   residual: z.array(z.strictObject({ predicate: text, reason: text })),
-  /** Of the rule's programs when it is loaded alone. */
+  /** Of the programs at its hooks, which it shares with the other rules. */
   instructions: whole,
   level: z.enum(LEVELS),
 });

@@ -1,25 +1,37 @@
 import { type Command, Option } from 'commander';
 import type { FeatureLevel } from '../engine/object/index.ts';
 import { loadPolicies } from '../policies/index.ts';
-import { type Compiled, compile, type Diagnostic, type Plan, predicateText, type Rule } from '../rules/index.ts';
+import {
+  type Compiled,
+  compile,
+  type Diagnostic,
+  findingsOf,
+  type Placement,
+  predicateText,
+  type Rule,
+  type RuleMatching,
+} from '../rules/index.ts';
 import type { CheckRecord, RuleRecord, SummaryRecord } from './check-records.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { type Output, openStdout } from './output.ts';
 import { count, cut, type Paint } from './paint.ts';
+import { rerunOnChange } from './rerun.ts';
 import { verifyRules } from './verify.ts';
 
 interface CheckOptions {
   readonly level: FeatureLevel;
   readonly json?: boolean;
+  readonly watch?: boolean;
+  readonly format?: 'text' | 'json';
+  readonly ruleMatching?: RuleMatching;
 }
 
 /** Diagnostics about paths that were given, not about policies. */
 const UNUSABLE: ReadonlySet<string> = new Set(['file-not-found', 'file-unreadable', 'no-policies']);
 
 /** Where a rule's predicates are decided, each listed once. */
-const splitOf = (plan: Plan, index: number): Pick<RuleRecord, 'hooks' | 'kernel' | 'residual'> => {
-  const placements = plan.placements.filter((placement) => placement.rule === index);
+const splitOf = (placements: readonly Placement[]): Pick<RuleRecord, 'hooks' | 'kernel' | 'residual'> => {
   const kernel = new Set<string>();
   const residual = new Map<string, string>();
   for (const { predicate, placed } of placements) {
@@ -33,28 +45,30 @@ const splitOf = (plan: Plan, index: number): Pick<RuleRecord, 'hooks' | 'kernel'
   };
 };
 
-/** Instructions of the programs at some hooks, where the rule has any. */
+/** Instructions of the programs at some hooks. */
 const instructionsAt = ({ object }: Compiled, hooks: readonly string[]): number =>
   object.programs
     .filter((program) => hooks.includes(program.hook))
     .reduce((sum, program) => sum + program.instructions.length, 0);
 
-const ruleRecord = (rule: Rule, level: FeatureLevel): RuleRecord | undefined => {
-  const compiled = compile([rule], { level });
-  if (compiled.diagnostics.some(({ severity }) => severity === 'error')) return undefined;
-  const split = splitOf(compiled.plan, 0);
-  return {
-    type: 'rule',
-    file: rule.position.file,
-    line: rule.position.line,
-    policy: rule.policy,
-    rule: rule.name,
-    action: rule.action,
-    mode: rule.mode,
-    ...split,
-    instructions: instructionsAt(compiled, split.hooks),
-    level,
-  };
+/** A record for each rule that compiles. */
+const ruleRecords = (compiled: Compiled, rules: readonly Rule[], level: FeatureLevel): readonly RuleRecord[] => {
+  const { placements, refused } = compiled.plan;
+  const left = new Set(refused);
+  const byRule = new Map<number, Placement[]>();
+  for (const placement of placements) {
+    const known = byRule.get(placement.rule);
+    if (known === undefined) byRule.set(placement.rule, [placement]);
+    else known.push(placement);
+  }
+  return rules.flatMap((rule, index): readonly RuleRecord[] => {
+    if (left.has(index)) return [];
+    const split = splitOf(byRule.get(index) ?? []);
+    const { file, line } = rule.position;
+    const { name, policy, action, mode } = rule;
+    const instructions = instructionsAt(compiled, split.hooks);
+    return [{ type: 'rule', file, line, policy, rule: name, action, mode, ...split, instructions, level }];
+  });
 };
 
 const diagnosticRecord = (diagnostic: Diagnostic): CheckRecord => {
@@ -112,14 +126,25 @@ const print = (
   output.line(`${what}; ${errors > 0 ? paint.red(found) : warnings > 0 ? paint.yellow(found) : paint.green(found)}`);
 };
 
+/** Diagnostics in the order of their places; the files stay in theirs. */
+const inFiles = (found: readonly Diagnostic[]): readonly Diagnostic[] => {
+  const order = new Map([...new Set(found.map(({ file }) => file))].map((file, index) => [file, index]));
+  const rank = ({ file }: Diagnostic): number => order.get(file) ?? 0;
+  return found.toSorted((a, b) => rank(a) - rank(b) || a.line - b.line || a.column - b.column);
+};
+
 /** Loads, compiles and verifies policies and says what was found. */
 export const check = (paths: readonly string[], options: CheckOptions, output: Output): ExitCode => {
   const { level } = options;
-  const { policies, diagnostics: loading } = loadPolicies(paths, { enforcing: true });
+  const { policies, diagnostics: loading, ignores } = loadPolicies(paths, { enforcing: true });
   const rules = policies.flatMap((policy) => policy.rules);
   const compiled = compile(rules, { level });
-  const diagnostics = [...loading, ...compiled.diagnostics, ...verifyRules(compiled, rules)];
-  const records = rules.flatMap((rule) => ruleRecord(rule, level) ?? []);
+  const findings = findingsOf(rules, options.ruleMatching);
+  const planned = [...compiled.diagnostics, ...findings, ...verifyRules(compiled, rules)];
+  const told = [...loading, ...ignores.filter(planned)];
+  const wrong = new Set(told.filter(({ severity }) => severity === 'error').map(({ file }) => file));
+  const diagnostics = inFiles([...told, ...ignores.unused((file) => wrong.has(file))]);
+  const records = ruleRecords(compiled, rules, level);
   const summary: SummaryRecord = {
     type: 'summary',
     policies: policies.length,
@@ -129,7 +154,7 @@ export const check = (paths: readonly string[], options: CheckOptions, output: O
     instructions: compiled.object.programs.reduce((sum, program) => sum + program.instructions.length, 0),
     level,
   };
-  if (options.json) {
+  if (options.json === true || options.format === 'json') {
     const all: readonly CheckRecord[] = [...records, ...diagnostics.map(diagnosticRecord), summary];
     for (const record of all) output.json(record);
   } else {
@@ -141,15 +166,16 @@ export const check = (paths: readonly string[], options: CheckOptions, output: O
 
 const HELP = `
 Loads every policy, compiles its rules to eBPF and asks the simulated kernel of that level to verify the programs. One line a rule:
-its hooks, how many of its predicates the kernel decides and how many user space checks after it, and its programs' instructions
-when it is loaded alone. Folders are read with all their .yaml and .yml files, enforcing variants included.
+its hooks, how many of its predicates the kernel decides and how many user space checks after it, and the instructions of the programs
+at its hooks, which it shares with the other rules. Folders are read with all their .yaml and .yml files, enforcing variants included.
+A comment "# shrike: ignore <code>" at a rule or key, or in the line before it, silences warnings of that code in it.
 
 Exit codes: 0 no errors (there may be warnings), 1 errors, 2 wrong usage or a path that can't be read.
 
 Examples:
   shrike check policies/library
   shrike check my-policy.yaml --level 6.1
-  shrike check falco_rules.yaml --json | jq 'select(.type == "diagnostic")'
+  shrike check falco_rules.yaml --format json | jq 'select(.type == "diagnostic")'
 `;
 
 export const addCheck = (program: Command): void => {
@@ -163,9 +189,24 @@ export const addCheck = (program: Command): void => {
         .choices(['6.1', '6.9', '6.12'])
         .default('6.12'),
     )
-    .option('--json', 'one JSON object a line: rules, diagnostics, then a summary')
+    .addOption(
+      new Option('--format <format>', 'text, or json: one object a line').choices(['text', 'json']).default('text'),
+    )
+    .option('--watch', 'look again whenever a policy changes, until Ctrl-C')
+    .option('--json', 'the same as --format json: rules, diagnostics, then a summary')
+    .addOption(
+      new Option(
+        '--rule-matching <which>',
+        'first: tell which rules an earlier one hides, as under rule_matching: first in Falco',
+      )
+        .choices(['all', 'first'])
+        .default('all'),
+    )
     .addHelpText('after', HELP)
-    .action((paths: string[], options: CheckOptions) => {
-      process.exitCode = check(paths, options, openStdout());
+    .action(async (paths: string[], options: CheckOptions) => {
+      const output = openStdout();
+      const run = () => check(paths, options, output);
+      const json = options.json === true || options.format === 'json';
+      process.exitCode = options.watch === true ? await rerunOnChange(paths, run, output, json) : run();
     });
 };

@@ -1,14 +1,20 @@
 import { Command } from 'commander';
-import { addAlerts } from './alerts.ts';
-import { addBpf } from './bpf.ts';
-import { addCheck } from './check.ts';
-import { addDoctor } from './doctor.ts';
-import { addExplain } from './explain.ts';
 import { version } from './package.ts';
-import { addRun } from './run.ts';
-import { addScenarios } from './scenarios.ts';
-import { addTest } from './test.ts';
-import { addWatch } from './watch.ts';
+
+/** The subcommands in the order of the help, each in a module of its own, so that only the one that is asked for is read. */
+const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  run: async () => (await import('./run.ts')).addRun,
+  watch: async () => (await import('./watch.ts')).addWatch,
+  check: async () => (await import('./check.ts')).addCheck,
+  explain: async () => (await import('./explain.ts')).addExplain,
+  schema: async () => (await import('./schema.ts')).addSchema,
+  doctor: async () => (await import('./doctor.ts')).addDoctor,
+  test: async () => (await import('./test.ts')).addTest,
+  fmt: async () => (await import('./fmt.ts')).addFmt,
+  alerts: async () => (await import('./alerts.ts')).addAlerts,
+  scenarios: async () => (await import('./scenarios.ts')).addScenarios,
+  bpf: async () => (await import('./bpf.ts')).addBpf,
+};
 
 const HELP = `
 Results go to stdout, with --json as one JSON object a line; the agent's log and messages go to stderr. Colours only on a terminal,
@@ -22,13 +28,15 @@ Examples:
   shrike watch -- npm install                       what a command does, in the running kernel
   shrike check policies/library                     what is wrong with policies, and where predicates are decided
   shrike explain credential-files                   a policy's hooks, split, trust and eBPF
-  shrike test policies/library                      the tests that policies carry in their own files
+  shrike test policies/library                      the tests that policies carry, and what they cover
+  shrike fmt policies                               policy files in their normal form
+  shrike schema > policy.schema.json                the JSON Schema of policy files, for editors
   shrike doctor                                     what this kernel allows, and what is missing for policies
   shrike bpf verify object.o                        whether an object's eBPF programs are safe, and why not
 `;
 
-/** The `shrike` command with all its subcommands. */
-export const createProgram = (): Command => {
+/** The `shrike` command: with one subcommand where it is known which is asked for, else with all of them. */
+export const createProgram = async (asked?: string): Promise<Command> => {
   const program = new Command('shrike')
     .description('Runtime security for Linux: policies compiled to eBPF, alerts over NATS, an audit log on disk.')
     .version(version(), '-V, --version', "print Shrike's version")
@@ -40,14 +48,7 @@ export const createProgram = (): Command => {
     .configureHelp({ helpWidth: 120 })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'shrike: ')) })
     .addHelpText('after', HELP);
-  addRun(program);
-  addWatch(program);
-  addCheck(program);
-  addExplain(program);
-  addDoctor(program);
-  addTest(program);
-  addAlerts(program);
-  addScenarios(program);
-  addBpf(program);
+  const only = asked !== undefined && Object.hasOwn(COMMANDS, asked) ? COMMANDS[asked] : undefined;
+  for (const load of only === undefined ? Object.values(COMMANDS) : [only]) (await load())(program);
   return program;
 };

@@ -28,4 +28,4 @@ await runMain(async (program) => {
   } finally {
     interrupt.release();
   }
-});
+}, 'run');

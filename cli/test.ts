@@ -17,6 +17,7 @@ import { junitReport } from './junit.ts';
 import { type Output, openStdout } from './output.ts';
 import { count } from './paint.ts';
 import { createProgress } from './progress.ts';
+import { rerunOnChange } from './rerun.ts';
 import { coverageRecord, mutationRecord, outcomeRecord, percentOf, type TestRecord } from './test-records.ts';
 import { printCoverage, printMutation, printOutcome } from './test-report.ts';
 
@@ -29,6 +30,7 @@ interface TestOptions {
   readonly rule?: string;
   readonly minScore?: number;
   readonly seconds?: number;
+  readonly watch?: boolean;
 }
 
 /** What a policy's tests came to. */
@@ -242,10 +244,14 @@ export const addTest = (program: Command): void => {
       percentage,
     )
     .option('--seconds <number>', 'with --mutate: try no further change after so long', positive)
+    .option('--watch', 'run again whenever a policy changes, until Ctrl-C')
     .option('--json', 'one JSON object a line: tests, coverage, mutation, then a summary')
     .option('--junit <file>', 'also write a report in the JUnit format')
     .addHelpText('after', HELP)
     .action(async (paths: string[], options: TestOptions) => {
-      process.exitCode = await test(paths, options, openStdout());
+      const output = openStdout();
+      const run = () => test(paths, options, output);
+      process.exitCode =
+        options.watch === true ? await rerunOnChange(paths, run, output, options.json === true) : await run();
     });
 };

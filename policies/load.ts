@@ -150,3 +150,7 @@ export const loadPolicies = (paths: readonly string[], options: LoadOptions = {}
   const files = filesOf(paths, options, report);
   return load(readFiles(files, report), diagnostics);
 };
+
+/** The files that paths stand for, each once, as `loadPolicies` reads them; paths that can't be read are left out. */
+export const policyFiles = (paths: readonly string[], options: LoadOptions = {}): readonly string[] =>
+  filesOf(paths, options, () => undefined);

@@ -8,8 +8,11 @@ export interface PolicyTest {
   readonly policy: string;
   /** The policy's; in an inline scenario the usual processes are in it. */
   readonly scope: Scope;
-  /** The scenario's name, or a whole scenario as data with the places it was read from. */
-  readonly scenario: { readonly name: string } | { readonly inline: unknown; readonly places: SourcePlaces };
+  /** The scenario's name, a whole scenario as data with the places it was read from, or the path of a recording. */
+  readonly scenario:
+    | { readonly name: string }
+    | { readonly inline: unknown; readonly places: SourcePlaces }
+    | { readonly recording: string };
   /** Rule names in the order of their alerts; a rule may occur more than once. */
   readonly expect: readonly string[];
   /** Run with enforcement on; default false. */

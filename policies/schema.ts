@@ -129,9 +129,12 @@ const TestSchema = z
       .strictObject({
         name: z.string().optional().describe("a scenario's name"),
         inline: z.unknown().optional().describe('a list of steps such as [{exec: [cat, /etc/shadow]}]'),
+        recording: z.string().min(1).optional().describe('the file of a recording such as app.strace'),
       })
-      .refine((scenario) => (scenario.name === undefined) !== (scenario.inline === undefined))
-      .describe('either {name: ...} or {inline: [...]}'),
+      .refine(
+        ({ name, inline, recording }) => [name, inline, recording].filter((each) => each !== undefined).length === 1,
+      )
+      .describe('one of {name: ...}, {inline: [...]} and {recording: ...}'),
     expect: strings.describe('a list of rule names in the order of their alerts, [] for none'),
     enforce: z.boolean().optional().describe('true or false'),
   })

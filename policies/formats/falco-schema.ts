@@ -26,6 +26,9 @@ const ExceptionSchema = z
   })
   .describe('an exception: a mapping with name, fields, comps and values');
 
+/** A priority as Falco writes it: in any case, and info for informational. */
+export const FalcoPriority = z.string().describe('a priority such as WARNING');
+
 /** A rule as Falco writes it; what is required depends on whether it changes an earlier one. */
 export const FalcoRuleSchema = z
   .strictObject({
@@ -33,7 +36,7 @@ export const FalcoRuleSchema = z
     desc: z.string().optional().describe('a sentence that says what the rule is for'),
     condition,
     output: z.string().optional().describe('a template such as "%proc.name read %fd.name"'),
-    priority: z.string().optional().describe('a priority such as WARNING'),
+    priority: FalcoPriority.optional(),
     source: z.string().optional().describe('a source of events; syscall is the only one here'),
     enabled: z.boolean().optional().describe('true or false'),
     tags: z.array(z.string()).optional().describe('a list of tags'),
@@ -102,11 +105,6 @@ export const FalcoEngineSchema = z
     required_engine_version: z.union([z.string(), z.number()]).describe('a version such as 0.57.0, or a whole number'),
   })
   .describe('an entry with required_engine_version');
-
-/** A Falco rules file. */
-export const FalcoFileSchema = z
-  .array(z.union([FalcoRuleSchema, FalcoMacroSchema, FalcoListSchema, FalcoEngineSchema, FalcoPluginsSchema]))
-  .describe('Falco rules: a list of rules, macros, lists and requirements');
 
 export type FalcoRuleEntry = z.infer<typeof FalcoRuleSchema>;
 export type FalcoMacroEntry = z.infer<typeof FalcoMacroSchema>;

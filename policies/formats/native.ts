@@ -1,3 +1,4 @@
+import { dirname, isAbsolute, join } from 'node:path';
 import {
   type Diagnostic,
   EVENT_TYPES,
@@ -31,6 +32,7 @@ export interface NativeResult {
 }
 
 type DraftSpec = NonNullable<Draft<PolicyDocument>['spec']>;
+type DraftScenario = NonNullable<NonNullable<DraftSpec['tests']>[number]>['scenario'];
 type DraftRule = NonNullable<NonNullable<DraftSpec['rules']>[number]>;
 
 const EMPTY: SourceText = { value: '', at: () => ({ file: '', line: 1, column: 1 }) };
@@ -213,6 +215,14 @@ const readRule = (
   );
 };
 
+/** What a test plays; a recording lies beside the policy unless its path says otherwise. */
+const scenarioOf = (draft: DraftScenario, document: SourceDocument, path: Path): PolicyTest['scenario'] => {
+  if (draft?.name !== undefined) return { name: draft.name };
+  if (draft?.recording !== undefined)
+    return { recording: isAbsolute(draft.recording) ? draft.recording : join(dirname(document.file), draft.recording) };
+  return { inline: draft?.inline, places: placesBelow(document, [...path, 'scenario', 'inline']) };
+};
+
 /** Checks what the tests expect, and makes them. */
 const readTests = (
   spec: DraftSpec,
@@ -236,10 +246,7 @@ const readTests = (
       name,
       policy: policy.name,
       scope: policy.scope,
-      scenario:
-        draft.scenario?.name === undefined
-          ? { inline: draft.scenario?.inline, places: placesBelow(document, [...path, 'scenario', 'inline']) }
-          : { name: draft.scenario.name },
+      scenario: scenarioOf(draft.scenario, document, path),
       expect: (draft.expect ?? []).filter((rule) => rule !== undefined),
       enforce: draft.enforce ?? false,
       position: document.valueAt(path),

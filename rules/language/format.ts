@@ -113,17 +113,10 @@ const writeList = (writer: Writer, layout: Layout, list: readonly string[], leve
   write(writer, ')');
 };
 
-/** Writes a condition at the end of the last line; `after` characters have to fit behind it. */
-const writeNode = (
-  writer: Writer,
-  layout: Layout,
-  node: ParsedCondition,
-  least: number,
-  level: number,
-  after = 0,
-): void => {
+/** Writes a condition at the end of the last line, in parentheses where it binds less than `least`. */
+const writeNode = (writer: Writer, layout: Layout, node: ParsedCondition, least: number, level: number): void => {
   const enclosed = RANK[node.kind] < least;
-  const fits = column(writer) + lengthOf(layout, writer.lengths, node) + (enclosed ? 2 : 0) + after <= layout.width;
+  const fits = column(writer) + lengthOf(layout, writer.lengths, node) + (enclosed ? 2 : 0) <= layout.width;
   if (enclosed) {
     write(writer, '(');
     if (fits) writeNode(writer, { ...layout, width: Number.POSITIVE_INFINITY }, node, 0, level);

@@ -18,6 +18,6 @@ export type { Problem, ProblemCode } from './problems.ts';
 export { regexOf } from './regex.ts';
 export { type Names, resolveCondition } from './resolve.ts';
 export { type OutputTemplate, parseTemplate, type TemplateField } from './template.ts';
-export { applyTransformer, expressionText, fieldsOf } from './transformers.ts';
+export { applyTransformer, evaluateExpression, expressionText, fieldsOf } from './transformers.ts';
 export * from './truth.ts';
 export * from './value.ts';

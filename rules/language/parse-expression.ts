@@ -1,6 +1,6 @@
 import { nearest } from '../../engine/text/index.ts';
 import { type Expression, type FieldRef, TRANSFORMERS, type Transformer } from './ast.ts';
-import { MAX_DEPTH, type Parser, report, skipParentheses, stopTooDeep, syntax } from './parser-state.ts';
+import { MAX_DEPTH, type Parser, report, skipParentheses, skipToClose, stopTooDeep, syntax } from './parser-state.ts';
 
 const EVENT_ARGUMENT = 'evt.arg.';
 
@@ -91,8 +91,7 @@ const parseOperands = (
     const operand = parseOperand(parser, transformer, depth + 1, right);
     if (parser.stopped) return undefined;
     if (operand === undefined) {
-      scanner.moveTo(open);
-      skipParentheses(parser);
+      skipToClose(parser, 1);
       return undefined;
     }
     operands.push(operand);
@@ -103,8 +102,7 @@ const parseOperands = (
       return undefined;
     }
     syntax(parser, '"," or ")"');
-    scanner.moveTo(open);
-    skipParentheses(parser);
+    skipToClose(parser, 1);
     return undefined;
   }
 };
@@ -125,14 +123,14 @@ const parseOperand = (
     const text = scanner.takeValue((found) => parser.problems.push(found));
     return text && Object.freeze({ kind: 'text', value: text.text, span: text.span });
   }
-  const call = peekCall(parser);
-  const word = scanner.peekWord();
-  if (word === undefined || (call === undefined && !word.includes('.'))) {
+  const word = scanner.takeWord();
+  const isCall = word !== undefined && scanner.peek() === '(';
+  if (word === undefined || !(isCall || word.includes('.'))) {
+    scanner.moveTo(start);
     syntax(parser, transformer === 'val' ? 'a field' : 'a field, a transformer or a text in quotes');
     return undefined;
   }
-  scanner.takeWord();
-  if (call !== undefined) return parseCall(parser, word, start, depth, right);
+  if (isCall) return parseCall(parser, word, start, depth, right);
   const field = parseField(parser, word, start);
   return Object.freeze({ kind: 'field', field, span: field.span });
 };

@@ -49,14 +49,19 @@ export const stopTooDeep = (parser: Parser, start: number): void => {
   parser.scanner.moveTo(parser.scanner.text.length);
 };
 
-/** Takes a "(" and all up to its ")", quotes respected. */
-export const skipParentheses = ({ scanner }: Parser): void => {
-  let open = 0;
-  do {
-    if (scanner.take('(')) open++;
-    else if (scanner.take(')')) open--;
+/** Takes all up to the ")" that closes as many "(" as are open, quotes respected. */
+export const skipToClose = ({ scanner }: Parser, open: number): void => {
+  let depth = open;
+  while (depth > 0 && !scanner.atEnd()) {
+    if (scanner.take('(')) depth++;
+    else if (scanner.take(')')) depth--;
     else if (scanner.takeValue(() => undefined) === undefined) scanner.skipPiece();
-  } while (open > 0 && !scanner.atEnd());
+  }
+};
+
+/** Takes a "(" and all up to its ")". */
+export const skipParentheses = (parser: Parser): void => {
+  if (parser.scanner.take('(')) skipToClose(parser, 1);
 };
 
 /** A field as it is written. */

@@ -43,6 +43,8 @@ interface Reader {
   readonly text: string;
   at: number;
   flags: Flags;
+  /** Where the text between `\Q` and `\E` ends, which stands for itself. */
+  quoteEnd: number;
 }
 
 const EMPTY: RegexNode = { kind: 'all', of: [] };
@@ -65,7 +67,7 @@ const points = ({ flags }: Reader, ranges: readonly Range[]): RegexNode => ({
 
 /** Reads a pattern in RE2's syntax: POSIX's, with Perl's classes, flags and word edges. */
 export const parseRegex = (text: string): { readonly node: RegexNode } | { readonly problem: RegexProblem } => {
-  const reader: Reader = { text, at: 0, flags: { fold: false, lines: true, dotAll: false } };
+  const reader: Reader = { text, at: 0, flags: { fold: false, lines: true, dotAll: false }, quoteEnd: 0 };
   try {
     const node = readAny(reader, 0);
     if (reader.at < text.length) throw new Wrong(reader.at, 'this ")" closes nothing');
@@ -89,7 +91,8 @@ const readAny = (reader: Reader, depth: number): RegexNode => {
 
 const readAll = (reader: Reader, depth: number): RegexNode => {
   const of: RegexNode[] = [];
-  while (reader.at < reader.text.length && !'|)'.includes(reader.text[reader.at] ?? '')) {
+  const goesOn = (): boolean => reader.at < reader.quoteEnd || !'|)'.includes(reader.text[reader.at] ?? '');
+  while (reader.at < reader.text.length && goesOn()) {
     const start = reader.at;
     const item = readItem(reader, depth);
     of.push(item === undefined ? EMPTY : readRepeats(reader, item, start));
@@ -103,6 +106,7 @@ const BRACES = /\{(\d{1,9})(?:(,)(\d{1,9})?)?\}/y;
 const readCount = (reader: Reader): readonly [least: number, most: number] | undefined => {
   const start = reader.at;
   const sign = reader.text[start];
+  if (start < reader.quoteEnd) return undefined;
   if (sign === '*' || sign === '+' || sign === '?') {
     reader.at++;
     return [sign === '+' ? 1 : 0, sign === '?' ? 1 : Number.POSITIVE_INFINITY];
@@ -148,6 +152,7 @@ const repeats = (node: RegexNode): number => {
 /** One item; undefined where it is nothing but flags. */
 const readItem = (reader: Reader, depth: number): RegexNode | undefined => {
   const start = reader.at;
+  if (start < reader.quoteEnd) return readQuoted(reader);
   switch (reader.text[start]) {
     case '(':
       return readGroup(reader, depth);
@@ -222,7 +227,14 @@ const ASSERTIONS: Readonly<Record<string, Assertion>> = {
   B: 'no word edge',
 };
 
-const readEscape = (reader: Reader): RegexNode => {
+/** One character of a quoted text, or the end of an empty one. */
+const readQuoted = (reader: Reader): RegexNode | undefined => {
+  const found = reader.at < reader.quoteEnd ? point(reader) : undefined;
+  if (reader.at >= reader.quoteEnd && reader.text.startsWith('\\E', reader.at)) reader.at += 2;
+  return found === undefined ? undefined : points(reader, [[found, found]]);
+};
+
+const readEscape = (reader: Reader): RegexNode | undefined => {
   const letter = reader.text[reader.at + 1] ?? '';
   const assertion = Object.hasOwn(ASSERTIONS, letter) ? ASSERTIONS[letter] : undefined;
   if (assertion !== undefined) {
@@ -235,10 +247,9 @@ const readEscape = (reader: Reader): RegexNode => {
   }
   if (letter === 'Q') {
     const end = reader.text.indexOf('\\E', reader.at + 2);
-    const quoted = reader.text.slice(reader.at + 2, end < 0 ? undefined : end);
-    reader.at = end < 0 ? reader.text.length : end + 2;
-    const literals = [...quoted].map((character) => character.codePointAt(0) ?? 0);
-    return { kind: 'all', of: literals.map((code) => points(reader, [[code, code]])) };
+    reader.at += 2;
+    reader.quoteEnd = end < 0 ? reader.text.length : end;
+    return readQuoted(reader);
   }
   const named = readEscapedClass(reader);
   if (named !== undefined) return points(reader, named);

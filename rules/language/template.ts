@@ -1,8 +1,11 @@
 import { nearest } from '../../engine/text/index.ts';
-import type { FieldRef } from './ast.ts';
+import { type Expression, type FieldRef, TRANSFORMERS, type Transformer } from './ast.ts';
+import { checkExpression } from './check-expression.ts';
 import { checkField } from './check-field.ts';
 import { becauseOf, FALCO_FIELDS } from './falco-fields.ts';
 import { fieldOf } from './fields.ts';
+import { createScanner } from './lexer.ts';
+import { firstField, parseCall } from './parse-expression.ts';
 import { type Problem, problem } from './problems.ts';
 
 /** A field in an output template: `%20proc.aname[2]` has width 20. */
@@ -12,8 +15,10 @@ export interface TemplateField {
   readonly width?: number;
   /** The step of a sequence (from 1) whose event it is a field of: `%step[1].proc.name`; left out: the event that raises the alert. */
   readonly step?: number;
+  /** What is printed instead of the field, which is then the first one in it: `%concat(fd.sip, ":", fd.sport)`. */
+  readonly expression?: Expression;
   /** Transformers from the inside out: `%toupper(proc.name)`. */
-  readonly transformers: readonly string[];
+  readonly transformers: readonly Transformer[];
 }
 
 /** An output template in pieces. */
@@ -22,8 +27,11 @@ export interface OutputTemplate {
   readonly parts: readonly (string | TemplateField)[];
 }
 
-/** The transformers that a template may use; all take one field and give text. */
-export const TEMPLATE_TRANSFORMERS = ['tolower', 'toupper', 'b64', 'basename', 'len'] as const;
+/** The transformers that a template may use: all but val. */
+const TEMPLATE_TRANSFORMERS = TRANSFORMERS.filter((name) => name !== 'val');
+
+/** Transformers of several operands, which are read as in conditions. */
+const OF_SEVERAL: ReadonlySet<string> = new Set(['join', 'concat', 'getopt']);
 
 const WIDTH = /\d{1,4}/y;
 const CALL = /([A-Za-z_]\w*)\(/y;
@@ -68,21 +76,42 @@ const readField = (text: string, start: number): { ref: FieldRef; end: number } 
   return { ref: { name, argument, span: { start, end: after } }, end: after };
 };
 
+/** A transformer of several operands, which begins at `start`. */
+const readExpression = (
+  text: string,
+  start: number,
+  problems: Problem[],
+): { readonly expression: Expression | undefined; readonly end: number } => {
+  const scanner = createScanner(text);
+  scanner.moveTo(start);
+  const word = scanner.takeWord() ?? '';
+  const parser = { scanner, problems, pending: undefined, stopped: false };
+  const expression = parseCall(parser, word, start, 0, false);
+  if (expression !== undefined) checkExpression(expression, (found) => problems.push(inTemplate(found)));
+  return { expression, end: scanner.end };
+};
+
 /** What follows a `%` at `start - 1`. */
 const readPlaceholder = (text: string, start: number, steps: number): Placeholder => {
   const problems: Problem[] = [];
   let at = start;
   const width = matchAt(WIDTH, text, at)?.[0];
   at += width?.length ?? 0;
-  const transformers: string[] = [];
+  const transformers: Transformer[] = [];
+  let several: ReturnType<typeof readExpression> | undefined;
   for (let call = matchAt(CALL, text, at); call !== null; call = matchAt(CALL, text, at)) {
     const [whole, transformer = ''] = call;
-    if (!TEMPLATE_TRANSFORMERS.some((name) => name === transformer)) {
+    if (OF_SEVERAL.has(transformer)) {
+      several = readExpression(text, at, problems);
+      break;
+    }
+    const known = TEMPLATE_TRANSFORMERS.find((name) => name === transformer);
+    if (known === undefined) {
       const near = nearest(transformer, TEMPLATE_TRANSFORMERS);
       const detail = { transformer, ...(near === undefined ? {} : { nearest: near }) };
       problems.push(problem('unknown-transformer', { start: at, end: at + transformer.length }, detail));
     }
-    transformers.unshift(transformer);
+    transformers.unshift(known ?? 'val');
     at += whole.length;
   }
   const [prefix = '', digits] = matchAt(STEP, text, at) ?? [];
@@ -92,10 +121,12 @@ const readPlaceholder = (text: string, start: number, steps: number): Placeholde
     problems.push(problem('bad-placeholder', { start: start - 1, end: at + prefix.length }, { expected }));
   }
   at += prefix.length;
-  const field = readField(text, at);
+  const field = several === undefined ? readField(text, at) : fieldIn(several);
   if (field === undefined) {
-    problems.push(problem('bad-placeholder', { start: start - 1, end: Math.max(start, at) }, { expected: 'a field' }));
-    return { field: undefined, end: at, problems };
+    const end = Math.max(start, several?.end ?? at);
+    if (several === undefined || several.expression !== undefined)
+      problems.push(problem('bad-placeholder', { start: start - 1, end }, { expected: 'a field' }));
+    return { field: undefined, end: several?.end ?? at, problems };
   }
   at = field.end;
   for (const _ of transformers) {
@@ -105,7 +136,7 @@ const readPlaceholder = (text: string, start: number, steps: number): Placeholde
     }
     at++;
   }
-  problems.push(...checkField(field.ref).problems.map(inTemplate));
+  if (several === undefined) problems.push(...checkField(field.ref).problems.map(inTemplate));
   const { name, argument } = field.ref;
   return {
     field: Object.freeze({
@@ -113,11 +144,18 @@ const readPlaceholder = (text: string, start: number, steps: number): Placeholde
       ...(argument === undefined ? {} : { argument }),
       ...(width === undefined ? {} : { width: Number(width) }),
       ...(step === undefined ? {} : { step }),
+      ...(several?.expression === undefined ? {} : { expression: several.expression }),
       transformers: Object.freeze(transformers),
     }),
     end: at,
     problems,
   };
+};
+
+/** The first field of an expression, as `readField` gives one. */
+const fieldIn = ({ expression, end }: ReturnType<typeof readExpression>): ReturnType<typeof readField> => {
+  const ref = expression === undefined ? undefined : firstField(expression);
+  return ref && { ref, end };
 };
 
 /** A field that only Falco has is no error in a template: it prints as `<NA>`. */

@@ -26,7 +26,8 @@ export const correlationFindings = (rule: Rule, events: readonly EventType[]): r
   if (correlation === undefined) return [];
   const { kind, position } = correlation;
   const found: Diagnostic[] = [];
-  if (rule.action !== 'alert')
+  const isFirst = correlation.kind === 'threshold' || correlation.step === 1;
+  if (rule.action !== 'alert' && isFirst)
     found.push({
       ...position,
       severity: 'error',
@@ -38,14 +39,14 @@ export const correlationFindings = (rule: Rule, events: readonly EventType[]): r
   for (const field of correlation.by) {
     const without = events.filter((event) => !has(event, field));
     if (without.length === 0) continue;
-    const where = correlation.kind === 'sequence' ? `, which step ${correlation.step} is about` : '';
+    const where = correlation.kind === 'sequence' ? `step ${correlation.step}'s ` : '';
     found.push({
       ...position,
       severity: 'error',
       code: 'key-not-there',
       field: nameOf(field),
       expected: 'a field that all events of the rule have',
-      message: `rule "${rule.name}" goes by ${nameOf(field)}, but events of ${listed(without)}${where} have no such field`,
+      message: `rule "${rule.name}" goes by ${nameOf(field)}, but ${where}events of ${listed(without)} have no such field`,
     });
   }
   return found;

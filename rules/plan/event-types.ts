@@ -23,7 +23,15 @@ const typesWhere = (rule: Rule, truthOf: (predicate: Predicate, event: EventType
 };
 
 /** Event types on which a rule can match at all, from its `on`, its evt.type, and the fields that an event type has. */
-export const eventTypesOf = (rule: Rule): readonly EventType[] => typesWhere(rule, truthByType);
+export const eventTypesOf = (rule: Rule): readonly EventType[] => {
+  const before = known.get(rule);
+  if (before !== undefined) return before;
+  const types = typesWhere(rule, truthByType);
+  known.set(rule, types);
+  return types;
+};
+
+const known = new WeakMap<Rule, readonly EventType[]>();
 
 /** `a, b and c`, or the first three of more. */
 export const listed = (words: readonly string[], last = 'and'): string => {

@@ -69,6 +69,8 @@ export interface Plan {
   readonly scopes: readonly string[];
   /** Where the predicates of a rule are evaluated, for `explain` and `check`. */
   readonly placements: readonly Placement[];
+  /** Rules that can't be enforced as written, as indices into `rules`: they are at no hook. */
+  readonly refused: readonly number[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -172,6 +174,7 @@ export const planRules = (rules: readonly Rule[]): Plan => {
   const facts = createFactColumns();
   const scopes = new Set<string>();
   const placements: Placement[] = [];
+  const refused: number[] = [];
   const diagnostics: Diagnostic[] = [];
 
   for (const [index, rule] of rules.entries()) {
@@ -251,7 +254,10 @@ export const planRules = (rules: readonly Rule[]): Plan => {
         });
       }
     }
-    if (diagnostics.slice(before).some((diagnostic) => diagnostic.severity === 'error')) continue;
+    if (diagnostics.slice(before).some((diagnostic) => diagnostic.severity === 'error')) {
+      refused.push(index);
+      continue;
+    }
     if (planned.length === 0) {
       diagnostics.push(neverMatches(rule));
     }
@@ -280,6 +286,7 @@ export const planRules = (rules: readonly Rule[]): Plan => {
     factTests: facts.tests,
     scopes: [...scopes],
     placements,
+    refused,
     diagnostics,
   };
 };

@@ -1,4 +1,4 @@
-import type { FieldName } from '../language/index.ts';
+import { type FieldName, fieldsOf } from '../language/index.ts';
 import type { Rule } from '../rule.ts';
 import { predicatesOf } from './formula.ts';
 import type { TaskDetail } from './placed.ts';
@@ -7,10 +7,13 @@ import { otherFields } from './transformed.ts';
 /** The fields that rules name, in their conditions and in what they print. */
 export const usedFields = (rules: readonly Rule[]): ReadonlySet<string> => {
   const names = new Set<string>();
-  for (const { condition, output } of rules) {
+  for (const { condition, output, correlation } of rules) {
     for (const predicate of predicatesOf(condition))
       for (const { name } of [predicate.field, ...otherFields(predicate)]) names.add(name);
-    for (const part of output.parts) if (typeof part !== 'string') names.add(part.name);
+    for (const part of output.parts)
+      if (typeof part !== 'string')
+        for (const { name } of part.expression === undefined ? [part] : fieldsOf(part.expression)) names.add(name);
+    for (const { name } of correlation?.by ?? []) names.add(name);
   }
   return names;
 };

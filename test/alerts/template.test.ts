@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { formatOutput } from '../../alerts/index.ts';
-import type { FieldSource, FieldValue, TemplateField } from '../../rules/index.ts';
+import { type FieldSource, type FieldValue, parseTemplate, type TemplateField } from '../../rules/index.ts';
 
 const values: Readonly<Record<string, FieldValue>> = {
   'proc.name': { state: 'present', value: 'cat', trust: 'resolved' },
@@ -63,7 +63,8 @@ it.each([
   ['b64', 'proc.cmdline', 'hi there'],
   ['b64', 'fd.name', '<NA>'],
   ['len', 'evt.res', '<NA>'],
-])('applies %s to %s', (name, fieldName, expected) => {
+  ['tolower', 'proc.cwd', '<unknown>'],
+] as const)('applies %s to %s', (name, fieldName, expected) => {
   expect(print(field(fieldName, { transformers: [name] }))).toBe(expected);
 });
 
@@ -73,8 +74,14 @@ it('takes the part after the last slash as basename, and applies transformers fr
   );
 });
 
-it('names a transformer that does not exist', () => {
-  expect(() => print(field('proc.name', { transformers: ['shout'] }))).toThrow(
-    new Error('there is no transformer shout for %proc.name; there are tolower, toupper, basename, b64, len'),
+it('prints what transformers of several operands make, with each field of theirs', () => {
+  const { template, problems } = parseTemplate(
+    '%toupper(concat(proc.name, ":", proc.pid)) %8join("<", proc.aname)! %concat(proc.name, proc.cwd)',
   );
+  expect(problems).toEqual([]);
+  expect(formatOutput(template, source)).toEqual({
+    text: 'CAT:42 bash<ssh! <unknown>',
+    fields: { 'proc.name': 'cat', 'proc.pid': 42, 'proc.aname': ['bash', 'sshd'], 'proc.cwd': null },
+    trust: { 'proc.name': 'resolved', 'proc.pid': 'resolved', 'proc.aname': 'resolved', 'proc.cwd': 'unknown' },
+  });
 });

@@ -55,14 +55,14 @@ describe('a rule', () => {
   it('is recorded with its hooks and its split', async () => {
     const file = policyFile(
       [
-        '    - rule: Odd mode',
-        '      condition: evt.type = chmod and evt.arg[mode] contains S_ISUID and proc.name != dpkg',
+        '    - rule: Far away',
+        '      condition: evt.type = bind and fd.name contains 203.0.113.9 and proc.name != dpkg',
         '      priority: notice',
         '      output: "%proc.name"',
         '',
       ].join('\n'),
     );
-    const { code, stdout } = await shrike('check', file, '--json', '--level', '6.1');
+    const { code, stdout } = await shrike('check', file, '--format', 'json', '--level', '6.1');
     expect(code).toBe(0);
     const [rule, summary] = records(stdout);
     expect(rule).toEqual({
@@ -70,13 +70,13 @@ describe('a rule', () => {
       file,
       line: 6,
       policy: 'p',
-      rule: 'Odd mode',
+      rule: 'Far away',
       action: 'alert',
       mode: 'monitor',
-      hooks: ['tp_btf/sys_exit'],
+      hooks: ['tp_btf/sys_exit', 'tp_btf/io_uring_submit_req'],
       kernel: ['proc.name != dpkg'],
       residual: [
-        { predicate: 'evt.arg[mode] contains S_ISUID', reason: 'evt.arg[mode] is put into words after the kernel' },
+        { predicate: 'fd.name contains 203.0.113.9', reason: "a socket's name is put together after the kernel" },
       ],
       instructions: expect.any(Number),
       level: '6.1',
@@ -127,6 +127,63 @@ describe('a rule', () => {
       `${file}:6:7: warning[never-matches]: rule "Never" can never match: there is no event type for which its condition can be true\n`,
     );
     expect(stdout).toMatch(/; 0 errors, 1 warning\n$/);
+  });
+});
+
+describe('a warning', () => {
+  const rules = (comment: string): string =>
+    [
+      '    - rule: Few',
+      `      condition: evt.type = openat and fd.num < 3 and fd.num > 5${comment}`,
+      '      priority: notice',
+      '      output: "%proc.name"',
+      '',
+    ].join('\n');
+  const diagnostics = async (text: string, ...options: readonly string[]) => {
+    const { stdout } = await shrike('check', policyFile(text), '--format', 'json', ...options);
+    return records(stdout).flatMap((record) => (record.type === 'diagnostic' ? [record] : []));
+  };
+
+  it('says which comparisons contradict each other', async () => {
+    expect(await diagnostics(rules(''))).toMatchObject([
+      {
+        severity: 'warning',
+        code: 'contradiction',
+        line: 7,
+        column: 55,
+        message: 'rule "Few" can never match: "fd.num < 3" and "fd.num > 5" are never both true',
+      },
+    ]);
+  });
+
+  it('is silenced by a comment at its rule or key', async () => {
+    expect(await diagnostics(rules('  # shrike: ignore contradiction'))).toEqual([]);
+    expect(await diagnostics(`    # shrike: ignore contradiction\n${rules('')}`)).toEqual([]);
+  });
+
+  it('is told where a comment silences none', async () => {
+    const found = await diagnostics(`    # shrike: ignore contradiction, shadowed\n${rules('')}`);
+    expect(found).toMatchObject([
+      {
+        code: 'unused-ignore',
+        line: 6,
+        column: 37,
+        message: 'There is no warning "shadowed" here that this comment could silence; remove it.',
+      },
+    ]);
+  });
+
+  it('names rules that others hide only under rule_matching first', async () => {
+    const rule = (name: string, condition: string): string =>
+      `    - {rule: ${name}, condition: evt.type = openat and ${condition}, priority: notice, output: x}\n`;
+    const two = rule('First', 'fd.num > 1') + rule('Second', 'fd.num > 2');
+    expect(await diagnostics(two)).toEqual([]);
+    expect((await diagnostics(two, '--rule-matching', 'first')).map(({ code, message }) => [code, message])).toEqual([
+      [
+        'shadowed',
+        'rule "Second" raises no alert under rule_matching first: "First" in line 6 matches all that it does',
+      ],
+    ]);
   });
 });
 

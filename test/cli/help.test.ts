@@ -4,13 +4,13 @@ import { createProgram } from '../../cli/program.ts';
 import { shrike } from '../support/cli.ts';
 
 /** What a command prints for its help. */
-const helpOf = (...words: readonly string[]): string => {
+const helpOf = async (...words: readonly string[]): Promise<string> => {
   let text = '';
   const append = (part: string): void => {
     text += part;
   };
   const write = { writeOut: append, writeErr: append };
-  const program = createProgram().configureOutput(write);
+  const program = (await createProgram()).configureOutput(write);
   for (const command of all(program)) command.configureOutput(write).exitOverride();
   try {
     program.parse([...words, '--help'], { from: 'user' });
@@ -23,9 +23,9 @@ const helpOf = (...words: readonly string[]): string => {
 
 const all = (command: Command): readonly Command[] => command.commands.flatMap((each) => [each, ...all(each)]);
 
-it('the help lists every command, the exit codes and examples', () => {
-  const help = helpOf();
-  for (const name of ['run', 'watch', 'check', 'explain', 'test', 'alerts', 'scenarios', 'doctor', 'bpf'])
+it('the help lists every command, the exit codes and examples', async () => {
+  const help = await helpOf();
+  for (const name of ['run', 'watch', 'check', 'explain', 'test', 'alerts', 'scenarios', 'doctor', 'bpf', 'schema'])
     expect(help).toMatch(new RegExp(`^  ${name} `, 'm'));
   expect(help).toContain(
     'Exit codes: 0 fine, 1 findings (errors in policies, failed tests), 2 wrong usage or input, 3 ',
@@ -35,12 +35,11 @@ it('the help lists every command, the exit codes and examples', () => {
 
 const BPF = ['bpf asm', 'bpf disasm', 'bpf verify', 'bpf run', 'bpf inspect'];
 
-describe.each(['run', 'watch', 'check', 'explain', 'test', 'alerts', 'scenarios run', 'doctor', ...BPF])(
+describe.each(['run', 'watch', 'check', 'explain', 'test', 'alerts', 'scenarios run', 'doctor', 'schema', ...BPF])(
   'shrike %s',
   (name) => {
-    const help = helpOf(...name.split(' '));
-
-    it('has help with examples that use options it has', () => {
+    it('has help with examples that use options it has', async () => {
+      const help = await helpOf(...name.split(' '));
       expect(help).toContain('\nExamples:\n  shrike ');
       const examples = help.slice(help.indexOf('\nExamples:'));
       const used = new Set(
@@ -51,7 +50,8 @@ describe.each(['run', 'watch', 'check', 'explain', 'test', 'alerts', 'scenarios 
       for (const option of used) expect(help.slice(0, help.indexOf('\nExamples:'))).toContain(`  ${option}`);
     });
 
-    it('fits a terminal of 135 columns', () => {
+    it('fits a terminal of 135 columns', async () => {
+      const help = await helpOf(...name.split(' '));
       expect(help.split('\n').filter((line) => line.length > 135)).toEqual([]);
     });
   },

@@ -21,11 +21,11 @@ const found = [...readdirSync(`${ROOT}/docs`).map((name) => `docs/${name}`), 'RE
   .flatMap((path) => commandsOf(readFileSync(`${ROOT}/${path}`, 'utf8')).map((command) => ({ path, command })));
 
 /** What is wrong with a command line, undefined where nothing is; no action is run. */
-const wrongWith = (line: string): string | undefined => {
+const wrongWith = async (line: string): Promise<string | undefined> => {
   const words = [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(
     ([, single, double, bare]) => single ?? double ?? bare ?? '',
   );
-  let command: Command = createProgram();
+  let command: Command = await createProgram();
   let next = command.commands.find((each) => each.name() === words[0]);
   if (next === undefined) return `no command ${words[0]}`;
   while (next !== undefined) {
@@ -46,12 +46,12 @@ it('finds the commands that the documents name', () => {
   expect(new Set(found.map(({ path }) => path))).toContain('README.md');
 });
 
-it.each(found)('$path: shrike $command', ({ command }) => {
-  expect(wrongWith(command)).toBeUndefined();
+it.each(found)('$path: shrike $command', async ({ command }) => {
+  expect(await wrongWith(command)).toBeUndefined();
 });
 
-it('would notice one that is wrong', () => {
-  expect(wrongWith('rum policy.yaml')).toBe('no command rum');
-  expect(wrongWith('run policy.yaml')).toBe('no argument policy.yaml');
-  expect(wrongWith('check policy.yaml --levels 6.1')).toBe('no option --levels');
+it('would notice one that is wrong', async () => {
+  expect(await wrongWith('rum policy.yaml')).toBe('no command rum');
+  expect(await wrongWith('run policy.yaml')).toBe('no argument policy.yaml');
+  expect(await wrongWith('check policy.yaml --levels 6.1')).toBe('no option --levels');
 });

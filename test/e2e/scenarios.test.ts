@@ -41,6 +41,7 @@ const WEBSHELL = [
   'Download tool below a server',
   'Execution from a temporary folder',
   'Program from a temporary folder killed',
+  'Shell of a server connects out',
   'Standard input from a network socket',
   'Password file denied',
   'Cron job written',

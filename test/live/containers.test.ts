@@ -4,7 +4,13 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { runAgent } from '../../agent/index.ts';
 import type { Alert } from '../../alerts/index.ts';
 import { parseTemplate, type Rule } from '../../rules/index.ts';
-import { createContainerSource, createLinuxSensor } from '../../sensors/index.ts';
+import {
+  type ContainerFacts,
+  createContainerSource,
+  createLinuxSensor,
+  imageOf,
+  staticContainers,
+} from '../../sensors/index.ts';
 import { memoryLog } from '../support/audit.ts';
 import { type CriServer, type CriWorld, startCriServer } from '../support/cri-server.ts';
 import { temporaryFolder } from '../support/folder.ts';
@@ -148,5 +154,94 @@ describe.skipIf(skip !== undefined)(`containers on the running kernel${skip ? ` 
     });
     expect(alerts.map((alert) => alert.output)).toEqual(['uname -s: <unknown> of <unknown>/<unknown>']);
     expect(warnings).toEqual([expected]);
+  });
+});
+
+describe.skipIf(skip !== undefined)(`facts in the running kernel's maps${skip ? ` (skipped: ${skip})` : ''}`, () => {
+  const READS = 'evt.type in (open, openat) and fd.name = /etc/hostname';
+  const reading = (name: string, condition: string): Rule =>
+    ruleOf(name, `${READS} and ${condition}`, {
+      output: parseTemplate('%container.name %container.image.repository %user.name').template,
+    });
+  const facts: ContainerFacts = {
+    id: ID,
+    runtime: 'containerd',
+    name: 'web',
+    image: imageOf('docker.io/library/nginx:1.25'),
+    labels: {},
+    privileged: true,
+    mounts: [],
+    startNs: 1n,
+  };
+
+  /** Reads a file in a container's cgroup and in one of the host, in turn; where `isThereBefore` both had a process before. */
+  const read = async (rules: readonly Rule[], isThereBefore: boolean, times: number) => {
+    const scope = testCgroup();
+    onTestFinished(() => scope.remove());
+    const places = [scope.child(NAME), scope.child('plain.service')];
+    const waiting = isThereBefore
+      ? places.map((place) => place.start('/bin/sh', ['-c', 'read line'], { stdio: ['pipe', 'ignore', 'ignore'] }))
+      : [];
+    for (const place of isThereBefore ? places : [])
+      await until(() => readFileSync(`${place.folder}/cgroup.procs`, 'utf8') !== '');
+    const alerts: string[] = [];
+    let records = 0;
+    const summary = await runAgent({
+      policies: [policyOf(rules)],
+      sensor: createLinuxSensor({
+        scope: scope.path,
+        containers: staticContainers(new Map([[ID, facts]])),
+        source: async () => {
+          for (let time = 0; time < times; time++) {
+            for (const place of places) await place.run('/bin/cat', ['/etc/hostname']);
+            if (!isThereBefore) await until(() => records >= places.length);
+          }
+          for (const { stdin } of waiting) stdin?.end('\n');
+        },
+      }),
+      host: 'live',
+      enforce: false,
+      log: memoryLog().log,
+      onAlert: ({ rule, output }) => alerts.push(`${rule}: ${output}`),
+      onRecord: ({ kind }) => {
+        if (kind === 'event') records++;
+      },
+    });
+    return { alerts, records, dropped: summary.residualDropped, problems: summary.problems };
+  };
+
+  it('decide what is in a container, and in which, before user space sees it', async () => {
+    const found = await read(
+      [
+        reading('in', 'container.id != host'),
+        reading('out', 'container.id = host'),
+        reading('nginx', 'container.image.repository endswith /nginx and container.privileged = true'),
+        reading('redis', 'container.image.repository endswith /redis'),
+      ],
+      true,
+      2,
+    );
+    const each = [
+      'in: web docker.io/library/nginx root',
+      'nginx: web docker.io/library/nginx root',
+      'out: host <NA> root',
+    ];
+    expect(found).toEqual({ alerts: [...each, ...each], records: 4, dropped: 0, problems: [] });
+  });
+
+  it('come with the first record of a cgroup, whose own events lose nothing', async () => {
+    const found = await read([reading('in', 'container.name = web')], false, 3);
+    expect(found.alerts).toEqual(new Array(3).fill('in: web docker.io/library/nginx root'));
+    expect(found).toMatchObject({ records: 4, dropped: 1, problems: [] });
+  });
+
+  it('decide names of users and groups', async () => {
+    const found = await read(
+      [reading('root', 'user.name = root and group.name = root'), reading('other', 'user.name != root')],
+      true,
+      1,
+    );
+    expect(found).toMatchObject({ records: 2, dropped: 0, problems: [] });
+    expect(found.alerts).toEqual(['root: web docker.io/library/nginx root', 'root: host <NA> root']);
   });
 });

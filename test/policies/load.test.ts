@@ -193,7 +193,7 @@ describe('a policy', () => {
       '  expected one of name, description',
       'p.yaml:5:10: error[wrong-type]: spec.scope is a list; expected a mapping such as {cgroup: /system.slice}.',
       'p.yaml:6:10: error[wrong-value]: spec.rules is an empty list; expected a list of at least one rule.',
-      'p.yaml:8:27: error[wrong-value]: spec.tests[0].scenario is a mapping; expected either {name: ...} or {inline: [...]}.',
+      'p.yaml:8:27: error[wrong-value]: spec.tests[0].scenario is a mapping; expected one of {name: ...}, {inline: [...]} and {recording: ...}.',
       'p.yaml:8:39: error[wrong-type]: spec.tests[0].expect is "Read"; expected a list of rule names in the order of their alerts, [] for none.',
     ]);
   });

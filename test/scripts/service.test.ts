@@ -26,11 +26,11 @@ it('gives the service two capabilities, and only those', () => {
   expect(settings('DynamicUser')).toEqual(['yes']);
 });
 
-it('starts a command that there is, with options that it has', () => {
+it('starts a command that there is, with options that it has', async () => {
   const [start = ''] = settings('ExecStart');
   const [program, command, ...words] = start.split(' ');
   expect(program).toBe('/usr/local/bin/shrike');
-  const run = createProgram().commands.find((each) => each.name() === command);
+  const run = (await createProgram()).commands.find((each) => each.name() === command);
   expect(run?.parseOptions(words.filter((word) => word !== '$SHRIKE_OPTIONS'))).toEqual({ operands: [], unknown: [] });
   expect(run?.opts()).toMatchObject({
     sensor: 'linux',

@@ -78,9 +78,10 @@ export const loadScenario = (nameOrPath: string, from?: Position): ScenarioResul
   return { scenario: undefined, diagnostics: [scenarioDiagnostic('unknown-scenario', position, undefined, detail)] };
 };
 
-/** The scenario of a policy's test, named or inline; an inline one happens within the policy's scope. */
+/** The scenario of a policy's test, named or inline; an inline one happens within the policy's scope. A recording is none. */
 export const loadTestScenario = (test: Pick<PolicyTest, 'scenario' | 'scope' | 'position'>): ScenarioResult => {
   const { scenario, scope, position } = test;
+  if ('recording' in scenario) return { scenario: undefined, diagnostics: [] };
   if ('name' in scenario) return loadScenario(scenario.name, position);
   return parseScenario(scenario.inline, scenario.places, scope.cgroup === undefined ? {} : { cgroup: scope.cgroup });
 };

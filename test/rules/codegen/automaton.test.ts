@@ -40,6 +40,8 @@ const matchesNaively = ({ match, text: pattern, fold }: Pattern, given: string):
       return text.includes(part);
     case 'glob':
       return fnmatch(part, text);
+    case 'regex':
+      return new RegExp(`(?<![^])(?:${pattern})(?![^])`, 'mu').test(given);
   }
 };
 
@@ -52,6 +54,13 @@ const globText = fc
   .array(fc.constantFrom('a', 'b', 'B', '/', '.', '0', '*', '?', '[ab]', '[!b]', '[a-c]', '**'), { maxLength: 6 })
   .map((parts) => parts.join(''));
 
+const regexText = fc
+  .array(
+    fc.constantFrom('a', 'b', 'B', '/', '.', '.*', '[ab]+', '(a|b/)*', '[^/]', '\\w', '\\b', '^', '$', '0?', '(a|)'),
+    { maxLength: 5 },
+  )
+  .map((parts) => parts.join(''));
+
 const pattern: fc.Arbitrary<Pattern> = fc.oneof(
   fc.record({
     match: fc.constantFrom<Pattern['match']>('equals', 'prefix', 'suffix', 'contains'),
@@ -59,6 +68,7 @@ const pattern: fc.Arbitrary<Pattern> = fc.oneof(
     fold: fc.boolean(),
   }),
   fc.record({ match: fc.constant<Pattern['match']>('glob'), text: globText, fold: fc.boolean() }),
+  fc.record({ match: fc.constant<Pattern['match']>('regex'), text: regexText, fold: fc.constant(false) }),
 );
 const tests: fc.Arbitrary<StringTest[]> = fc.array(
   fc.record({ patterns: fc.array(pattern, { maxLength: 3 }), negated: fc.boolean() }),
@@ -89,7 +99,7 @@ describe('automaton', () => {
           expect(readTable(automaton, list.length, bytesOf(ascii)), ascii).toEqual(wanted);
         }
       }),
-      { numRuns: count(30_000), seed: seed('automaton'), endOnFailure: true },
+      { numRuns: count(15_000), seed: seed('automaton'), endOnFailure: true },
     );
   });
 
@@ -152,6 +162,52 @@ describe('automaton', () => {
     const automaton = buildAutomaton([test('equals', 'abc'), test('prefix', 'ab')]);
     expect(automaton).toMatchObject({ width: 8, rowCount: 3 });
     expect(buildAutomaton(Array.from({ length: 9 }, (_, index) => test('equals', `${index}`)))?.width).toBe(16);
+  });
+
+  it('takes regular expressions beside other patterns', () => {
+    const list = [
+      test('regex', '/tmp/[^/]+\\.(sh|py)'),
+      test('prefix', '/tmp/a'),
+      test('regex', '(?i).*\\bPASSWD\\b.*'),
+    ];
+    const { TRUE, FALSE } = Truth;
+    expect(decide(list, '/tmp/a.sh')).toEqual([TRUE, TRUE, FALSE]);
+    expect(decide(list, '/tmp/a/b.sh')).toEqual([FALSE, TRUE, FALSE]);
+    expect(decide(list, '/etc/passwd-')).toEqual([FALSE, FALSE, TRUE]);
+    expect(decide(list, '/etc/passwds')).toEqual([FALSE, FALSE, FALSE]);
+    expect(decide([test('regex', 'a.b')], Uint8Array.of(0x61, 0xff, 0x62))).toEqual([FALSE]);
+    expect(decide([test('regex', 'a.b')], 'aéb')).toEqual([TRUE]);
+    expect(decide([test('regex', 'a b')], Uint8Array.of(0x61, 0, 0x62), { nulIsBlank: true })).toEqual([TRUE]);
+  });
+
+  it('leaves a regular expression of too many states to user space', () => {
+    const large = test('regex', `(.*a.{14}b|x)`);
+    const wide = test('regex', `(a?){1000}`);
+    expect(buildAutomata([large, wide, test('equals', 'x')]).refused).toEqual([large, wide]);
+  });
+
+  it('keeps no more in mind than what is still open: any of many patterns needs as many states as their letters', () => {
+    const words = Array.from({ length: 200 }, (_, index) => `w${(index * 7919) % 1000}-`);
+    const automaton = buildAutomaton([
+      { patterns: words.map((text) => ({ match: 'contains', text, fold: false })), negated: false },
+    ]);
+    expect(automaton?.stateCount).toBeLessThanOrEqual(words.join('').length + 2);
+  });
+
+  it('builds 500 contains of one field within its budgets', () => {
+    const words = Array.from(
+      { length: 500 },
+      (_, index) => `${((index * 2654435761) >>> 0).toString(36)}/${index % 7}`,
+    );
+    const list = words.map((text) => test('contains', text));
+    const { built, refused } = buildAutomata(list);
+    expect(refused).toEqual([]);
+    expect(built.flatMap(({ tests }) => tests)).toHaveLength(500);
+    expect(built.length).toBeLessThanOrEqual(125);
+    expect(Math.max(...built.map(({ automaton }) => automaton.stateCount))).toBeLessThanOrEqual(4096);
+    const given = `x${words[3]}y${words[77]}${words[400]}`;
+    for (const { automaton, tests } of built)
+      expect(readTable(automaton, tests.length, bytesOf(given))).toEqual(tests.map((each) => naive(each, given)));
   });
 
   /** One of these alone needs a state for every set of places where an "a" may have been: 2 to the power of its length. */

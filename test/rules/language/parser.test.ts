@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ParsedCondition, parseCondition } from '../../../rules/index.ts';
+import { expressionText, type ParsedCondition, parseCondition } from '../../../rules/index.ts';
 import { count, seed } from '../../support/counts.ts';
 
 /** A tree as a short text: `or(a, and(b, not(c = "d")))`; an error is `?`. */
@@ -19,7 +19,10 @@ const show = (node: ParsedCondition | undefined): string => {
     case 'predicate': {
       const field = node.field.argument === undefined ? node.field.name : `${node.field.name}[${node.field.argument}]`;
       const values = node.values.map((value) => (value.quoted ? JSON.stringify(value.text) : value.text)).join(' ');
-      return `${field} ${node.operator}${node.listName ? ' list' : ''} ${values}`.trim();
+      const left = node.left === undefined ? field : expressionText(node.left);
+      const right = node.right === undefined ? values : `<${expressionText(node.right)}>`;
+      const operator = node.modifier === undefined ? node.operator : `${node.operator} ${node.modifier}`;
+      return `${left} ${operator}${node.listName ? ' list' : ''} ${right}`.trim();
     }
   }
 };
@@ -68,6 +71,29 @@ describe('conditions that are right', () => {
     [String.raw`proc.args = "a\"b\'c\\d\/e\n\t\x41\xc3\xa4"`, `proc.args = ${JSON.stringify('a"b\'c\\d/e\n\tAä')}`],
     [`proc.args = 'say "hi"'`, `proc.args = ${JSON.stringify('say "hi"')}`],
     ['proc.args = ""', 'proc.args = ""'],
+    ['tolower(proc.name) = x and a', 'and(tolower(proc.name) = x, a)'],
+    ['tolower( basename ( fd.name ) )=x', 'tolower(basename(fd.name)) = x'],
+    ['len(proc.aname) > 3', 'len(proc.aname) > 3'],
+    ['b64(evt.arg[data]) contains x', 'b64(evt.arg[data]) contains x'],
+    ['join("->", proc.aname) startswith a', 'join("->", proc.aname) startswith a'],
+    ['concat(fd.rip,":",fd.rport) in (a, b)', 'concat(fd.rip, ":", fd.rport) in a b'],
+    ['getopt(proc.args, "c:")[c] = x', 'getopt(proc.args, "c:")[c] = x'],
+    ['getopt(proc.args, "c:")["c"] exists', 'getopt(proc.args, "c:")[c] exists'],
+    ['proc.name = val(proc.pname)', 'proc.name = <val(proc.pname)>'],
+    ['proc.name != toupper(val(proc.pname)) or a', 'or(proc.name != <toupper(val(proc.pname))>, a)'],
+    ['proc.name in tolower(proc.aname)', 'proc.name in <tolower(proc.aname)>'],
+    ['fd.num < val(proc.pid)', 'fd.num < <val(proc.pid)>'],
+    ['evt.buffer bcontains dead and a', 'and(evt.buffer bcontains dead, a)'],
+    ['evt.buffer bstartswith CAFE', 'evt.buffer bstartswith CAFE'],
+    ['proc.name startswith oneof (a, b) and c', 'and(proc.name startswith oneof a b, c)'],
+    ['proc.name = anyof(a)', 'proc.name = anyof a'],
+    ['proc.name != allof ()', 'proc.name != allof'],
+    ['proc.name regex anyof shells and a', 'and(proc.name regex anyof list shells, a)'],
+    ['proc.name = oneof and a', 'and(proc.name = oneof, a)'],
+    ['proc.name = anyof', 'proc.name = anyof'],
+    ['proc.name = tolower', 'proc.name = tolower'],
+    ['tolower and len', 'and(tolower, len)'],
+    ['proc.name regex "^a.*$" or b', 'or(proc.name regex "^a.*$", b)'],
   ];
   it.each(cases)('%s', (text, tree) => {
     const { condition, problems } = parseCondition(text);
@@ -182,25 +208,70 @@ describe('conditions that are wrong', () => {
     ['7 < fd.num or a', 'or(?, a)', 'syntax at 0-1: Expected a field or a macro, but found "7".'],
     ['proc.aname[2 = x', 'proc.aname[2] = x', 'syntax at 13-14: Expected "]", but found "=".'],
     [
-      'tolower(proc.name) = x and a',
-      'and(?, a)',
-      'not-supported at 0-7: The transformer tolower is not supported yet; use the field itself.',
-    ],
-    [
       'tolowr(proc.name) = x and a',
       'and(?, a)',
       'unknown-transformer at 0-6: There is no transformer "tolowr"; did you mean "tolower"?',
     ],
     [
-      'evt.buffer bcontains dead and a',
+      'val(proc.name) = x and a',
       'and(?, a)',
-      'not-supported at 11-20: The operator bcontains is not supported yet; use contains.',
+      'misplaced-val at 0-3: val(...) stands on the right side of an operator only; write the field itself.',
+    ],
+    ['tolower(proc.name', '?', 'unclosed-parenthesis at 7-8: This "(" is never closed; add a ")".'],
+    ['tolower(proc.name and b', 'and(?, b)', 'unclosed-parenthesis at 7-8: This "(" is never closed; add a ")".'],
+    [
+      'tolower() = x or a',
+      'or(?, a)',
+      'syntax at 8-9: Expected a field, a transformer or a text in quotes, but found ")".',
     ],
     [
-      'proc.name startswith oneof (a, b) and c',
-      'and(?, c)',
-      'not-supported at 21-26: A list after startswith with oneof is not supported yet; use one comparison for each value.',
+      'tolower(spawned) = x or a',
+      'or(?, a)',
+      'syntax at 8-15: Expected a field, a transformer or a text in quotes, but found "spawned".',
     ],
+    [
+      'concat(proc.name proc.pname) = x or a',
+      'or(?, a)',
+      'syntax at 17-27: Expected "," or ")", but found "proc.pname".',
+    ],
+    [
+      'tolower(toloer(proc.name)) = x or a',
+      'or(?, a)',
+      'unknown-transformer at 8-14: There is no transformer "toloer"; did you mean "tolower"?',
+    ],
+    [
+      'tolower(proc.name) and a',
+      'and(?, a)',
+      'missing-operator at 0-18: The field "tolower(proc.name)" is not compared with anything; expected an operator such as = or in.',
+    ],
+    [
+      'tolower(proc.name) startwith x and a',
+      'and(?, a)',
+      'unknown-operator at 19-28: There is no operator "startwith"; did you mean "startswith"?',
+    ],
+    [
+      'concat("a", "b") = x or a',
+      'or(?, a)',
+      'no-field at 0-16: "concat("a", "b")" names no field, so that there is nothing to compare.',
+    ],
+    [
+      'proc.name = vall(proc.pname) or a',
+      'or(?, a)',
+      'unknown-transformer at 12-16: There is no transformer "vall"; did you mean "val"?',
+    ],
+    ['proc.name = val("x") or a', 'or(proc.name = <val("x")>, a)'],
+    [
+      'fd.num < anyof (1, 2) or a',
+      'or(?, a)',
+      'modifier-not-allowed at 9-14: anyof stands after =, != and the operators of texts that take one value, not after <.',
+    ],
+    [
+      'proc.name startswith (a, b) or c',
+      'or(?, c)',
+      'list-not-allowed at 21-27: The operator startswith takes one value, not a list; write "startswith anyof" before a list.',
+    ],
+    ['fd.num < (1, 2) or c', 'or(?, c)', 'list-not-allowed at 9-15: The operator < takes one value, not a list.'],
+    ['proc.name contains allof (a b) or c', 'or(?, c)', 'syntax at 28-29: Expected "," or ")", but found "b".'],
   ];
   it.each(cases)('%s', (text, tree, ...problems) => {
     expect(problemsOf(text)).toEqual(problems);
@@ -245,6 +316,13 @@ describe('depth', () => {
     expect(problemsOf(`${'not '.repeat(1000)}a`)).toEqual([]);
   });
 
+  it('allows and refuses transformers as deep', () => {
+    const calls = (depth: number): string => `${'tolower('.repeat(depth)}proc.name${')'.repeat(depth)} = x`;
+    expect(problemsOf(calls(1000))).toEqual([]);
+    expect(problemsOf(calls(1001))).toEqual([`too-deep at 8008-8009: ${message}`]);
+    expect(problemsOf(calls(100_000))).toEqual([`too-deep at 8008-8009: ${message}`]);
+  });
+
   it.each([1001, 200_000])('refuses %d levels with one problem', (depth) => {
     expect(problemsOf(nested(depth))).toEqual([`too-deep at 1001-1002: ${message}`]);
     expect(problemsOf(`${'not '.repeat(depth)}a`)).toEqual([`too-deep at ${depth * 4}-${depth * 4 + 1}: ${message}`]);
@@ -285,6 +363,15 @@ const trees = fc.letrec<{ tree: Tree }>((tie) => ({
   ),
 })).tree;
 
+/** Conditions as people write them, to be damaged. */
+const WRITTEN = [
+  'evt.type in (open, openat) and fd.name startswith /etc and not proc.name in (sshd, "my shell")',
+  'tolower(basename(proc.exepath)) = nc or getopt(proc.args, "e:c:")[e] exists',
+  'proc.name startswith oneof (kube-, etcd-) and (fd.sip != 10.0.0.1 or fd.snet in (10.0.0.0/8))',
+  'not (proc.name = val(proc.pname) and concat(fd.rip, ":", fd.rport) != "8.8.8.8:53")',
+  `proc.aname[2] = x and evt.arg["flags"] contains O_CREAT and proc.cmdline regex 'a(b|c)*\\d{2}'`,
+];
+
 describe('properties', () => {
   it('reads back what was printed with the fewest parentheses', () => {
     fc.assert(
@@ -295,6 +382,60 @@ describe('properties', () => {
       }),
       { numRuns: count(100_000), seed: seed('print and reparse') },
     );
+  });
+
+  it('reports a damaged condition within its text, and gives no tree without a problem that is not whole', () => {
+    const damage = fc.tuple(
+      fc.constantFrom(...WRITTEN),
+      fc.array(
+        fc.tuple(
+          fc.nat(120),
+          fc.constantFrom(0, 1, 2, 5),
+          fc.constantFrom('', '(', ')', '"', ' and ', ' or', ',', '[', '\\', ' not ', '=', ' in '),
+        ),
+        {
+          minLength: 1,
+          maxLength: 4,
+        },
+      ),
+    );
+    fc.assert(
+      fc.property(damage, ([written, changes]) => {
+        let text = written;
+        for (const [at, cut, put] of changes) text = text.slice(0, at) + put + text.slice(at + cut);
+        const { condition, problems } = parseCondition(text);
+        for (const { span, message } of problems) {
+          expect(span.start).toBeGreaterThanOrEqual(0);
+          expect(span.start).toBeLessThanOrEqual(span.end);
+          expect(span.end).toBeLessThanOrEqual(text.length);
+          expect(message).not.toContain('undefined');
+        }
+        expect(problems.length).toBeLessThanOrEqual(text.length + 1);
+        if (condition === undefined || show(condition).includes('?')) expect(problems).not.toEqual([]);
+      }),
+      { numRuns: count(200_000), seed: seed('damaged conditions') },
+    );
+  });
+
+  it('takes no longer for long garbage than its length', () => {
+    for (const piece of [
+      '(',
+      ')',
+      'a ',
+      'not(',
+      'tolower(',
+      '"',
+      'a = (',
+      'a in (b ',
+      ', ',
+      'and ',
+      '[',
+      'a[',
+      'a = b c ',
+    ]) {
+      const { problems } = parseCondition(piece.repeat(5_000));
+      expect(problems.length).toBeLessThanOrEqual(15_001);
+    }
   });
 
   it('ends on any text, with spans inside it', () => {

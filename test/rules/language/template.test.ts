@@ -33,6 +33,18 @@ describe('templates that are right', () => {
     ['[%20proc.name]', ['[', plain('proc.name', { width: 20 }), ']']],
     ['%toupper(proc.name)!', [{ name: 'proc.name', transformers: ['toupper'] }, '!']],
     ['%8toupper(basename(proc.exepath))', [{ name: 'proc.exepath', width: 8, transformers: ['basename', 'toupper'] }]],
+    [
+      '%concat(fd.sip, ":", fd.sport)|%len(getopt(proc.args, "c:"))',
+      [
+        expect.objectContaining({
+          name: 'fd.sip',
+          transformers: [],
+          expression: expect.objectContaining({ transformer: 'concat' }),
+        }),
+        '|',
+        expect.objectContaining({ name: 'proc.args', transformers: ['len'] }),
+      ],
+    ],
     ['100%% of %proc.pid', ['100% of ', plain('proc.pid')]],
     ['ünï %proc.name', ['ünï ', plain('proc.name')]],
   ];
@@ -48,6 +60,13 @@ describe('templates that are wrong', () => {
     ['100%', 'error bad-placeholder at 3-4: Expected a field after this %; write %% for a percent sign.'],
     ['5% of', 'error bad-placeholder at 1-2: Expected a field after this %; write %% for a percent sign.'],
     ['%toupr(proc.name)', 'error unknown-transformer at 1-6: There is no transformer "toupr"; did you mean "toupper"?'],
+    ['%val(proc.name)', 'error unknown-transformer at 1-4: There is no transformer "val".'],
+    [
+      '%join(proc.aname) x',
+      'error wrong-operand at 1-17: join takes a text and a list, but found proc.aname (several texts).',
+    ],
+    ['%concat(proc.nam, "x")', 'error unknown-field at 8-16: There is no field "proc.nam"; did you mean "proc.name"?'],
+    ['%concat("a", "b")', 'error bad-placeholder at 0-17: Expected a field after this %; write %% for a percent sign.'],
     [
       '%toupper(proc.name',
       'error bad-placeholder at 0-18: Expected a ")" behind the field after this %; write %% for a percent sign.',

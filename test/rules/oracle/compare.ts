@@ -1,10 +1,16 @@
 import { runAgent } from '../../../agent/index.ts';
 import type { Alert } from '../../../alerts/index.ts';
 import type { Policy } from '../../../policies/index.ts';
-import { type Accounts, createSimHost, NO_NAME, staticContainers } from '../../../sensors/index.ts';
+import {
+  type Accounts,
+  type ContainerFacts,
+  createSimHost,
+  NO_NAME,
+  staticContainers,
+} from '../../../sensors/index.ts';
 import { memoryLog } from '../../support/audit.ts';
-import { checksOf, fieldsOfCheck, fieldText, outcomes, type Tree } from './language/index.ts';
-import { createWorld, type Happened, USERS, type World } from './world/index.ts';
+import { checksOf, fieldsOfCheck, fieldText, is, outcomes, type Tree } from './language/index.ts';
+import { createWorld, DOMAINS, type Happened, USERS, type World } from './world/index.ts';
 
 /** A rule under comparison: its policy's is compiled, its tree evaluated. */
 export interface Compared {
@@ -58,20 +64,31 @@ const ACCOUNTS: Accounts = {
 
 const keyOf = (pid: number, type: string): string => `${pid} ${type}`;
 
+export interface Comparing {
+  readonly policies: readonly Policy[];
+  readonly rules: readonly Compared[];
+  /** What the runtime says of containers; default the world's own. */
+  readonly containers?: readonly ContainerFacts[];
+  /** Before anybody looks. */
+  readonly prepare: (world: World) => void;
+  /** Lets things happen; hands over the events of each step. */
+  readonly play: (world: World) => Iterable<readonly Happened[]>;
+}
+
+/** The rules that an event's type alone doesn't rule out. */
+const rulesOfType = (rules: readonly Compared[], type: string): readonly Compared[] =>
+  rules.filter(({ tree }) => outcomes(tree, { get: (field) => (field === 'evt.type' ? is(type) : 'unknown') }).yes);
+
 /** Runs a policy's rules over what `play` makes happen and compares the alerts, and the kernel part before them, with the oracle. */
-export const compare = async (
-  policies: readonly Policy[],
-  rules: readonly Compared[],
-  prepare: (world: World) => void,
-  play: (world: World) => Iterable<readonly Happened[]>,
-): Promise<Comparison> => {
+export const compare = async ({ policies, rules, containers, prepare, play }: Comparing): Promise<Comparison> => {
   const host = createSimHost();
-  const world = createWorld(host);
+  const world = createWorld(host, containers);
   prepare(world);
   world.take();
   const fields = new Map(rules.map((rule) => [rule, fieldsOf(rule.tree)]));
   const differences: Difference[] = [];
   const matched = new Map<string, number>();
+  const byType = new Map<string, readonly Compared[]>();
   let alerts: Alert[] = [];
   let selected: { readonly rules: readonly string[]; readonly key: string }[] = [];
   let [pairs, matches, skipped, count] = [0, 0, 0, 0];
@@ -90,7 +107,14 @@ export const compare = async (
     for (const { rules: found, key } of selected) for (const rule of found) add(kernel, key, rule);
     for (const key of new Set([...events.map((event) => keyOf(event.pid, event.type)), ...raised.keys()])) {
       const same = events.filter((event) => keyOf(event.pid, event.type) === key);
-      for (const rule of rules) {
+      const type = key.slice(key.indexOf(' ') + 1);
+      const candidates = byType.get(type) ?? rulesOfType(rules, type);
+      byType.set(type, candidates);
+      pairs += (rules.length - candidates.length) * same.length;
+      for (const [name, times] of raised.get(key) ?? [])
+        if (!candidates.some((rule) => rule.name === name))
+          throw new Error(`"${name}" was raised ${times} times on ${type}, which it is not about`);
+      for (const rule of candidates) {
         const outcome = same.map((event) => expected(rule.tree, fields.get(rule) ?? new Set(), event));
         if (outcome.includes(undefined)) {
           skipped += same.length;
@@ -130,6 +154,7 @@ export const compare = async (
       kernel: host.kernel,
       containers: staticContainers(new Map(world.containers.map((facts) => [facts.id, facts]))),
       accounts: ACCOUNTS,
+      resolve: (name) => DOMAINS[name] ?? [],
       run: async (pump) => {
         for (const events of play(world)) {
           pump();

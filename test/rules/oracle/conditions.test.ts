@@ -3,7 +3,8 @@ import { parseCondition, resolveCondition } from '../../../rules/index.ts';
 import { count, seed } from '../../support/counts.ts';
 import { createRandom } from '../../support/random.ts';
 import { policyOf, ruleOf } from '../../support/rules.ts';
-import { type Compared, compare, fieldsOf } from './compare.ts';
+import { type Compared, compare } from './compare.ts';
+import { describeDifference } from './describe.ts';
 import { type Ingredients, randomCondition } from './generate.ts';
 import { type Modifier, parse, print } from './language/index.ts';
 import { happen, populate, type Step } from './steps.ts';
@@ -26,9 +27,6 @@ const isTaken = (text: string): boolean => {
   );
 };
 
-/** Fields that are being added. */
-const LATER = ['fd.l4proto', 'fd.sockfamily', 'proc.cwd'];
-
 const EXAMPLES: Readonly<Record<string, string>> = {
   '=': 'proc.name = x',
   '!=': 'proc.name != x',
@@ -46,10 +44,13 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   glob: 'proc.name glob x',
   iglob: 'proc.name iglob x',
   pmatch: 'proc.exepath pmatch (/x)',
+  regex: 'proc.name regex x',
+  bcontains: 'proc.name bcontains 78',
+  bstartswith: 'proc.name bstartswith 78',
 };
 
 const ingredients: Ingredients = {
-  fields: FIELD_TABLE.filter(({ field }) => !LATER.includes(field) && isTaken(`${field} exists`)),
+  fields: FIELD_TABLE.filter(({ field }) => isTaken(`${field} exists`)),
   operators: new Set(Object.keys(EXAMPLES).filter((operator) => isTaken(EXAMPLES[operator] ?? ''))),
   modifiers: (['oneof', 'anyof', 'allof'] satisfies Modifier[]).filter((each) => isTaken(`proc.name = ${each} (x)`)),
   transformers: ['tolower', 'toupper', 'basename', 'len'].filter((each) =>
@@ -82,17 +83,12 @@ it('raises exactly the alerts that conditions mean, whatever the kernel and user
         yield happen(world, numbers);
       }
     };
-    const result = await compare([policyOf(rules)], trees, populate, play);
+    const result = await compare({ policies: [policyOf(rules)], rules: trees, prepare: populate, play });
     pairs += result.pairs;
     matches += result.matches;
     skipped += result.skipped;
     events += result.events;
-    for (const { rule, kind, event, story } of result.differences) {
-      const text = print(rule.tree);
-      const facts = [...event.facts].filter(([field]) => fieldsOf(rule.tree).has(field));
-      const shown = facts.map(([field, fact]) => `${field}: ${typeof fact === 'string' ? fact : `"${fact.is}"`}`);
-      found.set(text, `${kind}: ${text}\n  on ${event.type} of ${event.pid}, after\n  ${story}\n  ${shown.join(', ')}`);
-    }
+    for (const one of result.differences) found.set(print(one.rule.tree), describeDifference(one));
   }
   console.log(`${seen.size} conditions, ${events} events, ${pairs} pairs, ${matches} matches, ${skipped} skipped`);
   const shortest = [...found].sort(([a], [b]) => a.length - b.length).map(([, difference]) => difference);

@@ -36,6 +36,7 @@ const OPERATORS: Readonly<Record<FieldEntry['kind'], readonly string[]>> = {
   number: NUMBER_OPERATORS,
   boolean: ['=', '!='],
   name: ['=', '!=', 'in', 'in', 'exists'],
+  domain: ['=', 'in'],
   address: ADDRESS_OPERATORS,
   network: ADDRESS_OPERATORS,
   list: ['in', 'intersects', 'exists'],
@@ -128,7 +129,7 @@ const regexOf = (random: Random, text: string): string => {
 /** Whether quoting can say it: control characters are left to the tests of the lexer. */
 const printable = (text: string): boolean => [...text].every((one) => one >= ' ');
 
-const hexOf = (text: string): string => Buffer.from(text).toString('hex');
+const hexOf = (text: string): string => Buffer.from(text || 'x').toString('hex');
 
 const addressNear = (random: Random, address: string): string => {
   if (!random.chance(0.3)) return address;
@@ -141,6 +142,7 @@ const constantOf = (random: Random, entry: FieldEntry, operator: string): string
   switch (entry.kind) {
     case 'boolean':
     case 'name':
+    case 'domain':
       return value;
     case 'number':
       return random.chance(0.4) ? String(BigInt(value) + BigInt(random.between(-1, 1))) : value;

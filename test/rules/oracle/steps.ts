@@ -176,6 +176,7 @@ const ACTS: Readonly<Record<string, Act>> = {
     exec(world, process, {
       path: pick(PROGRAMS, a),
       argv: pick(ARGUMENTS, b),
+      env: pick([[], ['LANG=C'], ['HTTP_PROXY=x', 'LANG=C']], a + b),
       ...(c % 4 === 3 ? { from: folderOf(process, c) } : {}),
       thread: c % 5 === 4,
     });
@@ -223,7 +224,14 @@ const RARE = ['unix', 'netlink', 'thread', 'setuid', 'setgid', 'rename', 'move',
 /** Processes to begin with. */
 export const populate = (world: World): void => {
   const server = world.stand({ exepath: '/usr/sbin/nginx', argv: ['nginx', '-g', 'daemon off'] });
-  world.stand({ exepath: '/usr/bin/bash', argv: ['-bash'], uid: 1000, parent: server, cgroup: CGROUPS.docker });
+  world.stand({
+    exepath: '/usr/bin/bash',
+    argv: ['-bash'],
+    uid: 1000,
+    parent: server,
+    tty: 'pts/3',
+    cgroup: CGROUPS.docker,
+  });
   world.stand({
     exepath: '/w/daemon-with-a-long-name',
     argv: ['d', 'v'.repeat(700)],

@@ -83,7 +83,7 @@ const LINES = [
 const CONTAINERS = Object.values(CGROUPS).flatMap((cgroup) => /([0-9a-f]{64})/.exec(cgroup)?.[1] ?? []);
 
 /** How a field's values are compared; `name`: one of a few names, others being errors. */
-export type Kind = 'text' | 'path' | 'name' | 'number' | 'boolean' | 'address' | 'network' | 'list';
+export type Kind = 'text' | 'path' | 'name' | 'domain' | 'number' | 'boolean' | 'address' | 'network' | 'list';
 
 /** A field that conditions are made about, with values that events have. */
 export interface FieldEntry {
@@ -169,7 +169,7 @@ export const FIELD_TABLE: readonly FieldEntry[] = [
     'nginx',
     '/sbin/init',
   ]),
-  ...each(['proc.cwd'], 'path', ['/w', '/w/sub', '/tmp', '/']),
+  ...each(['proc.cwd'], 'path', ['/w/', '/w/sub/', '/tmp/', '/']),
   ...each(['proc.is_exe_from_memfd'], 'boolean', ['true', 'false']),
   ...each(['proc.pid', 'proc.ppid'], 'number', ['1', '2', '100', '4']),
   ...each(['user.uid', 'group.gid'], 'number', ['0', '33', '1000', '4294967295', '-1'], 2),
@@ -228,6 +228,24 @@ export const FIELD_TABLE: readonly FieldEntry[] = [
     ],
     3,
   ),
+  ...each(['evt.arg[target]'], 'text', ['nowhere', '/etc/shadow']),
+  ...each(['evt.arg[domain]'], 'text', ['AF_INET', 'AF_INET6', 'AF_NETLINK', 'AF_UNIX', 'AF_PACKET']),
+  ...each(['syscall.type'], 'name', ['open', 'openat', 'execve', 'connect', 'close', 'dup2']),
+  ...each(['proc.tty'], 'number', ['0', '34819', '34816']),
+  ...each(['proc.vpid'], 'number', ['1', '301', '302', '303']),
+  ...each(['proc.env'], 'text', ['LANG=C', 'HTTP_PROXY=x LANG=C', '']),
+  ...each(['thread.cap_effective', 'thread.cap_permitted'], 'text', [
+    'CAP_SYS_ADMIN',
+    'CAP_BPF',
+    'SYS_MODULE',
+    'CAP_CHOWN CAP_DAC_OVERRIDE',
+    '',
+  ]),
+  ...each(['fd.connected'], 'boolean', ['true', 'false']),
+  ...each(['fd.sip.name', 'fd.rip.name'], 'domain', ['example.com', 'kubernetes.default.svc.cluster.local']),
+  ...each(['group.name'], 'text', ['root', 'www-data', 'alice']),
+  ...each(['fs.path.nameraw'], 'text', ['a.txt', '/w//n/two', '/w/n/../n/one', 'n/three']),
+  ...each(['proc.aargs[1]', 'proc.aargs[2]'], 'text', ['-g daemon off', '', '--login two words x']),
   ...each(['container.id'], 'text', ['host', ...CONTAINERS.map((id) => id.slice(0, 12))], 4),
   ...each(['container.full_id'], 'text', ['host', ...CONTAINERS]),
   ...each(['container.name'], 'text', ['host', 'web', 'agent', 'sidecar', 'young'], 2),

@@ -73,6 +73,9 @@ const factOf = (operand: Operand, facts: Facts): Fact => {
   }
 };
 
+/** Every process has these, whether they can be read or not. */
+const ALWAYS: ReadonlySet<string> = new Set(['proc.name', 'proc.exe', 'proc.exepath', 'proc.args', 'proc.cmdline']);
+
 const NO_FIELD: FieldName = { kind: 'field', name: '' };
 
 /** What a comparison comes to. */
@@ -83,6 +86,7 @@ export const truthOf = (check: Check, facts: Facts): Truth => {
   const constants: Fact = isItems(right) ? { is: right.map(({ text }) => text) } : factOf(right, facts);
   if (fact === 'untold' || constants === 'untold')
     throw new Error(`${fieldText(left.kind === 'field' ? left : NO_FIELD)} is untold`);
+  if (operator === 'exists' && ALWAYS.has(name)) return 'true';
   if (fact === 'unknown' || constants === 'unknown') return 'unknown';
   const isEmpty = fact === 'absent' || (Array.isArray(fact.is) && fact.is.length === 0);
   if (operator === 'exists') return isEmpty ? 'false' : 'true';

@@ -8,7 +8,7 @@ export type Scalar = string | bigint | boolean;
 export type Fact = { readonly is: Scalar | readonly Scalar[] } | 'absent' | 'unknown' | 'untold';
 
 /** An event's fields by their text (`proc.aname[2]`); those that are missing are absent. */
-export type Facts = ReadonlyMap<string, Fact>;
+export type Facts = Pick<ReadonlyMap<string, Fact>, 'get'>;
 
 /** A fact that is known. */
 export const is = (value: Scalar | number | readonly Scalar[]): Fact => ({

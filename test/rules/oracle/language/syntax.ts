@@ -53,9 +53,11 @@ export const WORD_OPERATORS: ReadonlySet<string> = new Set([
 ]);
 export const MODIFIERS: ReadonlySet<string> = new Set(['oneof', 'anyof', 'allof']);
 
-/** `proc.aname[2]`. */
-export const fieldText = ({ name, argument }: FieldName): string =>
-  argument === undefined ? name : `${name}[${argument}]`;
+/** `proc.aname[2]`; the two ways to write an argument of the call are one. */
+export const fieldText = ({ name, argument }: FieldName): string => {
+  if (argument !== undefined) return `${name}[${argument}]`;
+  return name.replace(/^evt\.arg\.(.+)$/, 'evt.arg[$1]');
+};
 
 /** Whether the constants of a comparison are what is on its right. */
 export const isItems = (right: Check['right']): right is readonly Item[] => Array.isArray(right);

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import type { CallOptions, ContainerFacts, SimArgument, SimHost } from '../../../../sensors/index.ts';
-import { type Fact, type Facts, is } from '../language/index.ts';
+import { type Fact, is } from '../language/index.ts';
 import { containerFields } from './containers.ts';
 import { ancestorsOf, type Known } from './known.ts';
 import { absolute, bytesOf } from './paths.ts';
@@ -10,7 +10,7 @@ export interface Happened {
   readonly type: string;
   /** The process it is an event of. */
   readonly pid: number;
-  readonly facts: Facts;
+  readonly facts: ReadonlyMap<string, Fact>;
 }
 
 /** A field's fact by its text. */
@@ -28,15 +28,81 @@ export const LONG_ARGV = 512;
 
 const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
 
-/** Names of users, as the host's /etc/passwd has them. */
+/** Names of users and groups. */
 export const USERS: Readonly<Record<number, string>> = {
   0: 'root',
   1: 'daemon',
+  2: 'bin',
   33: 'www-data',
   101: '_apt',
-  65534: 'nobody',
+  105: 'sshd',
   1000: 'alice',
+  1001: 'foreman',
+  65534: 'nobody',
 };
+
+/** Domain names that rules may ask for, with their addresses. */
+export const DOMAINS: Readonly<Record<string, readonly string[]>> = {
+  'kubernetes.default.svc.cluster.local': ['203.0.113.5'],
+  'example.com': ['198.51.100.7', '2001:db8:1::5'],
+};
+
+/** What an address is called. */
+export const domainOf = (address: string): Fact => {
+  const [name] = Object.entries(DOMAINS).find(([, addresses]) => addresses.includes(address)) ?? [];
+  return name === undefined ? 'absent' : is(name);
+};
+
+/** Capabilities by number (capabilities(7)). */
+const CAPABILITIES = [
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'DAC_READ_SEARCH',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'SETGID',
+  'SETUID',
+  'SETPCAP',
+  'LINUX_IMMUTABLE',
+  'NET_BIND_SERVICE',
+  'NET_BROADCAST',
+  'NET_ADMIN',
+  'NET_RAW',
+  'IPC_LOCK',
+  'IPC_OWNER',
+  'SYS_MODULE',
+  'SYS_RAWIO',
+  'SYS_CHROOT',
+  'SYS_PTRACE',
+  'SYS_PACCT',
+  'SYS_ADMIN',
+  'SYS_BOOT',
+  'SYS_NICE',
+  'SYS_RESOURCE',
+  'SYS_TIME',
+  'SYS_TTY_CONFIG',
+  'MKNOD',
+  'LEASE',
+  'AUDIT_WRITE',
+  'AUDIT_CONTROL',
+  'SETFCAP',
+  'MAC_OVERRIDE',
+  'MAC_ADMIN',
+  'SYSLOG',
+  'WAKE_ALARM',
+  'BLOCK_SUSPEND',
+  'AUDIT_READ',
+  'PERFMON',
+  'BPF',
+  'CHECKPOINT_RESTORE',
+];
+
+/** What root may, and others may not. */
+const capabilities = (uid: number): Fact => is(uid === 0 ? CAPABILITIES.map((name) => `CAP_${name}`).join(' ') : '');
+
+/** tty_nr of `pts/3`: major 136, the number as the minor. */
+const terminal = (tty: string | undefined): Fact => is(tty === undefined ? 0 : (136 << 8) | Number(tty.slice(4)));
 
 /** The simulated host with what the test knows of it, on which calls are made. */
 export interface Context {
@@ -85,7 +151,13 @@ const processFields = (process: Known): readonly Field[] => {
     ['proc.exe', argv === undefined ? 'unknown' : is(argv[0] ?? '')],
     ['proc.args', argv === undefined ? 'unknown' : is(argv.slice(1).join(' '))],
     ['proc.cmdline', command(process)],
-    ['proc.cwd', is(process.cwd)],
+    ['proc.cwd', process.cwdAtExec === process.cwd ? is(process.cwd === '/' ? '/' : `${process.cwd}/`) : 'untold'],
+    ['proc.env', process.env === undefined ? 'untold' : is(process.env.join(' '))],
+    ['proc.tty', terminal(process.tty)],
+    ['proc.vpid', is(process.pid)],
+    ['proc.is_exe_upper_layer', is(false)],
+    ['thread.cap_effective', capabilities(uid)],
+    ['thread.cap_permitted', capabilities(uid)],
     ['proc.is_exe_from_memfd', is(process.fromMemory)],
     ['proc.pid', is(process.pid)],
     ['proc.ppid', is(parent?.pid ?? 0)],
@@ -101,6 +173,7 @@ const processFields = (process: Known): readonly Field[] => {
       [`proc.aexe[${index + 1}]`, each.argv === undefined ? 'unknown' : is(each.argv[0] ?? '')],
       [`proc.aexepath[${index + 1}]`, is(each.exepath)],
       [`proc.acmdline[${index + 1}]`, command(each)],
+      [`proc.aargs[${index + 1}]`, each.argv === undefined ? 'unknown' : is(each.argv.slice(1).join(' '))],
     ]),
     ['user.uid', is(uid)],
     ['user.name', is(USERS[uid] ?? '<NA>')],
@@ -113,7 +186,10 @@ const processFields = (process: Known): readonly Field[] => {
 export const emit = (context: Context, type: string, process: Known, ...fields: readonly Field[]): void => {
   const facts = new Map<string, Fact>([
     ['evt.type', is(type)],
+    ['evt.num', is(1)],
+    ['proc.duration', is(context.host.bootNs - process.task.startNs)],
     ['evt.dir', is('<')],
+    ['syscall.type', type === 'procexit' ? 'absent' : is(type)],
     ['evt.io_uring', is(false)],
     ...processFields(process),
     ...containerFields(process.cgroup, context.containers),
@@ -173,6 +249,10 @@ export const passed = (base: string | undefined, path: string | undefined): Fact
   if (!path.startsWith('/') && base === undefined) return 'unknown';
   return is(absolute(base ?? '/', path));
 };
+
+/** A path as it was written. */
+export const raw = (path: string, unreadable: boolean): Fact =>
+  unreadable || bytesOf(path) >= LONG_PASSED ? 'unknown' : is(path);
 
 /** A directory to start from: the argument and its path. */
 export interface From {

@@ -13,6 +13,7 @@ import {
   fromCwd,
   intArgument,
   passed,
+  raw,
   resultFields,
   typeFields,
   unknownFile,
@@ -57,6 +58,8 @@ export interface Opening {
   /** The path lies where nothing can be read. */
   readonly unreadable?: boolean;
   readonly thread?: boolean;
+  /** What it comes to, whatever the file is: a negative errno. */
+  readonly result?: number;
 }
 
 const typeOf = ({ host }: Context, path: string): string =>
@@ -74,7 +77,11 @@ export const open = (context: Context, process: Known, opening: Opening): number
     openat2: [dirfd, text, { flags, mode: (flags & 0o100) === 0 ? 0 : 0o644 }],
     creat: [text, 0o644],
   };
-  const result = call(context, process, kind, args[kind], { abi: kind === 'openat2' ? 'x86-64' : abi, thread });
+  const result = call(context, process, kind, args[kind], {
+    abi: kind === 'openat2' ? 'x86-64' : abi,
+    thread,
+    ...(opening.result === undefined ? {} : { recorded: { result: opening.result } }),
+  });
   const name = passed(base, unreadable ? undefined : path);
   const access = kind === 'creat' ? 1 : flags & 3;
   const fields: Field[] = [
@@ -89,7 +96,7 @@ export const open = (context: Context, process: Known, opening: Opening): number
   if (kind === 'open' || kind === 'openat') fields.push(argument('flags', is(flagsText(flags))));
   if (kind !== 'openat2') fields.push(argument('mode', modeFact(0o644)));
   if (kind === 'openat' || kind === 'openat2') fields.push(intArgument('dirfd', dirfd));
-  if (!unreadable) fields.push(['fd.nameraw', is(path)]);
+  fields.push(['fd.nameraw', raw(path, unreadable)], ['fs.path.nameraw', raw(path, unreadable)]);
   if (result >= 0) {
     const real = resolvePath(path.startsWith('/') ? path : `${base}/${path}`, context.links);
     const type = typeOf(context, real);
@@ -103,13 +110,13 @@ export const open = (context: Context, process: Known, opening: Opening): number
 
 export type OnDescriptor = 'read' | 'write' | 'fchmod' | 'close' | 'dup' | 'fstat' | 'dup2' | 'dup3';
 
-/** A call on a descriptor, which may be none. */
+/** A call on a descriptor, which may be none; `to`: where a dup goes, or fchmod's mode. */
 export const onDescriptor = (context: Context, process: Known, kind: OnDescriptor, fd: number, to = 60): void => {
   const file = process.fds.get(fd);
   const args: Record<OnDescriptor, readonly SimArgument[]> = {
     read: [fd, null, 0],
     write: [fd, 'x', 0],
-    fchmod: [fd, 0o4755],
+    fchmod: [fd, to],
     close: [fd],
     dup: [fd],
     dup2: [fd, to],
@@ -129,8 +136,7 @@ export const onDescriptor = (context: Context, process: Known, kind: OnDescripto
   if (kind === 'dup2' || kind === 'dup3') fields.push(intArgument('oldfd', fd), intArgument('newfd', to));
   else fields.push(intArgument('fd', fd));
   if (kind === 'dup3') fields.push(intArgument('flags', 0));
-  if (kind === 'fchmod')
-    fields.push(argument('mode', is('S_ISUID|S_IRUSR|S_IWUSR|S_IXUSR|S_IRGRP|S_IXGRP|S_IROTH|S_IXOTH')));
+  if (kind === 'fchmod') fields.push(argument('mode', modeFact(to)));
   if (kind === 'read' || kind === 'write') fields.push(intArgument(kind === 'read' ? 'count' : 'count', 0));
   emit(context, kind, process, ...fields);
 };

@@ -2,8 +2,8 @@ import type { SimTask } from '../../../../sensors/index.ts';
 
 /** A socket as the test knows it. */
 export interface KnownSocket {
-  readonly family: 2 | 10 | 1 | 16;
   readonly protocol: 'tcp' | 'udp' | 'other';
+  /** Port 0: the kernel chose it. */
   local?: End;
   /** Whom it is connected to. */
   remote?: End;
@@ -37,6 +37,8 @@ export interface Known {
   uid: number;
   gid: number;
   cwd: string;
+  /** Undefined: it was there before anybody looked. */
+  cwdAtExec: string | undefined;
   /** `pts/0`. */
   tty: string | undefined;
   cgroup: string;
@@ -50,6 +52,3 @@ export interface Known {
 /** The processes above one, the parent first. */
 export const ancestorsOf = (process: Known): readonly Known[] =>
   process.parent === undefined ? [] : [process.parent, ...ancestorsOf(process.parent)];
-
-/** The descriptor's file, `fds` of dead threads and dups shared. */
-export const fileOf = (process: Known, fd: number): OpenFile | undefined => process.fds.get(fd);

@@ -12,6 +12,7 @@ import {
   fromCwd,
   intArgument,
   passed,
+  raw,
   resultFields,
 } from './context.ts';
 import type { Known } from './known.ts';
@@ -87,7 +88,12 @@ export const onPath = (context: Context, process: Known, pathCall: PathCall): vo
     process.cwd = resolvePath(path.startsWith('/') ? path : `${base}/${path}`, context.links);
     name = is(process.cwd);
   }
-  const fields: Field[] = [...resultFields(result), ['fs.path.name', name], argument(NAME_OF[kind] ?? 'path', name)];
+  const fields: Field[] = [
+    ...resultFields(result),
+    ['fs.path.name', name],
+    ['fs.path.nameraw', raw(path, unreadable)],
+    argument(NAME_OF[kind] ?? 'path', name),
+  ];
   if (WITH_MODE.has(kind)) fields.push(argument('mode', modeFact(mode)));
   if (kind === 'unlinkat' || kind === 'umount2') fields.push(intArgument('flags', 0));
   if (at) fields.push(intArgument('dirfd', dirfd));
@@ -127,9 +133,10 @@ export const onTwoPaths = (
       ...resultFields(result),
       ['fs.path.name', made],
       ['fs.path.target', made],
-      ['fs.path.source', 'unknown'],
+      ['fs.path.source', 'untold'],
+      ['fs.path.nameraw', 'untold'],
       argument('linkpath', made),
-      argument('target', 'unknown'),
+      argument('target', is(source)),
     );
     return;
   }
@@ -140,6 +147,7 @@ export const onTwoPaths = (
     process,
     ...resultFields(result),
     ['fs.path.source', name],
+    ['fs.path.nameraw', 'untold'],
     ['fs.path.target', made],
     argument('oldpath', name),
     argument('newpath', made),

@@ -11,6 +11,7 @@ import {
   intArgument,
   LONG_ARGV,
   passed,
+  raw,
   resultFields,
 } from './context.ts';
 import type { Known } from './known.ts';
@@ -51,7 +52,16 @@ export const exec = (context: Context, process: Known, executing: Executing): bo
   if (result < 0) {
     const name = passed(base, path);
     const more: Field[] = kind === 'execveat' ? [intArgument('flags', 0), intArgument('dirfd', dirfd)] : [];
-    emit(context, kind, process, ...resultFields(result), ['fs.path.name', name], argument('filename', name), ...more);
+    emit(
+      context,
+      kind,
+      process,
+      ...resultFields(result),
+      ['fs.path.name', name],
+      ['fs.path.nameraw', raw(path, false)],
+      argument('filename', name),
+      ...more,
+    );
     return false;
   }
   if (thread && before?.alive) process.task = context.host.task(process.pid) ?? process.task;
@@ -61,11 +71,75 @@ export const exec = (context: Context, process: Known, executing: Executing): bo
   process.name = commOf(dirfd === AT_FDCWD || path.startsWith('/') ? path : `/dev/fd/${dirfd}/${path}`);
   process.argv = keptArgv(argv);
   process.env = env;
+  process.cwdAtExec = process.cwd;
   if (process.exepath === '/usr/bin/su') process.uid = 0;
   for (const fd of process.fds.keys()) if (!process.task.fds.includes(fd)) process.fds.delete(fd);
-  emit(context, 'execve', process, ...resultFields(0), ['fs.path.name', 'unknown'], argument('filename', 'unknown'));
+  emit(
+    context,
+    'execve',
+    process,
+    ...resultFields(0),
+    ['fs.path.name', 'unknown'],
+    ['fs.path.nameraw', 'unknown'],
+    argument('filename', 'unknown'),
+  );
   return true;
 };
+
+/** Runs a program from anonymous memory, of which there is no path. */
+export const execFromMemory = (
+  context: Context,
+  process: Known,
+  name: string,
+  argv: readonly string[],
+  env: readonly string[],
+): void => {
+  const fd = call(context, process, 'memfd_create', [name, 0]);
+  emit(
+    context,
+    'memfd_create',
+    process,
+    ...resultFields(fd),
+    ['fd.num', 'untold'],
+    ...MEMORY_FILE,
+    argument('name', 'untold'),
+    argument('flags', is('0')),
+  );
+  const written = call(context, process, 'write', [fd, '\x7fELF', 4]);
+  emit(
+    context,
+    'write',
+    process,
+    ...resultFields(written),
+    ['fd.num', 'untold'],
+    ...MEMORY_FILE,
+    intArgument('fd', fd),
+    argument('count', is('4')),
+  );
+  const result = call(context, process, 'execveat', [fd, '', argv, env, 0x1000]);
+  if (result < 0) throw new Error(`a program in memory was not run: ${result}`);
+  delete process.thread;
+  process.fromMemory = true;
+  process.exepath = `memfd:${name}`;
+  process.name = commOf(`memfd:${name}`);
+  process.argv = keptArgv(argv);
+  process.env = env;
+  process.cwdAtExec = process.cwd;
+  for (const open of process.fds.keys()) if (!process.task.fds.includes(open)) process.fds.delete(open);
+  emit(
+    context,
+    'execve',
+    process,
+    ...resultFields(0),
+    ['fs.path.name', 'unknown'],
+    ['fs.path.nameraw', 'unknown'],
+    argument('filename', 'unknown'),
+  );
+};
+
+const MEMORY_FILE: readonly Field[] = ['fd.name', 'fd.directory', 'fd.filename', 'fd.typechar', 'fd.type'].map(
+  (name) => [name, 'untold'],
+);
 
 /** Forks; returns the child. A sibling has its maker's parent. */
 export const fork = (context: Context, process: Known, kind: 'fork' | 'vfork' | 'clone', sibling = false): Known => {

@@ -1,10 +1,30 @@
 import type { CallOptions, SimArgument } from '../../../../sensors/index.ts';
 import { is } from '../language/index.ts';
-import { type Context, call, emit, type Field, intArgument, resultFields, typeFields, unknownFile } from './context.ts';
+import {
+  argument,
+  type Context,
+  call,
+  domainOf,
+  emit,
+  type Field,
+  intArgument,
+  resultFields,
+  typeFields,
+  unknownFile,
+} from './context.ts';
 import type { End, Known, KnownSocket } from './known.ts';
 
 /** include/linux/socket.h */
 export const FAMILIES = { ipv4: 2, ipv6: 10, unix: 1, netlink: 16 } as const;
+/** include/linux/socket.h, by number. */
+const DOMAINS: Readonly<Record<number, string>> = {
+  1: 'AF_UNIX',
+  2: 'AF_INET',
+  3: 'AF_AX25',
+  10: 'AF_INET6',
+  16: 'AF_NETLINK',
+  17: 'AF_PACKET',
+};
 const LETTERS: Readonly<Record<number, string>> = { 2: '4', 10: '6', 1: 'u', 16: 'o' };
 /** The host's own ends, as the simulated network gives them out. */
 const OWN = { ipv4: '10.0.2.15', ipv6: 'fd00::15' } as const;
@@ -30,6 +50,9 @@ const endFields = (local: End, remote: End, weConnect: boolean): readonly Field[
     ...of('s', server),
     ...of('l', own),
     ...of('r', other),
+    ['fd.sip.name', domainOf(server.address)],
+    ['fd.rip.name', domainOf(other.address)],
+    ['fd.cip.name', domainOf(client.address)],
     ['fd.ip', is([own.address, other.address])],
     ['fd.net', is([own.address, other.address])],
     ['fd.port', is([BigInt(own.port), BigInt(other.port)])],
@@ -39,23 +62,23 @@ const endFields = (local: End, remote: End, weConnect: boolean): readonly Field[
 };
 
 /** A socket's descriptor. */
-export const socket = (context: Context, process: Known, family: KnownSocket['family'], type: 1 | 2 | 3): number => {
+export const socket = (context: Context, process: Known, family: number, type: 1 | 2 | 3): number => {
   const fd = call(context, process, 'socket', [family, type, 0]);
   const letter = LETTERS[family] ?? 'o';
   const isInet = family === FAMILIES.ipv4 || family === FAMILIES.ipv6;
   const fields: Field[] = [
     ...resultFields(fd),
     ['fd.num', is(Math.max(fd, -1))],
-    intArgument('domain', family),
+    argument('domain', is(DOMAINS[family] ?? String(family))),
     intArgument('type', type),
     intArgument('protocol', 0),
   ];
   if (fd >= 0) {
-    fields.push(...typeFields(letter), ...(isInet ? inetUntold : []));
+    fields.push(...typeFields(letter), ...(isInet ? inetUntold : [['fd.sockfamily', 'untold'] as const]));
     process.fds.set(fd, {
       path: '',
       type: letter,
-      socket: { family, protocol: !isInet ? 'other' : type === 1 ? 'tcp' : 'udp' },
+      socket: { protocol: !isInet ? 'other' : type === 1 ? 'tcp' : 'udp' },
     });
   }
   emit(context, 'socket', process, ...fields);
@@ -67,8 +90,26 @@ const LETTERS_OF_ENDS = ['', 'c', 's', 'l', 'r'] as const;
 /** What a socket has beside a connection is left to whoever looks at it. */
 export const inetUntold: readonly Field[] = [
   'fd.name',
+  'fd.l4proto',
+  'fd.sockfamily',
+  'fd.connected',
+  'fd.name_changed',
+  'fd.sip.name',
+  'fd.rip.name',
+  'fd.cip.name',
   ...LETTERS_OF_ENDS.flatMap((letter) => [`fd.${letter}ip`, `fd.${letter}net`, `fd.${letter}port`]),
 ].map((name) => [name, 'untold']);
+
+/** What a socket is whether it is connected or not. */
+const kindFields = (socket: KnownSocket | undefined, connected: boolean): readonly Field[] => {
+  if (socket === undefined || socket.protocol === 'other') return [];
+  return [
+    ['fd.l4proto', is(socket.protocol)],
+    ['fd.sockfamily', is('ip')],
+    ['fd.connected', is(connected)],
+    ['fd.name_changed', 'unknown'],
+  ];
+};
 
 export type Reaching = 'connect' | 'sendto';
 
@@ -105,6 +146,7 @@ export const reach = (
   const args: readonly SimArgument[] = kind === 'connect' ? [fd, remote] : [fd, 'hello', 5, 0, remote];
   const result = call(context, process, kind, args, options);
   const local = file?.socket && ownEnd(file.socket, remote, result);
+  if (file?.socket !== undefined && result >= 0 && local !== undefined) file.socket.local = local;
   const untold = local === undefined ? OF_OWN_END : local.port === 0 ? OF_OWN_PORT : NONE;
   const ends = endFields(local ?? remote, remote, true).map(
     ([name, fact]): Field => [name, untold.has(name) ? 'untold' : fact],
@@ -118,6 +160,7 @@ export const reach = (
     ...typeFields(file?.type ?? 'o'),
     intArgument('fd', fd),
     ...ends,
+    ...kindFields(file?.socket, kind === 'connect' ? result >= 0 : file?.socket?.remote !== undefined),
     ...(kind === 'sendto' ? [intArgument('flags', 0)] : []),
   );
   if (kind === 'connect' && result >= 0 && file?.socket !== undefined) file.socket.remote = remote;
@@ -167,7 +210,43 @@ export const connectUnix = (context: Context, process: Known, path: string): voi
     ...resultFields(result),
     ['fd.num', is(fd)],
     ...typeFields('u'),
+    ['fd.sockfamily', is('unix')],
     intArgument('fd', fd),
   );
   close(context, process, fd);
+};
+
+/** A socket that listens, and the connection that came to it. */
+export const emitListen = (context: Context, process: Known, port: number): void => {
+  const fd = socket(context, process, FAMILIES.ipv4, 1);
+  if (fd < 0) return;
+  bind(context, process, fd, { address: '0.0.0.0', port });
+  const listening = call(context, process, 'listen', [fd, 8]);
+  const fields: Field[] = [['fd.num', is(fd)], ...typeFields('4'), intArgument('fd', fd), ...inetUntold];
+  const { socket: listener } = process.fds.get(fd) ?? {};
+  emit(
+    context,
+    'listen',
+    process,
+    ...resultFields(listening),
+    ...fields,
+    ...kindFields(listener, false),
+    intArgument('backlog', 8),
+  );
+  context.host.network.incoming({ address: '203.0.113.77', port: 40_000 }, port);
+  const made = call(context, process, 'accept', [fd, null, null], {
+    recorded: { result: fd + 1, detail: { address: '203.0.113.77', port: 40_000 } },
+  });
+  process.fds.set(made, { path: '', type: '4', socket: { protocol: 'tcp' } });
+  emit(
+    context,
+    'accept',
+    process,
+    ...resultFields(made),
+    ['fd.num', is(made)],
+    ...typeFields('4'),
+    intArgument('fd', fd),
+    ...inetUntold,
+    ...kindFields(listener, true),
+  );
 };
