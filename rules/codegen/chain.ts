@@ -10,10 +10,13 @@ export type LeafFormula =
 
 const bit = (truth: Truth): number => 1 << truth;
 
+/** A byte that nobody wrote is unknown, too. */
+const UNKNOWN = bit(Truth.UNKNOWN) | 1;
+
 /** The truths for which a literal holds. */
 const accepted = (negated: boolean, bound: Bound): number => {
   if (bound === 'certain') return bit(negated ? Truth.FALSE : Truth.TRUE);
-  return negated ? bit(Truth.FALSE) | bit(Truth.UNKNOWN) | bit(Truth.ABSENT) : bit(Truth.TRUE) | bit(Truth.UNKNOWN);
+  return UNKNOWN | (negated ? bit(Truth.FALSE) | bit(Truth.ABSENT) : bit(Truth.TRUE));
 };
 
 /** Whether a truth is one of those accepted. */
