@@ -12,3 +12,17 @@ export const wholeNumber =
 
 /** `all`, or a sequence number of the stream. */
 export const sinceOf = (text: string): 'all' | number => (text === 'all' ? 'all' : wholeNumber(1)(text));
+
+/** A number above 0, for an option. */
+export const positiveNumber = (text: string): number => {
+  const value = Number(text);
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('Expected a number above 0.');
+  return value;
+};
+
+/** A percentage, for an option. */
+export const percentage = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 100)) throw new InvalidArgumentError('Expected 0 to 100.');
+  return value;
+};

@@ -15,10 +15,15 @@ import {
 } from '../rules/index.ts';
 import { expectedTrust } from '../sensors/index.ts';
 import { conditionTree } from './condition-tree.ts';
+import { predicateCost, siteCost } from './cost-model.ts';
+import type { Output } from './output.ts';
 import { count, cut, type Paint } from './paint.ts';
 
+/** What lines are made for. */
+type Screen = Pick<Output, 'paint' | 'columns' | 'isTerminal'>;
+
 /** A hook of a rule, with the event types that it decides there in one and the same way. */
-interface Site {
+export interface Site {
   readonly hook: HookName;
   readonly events: readonly string[];
   readonly placements: readonly Placement[];
@@ -57,7 +62,7 @@ const FACTS: Readonly<Record<FactSource, string>> = {
 };
 
 /** How a program decides a predicate, in words. */
-const kernelText = (kernel: KernelPredicate): string => {
+export const kernelText = (kernel: KernelPredicate): string => {
   switch (kernel.place) {
     case 'process':
       return `${ofWhom(kernel.depth)}: automaton, ${patterns(kernel.test.patterns.length)}`;
@@ -87,7 +92,8 @@ const placedText = (placed: Placed, paint: Paint): string => {
   }
 };
 
-const sitesOf = (plan: Plan, index: number): readonly Site[] => {
+/** The hooks of a rule by its index in the plan, with the event types that it decides there in one way. */
+export const sitesOf = (plan: Plan, index: number): readonly Site[] => {
   const byEvent = new Map<string, Placement[]>();
   for (const placement of plan.placements) {
     if (placement.rule !== index) continue;
@@ -110,7 +116,8 @@ const sitesOf = (plan: Plan, index: number): readonly Site[] => {
   return [...sites.values()];
 };
 
-const trustText = (predicate: Predicate, hook: HookName, event: string): string => {
+/** How far a predicate's value can be trusted at a hook. */
+export const trustText = (predicate: Predicate, hook: HookName, event: string): string => {
   const type = EVENT_TYPES.get(event);
   return type === undefined ? '' : expectedTrust(predicate.field, { hook, event: type }).join(' or ');
 };
@@ -130,8 +137,12 @@ interface Row {
   readonly text: string;
   readonly rate?: string;
   readonly trust?: string;
+  readonly cost?: string;
   readonly decided?: string;
 }
+
+/** Nanoseconds in words; nothing for what is known before. */
+const costText = (ns: number): string => (ns === 0 ? '' : `${ns} ns`);
 
 const rowsOf = (rule: Rule, { hook, events, placements }: Site, paint: Paint): readonly Row[] => {
   const [event = ''] = events;
@@ -145,6 +156,7 @@ const rowsOf = (rule: Rule, { hook, events, placements }: Site, paint: Paint): r
       text,
       rate: predicate.field.name === SCOPE_FIELD ? 'container' : (fieldOf(predicate.field.name)?.rate ?? ''),
       trust: isAbsent ? '-' : trustText(predicate, hook, event),
+      cost: costText(predicateCost({ placed })),
       decided: placedText(placed, paint),
     };
   };
@@ -155,26 +167,64 @@ const rowsOf = (rule: Rule, { hook, events, placements }: Site, paint: Paint): r
   ];
 };
 
-const siteLines = (rule: Rule, site: Site, paint: Paint): readonly string[] => {
+const million = (ns: number): string => `${(1000 / ns).toFixed(1)} M`;
+
+/** What an event costs at a hook, estimated. */
+const siteCostLine = (placements: readonly Placement[]): string => {
+  const { early, all, after } = siteCost(placements);
+  const steps = [
+    `${early} ns an event that leaves early`,
+    ...(all === early ? [] : [`${all} ns one whose strings are looked at`]),
+    ...(after === all ? [] : [`${after} ns one that user space decides`]),
+  ];
+  const most = after === early ? '' : ` to ${million(after)}`;
+  return `about ${steps.join(', ')}; ${million(early)}${most} events/s on a core`;
+};
+
+const MARGIN = 6;
+
+const siteLines = (rule: Rule, site: Site, { paint, columns, isTerminal }: Screen): readonly string[] => {
   const { hook, events, placements } = site;
   const rows = rowsOf(rule, site, paint);
-  const textWidth = Math.max('predicate'.length, ...rows.map(({ text }) => [...text].length));
-  const trustWidth = Math.max('trust'.length, ...rows.map(({ trust = '' }) => trust.length));
-  const columns = (text: string, rate: string, trust: string): string =>
-    `${text}${' '.repeat(textWidth - [...text].length)}  ${rate.padEnd(9)}  ${trust.padEnd(trustWidth)}`;
+  const widest = (least: string, texts: readonly string[]): number =>
+    Math.max(least.length, ...texts.map((text) => [...text].length));
+  const trustWidth = widest(
+    'trust',
+    rows.map(({ trust = '' }) => trust),
+  );
+  const costWidth = widest(
+    'cost',
+    rows.map(({ cost = '' }) => cost),
+  );
+  const rest = 2 + 9 + 2 + trustWidth + 2 + costWidth;
+  const wanted = widest(
+    'predicate',
+    rows.map(({ text }) => text),
+  );
+  const narrow = isTerminal && MARGIN + wanted + rest + 30 > columns;
+  const textWidth = narrow ? Math.min(wanted, Math.max(20, columns - MARGIN - rest)) : wanted;
+  const line = (text: string, rate: string, trust: string, cost: string): string => {
+    const fitting = cut(text, textWidth);
+    const padding = ' '.repeat(textWidth - [...fitting].length);
+    return `${fitting}${padding}  ${rate.padEnd(9)}  ${trust.padEnd(trustWidth)}  ${cost.padStart(costWidth)}`;
+  };
   const inKernel = placements.filter(({ placed }) => placed.kind === 'kernel').length;
   const after = placements.filter(({ placed }) => placed.kind === 'user').length;
   const split =
     after === 0
       ? `${count(inKernel, 'predicate')} in the kernel, none after it`
       : `${count(inKernel, 'predicate')} in the kernel, ${after} after it`;
+  const margin = ' '.repeat(MARGIN);
   return [
     '',
     `    ${paint.bold(`at ${hook}`)} for ${eventsText(events)}: ${split}`,
-    `      ${paint.dim(`${columns('predicate', 'rate', 'trust')}  decided`)}`,
-    ...rows.map(({ text, rate, trust = '', decided = '' }) =>
-      rate === undefined ? `      ${text}` : `      ${columns(text, rate, trust)}  ${decided}`,
-    ),
+    `    ${siteCostLine(placements)}`,
+    `${margin}${paint.dim(`${line('predicate', 'rate', 'trust', 'cost')}${narrow ? '' : '  decided'}`)}`,
+    ...rows.flatMap(({ text, rate, trust = '', cost = '', decided = '' }) => {
+      if (rate === undefined) return `${margin}${text}`;
+      const head = `${margin}${line(text, rate, trust, cost)}`;
+      return narrow ? [head.trimEnd(), `${margin}    ${decided}`] : `${head}  ${decided}`;
+    }),
   ];
 };
 
@@ -206,7 +256,8 @@ const enforcementLines = (rule: Rule, hooks: readonly HookName[], paint: Paint):
 };
 
 /** What becomes of one rule of a plan, as lines of text. */
-export const explainRule = (plan: Plan, index: number, paint: Paint): readonly string[] => {
+export const explainRule = (plan: Plan, index: number, screen: Screen): readonly string[] => {
+  const { paint } = screen;
   const rule = plan.rules[index];
   if (rule === undefined) return [];
   const sites = sitesOf(plan, index);
@@ -217,7 +268,7 @@ export const explainRule = (plan: Plan, index: number, paint: Paint): readonly s
     ...(rule.description === '' ? [] : [`  ${rule.description.trim()}`]),
     `  priority ${rule.priority}, action ${rule.action}${tags}`,
     ...(sites.length === 0 ? ['', '    no hook: the rule can never match'] : []),
-    ...sites.flatMap((site) => siteLines(rule, site, paint)),
+    ...sites.flatMap((site) => siteLines(rule, site, screen)),
     ...enforcementLines(rule, [...new Set(sites.map((site) => site.hook))], paint),
   ];
 };

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import {
   createCoverage,
   createTestBench,
@@ -11,6 +11,7 @@ import {
 } from '../agent/index.ts';
 import { VerifierError } from '../engine/verifier/index.ts';
 import { loadPolicies, type Policy } from '../policies/index.ts';
+import { percentage, positiveNumber } from './arguments.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
 import { junitReport } from './junit.ts';
@@ -216,18 +217,6 @@ Examples:
   shrike test policies --junit report.xml
 `;
 
-const percentage = (text: string): number => {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && value <= 100)) throw new InvalidArgumentError('expected 0 to 100.');
-  return value;
-};
-
-const positive = (text: string): number => {
-  const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError('expected a number above 0.');
-  return value;
-};
-
 export const addTest = (program: Command): void => {
   program
     .command('test')
@@ -243,7 +232,7 @@ export const addTest = (program: Command): void => {
       'with --mutate: fail where the tests of a policy find less of the changes',
       percentage,
     )
-    .option('--seconds <number>', 'with --mutate: try no further change after so long', positive)
+    .option('--seconds <number>', 'with --mutate: try no further change after so long', positiveNumber)
     .option('--watch', 'run again whenever a policy changes, until Ctrl-C')
     .option('--json', 'one JSON object a line: tests, coverage, mutation, then a summary')
     .option('--junit <file>', 'also write a report in the JUnit format')

@@ -53,14 +53,15 @@ export const emitExeFacts = (out: Emitter): void => {
 export const emitLayer = (out: Emitter, slot: 'inode', at: number): void => {
   const [unknown, lower, end] = [out.fresh('layer.unknown'), out.fresh('layer.lower'), out.fresh('layer.end')];
   out.emit(
-    comment('which layer of an overlay it lies in'),
+    comment('which layer of an overlay it lies in; a file system that nobody knows has no magic number'),
     st('b', R7, at, LAYER.unknown),
     ...probeFieldAt(STACK.scratch, 8, STACK[slot], 'inode.i_sb'),
     jne(R0, 0, unknown),
     ...probeFieldAt(STACK.length, 8, STACK.scratch, 'super_block.s_magic'),
     jne(R0, 0, unknown),
-    st('b', R7, at, LAYER.none),
     ldx('dw', R1, R10, STACK.length),
+    jeq(R1, 0, unknown),
+    st('b', R7, at, LAYER.none),
     jne(R1, OVERLAY_MAGIC, end),
     st('b', R7, at, LAYER.unknown),
     ldx('dw', R3, R10, STACK[slot]),

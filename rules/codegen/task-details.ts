@@ -6,6 +6,7 @@ import {
   jeq,
   jlt,
   jne,
+  jslt,
   label,
   ldx,
   ldxField,
@@ -58,7 +59,7 @@ const known = (detail: TaskDetail) => [
   stx('w', R7, HEAD.details, R1),
 ];
 
-/** The sets lie in two words each up to Linux 6.2, in one from 6.3 on: the same eight bytes. */
+/** The sets lie in two words each up to Linux 6.2, in one from 6.3 on: the same eight bytes. Bit 63 is no capability; the simulated kernel sets it in sets that nobody knows. */
 const emitCapabilities = (out: Emitter): void => {
   const none = out.fresh('caps.none');
   out.emit(ldxField('dw', R1, R8, 'task_struct.cred'), stx('dw', R10, STACK.parent, R1));
@@ -71,44 +72,58 @@ const emitCapabilities = (out: Emitter): void => {
       ...probeFieldAt(STACK.scratch, 8, STACK.parent, `cred.${member}`),
       jne(R0, 0, none),
       ldx('dw', R1, R10, STACK.scratch),
+      jslt(R1, 0, none),
       stx('dw', R7, into, R1),
     );
   out.emit(...known('capabilities'), label(none));
 };
 
 const emitThreads = (out: Emitter): void => {
+  const none = out.fresh('threads.none');
   out.emit(
     ldxField('dw', R1, R8, 'task_struct.signal'),
     ldxField('w', R1, R1, 'signal_struct.nr_threads'),
+    jeq(R1, 0, none),
     stx('w', R7, HEAD.threads, R1),
     ...known('threads'),
+    label(none),
   );
 };
 
 /** The controlling terminal's device number: tty_devnum (drivers/tty/tty_io.c) as new_encode_dev writes it, 0 without one. */
 const emitTerminal = (out: Emitter): void => {
-  const none = out.fresh('tty.none');
+  const [none, unknown] = [out.fresh('tty.none'), out.fresh('tty.unknown')];
+  const read = (size: number, into: number, slot: number, access: string) => [
+    ...probeFieldAt(into, size, slot, access),
+    jne(R0, 0, unknown),
+  ];
   out.emit(
     st('w', R7, HEAD.tty, 0),
     ldxField('dw', R1, R8, 'task_struct.signal'),
     ldxField('dw', R1, R1, 'signal_struct.tty'),
+    stx('dw', R10, STACK.parent, R1),
     jeq(R1, 0, none),
-    ldxField('w', R2, R1, 'tty_struct.index'),
-    ldxField('dw', R1, R1, 'tty_struct.driver'),
-    jeq(R1, 0, none),
-    ldxField('w', R3, R1, 'tty_driver.minor_start'),
-    add(R2, R3),
-    ldxField('w', R1, R1, 'tty_driver.major'),
+    st('dw', R10, STACK.length, 0),
+    st('dw', R10, STACK.scratch, 0),
+    ...read(8, STACK.root, STACK.parent, 'tty_struct.driver'),
+    ...read(4, STACK.length, STACK.parent, 'tty_struct.index'),
+    ...read(4, STACK.scratch, STACK.root, 'tty_driver.minor_start'),
+    ldx('w', R9, R10, STACK.length),
+    ldx('w', R1, R10, STACK.scratch),
+    add(R9, R1),
+    ...read(4, STACK.scratch, STACK.root, 'tty_driver.major'),
+    ldx('w', R1, R10, STACK.scratch),
     lsh(R1, 8),
-    mov(R3, R2),
+    mov(R3, R9),
     and(R3, 0xff),
     or(R1, R3),
-    rsh(R2, 8),
-    lsh(R2, 20),
-    or(R1, R2),
+    rsh(R9, 8),
+    lsh(R9, 20),
+    or(R1, R9),
     stx('w', R7, HEAD.tty, R1),
     label(none),
     ...known('tty'),
+    label(unknown),
   );
 };
 

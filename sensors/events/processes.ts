@@ -70,7 +70,13 @@ interface Coarse {
 /** Nanoseconds of a tick in which /proc counts starts (USER_HZ is 100). */
 const TICK = 10_000_000n;
 
-const keyOf = (pid: number, start: bigint): string => `${pid} ${start}`;
+/** The key made last: one record asks for it several times. */
+let lastKey = { pid: 0, start: 0n, key: '0 0' };
+
+const keyOf = (pid: number, start: bigint): string => {
+  if (lastKey.pid !== pid || lastKey.start !== start) lastKey = { pid, start, key: `${pid} ${start}` };
+  return lastKey.key;
+};
 
 const splitArguments = (text: string): readonly string[] => {
   const parts = text.split('\0');

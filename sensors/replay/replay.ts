@@ -59,7 +59,10 @@ const read = (path: string, onProblem: OnProblem): Read => {
 };
 
 const hostFor = (start: bigint | undefined): SimHost =>
-  createSimHost(start === undefined ? {} : { bootTime: new Date(Number(start / 1_000_000n) - UPTIME_MS) });
+  createSimHost({
+    untold: true,
+    ...(start !== undefined && { bootTime: new Date(Number(start / 1_000_000n) - UPTIME_MS) }),
+  });
 
 /** Gives way to what waits, and looks at the ring buffers, every so many events. */
 const createPace = (pump: () => void): (() => Promise<void> | undefined) => {

@@ -4,8 +4,20 @@ export class Clock {
   /** Nanoseconds since boot. A number holds them exactly for 104 days. */
   ns = 1_000_000_000;
 
+  readonly #bootSeconds: number;
+  readonly #bootNanoseconds: number;
+
   constructor(bootTime: Date) {
     this.#bootWall = BigInt(bootTime.getTime()) * 1_000_000n;
+    this.#bootSeconds = Math.floor(bootTime.getTime() / 1000);
+    this.#bootNanoseconds = (bootTime.getTime() - this.#bootSeconds * 1000) * 1_000_000;
+  }
+
+  /** Since 1970. */
+  get now(): { readonly seconds: number; readonly nanoseconds: number } {
+    const total = this.#bootNanoseconds + this.ns;
+    const seconds = Math.floor(total / 1_000_000_000);
+    return { seconds: this.#bootSeconds + seconds, nanoseconds: total - seconds * 1_000_000_000 };
   }
 
   get bootNs(): bigint {

@@ -94,6 +94,14 @@ export const createHostFiles = (machine: Machine, walker: () => Pick<Task, 'subj
       inode.gid = gid;
       inode.truncate(0);
       inode.write(0, typeof text === 'string' ? encodeText(text) : text);
+      inode.upper = false;
+    },
+    overlay: (path) => {
+      if (!find(path)) makeDirectory(path, 0o755, 0, 0);
+      files.mount(files.newSuperBlock('overlay').root, find(path));
+    },
+    copyUp: (path) => {
+      regular(path).dentry.inode.upper = true;
     },
     mkdir: (path, mode = 0o755, uid = 0, gid = 0) => makeDirectory(path, mode, uid, gid),
     symlink: (target, path) => {

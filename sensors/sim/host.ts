@@ -2,7 +2,15 @@ import { CAPABILITIES } from '../../rules/index.ts';
 import { plantDefaultTree, plantProcFiles } from './default-tree.ts';
 import { createHostFiles, type HostFiles } from './host-files.ts';
 import { AddressSpace } from './kernel/address-spaces.ts';
-import { ALL_CAPABILITIES, Cred, capabilitySet, idsOf, NO_CAPABILITIES } from './kernel/credentials.ts';
+import {
+  ALL_CAPABILITIES,
+  Cred,
+  capabilitySet,
+  idsOf,
+  NO_CAPABILITIES,
+  UNTOLD_KEPT,
+  untoldCapabilities,
+} from './kernel/credentials.ts';
 import type { Dentry } from './kernel/dentries.ts';
 import { FilesStruct, OpenFile } from './kernel/files.ts';
 import { FsStruct } from './kernel/fs-struct.ts';
@@ -79,6 +87,7 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
     options.bootTime ?? DEFAULT_BOOT,
     options.memory ?? DEFAULT_MEMORY,
     options.engine ?? 'tiered',
+    options.untold,
   );
   for (const path of options.cgroups ?? []) machine.cgroups.at(path);
   const processes = new Processes(machine);
@@ -139,11 +148,15 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
     const uid = spec.uid ?? 0;
     const gid = spec.gid ?? uid;
     const given = spec.capabilities === undefined ? undefined : capabilitySet(spec.capabilities.map(capabilityNumber));
-    const capabilities = given ?? (uid === 0 ? ALL_CAPABILITIES : NO_CAPABILITIES);
-    const kept = given && {
-      bounding: uid === 0 ? given : ALL_CAPABILITIES,
-      ambient: uid === 0 ? NO_CAPABILITIES : given,
-    };
+    const usual = uid === 0 ? ALL_CAPABILITIES : NO_CAPABILITIES;
+    const capabilities = given ?? (options.untold === true ? untoldCapabilities(usual) : usual);
+    const kept =
+      options.untold === true
+        ? UNTOLD_KEPT
+        : given && {
+            bounding: uid === 0 ? given : ALL_CAPABILITIES,
+            ambient: uid === 0 ? NO_CAPABILITIES : given,
+          };
     const cwdPath = spec.cwd ?? '/';
     if (!files.find(cwdPath)) files.mkdir(cwdPath, 0o755, uid, gid);
     const argv = spec.argv ?? [spec.exepath];

@@ -15,6 +15,8 @@ export interface SimHostOptions {
   readonly bootTime?: Date;
   /** Kernel memory in bytes; default 256 MiB. */
   readonly memory?: number;
+  /** What nobody knows of processes and files is unknown to programs: for recordings. */
+  readonly untold?: boolean;
   /** What runs programs; default `tiered`. Results are the same. */
   readonly engine?: Engine;
   /** cgroup v2 paths that are there before any process is in them. */
@@ -179,6 +181,10 @@ export interface SimFileSystem {
   /** Creates the file and missing directories, or replaces its content; mode default 0644, uid and gid default 0. */
   write(path: string, content: string | Uint8Array, mode?: number, uid?: number, gid?: number): void;
   mkdir(path: string, mode?: number, uid?: number, gid?: number): void;
+  /** Mounts an overlay at a directory, made where it is missing: files from outside are in its lower layer, those of processes in its upper one. */
+  overlay(path: string): void;
+  /** Puts a file of an overlay into its upper layer. @throws Error where there is no such regular file */
+  copyUp(path: string): void;
   symlink(target: string, path: string): void;
   stat(path: string): SimStat | undefined;
   /** A directory's names in order. @throws Error where there is no such directory */

@@ -57,6 +57,16 @@ export interface KeptCapabilities {
 }
 const USUAL_KEPT: KeptCapabilities = { bounding: ALL_CAPABILITIES, ambient: NO_CAPABILITIES };
 
+/** A set that nobody knows: bit 63, which is no capability's, tells programs so. */
+export const untoldCapabilities = ({ low, high }: CapabilitySet): CapabilitySet => ({
+  low,
+  high: (high | (1 << 31)) >>> 0,
+});
+export const UNTOLD_KEPT: KeptCapabilities = {
+  bounding: untoldCapabilities(ALL_CAPABILITIES),
+  ambient: untoldCapabilities(NO_CAPABILITIES),
+};
+
 /** The set of capabilities by their numbers. */
 export const capabilitySet = (numbers: Iterable<number>): CapabilitySet => {
   let [low, high] = [0, 0];

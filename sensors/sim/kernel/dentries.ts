@@ -13,6 +13,8 @@ export class Dentry extends KernelObject {
   mounts = 0;
   /** Still in its directory; false once it is unlinked. */
   linked = true;
+  /** It had another name or place. */
+  renamed = false;
   #name = '';
   #parent: Dentry;
   #pins = 0;

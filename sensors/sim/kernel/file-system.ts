@@ -1,5 +1,6 @@
 import { EACCES, EBUSY, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from '../../../engine/maps/index.ts';
 import type { Memory } from '../../../engine/vm/index.ts';
+import type { Clock } from '../clock.ts';
 import { S_IFDIR, S_IFMT, S_ISGID } from '../uapi.ts';
 import type { Cred } from './credentials.ts';
 import { Dentry } from './dentries.ts';
@@ -21,6 +22,7 @@ const MAGIC = {
   pipefs: 0x5049_5045,
   anon_inodefs: 0x0904_1934,
   nsfs: 0x6e73_6673,
+  overlay: 0x794c_7630,
 } as const;
 
 export type FileSystemType = keyof typeof MAGIC;
@@ -44,11 +46,17 @@ export class FileSystem {
   readonly #namespace: number;
   #nextDevice = 20;
 
-  constructor(memory: Memory, permissions: Permissions, found: FoundPaths) {
+  readonly #clock: Clock;
+  readonly #untold: boolean;
+
+  /** @param untold what kind of file systems there are is not known */
+  constructor(memory: Memory, permissions: Permissions, found: FoundPaths, clock: Clock, untold: boolean) {
     this.#memory = memory;
     this.#found = found;
     this.#namespace = memory.allocate(MNT_NAMESPACE.size);
     this.#permissions = permissions;
+    this.#clock = clock;
+    this.#untold = untold;
     const disk = this.newSuperBlock('ext4', DISK_DEVICE);
     const mount = this.mount(disk.root, undefined);
     this.root = { mount, dentry: mount.root };
@@ -56,7 +64,13 @@ export class FileSystem {
 
   /** A new, empty file system. @param dev default an anonymous device number, as file systems without a disk have */
   newSuperBlock(type: FileSystemType, dev = this.#nextDevice++, mode = 0o755): SuperBlock {
-    const superBlock = new SuperBlock(this.#memory, type, dev, MAGIC[type]);
+    const superBlock = new SuperBlock(
+      this.#memory,
+      type,
+      dev,
+      this.#untold ? 0 : MAGIC[type],
+      this.#untold ? undefined : this.#clock,
+    );
     const inode = new Inode(this.#memory, superBlock, S_IFDIR | mode, 0, 0);
     inode.nlink = 2;
     superBlock.root = new Dentry(this.#memory, '/', undefined, inode);
@@ -124,6 +138,7 @@ export class FileSystem {
       cred.fsuid,
       setgid ? directory.gid : cred.fsgid,
     );
+    inode.upper = true;
     if (isDirectory) {
       inode.nlink = 2;
       directory.nlink++;
@@ -139,7 +154,7 @@ export class FileSystem {
 
   /** Takes a name away; the file goes with its last one, once nothing has it open. */
   remove(dentry: Dentry): void {
-    if (!dentry.inode.isRegular) this.#found.forget();
+    if (dentry.inode.isLink) this.#found.forget();
     dentry.parent.children?.delete(dentry.name);
     dentry.linked = false;
     if (dentry.inode.isDirectory) {
@@ -166,7 +181,8 @@ export class FileSystem {
   }
 
   #adopt(dentry: Dentry, parent: Dentry, name: string): void {
-    this.#found.forget();
+    if (dentry.inode.isDirectory || dentry.inode.isLink) this.#found.forget();
+    dentry.renamed = true;
     if (dentry.inode.isDirectory && dentry.parent !== parent) {
       dentry.parent.inode.nlink--;
       parent.inode.nlink++;

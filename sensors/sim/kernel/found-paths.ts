@@ -15,8 +15,8 @@ const MOST = 16_384;
 const isSame = (one: Path, other: Path): boolean => one.dentry === other.dentry && one.mount === other.mount;
 
 /**
- * What paths led to when everybody may look everywhere, as in recordings. A new name changes no path that led somewhere, nor does it that a plain
- * file goes, which its dentry tells; whatever else changes names or mounts forgets them all.
+ * What paths led to when everybody may look everywhere, as in recordings. A new name changes no path that led somewhere; of a file that lost
+ * its name or has another its dentry tells; what changes links, mounts or names of directories forgets them all.
  */
 export class FoundPaths {
   readonly #absolute: Place[] = [];
@@ -28,10 +28,11 @@ export class FoundPaths {
     const place = text.charCodeAt(0) === SLASH ? this.#below(root) : this.#from(root, start);
     if (place === undefined) return undefined;
     const found = (follow ? place.followed : place.unfollowed).get(text);
-    return found?.dentry.linked === true ? found : undefined;
+    return found?.dentry.linked === true && !found.dentry.renamed ? found : undefined;
   }
 
   set(root: Path, start: Path, text: string, follow: boolean, found: Path): void {
+    if (found.dentry.renamed) return;
     if (++this.#count > MOST) this.forget();
     const absolute = text.charCodeAt(0) === SLASH;
     let place = absolute ? this.#below(root) : this.#from(root, start);

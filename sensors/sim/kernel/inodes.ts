@@ -1,4 +1,5 @@
 import type { Memory } from '../../../engine/vm/index.ts';
+import type { Clock } from '../clock.ts';
 import { S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../uapi.ts';
 import type { Dentry } from './dentries.ts';
 import { KernelObject } from './kernel-object.ts';
@@ -13,14 +14,17 @@ export class SuperBlock extends KernelObject {
   readonly type: string;
   /** Device number as the kernel encodes it: major << 20 | minor. */
   readonly dev: number;
+  /** That its files' times are from; undefined where they are not known. */
+  readonly clock: Clock | undefined;
   readOnly = false;
   #root: Dentry | undefined;
   #nextInode = 2;
 
-  constructor(memory: Memory, type: string, dev: number, magic: number) {
+  constructor(memory: Memory, type: string, dev: number, magic: number, clock: Clock | undefined) {
     super(memory, SUPER_BLOCK.size);
     this.type = type;
     this.dev = dev;
+    this.clock = clock;
     this.setU32(SUPER_BLOCK.dev, dev);
     this.setU64(SUPER_BLOCK.magic, magic);
   }
@@ -41,6 +45,8 @@ export class SuperBlock extends KernelObject {
 }
 
 const EMPTY = new Uint8Array(0);
+/** Bytes of the pointer behind the inode of an overlay's file. */
+const UPPER_BYTES = 8;
 
 /** A file (struct inode), whatever names it has. */
 export class Inode extends KernelObject {
@@ -64,7 +70,7 @@ export class Inode extends KernelObject {
   #data = EMPTY;
 
   constructor(memory: Memory, superBlock: SuperBlock, mode: number, uid: number, gid: number) {
-    super(memory, INODE.size);
+    super(memory, superBlock.type === 'overlay' ? INODE.size + UPPER_BYTES : INODE.size);
     this.superBlock = superBlock;
     this.ino = superBlock.nextInode();
     this.setU64(INODE.ino, this.ino);
@@ -73,6 +79,7 @@ export class Inode extends KernelObject {
     this.uid = uid;
     this.gid = gid;
     this.nlink = 1;
+    this.#changed(true);
   }
 
   /** Type and permission bits. */
@@ -82,6 +89,7 @@ export class Inode extends KernelObject {
 
   set mode(mode: number) {
     this.setU16(INODE.mode, mode);
+    this.#changed(false);
   }
 
   get uid(): number {
@@ -90,6 +98,7 @@ export class Inode extends KernelObject {
 
   set uid(uid: number) {
     this.setU32(INODE.uid, uid);
+    this.#changed(false);
   }
 
   get gid(): number {
@@ -106,6 +115,7 @@ export class Inode extends KernelObject {
 
   set nlink(nlink: number) {
     this.setU32(INODE.nlink, nlink);
+    this.#changed(false);
   }
 
   get rdev(): number {
@@ -118,6 +128,11 @@ export class Inode extends KernelObject {
 
   get size(): number {
     return this.u64(INODE.fileSize);
+  }
+
+  /** Of a file of an overlay: it lies in the upper layer (struct ovl_inode has the upper dentry behind the inode). */
+  set upper(upper: boolean) {
+    if (this.superBlock.type === 'overlay') this.setPointer(INODE.size, upper ? this.at : 0);
   }
 
   get type(): number {
@@ -159,6 +174,8 @@ export class Inode extends KernelObject {
     }
     this.#data.set(bytes, position);
     if (end > this.size) this.setU64(INODE.fileSize, end);
+    this.upper = true;
+    this.#changed(true);
   }
 
   /** Cuts the content, or fills it up with zeros. */
@@ -173,6 +190,20 @@ export class Inode extends KernelObject {
       this.#data = grown;
     }
     this.setU64(INODE.fileSize, length);
+    this.upper = true;
+    this.#changed(true);
+  }
+
+  /** Notes when it was changed, or its content was. */
+  #changed(content: boolean): void {
+    const { clock } = this.superBlock;
+    if (clock === undefined) return;
+    const { seconds, nanoseconds } = clock.now;
+    this.setU64(INODE.changed, seconds);
+    this.setU32(INODE.changedNs, nanoseconds);
+    if (!content) return;
+    this.setU64(INODE.modified, seconds);
+    this.setU32(INODE.modifiedNs, nanoseconds);
   }
 
   /** Frees it once it has no name and no dentry. */

@@ -73,6 +73,9 @@ export const writePointer = (memory: Memory, at: number, target: number): void =
   memory.view.setUint32(at + 4, target === 0 ? 0 : HIGH, true);
 };
 
+/** An offset that no memory reaches to: what points there can't be read. */
+export const NOWHERE = 0xffff_f000;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 

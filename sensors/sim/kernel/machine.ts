@@ -56,17 +56,24 @@ const namespaceFiles = (files: FileSystem): ReadonlyMap<string, Path> =>
     }),
   );
 
-/** @param seed of everything random; @param memoryBytes of the kernel */
-export const createMachine = (seed: number, bootTime: Date, memoryBytes: number, engine: Engine): Machine => {
+/** @param seed of everything random; @param memoryBytes of the kernel; @param untold what recordings don't tell is unknown to programs */
+export const createMachine = (
+  seed: number,
+  bootTime: Date,
+  memoryBytes: number,
+  engine: Engine,
+  untold = false,
+): Machine => {
   const memory = new Memory(memoryBytes);
   const permissions = new Permissions();
   const hooks = createHooks(memory);
   const found = new FoundPaths();
-  const files = new FileSystem(memory, permissions, found);
+  const clock = new Clock(bootTime);
+  const files = new FileSystem(memory, permissions, found, clock, untold);
   const tasks = new Map<number, Task>();
   const state = {
     memory,
-    clock: new Clock(bootTime),
+    clock,
     random: createRandom(seed),
     cgroups: new Cgroups(memory),
     hooks,
@@ -76,7 +83,7 @@ export const createMachine = (seed: number, bootTime: Date, memoryBytes: number,
     walk: new PathWalk(permissions, found),
     network: new Network(),
     scratch: new Scratch(),
-    namespaces: new Namespaces(memory),
+    namespaces: new Namespaces(memory, untold),
     tasks,
     maps: new Map<number, BpfMap>(),
     current: undefined as Task | undefined,

@@ -7,9 +7,9 @@ import { NSPROXY } from './structs.ts';
 export class Namespaces extends KernelObject {
   readonly pids: PidNamespace;
 
-  constructor(memory: Memory) {
+  constructor(memory: Memory, untold: boolean) {
     super(memory, NSPROXY.size);
-    this.pids = new PidNamespace(memory);
+    this.pids = new PidNamespace(memory, undefined, untold);
     this.setPointer(NSPROXY.pid, this.pids.at);
   }
 }

@@ -6,12 +6,15 @@ import { PID, PID_NAMESPACE, UPID } from './structs.ts';
 export class PidNamespace extends KernelObject {
   readonly level: 0 | 1;
   readonly above: PidNamespace | undefined;
+  /** Nobody knows the numbers of sessions and groups, nor of processes below it, nor whose terminal is whose. */
+  readonly untold: boolean;
   readonly #numbers = new Map<number, number>();
   #last = 0;
 
-  constructor(memory: Memory, above?: PidNamespace) {
+  constructor(memory: Memory, above?: PidNamespace, untold = false) {
     super(memory, PID_NAMESPACE.size);
     this.above = above;
+    this.untold = untold;
     this.level = above === undefined ? 0 : 1;
     this.setU32(PID_NAMESPACE.level, this.level);
   }

@@ -5,7 +5,7 @@ import type { Cgroup } from './cgroups.ts';
 import type { Cred, Subject } from './credentials.ts';
 import type { FilesStruct } from './files.ts';
 import type { FsStruct } from './fs-struct.ts';
-import { decodeText, isPlain, KernelObject, writePointer } from './kernel-object.ts';
+import { decodeText, isPlain, KernelObject, NOWHERE, writePointer } from './kernel-object.ts';
 import { pathText } from './mounts.ts';
 import type { Namespaces } from './namespaces.ts';
 import { Pid } from './pids.ts';
@@ -100,7 +100,7 @@ export class Task extends KernelObject implements SimTask {
     this.tgid = this.#leader.pid;
     this.group = init.group;
     if (this.group.namespace.numberOf(init.pid) === undefined) this.group.namespace.add(init.pid);
-    this.setPointer(TASK.threadPid, this.#threadPid.at);
+    this.setPointer(TASK.threadPid, this.group.namespace.untold ? NOWHERE : this.#threadPid.at);
     this.#startNs = init.startNs;
     this.exepath = init.exepath;
     this.argv = init.argv;

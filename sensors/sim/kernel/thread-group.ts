@@ -1,5 +1,5 @@
 import type { Memory } from '../../../engine/vm/index.ts';
-import { KernelObject } from './kernel-object.ts';
+import { KernelObject, NOWHERE } from './kernel-object.ts';
 import { Pid, type PidNamespace } from './pids.ts';
 import { SIGNAL } from './structs.ts';
 import type { Task } from './tasks.ts';
@@ -35,6 +35,7 @@ export class ThreadGroup extends KernelObject {
     this.#pointTo(PIDTYPE_SID, this.#sessionPid);
     this.pgid = pgid;
     this.sid = sid;
+    this.tty = undefined;
   }
 
   get pgid(): number {
@@ -62,7 +63,7 @@ export class ThreadGroup extends KernelObject {
 
   set tty(tty: string | undefined) {
     this.#tty = tty;
-    this.setPointer(SIGNAL.tty, terminalAt(this.memory, tty));
+    this.setPointer(SIGNAL.tty, this.namespace.untold ? NOWHERE : terminalAt(this.memory, tty));
   }
 
   /** The first thread's pid, which is the process's. */
@@ -82,12 +83,12 @@ export class ThreadGroup extends KernelObject {
   add(task: Task): void {
     this.threads.push(task);
     this.live++;
-    this.setU32(SIGNAL.threads, this.threads.length);
+    this.#countThreads();
   }
 
   remove(task: Task): void {
     this.threads.splice(this.threads.indexOf(task), 1);
-    this.setU32(SIGNAL.threads, this.threads.length);
+    this.#countThreads();
   }
 
   release(): void {
@@ -96,7 +97,11 @@ export class ThreadGroup extends KernelObject {
     this.free();
   }
 
+  #countThreads(): void {
+    this.setU32(SIGNAL.threads, this.namespace.untold ? 0 : this.threads.length);
+  }
+
   #pointTo(type: number, pid: Pid): void {
-    this.setPointer(SIGNAL.pids + 8 * type, pid.at);
+    this.setPointer(SIGNAL.pids + 8 * type, this.namespace.untold ? NOWHERE : pid.at);
   }
 }

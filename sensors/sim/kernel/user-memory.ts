@@ -67,18 +67,46 @@ export const readRegion = (region: Region, address: number, length: number): Uin
     : undefined;
 };
 
+/** What a call's arguments are in the caller's memory; must not change. */
+export interface ScratchImage {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly start: number;
+  readonly used: number;
+}
+
 /**
  * The part of the caller's memory in which a call's arguments lie while it is made. One for all processes, since one call is
  * made at a time.
  */
 export class Scratch {
-  #bytes = new Uint8Array(SCRATCH_BYTES);
+  #own = new Uint8Array(SCRATCH_BYTES);
+  #bytes = this.#own;
   #start = SCRATCH;
   #used = 0;
 
+  /** What lies there now, to be used again. */
+  image(): ScratchImage {
+    const mapped = Math.min(this.#bytes.length, Math.ceil(this.#used / PAGE) * PAGE);
+    return { bytes: this.#bytes.slice(0, mapped), start: this.#start, used: this.#used };
+  }
+
+  /** Puts what lay there before in the place of the call before. */
+  use({ bytes, start, used }: ScratchImage): void {
+    if (this.#bytes === this.#own) this.#clear();
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#used = used;
+  }
+
+  #clear(): void {
+    this.#bytes.fill(0, 0, Math.min(this.#bytes.length, this.#used + PAGE));
+    this.#used = 0;
+  }
+
   /** Forgets the call before. */
   reset(abi: Abi): void {
-    this.#bytes.fill(0, 0, Math.min(this.#bytes.length, this.#used + PAGE));
+    if (this.#bytes === this.#own) this.#clear();
+    else this.#bytes = this.#own;
     this.#start = abi === 'x86-64' ? SCRATCH : SCRATCH_32;
     this.#used = 0;
   }
@@ -116,10 +144,12 @@ export class Scratch {
       throw new Error(
         `the call's arguments take more than the ${MAX_SCRATCH_BYTES} bytes that a simulated call may pass`,
       );
-    if (at + length > this.#bytes.length) {
-      const grown = new Uint8Array(Math.min(MAX_SCRATCH_BYTES, 2 * (at + length)));
-      grown.set(this.#bytes);
-      this.#bytes = grown;
+    if (at + length > this.#own.length) {
+      this.#own = new Uint8Array(Math.min(MAX_SCRATCH_BYTES, Math.max(SCRATCH_BYTES, 2 * (at + length))));
+    }
+    if (this.#bytes !== this.#own) {
+      this.#own.set(this.#bytes);
+      this.#bytes = this.#own;
     }
     this.#used = (at + length + 7) & ~7;
     return this.#start + at;

@@ -54,6 +54,8 @@ const identityOf = (members: Members): Identity =>
     cwd: textOf(members, 'cwd'),
     cgroup: textOf(members, 'cgroup'),
     tty: textOf(members, 'tty'),
+    capabilities: textsOf(members, 'capabilities'),
+    vpid: numberOf(members, 'vpid'),
   });
 
 const exec = (members: Members): Action | 'nothing-to-execute' => {

@@ -189,6 +189,8 @@ export const EXEC_MEMBERS: readonly Member[] = [
   extra('cwd', 'path'),
   extra('cgroup', 'path'),
   extra('tty', 'text'),
+  extra('capabilities', 'capabilities'),
+  extra('vpid', 'pid'),
 ];
 
 /** What an accept step takes. */

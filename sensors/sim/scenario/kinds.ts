@@ -1,4 +1,4 @@
-import { AT_FDCWD, OPEN_FLAGS, PTRACE_REQUESTS, SIGNAL_NAMES } from '../../../rules/index.ts';
+import { AT_FDCWD, CAPABILITIES, OPEN_FLAGS, PTRACE_REQUESTS, SIGNAL_NAMES } from '../../../rules/index.ts';
 import { constantOf } from '../../constants.ts';
 import type { StepArgument } from './scenario.ts';
 import { parseDuration, parseEndpoint, parseMode, parseSocketAddress } from './values.ts';
@@ -53,6 +53,14 @@ export const KINDS = {
     read: (value) => (typeof value === 'string' ? literal(value) : undefined),
   },
   text: { expected: 'a text', read: (value) => (isText(value) ? literal(String(value)) : undefined) },
+  capabilities: {
+    expected: 'a list of names such as [CAP_SYS_ADMIN]',
+    choices: CAPABILITIES,
+    read: (value) => {
+      const list = texts(value);
+      return list?.every((name) => CAPABILITIES.includes(name)) === true ? literal(list) : undefined;
+    },
+  },
   texts: {
     expected: 'a list of texts such as [sh, -c, id]',
     read: (value) => {

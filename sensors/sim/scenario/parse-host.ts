@@ -26,7 +26,8 @@ const sound = <Schema extends z.ZodType>(schema: Schema, value: unknown): readon
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 const processOf = (declared: z.infer<typeof ProcessSchema>, position: Position): ScenarioProcess => {
-  const { name, path, argv, env, parent, listen, uid, gid, groups, loginuid, cwd, cgroup, tty } = declared;
+  const { name, path, argv, env, parent, listen, uid, gid, groups, loginuid, cwd, cgroup, tty, capabilities, vpid } =
+    declared;
   return {
     name,
     path,
@@ -42,17 +43,20 @@ const processOf = (declared: z.infer<typeof ProcessSchema>, position: Position):
     ...(cwd === undefined ? {} : { cwd }),
     ...(cgroup === undefined ? {} : { cgroup }),
     ...(tty === undefined ? {} : { tty }),
+    ...(capabilities === undefined ? {} : { capabilities }),
+    ...(vpid === undefined ? {} : { vpid }),
   };
 };
 
 const filesOf = (files: unknown): readonly ScenarioFile[] =>
   Object.entries(isMapping(files) ? files : {}).flatMap(([path, written]) =>
-    sound(FileSchema, written).map(({ content, mode, uid, gid }) => ({
+    sound(FileSchema, written).map(({ content, mode, uid, gid, layer }) => ({
       path,
       content: content ?? '',
       mode: parseMode(mode) ?? FILE_MODE,
       uid: uid ?? 0,
       gid: gid ?? uid ?? 0,
+      ...(layer && { layer }),
     })),
   );
 
@@ -84,6 +88,7 @@ const containerOf = (declared: z.infer<typeof ContainerSchema>): readonly Contai
 /** What a host is before anything happens, from its written parts that are right. */
 export const hostOf = (host: Mapping, base: Path, places: SourcePlaces): ScenarioHost => ({
   files: filesOf(host.files),
+  overlays: listOf(host.overlays).filter((path) => typeof path === 'string'),
   programs: listOf(host.programs).filter((program) => typeof program === 'string'),
   processes: listOf(host.processes).flatMap((written, index) =>
     sound(ProcessSchema, written).map((declared) => processOf(declared, places.valueAt([...base, 'processes', index]))),

@@ -15,6 +15,8 @@ export interface ScenarioFile {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** Of an overlay; undefined: the lower one. */
+  readonly layer?: 'upper' | 'lower';
 }
 
 /** Who a process is, where that is not its parent's. */
@@ -26,6 +28,8 @@ export interface Identity {
   readonly cwd?: string;
   readonly cgroup?: string;
   readonly tty?: string;
+  readonly capabilities?: readonly string[];
+  readonly vpid?: number;
 }
 
 /** A process that is there before anything happens. */
@@ -60,6 +64,8 @@ export interface Incoming {
 /** What the host is before anything happens. */
 export interface ScenarioHost {
   readonly files: readonly ScenarioFile[];
+  /** Folders that overlays are mounted at. */
+  readonly overlays: readonly string[];
   /** Names and paths of programs that are there beside the usual ones. */
   readonly programs: readonly string[];
   readonly processes: readonly ScenarioProcess[];

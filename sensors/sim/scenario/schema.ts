@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CAPABILITIES } from '../../../rules/index.ts';
 import { containersInCgroup } from '../../containers/index.ts';
 import { parseEndpoint, parseMode } from './values.ts';
 
@@ -28,9 +29,10 @@ export const FileSchema = z
         .describe('octal digits in quotes such as "0644"'),
       uid: id.optional().describe("a user's number"),
       gid: id.optional().describe("a group's number"),
+      layer: z.enum(['upper', 'lower']).optional().describe('upper or lower'),
     }),
   )
-  .describe('a content, or a mapping with content, mode, uid and gid');
+  .describe('a content, or a mapping with content, mode, uid, gid and layer');
 
 /** Who a process is. */
 const identityShape = {
@@ -41,6 +43,11 @@ const identityShape = {
   cwd: absolute.optional().describe('an absolute path'),
   cgroup: absolute.optional().describe('a path such as /system.slice/nginx.service'),
   tty: z.string().min(1).optional().describe('a terminal such as pts/0'),
+  capabilities: z
+    .array(z.enum(CAPABILITIES as [string, ...string[]]).describe('a name such as CAP_SYS_ADMIN'))
+    .optional()
+    .describe('a list of names such as [CAP_SYS_ADMIN]'),
+  vpid: z.number().int().min(1).optional().describe('a number in a pid namespace of its own such as 1'),
 };
 
 /** A process as it is written. */
@@ -119,6 +126,7 @@ export const ContainerSchema = z
 
 const hostShape = {
   files: z.record(z.string(), FileSchema).optional().describe('a mapping from paths to contents'),
+  overlays: z.array(absolute.describe('an absolute path')).optional().describe('a list of absolute paths'),
   programs: z
     .array(z.string().min(1).describe('a name or a path'))
     .optional()

@@ -18,7 +18,7 @@ const FOLDER_MODE = 0o755;
 
 /** The members of SpawnOptions that an identity decides; who is given a user and no group is in the user's own. */
 export const spawnIdentity = (identity: Identity): Partial<SpawnOptions> => {
-  const { uid, gid = uid, groups, loginuid, cwd, cgroup, tty } = identity;
+  const { uid, gid = uid, groups, loginuid, cwd, cgroup, tty, capabilities, vpid } = identity;
   return {
     ...(uid === undefined ? {} : { uid }),
     ...(gid === undefined ? {} : { gid }),
@@ -27,6 +27,8 @@ export const spawnIdentity = (identity: Identity): Partial<SpawnOptions> => {
     ...(cwd === undefined ? {} : { cwd }),
     ...(cgroup === undefined ? {} : { cgroup }),
     ...(tty === undefined ? {} : { tty }),
+    ...(capabilities === undefined ? {} : { capabilities }),
+    ...(vpid === undefined ? {} : { vpid }),
   };
 };
 
@@ -58,18 +60,20 @@ const listen = (host: SimHost, { task, descriptors }: Actor, { address, port }: 
 };
 
 /** Puts a file there; the folders that are missing above it are its owner's. */
-const addFile = ({ fs }: SimHost, { path, content, mode, uid, gid }: ScenarioFile): void => {
+const addFile = ({ fs }: SimHost, { path, content, mode, uid, gid, layer }: ScenarioFile): void => {
   for (let slash = path.indexOf('/', 1); slash > 0; slash = path.indexOf('/', slash + 1)) {
     const folder = path.slice(0, slash);
     if (!fs.exists(folder)) fs.mkdir(folder, FOLDER_MODE, uid, gid);
   }
   fs.write(path, content, mode, uid, gid);
+  if (layer === 'upper') fs.copyUp(path);
 };
 
 /** Makes a host what a scenario says it is before anything happens. @throws Error for what no host can be */
 export const setUp = (host: SimHost, scenario: Scenario): Map<string, Actor> => {
   const actors = new Map<string, Actor>();
   actors.set('systemd', { task: host.root, descriptors: new Descriptors(), env: ENVIRONMENT });
+  for (const path of scenario.host.overlays) host.fs.overlay(path);
   for (const file of scenario.host.files) addFile(host, file);
   for (const program of scenario.host.programs) addProgram(host, program);
   const declared = new Set(scenario.host.processes.map(({ name }) => name));

@@ -22,7 +22,7 @@ const encodeStat = (inode: Inode): Uint8Array => {
 };
 
 const stat = (call: SystemCall, path: Path): number => {
-  if (!call.dataUnwanted) call.data = encodeStat(path.dentry.inode);
+  if (!call.isRepeated) call.data = encodeStat(path.dentry.inode);
   return 0;
 };
 

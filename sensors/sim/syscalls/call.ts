@@ -29,8 +29,8 @@ export class SystemCall extends CallArguments {
   readonly event: EventType;
   readonly abi: Abi;
   readonly recorded: Recorded | undefined;
-  /** Nobody asks what the call wrote to its caller's memory: it need not be made up. */
-  dataUnwanted = false;
+  /** It may be made again, and nobody asks what it gives back, so that it need not be made up. */
+  isRepeated = false;
   /** What the call wrote to its caller's memory. */
   data: Uint8Array | undefined;
   fds: readonly [number, number] | undefined;

@@ -83,7 +83,7 @@ const getdents: CallHandler = (call) => {
   }
   if (names.length > 0 && taken.length === 0) return -EINVAL;
   file.entriesRead += taken.length;
-  if (!call.dataUnwanted) call.data = encodeText(taken.map((name) => `${name}\n`).join(''));
+  if (!call.isRepeated) call.data = encodeText(taken.map((name) => `${name}\n`).join(''));
   return length;
 };
 

@@ -6,7 +6,7 @@ import type { CallHandler } from './call.ts';
 import { CallArguments } from './call-arguments.ts';
 import { looksOf } from './quiet.ts';
 import { isUnderWay } from './recorded.ts';
-import { ARGUMENT_REGISTERS } from './registers.ts';
+import { ARGUMENT_REGISTERS, type EntryImage } from './registers.ts';
 import { callNamed, notImplemented } from './table.ts';
 
 /** A path to find before a recorded call may be passed over. */
@@ -30,6 +30,8 @@ export interface PreparedCall {
   readonly recorded: Recorded | undefined;
   /** Of a recorded call that changes nothing where these paths lead somewhere: the paths. Undefined for all others. */
   readonly quiet: readonly KnownPath[] | undefined;
+  /** What entering it writes, once it was played. */
+  image: EntryImage | undefined;
 }
 
 /** Calls whose refusal LSM programs may see, as far as they have their own hook. */
@@ -75,5 +77,5 @@ export const prepareCall = (
   if (args.length > most)
     throw new Error(`${event.type} got ${args.length} arguments; a system call takes at most ${most}`);
   const quiet = recorded && quietOf(name, handler, args, recorded);
-  return { event, handler, abi, nr, place: callPlace(nr, abi), arguments: args, recorded, quiet };
+  return { event, handler, abi, nr, place: callPlace(nr, abi), arguments: args, recorded, quiet, image: undefined };
 };

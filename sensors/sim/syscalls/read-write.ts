@@ -77,7 +77,7 @@ const readFile = (call: SystemCall, count: number, position: number | undefined)
   const content = inode.generate ? encodeText(inode.generate()) : inode.data;
   const from = position ?? file.position;
   const length = Math.max(0, Math.min(count, content.length - from));
-  if (!call.dataUnwanted) call.data = content.slice(from, from + length);
+  if (!call.isRepeated) call.data = content.slice(from, from + length);
   if (position === undefined) file.position = from + length;
   return length;
 };

@@ -3,6 +3,7 @@ import { encodeSockaddr } from '../kernel/addresses.ts';
 import type { Machine } from '../kernel/machine.ts';
 import { PT_REGS } from '../kernel/structs.ts';
 import { type Task, TS_COMPAT } from '../kernel/tasks.ts';
+import type { ScratchImage } from '../kernel/user-memory.ts';
 import type { SimArgument } from '../sim-host.ts';
 import type { PreparedCall } from './prepared.ts';
 
@@ -78,8 +79,23 @@ const writeRegister = (view: DataView, at: number, value: number | bigint, narro
   view.setUint32(at + 4, narrow ? 0 : Math.floor(value / 0x1_0000_0000), true);
 };
 
+/** What entering a call writes: its arguments' registers in halves, low and high, and what they point to. */
+export interface EntryImage {
+  readonly registers: readonly number[];
+  readonly memory: ScratchImage;
+}
+
 /** Fills a task's pt_regs as at the entry of a call. @throws Error for what is no argument */
-export const enterCall = (machine: Machine, task: Task, { event, arguments: args, abi, nr }: PreparedCall): void => {
+export const enterCall = (machine: Machine, task: Task, prepared: PreparedCall): void => {
+  const { abi, image } = prepared;
+  if (image) enterAgain(machine, task, prepared, image);
+  else enter(machine, task, prepared);
+  writeRegister(machine.memory.view, task.regsAt + PT_REGS.origAx, prepared.nr, false);
+  setResult(machine, task, NOT_YET);
+  task.threadStatus = abi === 'ia32' ? TS_COMPAT : 0;
+};
+
+const enter = (machine: Machine, task: Task, { event, arguments: args, abi }: PreparedCall): void => {
   const { view } = machine.memory;
   const { regsAt } = task;
   const places = ARGUMENT_REGISTERS[abi];
@@ -91,9 +107,30 @@ export const enterCall = (machine: Machine, task: Task, { event, arguments: args
       argument === undefined ? impliedLength(event, args[index - 1]) : placeArgument(machine, event, argument, abi);
     writeRegister(view, regsAt + (places[index] ?? 0), value, abi === 'ia32' || narrow[index] === true);
   }
-  writeRegister(view, regsAt + PT_REGS.origAx, nr, false);
-  setResult(machine, task, NOT_YET);
-  task.threadStatus = abi === 'ia32' ? TS_COMPAT : 0;
+};
+
+const enterAgain = (
+  { memory: { view }, scratch }: Machine,
+  { regsAt }: Task,
+  { abi }: PreparedCall,
+  image: EntryImage,
+): void => {
+  const places = ARGUMENT_REGISTERS[abi];
+  scratch.use(image.memory);
+  for (let index = 0; index < places.length; index++) {
+    const at = regsAt + (places[index] ?? 0);
+    view.setUint32(at, image.registers[2 * index] ?? 0, true);
+    view.setUint32(at + 4, image.registers[2 * index + 1] ?? 0, true);
+  }
+};
+
+/** Keeps what entering a call has just written, for the next time that it is made. */
+export const keepEntry = ({ memory: { view }, scratch }: Machine, { regsAt }: Task, prepared: PreparedCall): void => {
+  const registers = ARGUMENT_REGISTERS[prepared.abi].flatMap((place) => [
+    view.getUint32(regsAt + place, true),
+    view.getUint32(regsAt + place + 4, true),
+  ]);
+  prepared.image = { registers, memory: scratch.image() };
 };
 
 /** Puts a call's result where the caller and programs find it. */

@@ -10,7 +10,7 @@ import { CallError, SystemCall } from './call.ts';
 import { IORING_ENTER_GETEVENTS, IORING_SETUP_SQPOLL, prepareRequest, ringOf } from './io-uring.ts';
 import { type PreparedCall, prepareCall } from './prepared.ts';
 import { isUnderWay, prepareRecorded, showRefused, startAt } from './recorded.ts';
-import { clearForExec, enterCall, setResult } from './registers.ts';
+import { clearForExec, enterCall, keepEntry, setResult } from './registers.ts';
 import { traceEntry, traceExit } from './traced.ts';
 
 /** How long calls take, in nanoseconds: the least, and what chance adds. */
@@ -50,7 +50,7 @@ export class SystemCalls {
       return;
     }
     const call = new SystemCall(this.#machine, this.#processes, task, prepared, this.#serve);
-    call.dataUnwanted = true;
+    call.isRepeated = true;
     this.#run(call);
   }
 
@@ -73,6 +73,7 @@ export class SystemCalls {
     const { event, abi, nr, place, recorded } = prepared;
     const looks = machine.hookPoints.looksAt(place) || event.type === 'io_uring_enter';
     if (looks) enterCall(machine, task, prepared);
+    if (looks && call.isRepeated && prepared.image === undefined) keepEntry(machine, task, prepared);
     this.#passTime();
     machine.current = task;
     this.#setRecorded(recorded !== undefined);
