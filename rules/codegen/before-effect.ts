@@ -22,10 +22,12 @@ import {
   stx,
 } from '../../engine/isa/index.ts';
 import type { HookName } from '../../engine/object/index.ts';
+import { emitEarlyCells, emitLateCells } from './cells.ts';
 import { EXTRA, type HookContext } from './context.ts';
+import { emitDecisions } from './decide.ts';
 import { helper, STACK } from './emitter.ts';
-import { emitAct, emitGuards, emitVerdicts } from './enforce.ts';
-import { emitFacts } from './facts.ts';
+import { emitAct, emitGuards } from './enforce.ts';
+import { emitClass } from './filter.ts';
 import {
   currentTask,
   emitClear,
@@ -35,11 +37,9 @@ import {
   emitSockaddrEnd,
   emitSocketEnds,
 } from './gather.ts';
-import { emitLatePredicates } from './late.ts';
 import { HEAD, STRING, STRING_STATE } from './layout.ts';
 import { emitOutput } from './output.ts';
 import { emitPathOf, emitPathWalk } from './path.ts';
-import { emitOwnProcess, emitPredicate, isLate } from './predicates.ts';
 import { emitScope } from './scope.ts';
 import { emitWorkingFolder } from './working-folder.ts';
 
@@ -112,23 +112,23 @@ const emitFile = (context: HookContext): void => {
 /** A program at a hook before the call takes effect: decides its rules, records what they say, and denies or kills behind the guards. */
 export const emitBeforeEffect = (context: HookContext, hook: BeforeEffect): void => {
   const { out } = context;
-  const rules = context.hook.events.flatMap((event) => event.rules);
+  const [ruleClass] = context.matching.classes;
   out.emit(mov(R6, R1));
   emitScope(out, 'exit');
   out.emit(...currentTask);
   emitScratch(out);
   emitClear(context);
   emitHead(context, 'event');
-  const all = context.hook.predicates.map((_, index) => index);
-  emitOwnProcess(context, all);
-  emitFacts(context, all);
   GATHER[hook](context);
-  emitWorkingFolder(context);
-  out.emit(...currentTask);
-  for (const [index, predicate] of context.hook.predicates.entries())
-    if (!isLate(predicate.kernel)) emitPredicate(context, index);
-  emitLatePredicates(context);
-  emitVerdicts(context, rules, 'exit');
+  if (ruleClass !== undefined) {
+    out.emit(mov(R9, ruleClass.at));
+    emitClass(context, 'exit');
+    emitEarlyCells(context, 'exit');
+    emitWorkingFolder(context);
+    out.emit(...currentTask);
+    emitLateCells(context, 'exit');
+    emitDecisions(context, 'exit');
+  }
   emitGuards(context);
   emitOutput(context, 'event');
   emitAct(context);

@@ -2,8 +2,10 @@ import type { HookPlan, Plan, ProcessFact, StringPart, StringSlot, TaskDetail } 
 import type { Emitter } from './emitter.ts';
 import type { FactRows } from './facts.ts';
 import type { RecordLayout } from './layout.ts';
+import type { Matching } from './matching.ts';
 import { WALK_BYTES } from './path.ts';
-import type { PlacedAutomaton } from './strings.ts';
+import type { PlacedAutomaton } from './rows.ts';
+import type { Tables } from './tables.ts';
 
 /** String predicates that one automaton decides together. */
 export interface StringGroup {
@@ -14,11 +16,15 @@ export interface StringGroup {
   readonly predicates: readonly (number | undefined)[];
 }
 
-/** Tests of one exec fact that one automaton decides together; the bytes lie at `at` in a process's value. */
+/** Tests of one exec fact that one automaton decides together; the number of its row lies at `at` in a process's value. */
 export interface ProcessGroup {
   readonly fact: ProcessFact;
   readonly placed: PlacedAutomaton;
   readonly at: number;
+  /** Columns of the tests by their keys. */
+  readonly columns: ReadonlyMap<string, number>;
+  /** Tests that are asked of any ancestor have groups of their own, so that their rows are short. */
+  readonly ofAny: boolean;
   /** The tests in the conditions' words, for listings. */
   readonly texts: readonly string[];
 }
@@ -36,11 +42,9 @@ export const PROCESS_FACTS: readonly ProcessFact[] = [
   'lower',
 ];
 
-/** Where the bytes of process tests lie in the values of the `processes` map. */
+/** Where the rows of process tests lie in the values of the `processes` map: two bytes a group. */
 export interface ProcessLayout {
   readonly groups: readonly ProcessGroup[];
-  /** Offset of a test's byte by its key; undefined for a test that no automaton could take (it stays unknown). */
-  readonly byteOf: ReadonlyMap<string, number>;
   /** A byte of a value: 1 where others share the process's file descriptors, or have since its exec, or where that isn't known. */
   readonly shared: number;
   /** Bytes a value; a multiple of 8. */
@@ -52,6 +56,7 @@ export const COMMAND_BYTES = 64;
 
 /** Offsets into the scratch area behind the record, from `HookContext.extra` on. */
 export const EXTRA = {
+  /** What the `calls` map has for the call, or the operation of io_uring. */
   recipe: 0,
   needs: 4,
   path: 8,
@@ -84,14 +89,12 @@ export interface HookContext {
   /** What is read of the task for the fields that rules name. */
   readonly details: ReadonlySet<TaskDetail>;
   readonly groups: readonly StringGroup[];
-  /** Predicates that no automaton could take. */
-  readonly refused: ReadonlySet<number>;
+  readonly tables: Tables;
+  readonly matching: Matching;
   /** Offset of the area behind the record in the scratch value. */
   readonly extra: number;
   /** Offset in the scratch value of the states of automata that read a text together. */
   readonly states: number;
+  /** Offset in the scratch value of what matching keeps while it goes on. */
+  readonly work: number;
 }
-
-/** Offset of a predicate's truth byte in the record. */
-export const predicateByte = (context: HookContext, predicate: number): number =>
-  context.layout.predicates + (context.layout.predicateAt[predicate] ?? 0);

@@ -4,6 +4,10 @@ import {
   and,
   call,
   type Item,
+  ja,
+  jeq,
+  jlt,
+  label,
   ldx,
   loadMap,
   mayGoto,
@@ -60,6 +64,31 @@ export const loopStart = (
   out.loops === 'may_goto'
     ? [st('dw', R7, cell, value), ldx('dw', register, R7, cell), and(register, mask)]
     : [mov(register, value)];
+
+/** Jumps to the label of the number in a register, by halving; falls through where no case has it. The numbers of `cases` ascend. */
+export const emitSwitch = (
+  out: Emitter,
+  register: Register,
+  cases: readonly (readonly [number: number, label: string])[],
+): void => {
+  const end = out.fresh('switch.end');
+  const emit = (some: typeof cases): void => {
+    const middle = some.length >> 1;
+    const [number] = some[middle] ?? [0];
+    if (some.length <= 3) {
+      for (const [value, to] of some) out.emit(jeq(register, value, to));
+      out.emit(ja(end));
+      return;
+    }
+    const low = out.fresh('switch');
+    out.emit(jlt(register, number, low));
+    emit(some.slice(middle));
+    out.emit(label(low));
+    emit(some.slice(0, middle));
+  };
+  emit(cases);
+  out.emit(label(end));
+};
 
 /** Calls a helper by its kernel name. */
 export const helper = (name: string): Item => {

@@ -12,7 +12,6 @@ import {
   loadMap,
   loadMapValue,
   mov,
-  or,
   R0,
   R1,
   R2,
@@ -22,11 +21,9 @@ import {
   st,
   stx,
 } from '../../engine/isa/index.ts';
-import type { PlannedRule } from '../plan/index.ts';
 import { CONFIG } from './config.ts';
 import type { HookContext } from './context.ts';
 import { helper, STACK, stackAddress } from './emitter.ts';
-import { emitFormula } from './formulas.ts';
 import { GUARDS, HEAD } from './layout.ts';
 
 /** Value of `HEAD.verdict`. */
@@ -35,43 +32,6 @@ export const VERDICTS = { alert: 0, deny: 1, kill: 2 } as const;
 const PF_KTHREAD = 0x0020_0000;
 const SIGKILL = 9;
 const EPERM = 1;
-
-/** Sets the rule bits of the rules that match, and what enforcing ones want; jumps to `none` where no rule matched. */
-export const emitVerdicts = (context: HookContext, rules: readonly PlannedRule[], none: string): void => {
-  const { out, layout, plan } = context;
-  const ordered = [...rules].sort(
-    (a, b) => VERDICTS[plan.rules[a.rule]?.action ?? 'alert'] - VERDICTS[plan.rules[b.rule]?.action ?? 'alert'],
-  );
-  for (const planned of ordered) {
-    const rule = plan.rules[planned.rule];
-    if (rule === undefined) continue;
-    const bit = layout.rules.indexOf(planned.rule);
-    const at = layout.matched + (bit >> 3);
-    const setBit = (offset: number) => [ldx('b', R1, R7, offset), or(R1, 1 << (bit & 7)), stx('b', R7, offset, R1)];
-    const [hit, miss] = [out.fresh('rule.hit'), out.fresh('rule.miss')];
-    out.emit(comment(`rule ${rule.name}`));
-    if (planned.possible.kind !== 'constant') {
-      emitFormula(context, planned.possible, 'possible', hit);
-      out.emit(ja(miss), label(hit));
-    } else if (!planned.possible.value) continue;
-    out.emit(...setBit(at));
-    if (planned.certain !== undefined) {
-      const certain = out.fresh('rule.certain');
-      if (planned.certain.kind !== 'constant') {
-        emitFormula(context, planned.certain, 'certain', certain);
-        out.emit(ja(miss), label(certain));
-      }
-      if (planned.certain.kind !== 'constant' || planned.certain.value) {
-        out.emit(...setBit(layout.acted + (bit >> 3)));
-        if (rule.mode === 'enforce') out.emit(st('b', R7, HEAD.verdict, VERDICTS[rule.action]));
-      }
-    }
-    out.emit(label(miss));
-  }
-  const any = out.fresh('rules.any');
-  for (let at = layout.matched; at < layout.acted; at += 8) out.emit(ldx('dw', R1, R7, at), jne(R1, 0, any));
-  out.emit(ja(none), label(any));
-};
 
 /**
  * The guards that no policy can remove, in front of every action: HEAD.guard becomes 0 where the verdict is to be carried out, else

@@ -10,7 +10,6 @@ import {
   jlt,
   jne,
   label,
-  lddw,
   ldx,
   ldxField,
   loadMap,
@@ -29,22 +28,21 @@ import {
   stx,
   sub,
 } from '../../engine/isa/index.ts';
-import { Truth } from '../language/index.ts';
 import type { BooleanFact, ProcessFact } from '../plan/index.ts';
-import { runAutomaton } from './automaton.ts';
-import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup, predicateByte } from './context.ts';
+import { emitEarlyCells, emitLateCells } from './cells.ts';
+import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup } from './context.ts';
+import { emitDecisions } from './decide.ts';
 import { helper, loopHead, loopStart, STACK, stackAddress } from './emitter.ts';
-import { emitAct, emitGuards, emitVerdicts } from './enforce.ts';
+import { emitAct, emitGuards } from './enforce.ts';
 import { EXE, emitEnvironment, emitExeFacts } from './exe-facts.ts';
-import { emitFacts } from './facts.ts';
+import { emitClass } from './filter.ts';
 import { COMM_BYTES, emitClear, emitFileFacts, emitHead, emitScratch, storeKey } from './gather.ts';
-import { emitLatePredicates } from './late.ts';
 import { ARGV_BYTES, ENV_BYTES, HEAD, LAYER, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
 import { emitOutput } from './output.ts';
 import { emitFolderSlash, emitPathOf, emitPathWalk } from './path.ts';
-import { emitPredicate, isLate, processByte } from './predicates.ts';
+import { ROW, rowOfText } from './rows.ts';
 import { emitScope } from './scope.ts';
-import { CELL_BYTES, emitFill, emitRows, emitStart, emitSteps, widthOf } from './strings.ts';
+import { CELL_BYTES, emitFill, emitRows, emitStart, emitSteps } from './strings.ts';
 
 /**
  * The exec program: puts the new image's facts together, keeps the truths of every test of them with the process, and reports the
@@ -80,22 +78,14 @@ export const emitExec = (context: HookContext): void => {
     mov(R4, 0),
     helper('bpf_map_update_elem'),
   );
-  emitFacts(
-    context,
-    context.hook.predicates.map((_, index) => index),
-  );
-  for (const [index, { kernel }] of context.hook.predicates.entries()) {
-    if (kernel.place === 'process' && kernel.depth === 0) {
-      const byte = processByte(context, index);
-      if (byte === undefined) out.emit(st('b', R7, predicateByte(context, index), Truth.UNKNOWN));
-      else out.emit(ldx('b', R1, R7, extra + EXTRA.process + byte), stx('b', R7, predicateByte(context, index), R1));
-    } else if (!isLate(kernel)) emitPredicate(context, index);
-  }
-  out.emit(ldx('dw', R8, R6, 0));
-  emitLatePredicates(context);
-  const rules = context.hook.events.flatMap((event) => event.rules);
-  if (rules.length > 0) {
-    emitVerdicts(context, rules, 'report');
+  const [ruleClass] = context.matching.classes;
+  if (ruleClass !== undefined) {
+    out.emit(mov(R9, ruleClass.at));
+    emitClass(context, 'report');
+    emitEarlyCells(context, 'report', 'scratch');
+    out.emit(ldx('dw', R8, R6, 0));
+    emitLateCells(context, 'report');
+    emitDecisions(context, 'report');
     emitGuards(context);
   }
   out.emit(label('report'));
@@ -229,11 +219,11 @@ const emitProcessFact = (context: HookContext, fact: ProcessFact): void => {
   if (first === undefined) return;
   out.emit(comment(`${FACT_NAMES[fact]}, as of exec: ${groups.flatMap((group) => group.texts).join('; ')}`));
   if (fact === 'memfd' || fact === 'upper' || fact === 'lower') {
-    emitBoolean(context, fact, first, extra + EXTRA.process + first.at);
+    emitBoolean(context, fact, groups);
     return;
   }
   const reading = { automata: groups.map(({ placed }) => placed), states: context.states };
-  const row = extra + EXTRA.process + first.at;
+  const cells = groups.map(({ at }) => extra + EXTRA.process + at);
   const [unknown, absent, end] = [out.fresh('fact.unknown'), out.fresh('fact.absent'), out.fresh('fact.end')];
   const steps = (data: number, limit: number) => emitSteps(out, reading, data, limit, unknown);
   const needs = (slot: number) => [
@@ -296,34 +286,33 @@ const emitProcessFact = (context: HookContext, fact: ProcessFact): void => {
       break;
     }
   }
-  emitRows(out, reading, row, unknown);
+  emitRows(out, reading, cells, unknown);
   out.emit(ja(end), label(unknown));
-  emitFill(out, row, widthOf(reading), Truth.UNKNOWN);
+  emitFill(out, cells, ROW.unknown);
   if (fact !== 'name' && fact !== 'env') {
     out.emit(ja(end), label(absent));
-    emitFill(out, row, widthOf(reading), Truth.ABSENT);
+    emitFill(out, cells, ROW.absent);
   }
   out.emit(label(end));
 };
 
 /** The only tests there are say `= true` or `= false`; the automaton's rows for "1" and "" have their truths. */
-const emitBoolean = (context: HookContext, fact: BooleanFact, group: ProcessGroup, row: number): void => {
-  const { out } = context;
+const emitBoolean = ({ out, extra }: HookContext, fact: BooleanFact, groups: readonly ProcessGroup[]): void => {
   const [yes, end] = [out.fresh(fact), out.fresh(`${fact}.end`)];
-  const { automaton } = group.placed;
-  const truths = (text: string) => [
-    lddw(
-      R2,
-      new DataView(runAutomaton(automaton, new TextEncoder().encode(text)).slice().buffer).getBigUint64(0, true),
-    ),
-    stx('dw', R7, row, R2),
-  ];
+  const rows = (text: string) =>
+    groups.map(({ placed, at }) =>
+      st('h', R7, extra + EXTRA.process + at, rowOfText(placed, new TextEncoder().encode(text))),
+    );
   if (fact === 'memfd') out.emit(ldx('b', R1, R7, HEAD.typechar), jeq(R1, 'm'.charCodeAt(0), yes));
   else {
     const known = out.fresh(`${fact}.known`);
     out.emit(ldx('b', R1, R7, EXE.layer), jne(R1, LAYER.unknown, known));
-    emitFill(out, row, automaton.width, Truth.UNKNOWN);
+    emitFill(
+      out,
+      groups.map(({ at }) => extra + EXTRA.process + at),
+      ROW.unknown,
+    );
     out.emit(ja(end), label(known), jeq(R1, LAYER[fact], yes));
   }
-  out.emit(...truths(''), ja(end), label(yes), ...truths('1'), label(end));
+  out.emit(...rows(''), ja(end), label(yes), ...rows('1'), label(end));
 };

@@ -1,21 +1,6 @@
-import {
-  comment,
-  type Item,
-  ja,
-  jeq,
-  label,
-  ldx,
-  loadMap,
-  R0,
-  R1,
-  R2,
-  R7,
-  R10,
-  st,
-  stx,
-} from '../../engine/isa/index.ts';
+import { and, comment, type Item, jeq, label, ldx, loadMap, R0, R1, R2, R7, R10, stx } from '../../engine/isa/index.ts';
 import { BPF_F_NO_PREALLOC, type MapSpec } from '../../engine/object/index.ts';
-import { Truth } from '../language/index.ts';
+import type { Truth } from '../language/index.ts';
 import {
   FACT_SOURCES,
   type FactSource,
@@ -24,9 +9,11 @@ import {
   type KernelPredicate,
   type Plan,
 } from '../plan/index.ts';
-import { type HookContext, predicateByte } from './context.ts';
+import type { HookContext } from './context.ts';
 import { helper, STACK, stackAddress } from './emitter.ts';
+import { workOf } from './filter.ts';
 import { HEAD } from './layout.ts';
+import { byteAt, CLASS, sourceBit } from './matching.ts';
 
 /** The rows of one source: a truth byte a column, in a hash map that user space fills in. A missing row leaves every column unknown. */
 export interface FactRows {
@@ -107,21 +94,21 @@ export const factColumn = (facts: readonly FactRows[], kernel: KernelPredicate &
   return facts.find(({ source }) => source === kernel.of)?.tests.findIndex((test) => test.key === key) ?? -1;
 };
 
-/** Copies the truths of those of the given predicates that are facts into their bytes, with one lookup a source. Uses r0 to r2. */
-export const emitFacts = (context: HookContext, predicates: readonly number[]): void => {
-  const { out, hook, facts } = context;
-  for (const { source } of facts) {
-    const own = predicates.flatMap((index) => {
-      const kernel = hook.predicates[index]?.kernel;
-      return kernel?.place === 'facts' && kernel.of === source ? [{ index, column: factColumn(facts, kernel) }] : [];
-    });
-    if (own.length === 0) continue;
-    const [miss, end] = [out.fresh('facts.miss'), out.fresh('facts.end')];
-    out.emit(comment(`facts of ${FACT_SOURCES[source]}`), ...lookupFacts(source), jeq(R0, 0, miss));
-    for (const { index, column } of own)
-      out.emit(ldx('b', R1, R0, column), stx('b', R7, predicateByte(context, index), R1));
-    out.emit(ja(end), label(miss));
-    for (const { index } of own) out.emit(st('b', R7, predicateByte(context, index), Truth.UNKNOWN));
+/** Copies the rows that the class's rules ask for into the record, with one lookup a source; without a row its truths stay unknown. */
+export const emitFacts = (context: HookContext): void => {
+  const { out, layout, matching } = context;
+  for (const { rows, at } of matching.facts) {
+    const end = out.fresh('facts.end');
+    const into = byteAt(layout, matching.dimensions, at);
+    out.emit(
+      comment(`facts of ${FACT_SOURCES[rows.source]}`),
+      ldx('w', R1, R7, workOf(context).head + CLASS.sources),
+      and(R1, sourceBit(rows.source)),
+      jeq(R1, 0, end),
+      ...lookupFacts(rows.source),
+      jeq(R0, 0, end),
+    );
+    for (let byte = 0; byte < rows.size; byte += 8) out.emit(ldx('dw', R1, R0, byte), stx('dw', R7, into + byte, R1));
     out.emit(label(end));
   }
 };

@@ -37,11 +37,11 @@ import {
   type RequestMember,
   type RequestType,
 } from '../language/index.ts';
-import { OPEN_EVENTS } from '../plan/index.ts';
+import { type EventPlan, OPEN_EVENTS } from '../plan/index.ts';
 import { NEED } from './call-objects.ts';
 import { COMMAND_BYTES, EXTRA, type HookContext } from './context.ts';
-import { argumentOf, type Classes, classesOf, emitClasses } from './detection.ts';
-import { helper, STACK, stackAddress } from './emitter.ts';
+import { argumentOf, emitRules, recipeOf } from './detection.ts';
+import { emitSwitch, helper, STACK, stackAddress } from './emitter.ts';
 import { currentTask, emitClear, emitHead, emitScratch } from './gather.ts';
 import { HEAD } from './layout.ts';
 import { emitScope } from './scope.ts';
@@ -51,21 +51,20 @@ const FIXED_FILE = 1;
 /** What 64-bit opens add to the flags they were given. */
 const O_LARGEFILE = 0x8000;
 
-/** Operations that keep the same members and have the same rules. */
+/** Operations of one event type that keep the same members. */
 interface Recipe {
   readonly number: number;
   readonly types: RequestType[];
-  readonly ruleClass: number;
 }
 
-const recipesOf = ({ events }: Classes): readonly Recipe[] => {
+const recipesOf = (events: readonly EventPlan[]): readonly Recipe[] => {
   const recipes = new Map<string, Recipe>();
-  for (const { event, ruleClass } of events) {
+  for (const { event } of events) {
     for (const type of REQUEST_TYPES) {
       if (type.event !== event) continue;
-      const shape = JSON.stringify([ruleClass, event.type, type.struct, type.members]);
+      const shape = JSON.stringify([event.type, type.struct, type.members]);
       const known = recipes.get(shape);
-      if (known === undefined) recipes.set(shape, { number: recipes.size + 1, types: [type], ruleClass });
+      if (known === undefined) recipes.set(shape, { number: recipes.size + 1, types: [type] });
       else known.types.push(type);
     }
   }
@@ -79,8 +78,7 @@ const recipesOf = ({ events }: Classes): readonly Recipe[] => {
  */
 export const emitIoUring = (context: HookContext): void => {
   const { out, hook, extra } = context;
-  const classes = classesOf(hook.events);
-  const recipes = recipesOf(classes);
+  const recipes = recipesOf(hook.events);
   const opcodes = recipes.flatMap(({ types }) => types.map(({ opcode }) => opcode));
   out.emit(
     comment('which operation'),
@@ -119,11 +117,16 @@ export const emitIoUring = (context: HookContext): void => {
     mov(R9, R7),
     add(R9, extra + EXTRA.command),
   );
-  for (const recipe of recipes)
-    for (const { opcode } of recipe.types) out.emit(jeq(R2, opcode, `recipe.${recipe.number}`));
+  emitSwitch(
+    out,
+    R2,
+    recipes
+      .flatMap(({ types, number }) => types.map(({ opcode }) => [opcode, `recipe.${number}`] as const))
+      .sort(([one], [other]) => one - other),
+  );
   out.emit(ja('exit'));
   const needs = recipes.reduce((all, recipe) => all | emitRecipe(context, recipe), 0);
-  emitClasses(context, classes.classes, needs, 'request');
+  emitRules(context, needs, 'request');
 };
 
 const SIZES = { 16: 'h', 32: 'w', 64: 'dw' } as const;
@@ -158,7 +161,8 @@ const emitRecipe = (context: HookContext, recipe: Recipe): number => {
     comment(recipe.types.map(({ name }) => `IORING_OP_${name}`).join(', ')),
     label(`recipe.${recipe.number}`),
     st('w', R7, HEAD.event, event.nr),
-    st('w', R7, extra + EXTRA.recipe, recipe.ruleClass),
+    lddw(R1, BigInt(recipeOf(recipe.number, context.matching.classOf(event.type).at))),
+    stx('w', R7, extra + EXTRA.recipe, R1),
   );
   for (const [index, member] of members.entries()) {
     if (member === undefined) continue;
@@ -184,7 +188,7 @@ const emitRecipe = (context: HookContext, recipe: Recipe): number => {
   needs |= emitPaths(context, type);
   const address = argumentOf(event, 'sockaddr');
   if (address >= 0) needs |= emitAddress(context, type, address);
-  out.emit(st('w', R7, extra + EXTRA.needs, needs), ja(`class.${recipe.ruleClass}`));
+  out.emit(st('w', R7, extra + EXTRA.needs, needs), ja('rules'));
   return needs;
 };
 

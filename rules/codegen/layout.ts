@@ -141,16 +141,33 @@ export interface RecordLayout {
   /** One bit a rule: the rule's verdict is certain. */
   readonly acted: number;
   readonly ruleBytes: number;
-  /** One truth byte a predicate. */
+  /** The number of the row of each dimension, two bytes each; then the bytes of truths that have no row. */
   readonly predicates: number;
-  /** Byte of each of the hook's predicates, from `predicates` on. */
-  readonly predicateAt: readonly number[];
   readonly predicateBytes: number;
+  /** Where the truths of the hook's predicates are, by their numbers. */
+  readonly truths: readonly TruthPlace[];
   readonly strings: Readonly<Partial<Record<RecordString, number>>>;
   /** Bytes in front of the strings: no record is shorter. */
   readonly fixed: number;
   /** Bytes with all strings as long as they can be. A record ends behind the last of its strings. */
   readonly size: number;
+}
+
+/** Where a record has a truth: in a row of a table, whose number is in the record, or itself. Offsets are from `predicates` on. */
+export type TruthLeaf =
+  | {
+      readonly kind: 'cell';
+      readonly at: number;
+      readonly rows: Uint8Array;
+      readonly width: number;
+      readonly column: number;
+    }
+  | { readonly kind: 'byte'; readonly at: number };
+
+/** A predicate's truth: any or all of some. */
+export interface TruthPlace {
+  readonly join: 'any' | 'all';
+  readonly leaves: readonly TruthLeaf[];
 }
 
 const align = (value: number): number => (value + 7) & ~7;
@@ -167,12 +184,13 @@ const STRINGS: Readonly<Record<HookName, readonly RecordString[]>> = {
   'lsm/socket_connect': ['cwd'],
 };
 
-/** Lays out the records of a hook, without the strings that no rule reads. `groups` are predicates that one automaton writes together: they lie side by side, 8-aligned. */
+/** Lays out the records of a hook, without the strings that no rule reads: `predicateBytes`, a multiple of 8, and `truths` are what its dimensions take. */
 export const recordLayout = (
   hook: HookName,
   index: number,
   plan: HookPlan | undefined,
-  groups: readonly { readonly predicates: readonly (number | undefined)[]; readonly width: number }[],
+  predicateBytes: number,
+  truths: readonly TruthPlace[],
   unused: ReadonlySet<RecordString> = new Set(),
 ): RecordLayout => {
   const rules = [...new Set(plan?.events.flatMap((event) => event.rules.map((rule) => rule.rule)) ?? [])];
@@ -180,15 +198,6 @@ export const recordLayout = (
   const matched = HEAD.size;
   const acted = matched + ruleBytes;
   const predicates = acted + ruleBytes;
-  const predicateAt = new Array<number>(plan?.predicates.length ?? 0).fill(-1);
-  let next = 0;
-  for (const group of groups) {
-    for (const [position, predicate] of group.predicates.entries())
-      if (predicate !== undefined) predicateAt[predicate] = next + position;
-    next += group.width;
-  }
-  for (const [predicate, at] of predicateAt.entries()) if (at < 0) predicateAt[predicate] = next++;
-  const predicateBytes = align(next);
   const fixed = predicates + predicateBytes;
   let at = fixed;
   const strings: Partial<Record<RecordString, number>> = {};
@@ -205,8 +214,8 @@ export const recordLayout = (
     acted,
     ruleBytes,
     predicates,
-    predicateAt,
     predicateBytes,
+    truths,
     strings,
     fixed,
     size: at,

@@ -21,16 +21,15 @@ import {
   st,
   stx,
 } from '../../engine/isa/index.ts';
+import { emitEarlyCells, emitLateCells } from './cells.ts';
 import type { HookContext } from './context.ts';
+import { emitDecisions } from './decide.ts';
 import { emitChildShares, emitNoteShared } from './descriptors.ts';
 import { helper, STACK, stackAddress } from './emitter.ts';
-import { emitVerdicts } from './enforce.ts';
-import { emitFacts } from './facts.ts';
+import { emitClass } from './filter.ts';
 import { currentTask, emitClear, emitHead, emitScratch, storeKey } from './gather.ts';
-import { emitLatePredicates } from './late.ts';
 import { HEAD } from './layout.ts';
 import { emitOutput } from './output.ts';
-import { emitOwnProcess, emitPredicate, isLate } from './predicates.ts';
 import { emitOtherInScope, emitScope } from './scope.ts';
 import { emitWorkingFolder } from './working-folder.ts';
 
@@ -89,7 +88,7 @@ export const emitFork = (context: HookContext): void => {
 
 /** A process ends with its last thread (signal->live is 0 by then, kernel/exit.c); its facts go after the rules have seen them. */
 export const emitExit = (context: HookContext): void => {
-  const { out, hook } = context;
+  const { out, matching } = context;
   out.emit(mov(R6, R1));
   emitScope(out, 'exit');
   out.emit(
@@ -102,19 +101,15 @@ export const emitExit = (context: HookContext): void => {
   emitScratch(out);
   emitClear(context);
   emitHead(context, 'exit');
-  const all = hook.predicates.map((_, index) => index);
-  emitOwnProcess(context, all);
-  emitFacts(context, all);
-  for (const [index, predicate] of hook.predicates.entries())
-    if (!isLate(predicate.kernel)) emitPredicate(context, index);
-  emitWorkingFolder(context);
-  emitLatePredicates(context);
-  if (hook.events.length > 0)
-    emitVerdicts(
-      context,
-      hook.events.flatMap((event) => event.rules),
-      'report',
-    );
+  const [ruleClass] = matching.classes;
+  if (ruleClass !== undefined) {
+    out.emit(mov(R9, ruleClass.at));
+    emitClass(context, 'report');
+    emitEarlyCells(context, 'report');
+    emitWorkingFolder(context);
+    emitLateCells(context, 'report');
+    emitDecisions(context, 'report');
+  }
   out.emit(label('report'));
   emitOutput(context, 'exit');
   out.emit(

@@ -1,30 +1,36 @@
 import { AssembleError, assemble } from '../../engine/isa/index.ts';
 import type { BpfObject, FeatureLevel, HookName, MapSpec, ProgramSpec } from '../../engine/object/index.ts';
-import { Truth, X32_CALL_COUNT } from '../language/index.ts';
+import { X32_CALL_COUNT } from '../language/index.ts';
 import {
   type BooleanFact,
   type HookPlan,
   type Plan,
   type ProcessFact,
+  type ProcessTest,
+  processTestKey,
   taskDetailsOf,
   usedFields,
 } from '../plan/index.ts';
-import { runAutomaton } from './automaton.ts';
 import { emitBeforeEffect } from './before-effect.ts';
 import { CONFIG } from './config.ts';
 import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup, type ProcessLayout } from './context.ts';
+import { type Dimensions, dimensionsOf } from './dimensions.ts';
 import { createEmitter, type Loops } from './emitter.ts';
 import { emitExec } from './exec.ts';
 import { type FactRows, factMaps, layOutFacts } from './facts.ts';
+import { workBytes } from './filter.ts';
 import { emitIoUring } from './io-uring.ts';
-import { type RecordLayout, type RecordString, recordLayout } from './layout.ts';
+import { type RecordLayout, type RecordString, recordLayout, type TruthPlace } from './layout.ts';
 import { emitExit, emitFork } from './lifecycle.ts';
 import { BUCKET, limitsMap, MAX_BUCKETS } from './limits.ts';
+import { dimensionBytes, matchingOf } from './matching.ts';
 import { NAMED_MAP, namedCalls } from './named-calls.ts';
 import { LOST, RINGS, type Ring } from './rings.ts';
-import { createTables, groupStrings, type Tables } from './string-groups.ts';
-import { AUTOMATA_MAP, CELL_BYTES } from './strings.ts';
+import { placeTests, ROW, rowOfText } from './rows.ts';
+import { groupStrings } from './string-groups.ts';
+import { CELL_BYTES } from './strings.ts';
 import { CALL_NUMBERS, CALL_PLACES, CALLS_MAP, callTable, emitSysExit, namedNumbers } from './sys-exit.ts';
+import { createTables, TABLES_MAP, type Tables } from './tables.ts';
 import { thresholdMaps } from './threshold.ts';
 
 /** Programs that every object has: without them there are no facts of processes. */
@@ -56,7 +62,6 @@ export interface Generated {
   readonly object: BpfObject;
   readonly layouts: readonly RecordLayout[];
   readonly processes: ProcessLayout;
-  /** Rows of facts that user space tells the kernel. */
   readonly facts: readonly FactRows[];
   /** Hooks whose program would be too large; the object has none for them. */
   readonly tooLarge: readonly { readonly hook: HookName; readonly reason: string }[];
@@ -66,26 +71,70 @@ export interface Generated {
 
 const EMPTY = (hook: HookName): HookPlan => ({ hook, predicates: [], events: [] });
 
+/** The facts that some rule asks of any ancestor, by their tests' keys. */
+const askedOfAny = (plan: Plan): ReadonlySet<string> =>
+  new Set(
+    plan.hooks.flatMap(({ predicates }) =>
+      predicates.flatMap(({ kernel }) =>
+        kernel.place === 'process' && kernel.depth === 'any' ? [processTestKey(kernel.fact, kernel.test)] : [],
+      ),
+    ),
+  );
+
+/** The facts that some rule asks of one process, by their tests' keys. */
+const askedOfOne = (plan: Plan): ReadonlySet<string> =>
+  new Set(
+    plan.hooks.flatMap(({ predicates }) =>
+      predicates.flatMap(({ kernel }) =>
+        kernel.place === 'process' && kernel.depth !== 'any' ? [processTestKey(kernel.fact, kernel.test)] : [],
+      ),
+    ),
+  );
+
 const layOutProcesses = (plan: Plan, tables: Tables): ProcessLayout => {
   const groups: ProcessGroup[] = [];
-  const byteOf = new Map<string, number>();
-  let size = 0;
-  for (const fact of PROCESS_FACTS) {
-    const tests = plan.processTests.filter((test) => test.fact === fact);
+  const add = (fact: ProcessFact, tests: readonly ProcessTest[], ofAny: boolean): void => {
     const nulIsBlank = fact === 'args' || fact === 'cmdline' || fact === 'env';
-    const { placed } = tables.place(
+    const { placed } = placeTests(
+      tables,
       tests.map((each) => each.test),
       { nulIsBlank },
     );
     for (const { placed: automaton, tests: its } of placed) {
       const known = its.map((test) => tests.find((each) => each.test === test));
-      groups.push({ fact, placed: automaton, at: size, texts: known.map((test) => test?.text ?? '') });
-      for (const [position, test] of known.entries()) if (test !== undefined) byteOf.set(test.key, size + position);
-      size += automaton.automaton.width;
+      const columns = new Map(known.flatMap((test, column) => (test === undefined ? [] : [[test.key, column]])));
+      const texts = known.map((test) => test?.text ?? '');
+      groups.push({ fact, placed: automaton, at: 2 * groups.length, columns, ofAny, texts });
     }
+  };
+  const [any, one] = [askedOfAny(plan), askedOfOne(plan)];
+  for (const fact of PROCESS_FACTS) {
+    const tests = plan.processTests.filter((test) => test.fact === fact);
+    add(
+      fact,
+      tests.filter(({ key }) => one.has(key)),
+      false,
+    );
+    add(
+      fact,
+      tests.filter(({ key }) => any.has(key)),
+      true,
+    );
   }
-  return { groups, byteOf, shared: size, size: size + 8 };
+  const shared = 2 * groups.length;
+  return { groups, shared, size: (shared + 8) & ~7 };
 };
+
+/** Where records have the truths of a hook's predicates. */
+const truthPlaces = ({ dimensions, predicates }: Dimensions): readonly TruthPlace[] =>
+  predicates.map(({ join, leaves }) => ({
+    join,
+    leaves: leaves.map((leaf) => {
+      if (leaf.kind === 'byte') return { kind: 'byte', at: ((2 * dimensions.length + 7) & ~7) + leaf.at };
+      const { bytes: rows = new Uint8Array(), width = 0 } = dimensions[leaf.dimension]?.rows ?? {};
+      return { kind: 'cell', at: 2 * leaf.dimension, rows, width, column: leaf.column };
+    }),
+  }));
 
 /** Fields whose values lie in strings that records carry only where a rule names one. */
 const STRINGS_OF: Partial<Record<RecordString, readonly string[]>> = {
@@ -137,17 +186,19 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
   const grouped = groupStrings(hooks, tables);
   const prepared = hooks.map((hook, index) => {
     const { groups, refused } = grouped[index] ?? { groups: [], refused: new Set<number>() };
-    const widths = groups.map((group) => ({ predicates: group.predicates, width: group.placed.automaton.width }));
-    return { hook, groups, refused, layout: recordLayout(hook.hook, index, hook, widths, unused) };
+    const dimensions = dimensionsOf(hook, { processes, facts, groups }, tables);
+    const layout = recordLayout(hook.hook, index, hook, dimensionBytes(dimensions), truthPlaces(dimensions), unused);
+    return { hook, groups, refused, layout, matching: matchingOf(plan, hook, layout, dimensions, tables) };
   });
   const extra = Math.max(...prepared.map(({ layout }) => layout.size));
   const states = extra + EXTRA.process + processes.size + CELL_BYTES;
-  const automataCount = processes.groups.length + Math.max(...prepared.map(({ groups }) => groups.length));
+  const automataCount = Math.max(processes.groups.length, ...prepared.map(({ groups }) => groups.length));
+  const work = (states + 2 * automataCount + 7) & ~7;
   const tooLarge: { hook: HookName; reason: string }[] = [];
-  const programs = prepared.flatMap(({ hook, groups, refused, layout }): ProgramSpec[] => {
+  const programs = prepared.flatMap(({ hook, groups, layout, matching }): ProgramSpec[] => {
     const out = createEmitter(LOOPS[level]);
     try {
-      emitHook({ out, plan, hook, layout, processes, facts, details, groups, refused, extra, states });
+      emitHook({ out, plan, hook, layout, processes, facts, details, groups, tables, matching, extra, states, work });
       const { instructions, relocations, lines } = assemble(out.items);
       return [{ name: hook.hook.replace(/^.*\//, ''), hook: hook.hook, instructions, relocations, lines }];
     } catch (error) {
@@ -156,9 +207,10 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
       return [];
     }
   });
-  const detection = plan.hooks.find((hook) => hook.hook === 'tp_btf/sys_exit');
-  const calls = callTable(detection?.events ?? []);
-  const named = namedCalls(namedNumbers(calls), CALL_NUMBERS + X32_CALL_COUNT);
+  const detection = prepared.find(({ hook }) => hook.hook === 'tp_btf/sys_exit');
+  const events = detection?.hook.events ?? [];
+  const calls = detection === undefined ? [] : callTable(events, detection.matching);
+  const named = namedCalls(namedNumbers(events), CALL_NUMBERS + X32_CALL_COUNT);
   const one = (name: string, valueSize: number, value?: Uint8Array, type: MapSpec['type'] = 'array'): MapSpec => ({
     name,
     type,
@@ -167,7 +219,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
     maxEntries: 1,
     ...(value && { contents: [[word(0), value] as const] }),
   });
-  const automata = tables.value();
+  const contents = tables.value();
   const maps: MapSpec[] = [
     ...RINGS.map(
       (name): MapSpec => ({ name, type: 'ringbuf', keySize: 0, valueSize: 0, maxEntries: RING_BYTES[name] }),
@@ -195,8 +247,8 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
       prepared.map(({ layout }) => layout),
     ),
     { name: 'protected', type: 'hash', keySize: 16, valueSize: 4, maxEntries: MAX_PROTECTED },
-    one('scratch', states + ((2 * automataCount + 7) & ~7), undefined, 'percpu_array'),
-    one(AUTOMATA_MAP, automata.length, automata),
+    one('scratch', work + Math.max(...prepared.map(({ matching }) => workBytes(matching))), undefined, 'percpu_array'),
+    one(TABLES_MAP, contents.length, contents),
     one('scopes', Math.max(8, plan.scopes.length * 8)),
     one('config', CONFIG.size),
     one('lost', LOST.bytesPerHook * prepared.length),
@@ -223,11 +275,12 @@ export const processValue = (
   const value = new Uint8Array(processes.size);
   const encoder = new TextEncoder();
   value[processes.shared] = 1;
+  const view = new DataView(value.buffer);
   for (const { fact, placed, at } of processes.groups) {
     const known = facts[fact];
     const text = typeof known === 'boolean' ? (known ? '1' : '') : known;
-    if (text === undefined) value.fill(Truth.UNKNOWN, at, at + placed.automaton.width);
-    else value.set(runAutomaton(placed.automaton, encoder.encode(text)), at);
+    const row = text === undefined ? ROW.unknown : rowOfText(placed, encoder.encode(text));
+    view.setUint16(at, row, true);
   }
   return value;
 };

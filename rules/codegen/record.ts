@@ -27,6 +27,7 @@ import {
   STRING,
   STRING_STATE,
   TASK_DETAILS,
+  type TruthLeaf,
 } from './layout.ts';
 
 /** One end of a socket. */
@@ -175,6 +176,30 @@ const eventOf = (hook: HookName, view: DataView, abi: Abi): EventType | undefine
   return eventTypeOf(abi, (view.getUint32(HEAD.event, true) & ~IA32_BIT) >>> 0);
 };
 
+/** The truth of a leaf; unknown where the record has none. */
+const leafTruth = (view: DataView, layout: RecordLayout, leaf: TruthLeaf): number => {
+  const at = layout.predicates + leaf.at;
+  if (leaf.kind === 'byte') return view.getUint8(at) || Truth.UNKNOWN;
+  return leaf.rows[view.getUint16(at, true) * leaf.width + leaf.column] ?? Truth.UNKNOWN;
+};
+
+/** Bit by bit: it may be true where any (or each) may, false where each (or any) may, absent where all are. */
+const truthAt = (view: DataView, layout: RecordLayout, predicate: number): Truth | undefined => {
+  const { join, leaves } = layout.truths[predicate] ?? { join: 'any', leaves: [] };
+  let [any, all] = [0, Truth.TRUE | Truth.ABSENT];
+  for (const leaf of leaves) {
+    const truth = leafTruth(view, layout, leaf);
+    any |= truth;
+    all &= truth;
+  }
+  if (leaves.length === 0) return undefined;
+  const [mayHold, mayFail] = join === 'any' ? [any, all] : [all, any];
+  const truth = (mayHold & Truth.TRUE) | (mayFail & Truth.FALSE) | (all & ABSENT_BIT);
+  return TRUTHS.has(truth) ? (truth as Truth) : undefined;
+};
+
+const ABSENT_BIT = Truth.ABSENT & ~Truth.FALSE;
+
 /** Decodes a record; the bytes are copied where they are kept. @throws RecordError */
 export const decodeRecord = (bytes: Uint8Array, layouts: readonly RecordLayout[]): EventRecord => {
   if (bytes.length < HEAD.size)
@@ -235,10 +260,7 @@ export const decodeRecord = (bytes: Uint8Array, layouts: readonly RecordLayout[]
     exe: kind === 'exec' ? exeOf(view) : NO_EXE,
     matched: bits(layout.matched),
     certain: new Set(bits(layout.acted)),
-    truth: (predicate) => {
-      const byte = own[layout.predicates + (layout.predicateAt[predicate] ?? -1)] ?? 0;
-      return TRUTHS.has(byte) ? (byte as Truth) : undefined;
-    },
+    truth: (predicate) => truthAt(view, layout, predicate),
     string: (name) => {
       const at = layout.strings[name];
       if (at === undefined || at >= own.length) return undefined;

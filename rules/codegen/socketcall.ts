@@ -22,11 +22,12 @@ import {
   stx,
 } from '../../engine/isa/index.ts';
 import { SOCKETCALL } from '../language/index.ts';
+import { MAX_RECIPE } from './detection.ts';
 import { type Emitter, helper, STACK, stackAddress } from './emitter.ts';
 import { HEAD, IA32_BIT } from './layout.ts';
 
-/** What the `calls` map has for socketcall itself where some rule names a call that goes through it. */
-export const SOCKETCALL_RECIPE = 0xffff;
+/** What the `calls` map has for socketcall itself where some rule names a call that goes through it: a recipe without a class. */
+export const SOCKETCALL_RECIPE = MAX_RECIPE + 1;
 const WORDS = 6;
 /** As many words as most of the calls have. */
 const FEW_WORDS = 3;

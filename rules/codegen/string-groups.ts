@@ -1,35 +1,7 @@
 import { type HookPlan, IO_URING_HOOK, type StringTest, testKey } from '../plan/index.ts';
-import { type AutomatonOptions, automatonLayout, automatonTable, buildAutomata } from './automaton.ts';
 import type { StringGroup } from './context.ts';
-
-/** Collects automaton tables one after the other. */
-export const createTables = () => {
-  const tables: Uint8Array[] = [];
-  let size = 0;
-  return {
-    place: (tests: readonly StringTest[], options: AutomatonOptions) => {
-      const { built, refused } = buildAutomata(tests, options);
-      const placed = built.map(({ automaton, tests: its }) => {
-        const at = size;
-        tables.push(automatonTable(automaton));
-        size += (automatonLayout(automaton).size + 7) & ~7;
-        return { placed: { automaton, at }, tests: its };
-      });
-      return { placed, refused };
-    },
-    value: (): Uint8Array => {
-      const value = new Uint8Array(Math.max(8, size));
-      let at = 0;
-      for (const table of tables) {
-        value.set(table, at);
-        at += (table.length + 7) & ~7;
-      }
-      return value;
-    },
-  };
-};
-
-export type Tables = ReturnType<typeof createTables>;
+import { placeTests } from './rows.ts';
+import type { Tables } from './tables.ts';
 
 /** The string predicates of a hook: which automata decide them, and which no automaton could take. */
 export interface GroupedStrings {
@@ -57,7 +29,7 @@ export const groupStrings = (hooks: readonly HookPlan[], tables: Tables): readon
   const place = (indices: readonly number[], of: StringGroup['of'], part: Part): void => {
     const own = indices.map((index) => testsOf(hooks[index] as HookPlan, of, part));
     const union = new Map(own.flatMap((tests) => [...tests].map(([key, [test]]) => [key, test] as const)));
-    const { placed, refused } = tables.place([...union.values()], { normalPathsOnly: part === 'whole' });
+    const { placed, refused } = placeTests(tables, [...union.values()], { normalPathsOnly: part === 'whole' });
     for (const [position, index] of indices.entries()) {
       const into = grouped[index];
       const numberOf = (test: StringTest): number | undefined => own[position]?.get(testKey(test))?.[1];

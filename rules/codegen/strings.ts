@@ -10,7 +10,6 @@ import {
   jne,
   jsle,
   label,
-  lddw,
   ldx,
   loadMapValue,
   lsh,
@@ -28,28 +27,11 @@ import {
   stx,
   sub,
 } from '../../engine/isa/index.ts';
-import { Truth } from '../language/index.ts';
 import type { StringPart } from '../plan/index.ts';
-import { type Automaton, automatonLayout } from './automaton.ts';
 import { type Emitter, helper, loopHead } from './emitter.ts';
 import { AS_PASSED, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
-
-/** An automaton with the place of its table in the `automata` map. */
-export interface PlacedAutomaton {
-  readonly automaton: Automaton;
-  readonly at: number;
-}
-
-/** The map that all tables lie in. */
-export const AUTOMATA_MAP = 'automata';
-
-const repeated = (truth: Truth): bigint => BigInt(truth) * 0x0101_0101_0101_0101n;
-
-/** Sets the row of truths at `row` in the record to one truth. */
-export const emitFill = (out: Emitter, row: number, width: number, truth: Truth): void => {
-  out.emit(lddw(R4, repeated(truth)));
-  for (let at = 0; at < width; at += 8) out.emit(stx('dw', R7, row + at, R4));
-};
+import { automatonParts, type PlacedAutomaton, ROW } from './rows.ts';
+import { TABLES_MAP } from './tables.ts';
 
 /** Automata that read a text together, and where the state of each is kept: two bytes one after the other, from `states` on in the record. */
 export interface Reading {
@@ -91,10 +73,10 @@ export const emitSteps = (
   if (!byMayGoto) out.emit(label(loop));
   out.emit(mov(R0, R7), add(R0, R1), ldx('b', R4, R0, data));
   for (const [index, { automaton, at }] of automata.entries()) {
-    const layout = automatonLayout(automaton);
+    const layout = automatonParts(automaton);
     const known = out.fresh('steps.known');
     out.emit(
-      loadMapValue(R5, AUTOMATA_MAP, at),
+      loadMapValue(R5, TABLES_MAP, at),
       mov(R0, R5),
       add(R0, R4),
       ldx('b', R0, R0, layout.classes),
@@ -116,37 +98,39 @@ export const emitSteps = (
   out.emit(label(end));
 };
 
-/** Bytes of the truths that a reading gives. */
-export const widthOf = ({ automata }: Reading): number =>
-  automata.reduce((sum, { automaton }) => sum + automaton.width, 0);
+/** Puts the number of a row into every cell. */
+export const emitFill = (out: Emitter, cells: readonly number[], row: number): void => {
+  for (const cell of cells) out.emit(st('h', R7, cell, row));
+};
 
-/** Copies the row of truths of each automaton's state to the record, one after the other from `row` on. */
-export const emitRows = (out: Emitter, { automata, states }: Reading, row: number, fault: string): void => {
-  let to = row;
-  for (const [index, { automaton, at }] of automata.entries()) {
-    const layout = automatonLayout(automaton);
+/** Puts the number of the row that each automaton's state has into its cell, an offset from r7 on. */
+export const emitRows = (
+  out: Emitter,
+  { automata, states }: Reading,
+  cells: readonly number[],
+  fault: string,
+): void => {
+  for (const [index, { automaton, at }] of automata.entries())
     out.emit(
       ldx('h', R3, R7, states + 2 * index),
       jgt(R3, automaton.stateCount - 1, fault),
       lsh(R3, 1),
-      loadMapValue(R0, AUTOMATA_MAP, at + layout.rowOf),
+      loadMapValue(R0, TABLES_MAP, at + automatonParts(automaton).rowOf),
       add(R0, R3),
       ldx('h', R3, R0, 0),
-      jgt(R3, automaton.rowCount - 1, fault),
-      mul(R3, automaton.width),
-      loadMapValue(R0, AUTOMATA_MAP, at + layout.rows),
-      add(R0, R3),
+      stx('h', R7, cells[index] ?? 0, R3),
     );
-    for (let byte = 0; byte < automaton.width; byte += 8)
-      out.emit(ldx('dw', R4, R0, byte), stx('dw', R7, to + byte, R4));
-    to += automaton.width;
-  }
 };
 
-/** Decides the tests of some automata over a string slot, or a part of it, into the truths from `row` on. */
-export const emitStringTests = (out: Emitter, reading: Reading, slot: number, part: StringPart, row: number): void => {
+/** Finds the row of each automaton for a string slot, or a part of it. */
+export const emitStringTests = (
+  out: Emitter,
+  reading: Reading,
+  slot: number,
+  part: StringPart,
+  cells: readonly number[],
+): void => {
   const [unknown, absent, end] = [out.fresh('string.unknown'), out.fresh('string.absent'), out.fresh('string.end')];
-  const width = widthOf(reading);
   const there = out.fresh('string.there');
   out.emit(
     ldx('b', R1, R7, slot + STRING.state),
@@ -170,11 +154,11 @@ export const emitStringTests = (out: Emitter, reading: Reading, slot: number, pa
   }
   emitStart(out, reading);
   emitSteps(out, reading, slot + STRING.data, PATH_BYTES, unknown);
-  emitRows(out, reading, row, unknown);
+  emitRows(out, reading, cells, unknown);
   out.emit(ja(end), label(unknown));
-  emitFill(out, row, width, Truth.UNKNOWN);
+  emitFill(out, cells, ROW.unknown);
   out.emit(ja(end), label(absent));
-  emitFill(out, row, width, Truth.ABSENT);
+  emitFill(out, cells, ROW.absent);
   out.emit(label(end));
 };
 

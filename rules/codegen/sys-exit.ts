@@ -46,10 +46,11 @@ import {
 import { type EventPlan, EXEC_EVENTS, OPEN_EVENTS } from '../plan/index.ts';
 import { NEED } from './call-objects.ts';
 import { EXTRA, type HookContext } from './context.ts';
-import { argumentOf, type Classes, classesOf, emitClasses } from './detection.ts';
-import { helper, STACK, stackAddress } from './emitter.ts';
+import { argumentOf, emitRules, MAX_RECIPE, RECIPE_MASK, recipeOf } from './detection.ts';
+import { emitSwitch, helper, STACK, stackAddress } from './emitter.ts';
 import { currentTask, emitClear, emitHead, emitScratch } from './gather.ts';
 import { HEAD, IA32_BIT, UNKNOWN_FLAGS } from './layout.ts';
+import type { Matching } from './matching.ts';
 import { emitNamed } from './named-calls.ts';
 import { emitScope } from './scope.ts';
 import { emitSocketcallArguments, emitSocketcallRecipe, SOCKETCALL_RECIPE } from './socketcall.ts';
@@ -60,11 +61,10 @@ const TS_COMPAT = 2;
 /** -ERESTARTSYS to -ERESTART_RESTARTBLOCK: the call was interrupted and has no result (include/linux/errno.h). */
 const RESTART = { first: -516, last: -512 } as const;
 
-/** How the arguments of some event types are laid out, with the rules that look at them. */
+/** How the arguments of some event types are laid out. */
 interface Recipe {
   readonly number: number;
   readonly events: EventType[];
-  readonly ruleClass: number;
 }
 
 /** What decides the code that reads an event's arguments. */
@@ -78,14 +78,15 @@ const shapeOf = (event: EventType): string =>
       : '',
   ]);
 
-const recipesOf = ({ events }: Classes): readonly Recipe[] => {
+const recipesOf = (events: readonly EventPlan[]): readonly Recipe[] => {
   const recipes = new Map<string, Recipe>();
-  for (const { event, ruleClass } of events) {
-    const shape = `${ruleClass} ${shapeOf(event)}`;
+  for (const { event } of events) {
+    const shape = shapeOf(event);
     const known = recipes.get(shape);
-    if (known === undefined) recipes.set(shape, { number: recipes.size + 1, events: [event], ruleClass });
+    if (known === undefined) recipes.set(shape, { number: recipes.size + 1, events: [event] });
     else known.events.push(event);
   }
+  if (recipes.size > MAX_RECIPE) throw new Error(`${recipes.size} ways to lay out arguments don't fit the calls map`);
   return [...recipes.values()];
 };
 
@@ -118,34 +119,41 @@ export const callPlace = (nr: number, abi: Abi): number => {
 export const CALL_PLACES = SOCKETCALL_PLACES + SOCKETCALL.count;
 
 /** The numbers that some rule names in any table, those of x32 calls without the table's mark. */
-export const namedNumbers = (calls: ReadonlyMap<number, number>): readonly number[] =>
-  [...calls.keys()]
+export const namedNumbers = (events: readonly EventPlan[]): readonly number[] =>
+  events
+    .flatMap(({ event }) => callPlaces(event))
     .filter((place) => place < SOCKETCALL_PLACES)
-    .map((place) => (place < CALL_NUMBERS ? place : place - CALL_NUMBERS));
+    .map((place) => (place < CALL_NUMBERS ? place : place - CALL_NUMBERS))
+    .concat(events.some(({ event }) => callPlaces(event).some(isSocketcall)) ? [SOCKETCALL.number] : []);
 
-/** The contents of the `calls` map: the recipe of each call, 0 where no rule looks. */
-export const callTable = (events: readonly EventPlan[]): ReadonlyMap<number, number> => {
+const isSocketcall = (place: number): boolean => place >= SOCKETCALL_PLACES;
+
+/** The contents of the `calls` map: the recipe of each call with the class of its rules, 0 where no rule looks. */
+export const callTable = (events: readonly EventPlan[], { classOf }: Matching): ReadonlyMap<number, number> => {
   const table = new Map<number, number>();
-  for (const { events: its, number } of recipesOf(classesOf(events)))
-    for (const event of its) for (const place of callPlaces(event)) table.set(place, number);
-  if ([...table.keys()].some((place) => place >= SOCKETCALL_PLACES))
-    table.set(CALL_NUMBERS + SOCKETCALL.number, SOCKETCALL_RECIPE);
+  for (const { events: its, number } of recipesOf(events))
+    for (const event of its)
+      for (const place of callPlaces(event)) table.set(place, recipeOf(number, classOf(event.type).at));
+  if ([...table.keys()].some(isSocketcall)) table.set(CALL_NUMBERS + SOCKETCALL.number, SOCKETCALL_RECIPE);
   return table;
 };
 
 /** The detection program: every call that some rule names, with its arguments and its result. */
 export const emitSysExit = (context: HookContext): void => {
   const { out, hook } = context;
-  const classes = classesOf(hook.events);
-  const recipes = recipesOf(classes);
+  const recipes = recipesOf(hook.events);
   emitNamed(out, CALL_NUMBERS + X32_CALL_COUNT, 'leave');
   out.emit(comment('which call'), mov(R6, R1), ...currentTask);
   emitDispatch(context);
-  out.emit(comment('what the rules on this call need'));
-  for (const recipe of recipes) out.emit(jeq(R9, recipe.number, `recipe.${recipe.number}`));
+  out.emit(comment('how its arguments are laid out'), and(R9, RECIPE_MASK));
+  emitSwitch(
+    out,
+    R9,
+    recipes.map(({ number }) => [number, `recipe.${number}`] as const),
+  );
   out.emit(label('exit'), mov(R0, 0), exit());
   const needs = recipes.reduce((all, recipe) => all | emitRecipe(context, recipe), 0);
-  emitClasses(context, classes.classes, needs, 'call');
+  emitRules(context, needs, 'call');
 };
 
 /** r9 = the recipe of the call, r7 = the record with its head and arguments; leaves the program for calls that no rule names. */
@@ -223,11 +231,7 @@ const emitRecipe = (context: HookContext, recipe: Recipe): number => {
     stx(size, R7, offset, R1),
   ];
   let needs = 0;
-  out.emit(
-    comment(recipe.events.map((each) => each.type).join(', ')),
-    label(`recipe.${recipe.number}`),
-    st('w', R7, extra + EXTRA.recipe, recipe.ruleClass),
-  );
+  out.emit(comment(recipe.events.map((each) => each.type).join(', ')), label(`recipe.${recipe.number}`));
   if (EXEC_EVENTS.includes(event.type)) out.emit(ldx('dw', R1, R7, HEAD.result), jsge(R1, 0, 'exit'));
   if (event.fd === 'result') {
     const failed = `failed.${recipe.number}`;
@@ -292,6 +296,6 @@ const emitRecipe = (context: HookContext, recipe: Recipe): number => {
     if (event.type === 'sendto') needs |= NEED.sentTo;
     out.emit(...copy(address, extra + EXTRA.address, 'dw'), ...copy(address + 1, extra + EXTRA.addressLength, 'dw'));
   }
-  out.emit(st('w', R7, extra + EXTRA.needs, needs), ja(`class.${recipe.ruleClass}`));
+  out.emit(st('w', R7, extra + EXTRA.needs, needs), ja('rules'));
   return needs;
 };

@@ -13,11 +13,13 @@ const rules = policies.flatMap((policy) => policy.rules);
 const LEVELS: readonly FeatureLevel[] = ['6.1', '6.9', '6.12'];
 const compiled = new Map(LEVELS.map((level) => [level, compile(rules, { level })]));
 
+const DETAILS = ['vpid', 'sid', 'pgid', 'tty', 'capEffective'] as const;
 const STRINGS = ['file', 'path', 'path2', 'base', 'base2', 'argv'] as const;
 
 /** All that a record says, as data. */
-const contentOf = ({ truth, string, layout, ...head }: EventRecord, { plan }: Compiled) => ({
+const contentOf = ({ truth, string, detail, layout, ...head }: EventRecord, { plan }: Compiled) => ({
   ...head,
+  details: DETAILS.map((name) => detail(name)),
   strings: STRINGS.map((name) => string(name)),
   truths: (plan.hooks.find(({ hook }) => hook === layout.hook)?.predicates ?? []).map((_, index) => truth(index)),
 });

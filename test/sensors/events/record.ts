@@ -38,8 +38,8 @@ export interface Said {
   >;
 }
 
-const EXIT = recordLayout('tp_btf/sys_exit', 0, undefined, []);
-const EXEC = recordLayout('tp_btf/sched_process_exec', 1, undefined, []);
+const EXIT = recordLayout('tp_btf/sys_exit', 0, undefined, 0, []);
+const EXEC = recordLayout('tp_btf/sched_process_exec', 1, undefined, 0, []);
 export const LAYOUTS = [EXIT, EXEC];
 
 /** The bytes of a record. */

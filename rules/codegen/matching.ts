@@ -1,0 +1,296 @@
+import type { HookPlan, Plan, PlannedRule } from '../plan/index.ts';
+import {
+  accepts,
+  addChain,
+  type ChainNode,
+  FIRST_NODE,
+  holds,
+  type LeafFormula,
+  leavesOf,
+  NODE,
+  toLeaves,
+} from './chain.ts';
+import type { Dimension, Dimensions, Leaf, RowSource } from './dimensions.ts';
+import { VERDICTS } from './enforce.ts';
+import type { RecordLayout } from './layout.ts';
+import type { Tables } from './tables.ts';
+
+/** Rules that some events of a hook share. */
+export interface RuleClass {
+  readonly rules: readonly PlannedRule[];
+  /** Offset of the class's head in the tables. */
+  readonly at: number;
+}
+
+/** Offsets into the head of a class. */
+export const CLASS = {
+  /** 64-bit words of candidates, a multiple of `BLOCK`. */
+  words: 0,
+  entries: 4,
+  /** Which rows of bytes some rule asks for, bits of `SOURCE_BITS`. */
+  sources: 8,
+  /** For each of the hook's dimensions where its row offsets are, 0: no rule asks about it. Then the bits to begin with. */
+  dimensions: 16,
+} as const;
+
+const SOURCE_BITS: Readonly<Record<RowSource, number>> = { ancestors: 1, container: 2, user: 4, group: 8, login: 16 };
+
+/** The bit of a source of rows in `CLASS.sources`. */
+export const sourceBit = (source: RowSource): number => SOURCE_BITS[source];
+
+/** Words of candidates that are looked at together. */
+export const BLOCK = 4;
+
+/** Offsets into an entry: a candidate's decision, and what it means that it holds. */
+export const ENTRY = {
+  start: 0,
+  /** The rule's bit in the record's `matched`, or, `ruleBytes * 8` further, in its `acted`. */
+  bit: 4,
+  verdict: 6,
+  size: 8,
+} as const;
+
+/** The tables by which a hook's rules are decided. */
+export interface Matching extends Dimensions {
+  /** Words of candidates of the largest class. */
+  readonly words: number;
+  /** Bytes of a class's head. */
+  readonly headBytes: number;
+  /** Where the nodes of the chains are in the tables, from node 0 on. */
+  readonly nodes: number;
+  /** Where the table is that tells the number of a word's only bit. */
+  readonly lowestBits: number;
+  readonly classes: readonly RuleClass[];
+  readonly chains: readonly ChainNode[];
+  /** The class of an event type. */
+  classOf(event: string): RuleClass;
+}
+
+/** What becomes of a candidate bit: one for a rule's match, one more for the verdict of an enforcing rule. */
+interface Entry {
+  readonly formula: LeafFormula;
+  readonly start: number;
+  readonly bit: number;
+  readonly verdict: number;
+}
+
+const align = (value: number, to: number): number => Math.ceil(value / to) * to;
+
+/** Offset in the record of the number of a dimension's row. */
+export const cellAt = (layout: RecordLayout, dimension: number): number => layout.predicates + 2 * dimension;
+
+/** Offset in the record of a byte behind the numbers of rows. */
+export const byteAt = (layout: RecordLayout, dimensions: readonly Dimension[], at: number): number =>
+  layout.predicates + align(2 * dimensions.length, 8) + at;
+
+/** Bytes of a record that its dimensions take. */
+export const dimensionBytes = ({ dimensions, bytes }: Dimensions): number => align(2 * dimensions.length, 8) + bytes;
+
+/** Times a word with one bit it has that bit's number in its six highest bits, each time another. */
+export const DE_BRUIJN = 0x03f7_9d71_b4cb_0a89n;
+const LOWEST_BITS = new Uint8Array(64);
+for (let bit = 0n; bit < 64n; bit++) LOWEST_BITS[Number(BigInt.asUintN(64, DE_BRUIJN << bit) >> 58n)] = Number(bit);
+
+/** The rules' decisions, as entries of the classes they are in. */
+const entriesOf = (plan: Plan, layout: RecordLayout, dimensions: Dimensions, nodes: ChainNode[]) => {
+  const known = new Map<PlannedRule, readonly Entry[]>();
+  return (planned: PlannedRule): readonly Entry[] => {
+    const before = known.get(planned);
+    if (before !== undefined) return before;
+    const rule = plan.rules[planned.rule];
+    const bit = layout.rules.indexOf(planned.rule);
+    const entry = (formula: LeafFormula, at: number, verdict: number): Entry[] => {
+      if (formula.kind === 'constant' && !formula.value) return [];
+      return [{ formula, start: addChain(nodes, formula), bit: at, verdict }];
+    };
+    const entries = entry(toLeaves(planned.possible, 'possible', dimensions.predicates), bit, 0);
+    if (planned.certain !== undefined && rule !== undefined) {
+      const verdict = rule.mode === 'enforce' ? VERDICTS[rule.action] : 0;
+      const certain = toLeaves(planned.certain, 'certain', dimensions.predicates);
+      entries.push(...entry(certain, layout.ruleBytes * 8 + bit, verdict));
+    }
+    known.set(planned, entries);
+    return entries;
+  };
+};
+
+/** For each row of a dimension whether an entry can still hold, whatever the other dimensions say; undefined: in every row. */
+const possibleRows = (formula: LeafFormula, dimension: number, { rows }: Dimension): Uint8Array | undefined => {
+  const columns = [
+    ...new Set(
+      [...leavesOf(formula)].flatMap((leaf) =>
+        leaf.kind === 'cell' && leaf.dimension === dimension ? [leaf.column] : [],
+      ),
+    ),
+  ];
+  if (columns.length === 0) return undefined;
+  const known = new Map<string, boolean>();
+  const possible = new Uint8Array(rows.count);
+  let isAlways = true;
+  for (let row = 0; row < rows.count; row++) {
+    const at = row * rows.width;
+    const key = columns.map((column) => rows.bytes[at + column]).join();
+    let can = known.get(key);
+    if (can === undefined) {
+      can = holds(formula, (leaf, own) => {
+        if (leaf.kind !== 'cell' || leaf.dimension !== dimension) return true;
+        return accepts(own, rows.bytes[at + leaf.column] ?? 0);
+      });
+      known.set(key, can);
+    }
+    possible[row] = can ? 1 : 0;
+    isAlways &&= can;
+  }
+  return isAlways ? undefined : possible;
+};
+
+const nodeBytes = (nodes: readonly ChainNode[], dimensions: Dimensions, layout: RecordLayout): Uint8Array => {
+  const bytes = new Uint8Array((FIRST_NODE + nodes.length) * NODE.size);
+  const view = new DataView(bytes.buffer);
+  for (const [index, { leaf, accepts: own, hit, miss }] of nodes.entries()) {
+    const at = (FIRST_NODE + index) * NODE.size;
+    view.setUint32(at + NODE.hit, hit, true);
+    view.setUint32(at + NODE.miss, miss, true);
+    view.setUint8(at + NODE.accepts, own);
+    if (leaf.kind === 'byte') view.setUint32(at + NODE.base, byteAt(layout, dimensions.dimensions, leaf.at), true);
+    else {
+      const { rows } = dimensions.dimensions[leaf.dimension] as Dimension;
+      view.setUint32(at + NODE.base, rows.at + leaf.column, true);
+      view.setUint16(at + NODE.cell, cellAt(layout, leaf.dimension), true);
+      view.setUint16(at + NODE.width, rows.width, true);
+    }
+  }
+  return bytes;
+};
+
+/** Makes the tables by which a hook's rules are decided. */
+export const matchingOf = (
+  plan: Plan,
+  hook: HookPlan,
+  layout: RecordLayout,
+  dimensions: Dimensions,
+  tables: Tables,
+): Matching => {
+  const nodes: ChainNode[] = [];
+  const entriesFor = entriesOf(plan, layout, dimensions, nodes);
+  const numbers = new Map<string, number>();
+  const lists: (readonly PlannedRule[])[] = [];
+  const eventsOf: string[][] = [];
+  const classNumbers = new Map<string, number>();
+  const ids = new Map<PlannedRule, number>();
+  for (const { event, rules } of hook.events) {
+    const key = rules
+      .map((rule) => {
+        if (!ids.has(rule)) ids.set(rule, ids.size);
+        return ids.get(rule);
+      })
+      .join();
+    let number = numbers.get(key);
+    if (number === undefined) {
+      number = lists.push(rules) - 1;
+      eventsOf.push([]);
+      numbers.set(key, number);
+    }
+    eventsOf[number]?.push(event.type);
+    classNumbers.set(event.type, number);
+  }
+  const entries = lists.map((rules) => rules.flatMap(entriesFor));
+  const wordsOf = (count: number): number => align(Math.ceil(count / 64), BLOCK);
+  const words = Math.max(BLOCK, ...entries.map((each) => wordsOf(each.length)));
+  const headBytes = CLASS.dimensions + align(4 * dimensions.dimensions.length, 8);
+  const possible = new Map<LeafFormula, readonly (Uint8Array | undefined)[]>();
+  const possibleOf = (formula: LeafFormula) => {
+    let rows = possible.get(formula);
+    if (rows === undefined) {
+      rows = dimensions.dimensions.map((dimension, index) => possibleRows(formula, index, dimension));
+      possible.set(formula, rows);
+    }
+    return rows;
+  };
+  const askedBy = askedByRules(plan, hook, dimensions);
+  const classes = lists.map((rules, index): RuleClass => {
+    const its = entries[index] ?? [];
+    const asked = new Set(
+      (eventsOf[index] ?? []).flatMap((event) => rules.flatMap(({ rule }) => askedBy.get(`${rule} ${event}`) ?? [])),
+    );
+    const own = wordsOf(its.length);
+    const initial = new Uint8Array(words * 8);
+    for (const bit of its.keys()) initial[bit >> 3] = (initial[bit >> 3] ?? 0) | (1 << (bit & 7));
+    const head = new Uint8Array(headBytes + initial.length);
+    head.set(initial, headBytes);
+    const view = new DataView(head.buffer);
+    view.setUint32(CLASS.words, own, true);
+    view.setUint32(CLASS.entries, tables.place(entryBytes(its)), true);
+    view.setUint32(
+      CLASS.sources,
+      [...asked].reduce((bits, leaf) => bits | sourceOf(leaf, dimensions), 0),
+      true,
+    );
+    for (const [number, { rows }] of dimensions.dimensions.entries()) {
+      const excluding = its.flatMap(({ formula }, bit) => {
+        const can = possibleOf(formula)[number];
+        return can === undefined ? [] : [{ bit, can }];
+      });
+      if (![...asked].some((leaf) => leaf.kind === 'cell' && leaf.dimension === number)) continue;
+      const offsets = new Uint8Array(rows.count * 4);
+      const offsetView = new DataView(offsets.buffer);
+      for (let row = 0; row < rows.count; row++) {
+        const bits = initial.slice(0, own * 8);
+        for (const { bit, can } of excluding)
+          if (can[row] === 0) bits[bit >> 3] = (bits[bit >> 3] ?? 0) & ~(1 << (bit & 7));
+        offsetView.setUint32(row * 4, tables.placeShared(bits), true);
+      }
+      view.setUint32(CLASS.dimensions + 4 * number, tables.placeShared(offsets), true);
+    }
+    return { rules, at: tables.place(head) };
+  });
+  return {
+    ...dimensions,
+    words,
+    headBytes,
+    nodes: tables.place(nodeBytes(nodes, dimensions, layout)),
+    lowestBits: tables.placeShared(LOWEST_BITS),
+    classes,
+    chains: nodes,
+    classOf: (event) => classes[classNumbers.get(event) ?? -1] as RuleClass,
+  };
+};
+
+/**
+ * The leaves of each rule's predicates, by the rule and an event type: also of those that its formula doesn't depend on, because user space
+ * decides the rest of the condition with them.
+ */
+const askedByRules = (
+  { placements }: Plan,
+  { hook }: HookPlan,
+  { predicates }: Dimensions,
+): ReadonlyMap<string, readonly Leaf[]> => {
+  const asked = new Map<string, Leaf[]>();
+  for (const placement of placements) {
+    if (placement.hook !== hook || placement.number === undefined) continue;
+    const key = `${placement.rule} ${placement.event}`;
+    const leaves = predicates[placement.number]?.leaves ?? [];
+    const known = asked.get(key);
+    if (known === undefined) asked.set(key, [...leaves]);
+    else known.push(...leaves);
+  }
+  return asked;
+};
+
+/** What has to be looked up for a leaf beside its dimension: the ancestors, also of a certain depth, or a row of facts. */
+const sourceOf = (leaf: Leaf, { dimensions }: Dimensions): number => {
+  if (leaf.kind === 'byte') return sourceBit(leaf.source);
+  const source = dimensions[leaf.dimension]?.source;
+  return source?.kind === 'process' && source.depth > 0 ? sourceBit('ancestors') : 0;
+};
+
+const entryBytes = (entries: readonly Entry[]): Uint8Array => {
+  const bytes = new Uint8Array(Math.max(1, entries.length) * ENTRY.size);
+  const view = new DataView(bytes.buffer);
+  for (const [index, { start, bit, verdict }] of entries.entries()) {
+    view.setUint32(index * ENTRY.size + ENTRY.start, start, true);
+    view.setUint16(index * ENTRY.size + ENTRY.bit, bit, true);
+    view.setUint8(index * ENTRY.size + ENTRY.verdict, verdict);
+  }
+  return bytes;
+};
