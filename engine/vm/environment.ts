@@ -11,17 +11,23 @@ export interface VmEnvironment {
   bootNs(): bigint;
   /** Address of the current task_struct. */
   currentTask(): bigint;
+  /** Its offset in memory; left out, compiled code takes `currentTask`. */
+  currentTaskAt?(): number;
   /** tgid << 32 | pid, in the first pid namespace. */
   currentPidTgid(): bigint;
   /** gid << 32 | uid. */
   currentUidGid(): bigint;
   /** At most 15 bytes and a NUL. */
   currentComm(): Uint8Array;
+  /** Its offset in memory, with a NUL at its end; left out, compiled code takes `currentComm`. */
+  currentCommAt?(): number;
   currentCgroupId(): bigint;
   /** Id of the ancestor at `level` (0 is the root), 0 where the current cgroup is not that deep. */
   currentAncestorCgroupId(level: number): bigint;
   /** Bytes of the current task's memory, or undefined where any of them isn't mapped or isn't a user address. */
   readUser(address: bigint, length: number): Uint8Array | undefined;
+  /** The same for an address of less than 53 bits; left out, compiled code takes `readUser`. */
+  readUserAt?(address: number, length: number): Uint8Array | undefined;
   /** Queues a signal to the current process; 0 or a negative errno. */
   sendSignal(signal: number): number;
   /** 32 random bits; seeded in the simulation. */

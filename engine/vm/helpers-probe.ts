@@ -8,13 +8,18 @@ import { USER_END } from './user-space.ts';
 /** Kernel memory is readable to the end of a page that is in use. */
 const PAGE = 4096;
 /** Strings are read in pieces that end at a multiple of this, so that a piece never crosses into the next page. */
-const PIECE = 256;
+export const STRING_PIECE = 256;
 
 /** `either`: what the address says, as the helpers do that are older than the two others. */
 type Space = 'user' | 'kernel' | 'either';
 
 /** Bytes at an address, or the negative errno of copy_from_user_nofault and copy_from_kernel_nofault (mm/maccess.c). */
-function read(environment: VmEnvironment, space: Space, address: bigint, length: number): Uint8Array | number {
+export function readMemory(
+  environment: VmEnvironment,
+  space: Space,
+  address: bigint,
+  length: number,
+): Uint8Array | number {
   if (space === 'user' || (space === 'either' && address < USER_END))
     return environment.readUser(address, length) ?? -EFAULT;
   const signed = BigInt.asIntN(64, address);
@@ -43,7 +48,7 @@ function probeRead(id: number, space: Space): Helper {
       if (length === 0) return 0n;
       const { bytes } = environment.memory;
       const destination = pointer(name, environment, registers, 1, length);
-      const source = read(environment, space, argument(registers, 3), length);
+      const source = readMemory(environment, space, argument(registers, 3), length);
       if (typeof source === 'number') {
         bytes.fill(0, destination, destination + length);
         return BigInt(source);
@@ -73,7 +78,12 @@ function probeReadString(id: number, space: Space): Helper {
       let done = 0;
       while (done < length) {
         const at = BigInt.asUintN(64, address + BigInt(done));
-        const piece = read(environment, space, at, Math.min(length - done, PIECE - Number(at & BigInt(PIECE - 1))));
+        const piece = readMemory(
+          environment,
+          space,
+          at,
+          Math.min(length - done, STRING_PIECE - Number(at & BigInt(STRING_PIECE - 1))),
+        );
         if (typeof piece === 'number') {
           bytes.fill(0, destination, destination + length);
           return BigInt(piece);

@@ -1,7 +1,15 @@
 import { STACK_BYTES } from '../thread.ts';
 import type { Code, Leave } from './code.ts';
 import { REGISTER_FILE } from './control-block.ts';
-import { emitArrayLookup, emitChange, emitCommit, emitLookup, emitProbeRead, emitReserve } from './inline.ts';
+import {
+  emitArrayLookup,
+  emitChange,
+  emitCommit,
+  emitLookup,
+  emitProbeRead,
+  emitQuick,
+  emitReserve,
+} from './inline.ts';
 import { destination, pushRegister, setRegister, source } from './operands.ts';
 import type { CallPlan } from './plan.ts';
 import { VOID, WASM } from './wasm.ts';
@@ -21,6 +29,9 @@ function callPlanned(code: Code, at: number, leave: Leave, plan: CallPlan): void
   switch (plan.kind) {
     case 'host':
       callHost(code, at, leave, first + plan.index);
+      break;
+    case 'quick':
+      emitQuick(code, first + plan.index, plan.gives);
       break;
     case 'array':
       emitArrayLookup(code, plan);

@@ -6,6 +6,7 @@ import { HelperError } from '../helper-arguments.ts';
 import { describeHelper } from '../helper-names.ts';
 import { kfuncById } from '../kfuncs.ts';
 import { GUARD_BYTES } from '../memory.ts';
+import { QUICK_HELPERS } from '../quick-helpers.ts';
 import { FRAMES, MAX_TAIL_CALLS, STACK_BYTES } from '../thread.ts';
 import { FUEL, LIMIT } from './control-block.ts';
 import { exhaustedAt, faultAt } from './faults.ts';
@@ -88,7 +89,8 @@ export function hostImports(
   return host;
 }
 
-function hostCall({ kind, id }: HostCall, { environment, helperOf }: Run, call: HelperCaller): Words {
+function hostCall({ kind, id }: HostCall, { environment, helperOf, registers }: Run, call: HelperCaller): Words {
+  if (kind === 'quick') return QUICK_HELPERS.get(id)!.make(environment, registers)! as Words;
   if (kind === 'helper' || kind === 'kfunc') {
     const kfuncOf = environment.kfunc ? (id: number) => environment.kfunc?.(id) : kfuncById;
     const called = kind === 'kfunc' ? kfuncOf(id) : helperOf(id);

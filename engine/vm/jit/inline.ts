@@ -1,6 +1,6 @@
 import { GUARD_BYTES, KERNEL_BASE } from '../memory.ts';
 import type { Code } from './code.ts';
-import { LIMIT } from './control-block.ts';
+import { LIMIT, REGISTER_FILE } from './control-block.ts';
 import { pushBase, pushRegister, pushWord, setRegister } from './operands.ts';
 import type { CallPlan } from './plan.ts';
 import { I64, VOID, WASM, type Writer } from './wasm.ts';
@@ -63,6 +63,30 @@ export function emitLookup(code: Code, importIndex: number): void {
     toAddress(writer);
   };
   choose(writer, address, () => writer.i64(0));
+  setRegister(code, 0);
+}
+
+/** A helper that takes words. */
+export function emitQuick(code: Code, importIndex: number, gives: Planned<'quick'>['gives']): void {
+  const { writer, word } = code;
+  for (const register of [1, 2, 3]) pushWord(code, register);
+  pushRegister(code, 3);
+  writer.i64(32);
+  writer.byte(WASM.i64_shr_s);
+  writer.byte(WASM.i32_wrap_i64);
+  writer.byte(WASM.call);
+  writer.unsigned(importIndex);
+  if (gives === 'number') writer.byte(WASM.i64_extend_i32_s);
+  else {
+    writer.set(word);
+    if (gives === 'address') {
+      writer.get(word);
+      toAddress(writer);
+    } else {
+      writer.i32(0);
+      writer.access(WASM.i64_load, REGISTER_FILE);
+    }
+  }
   setRegister(code, 0);
 }
 

@@ -50,6 +50,7 @@ const FIXED_IMPORTS = [
 const IMPORTS: Imports = { fault: 0, exhausted: 1, packet: 2, indirect: 3, host: FIXED_IMPORTS.length };
 const HOST_TYPES: Readonly<Record<HostCall['kind'], number>> = {
   helper: TYPE.words,
+  quick: TYPE.batch,
   kfunc: TYPE.words,
   lookup: TYPE.offset,
   update: TYPE.update,

@@ -1,11 +1,12 @@
 import type { ArrayLayout, RingBufferLayout } from '../../maps/index.ts';
 import { codeSlot, type DecodedProgram, REGISTERS } from '../decoded.ts';
 import type { VmEnvironment } from '../environment.ts';
+import { QUICK_HELPERS, type QuickHelper } from '../quick-helpers.ts';
 import { isConditional, isJump } from './graph.ts';
 
 /** A function of the host that compiled code calls: a helper or kernel function by its number, or an operation of the map with a handle. */
 export interface HostCall {
-  readonly kind: 'helper' | 'kfunc' | 'lookup' | 'update' | 'delete';
+  readonly kind: 'helper' | 'quick' | 'kfunc' | 'lookup' | 'update' | 'delete';
   readonly id: number;
 }
 
@@ -13,6 +14,8 @@ export interface HostCall {
 export type CallPlan =
   /** The host's function on registers in memory. */
   | { readonly kind: 'host'; readonly index: number }
+  /** A helper's other form, which takes words. */
+  | { readonly kind: 'quick'; readonly index: number; readonly gives: QuickHelper['gives'] }
   /** Map operations on offsets in memory. */
   | { readonly kind: 'lookup' | 'delete'; readonly index: number }
   | { readonly kind: 'update'; readonly index: number; readonly flags: number }
@@ -35,6 +38,8 @@ const RESERVE = 131;
 const SUBMIT = 132;
 const DISCARD = 133;
 const PROBE_READ_KERNEL = 113;
+
+const NO_REGISTERS = new BigUint64Array(0);
 
 const [CALL, CALLX, LDDW, EXIT] = [0x85, 0x8d, 0x18, 0x95] as const;
 const [LOCAL, KERNEL] = [1, 2] as const;
@@ -126,8 +131,11 @@ function inlined(
   if (id === SUBMIT || id === DISCARD) return { kind: 'commit', discards: id === DISCARD };
   if (id === PROBE_READ_KERNEL) {
     const bytes = Number(known[2] ?? 0n);
-    return bytes > 0 && bytes <= MOST_PROBED ? { kind: 'probe', index: index('helper', id), bytes } : undefined;
+    if (bytes > 0 && bytes <= MOST_PROBED) return { kind: 'probe', index: index('helper', id), bytes };
   }
+  const quick = QUICK_HELPERS.get(id);
+  if (quick !== undefined)
+    return quick.make(environment, NO_REGISTERS) && { kind: 'quick', index: index('quick', id), gives: quick.gives };
   if (known[1] === undefined) return undefined;
   const handle = Number(known[1]);
   const map = environment.map(handle);

@@ -16,9 +16,11 @@ export const createEnvironment = (machine: Omit<Machine, 'programs' | 'proc'>): 
     map: (handle) => machine.maps.get(handle),
     bootNs: () => machine.clock.bootNs,
     currentTask: () => machine.memory.address(current().at),
+    currentTaskAt: () => current().at,
     currentPidTgid: () => (BigInt(current().tgid) << 32n) | BigInt(current().pid),
     currentUidGid: () => (BigInt(current().gid) << 32n) | BigInt(current().uid),
     currentComm: () => current().commBytes,
+    currentCommAt: () => current().commAt,
     currentCgroupId: () => current().cgroupOf.id,
     currentAncestorCgroupId: (level) => current().cgroupOf.ancestors[level]?.id ?? 0n,
     readUser: (address, length) => {
@@ -26,6 +28,12 @@ export const createEnvironment = (machine: Omit<Machine, 'programs' | 'proc'>): 
       if (!mm || address > 0x7fff_ffff_ffffn) return undefined;
       const at = Number(address);
       return mm.read(at, length) ?? machine.scratch.read(at, length);
+    },
+    readUserAt: (address, length) => {
+      const { mm } = current();
+      return address > 0x7fff_ffff_ffff
+        ? undefined
+        : mm && (mm.read(address, length) ?? machine.scratch.read(address, length));
     },
     // kernel/trace/bpf_trace.c, bpf_send_signal_common
     sendSignal: (signal) => {

@@ -161,6 +161,11 @@ export class Task extends KernelObject implements SimTask {
     this.#comm = isPlain(comm) && comm.length < TASK.commSize ? comm : decodeText(this.commBytes);
   }
 
+  /** Offset in memory of its comm. */
+  get commAt(): number {
+    return this.at + TASK.comm;
+  }
+
   /** Without its NUL. */
   get commBytes(): Uint8Array {
     const { bytes } = this.memory;

@@ -1,0 +1,127 @@
+import { EFAULT, EINVAL } from '../maps/index.ts';
+import type { VmEnvironment } from './environment.ts';
+import { readMemory, STRING_PIECE } from './helpers-probe.ts';
+
+/** A helper's work on words: the low halves of r1 to r3, and the high half of r3. */
+export type QuickFunction = (first: number, second: number, third: number, thirdHigh: number) => number;
+
+/** A helper for compiled code that was verified: no BigInt, no check of what the verifier has checked, nothing allocated. */
+export interface QuickHelper {
+  /** What becomes r0: the result, with its sign; the address of the offset in memory that it is; or what was put in `registers`. */
+  readonly gives: 'number' | 'address' | 'register';
+  /** Undefined where the environment hasn't what it takes. */
+  readonly make: (environment: VmEnvironment, registers: BigUint64Array) => QuickFunction | undefined;
+}
+
+const TWO_32 = 0x1_0000_0000;
+
+const addressOf = (low: number, high: number): bigint => BigInt.asUintN(64, (BigInt(high) << 32n) | BigInt(low >>> 0));
+
+const currentTask: QuickHelper = {
+  gives: 'address',
+  make: (environment) => environment.currentTaskAt && (() => environment.currentTaskAt!()),
+};
+
+const register = (value: (environment: VmEnvironment, first: number) => bigint): QuickHelper => ({
+  gives: 'register',
+  make: (environment, registers) => (first) => {
+    registers[0] = value(environment, first);
+    return 0;
+  },
+});
+
+const getCurrentComm: QuickHelper = {
+  gives: 'number',
+  make: (environment) =>
+    environment.currentCommAt &&
+    ((first, second) => {
+      if (second === 0) return -EINVAL;
+      const { bytes } = environment.memory;
+      const to = first >>> 0;
+      const from = environment.currentCommAt!();
+      let at = 0;
+      for (let byte = bytes[from] ?? 0; byte !== 0 && at < second - 1; byte = bytes[from + at] ?? 0)
+        bytes[to + at++] = byte;
+      bytes.fill(0, to + at, to + second);
+      return 0;
+    }),
+};
+
+/** Memory is readable to the end of a page that is in use. */
+const PAGE = 4096;
+
+const probeReadKernel: QuickHelper = {
+  gives: 'number',
+  make: (environment) => {
+    const { memory } = environment;
+    const { bytes } = memory;
+    return (first, length, third, high) => {
+      const to = first >>> 0;
+      const from = length === 0 ? -1 : memory.offsetOf(third, high, 1);
+      if (from !== -1 && from + length <= Math.ceil(memory.used / PAGE) * PAGE) {
+        bytes.copyWithin(to, from, from + length);
+        return 0;
+      }
+      if (length === 0) return 0;
+      bytes.fill(0, to, to + length);
+      return readMemory(environment, 'kernel', addressOf(third, high), length) as number;
+    };
+  },
+};
+
+const probeReadUser: QuickHelper = {
+  gives: 'number',
+  make: (environment) =>
+    environment.readUserAt &&
+    ((first, length, third, high) => {
+      if (length === 0) return 0;
+      const { bytes } = environment.memory;
+      const to = first >>> 0;
+      const found = high < 0 ? undefined : environment.readUserAt!(high * TWO_32 + (third >>> 0), length);
+      if (found) bytes.set(found, to);
+      else bytes.fill(0, to, to + length);
+      return found ? 0 : -EFAULT;
+    }),
+};
+
+const probeReadUserString: QuickHelper = {
+  gives: 'number',
+  make: (environment) =>
+    environment.readUserAt &&
+    ((first, length, third, high) => {
+      if (length === 0) return 0;
+      const { bytes } = environment.memory;
+      const to = first >>> 0;
+      const address = high * TWO_32 + (third >>> 0);
+      for (let done = 0; done < length; ) {
+        const at = address + done;
+        const piece =
+          high < 0
+            ? undefined
+            : environment.readUserAt!(at, Math.min(length - done, STRING_PIECE - (at % STRING_PIECE)));
+        if (!piece) {
+          bytes.fill(0, to, to + length);
+          return -EFAULT;
+        }
+        const nul = piece.indexOf(0);
+        bytes.set(nul < 0 ? piece : piece.subarray(0, nul + 1), to + done);
+        if (nul >= 0) return done + nul + 1;
+        done += piece.length;
+      }
+      bytes[to + length - 1] = 0;
+      return length;
+    }),
+};
+
+/** By id; the others are called as the interpreter calls them. */
+export const QUICK_HELPERS: ReadonlyMap<number, QuickHelper> = new Map([
+  [16, getCurrentComm],
+  [35, currentTask],
+  [80, register((environment) => environment.currentCgroupId())],
+  [112, probeReadUser],
+  [113, probeReadKernel],
+  [114, probeReadUserString],
+  [123, register((environment, level) => (level < 0 ? 0n : environment.currentAncestorCgroupId(level)))],
+  [125, register((environment) => environment.bootNs())],
+  [158, currentTask],
+]);
