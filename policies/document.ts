@@ -39,6 +39,8 @@ export const placesBelow = ({ file, valueAt, keyAt }: SourcePlaces, base: Path):
 export interface Damage {
   readonly from: number | undefined;
   readonly aliases: readonly number[];
+  /** Whether keys came through merge keys (`<<`), which are not read. */
+  readonly merges: boolean;
 }
 
 /** Findings about what isn't there: it may stand in the part that couldn't be read. */
@@ -61,7 +63,7 @@ export const formatPath = (path: Path): string =>
 
 const pairOf = (node: unknown, key: string | number): Pair | undefined =>
   isMap(node)
-    ? node.items.find(
+    ? node.items.findLast(
         (pair) => isScalar(pair.key) && (pair.key.value === key || String(pair.key.value) === String(key)),
       )
     : undefined;
@@ -70,6 +72,19 @@ const childOf = (node: unknown, key: string | number): unknown =>
   isSeq(node) && typeof key === 'number' ? node.items[key] : pairOf(node, key)?.value;
 
 const isWritten = (node: unknown): boolean => isNode(node) && node.range != null;
+
+/** Takes out merge keys (`<<`); whether there were any. */
+export const removeMerges = (document: Document): boolean => {
+  let found = false;
+  visit(document, {
+    Pair: (_, pair) => {
+      if (!isScalar(pair.key) || pair.key.value !== '<<') return undefined;
+      found = true;
+      return visit.REMOVE;
+    },
+  });
+  return found;
+};
 
 /** Puts an empty text in the place of each alias (`*name`), and tells where they were. */
 export const removeAliases = (document: Document): readonly { readonly name: string; readonly offset: number }[] => {
@@ -106,9 +121,10 @@ export const sourceDocument = (
   return {
     file,
     sound: damaged === undefined && damage.aliases.length === 0,
-    isCertain: ({ code, line, column }) => {
-      if (aliasPlaces.has(`${line}:${column}`)) return false;
+    isCertain: ({ code, line, column, field }) => {
+      if (aliasPlaces.has(`${line}:${column}`) || (damage.merges && ABOUT_ABSENCE.has(code))) return false;
       if (damaged === undefined) return true;
+      if (code === 'unknown-key' && field !== undefined && /\["[^"]*[[{]/.test(field)) return false;
       const before = line < damaged.line || (line === damaged.line && column < damaged.column);
       return before && !ABOUT_ABSENCE.has(code);
     },

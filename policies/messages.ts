@@ -7,6 +7,7 @@ interface Details {
   readonly 'no-policies': { readonly path: string };
   readonly 'file-too-large': { readonly bytes: number; readonly limit: number; readonly noun: string };
   readonly 'not-utf8': Record<never, never>;
+  readonly 'nul-byte': Record<never, never>;
   readonly 'nested-too-deeply': { readonly limit: number; readonly noun: string };
   readonly 'yaml-syntax': { readonly reason: string };
   readonly 'alias-not-allowed': { readonly alias: string; readonly noun: string; readonly insteadOfAlias: string };
@@ -65,6 +66,7 @@ const WORDS: { readonly [Code in keyof Details]: (detail: Details[Code]) => stri
   'no-policies': ({ path }) => `The folder "${path}" has no .yaml or .yml file.`,
   'file-too-large': ({ bytes, limit, noun }) => `The file has ${bytes} bytes; a ${noun} file may have ${limit}. Split it into several files.`,
   'not-utf8': () => 'The file is not UTF-8 from here on; save it as UTF-8.',
+  'nul-byte': () => 'There is a NUL byte here, so that this is no text file; remove it, or write "\\0" in double quotes.',
   'nested-too-deeply': ({ limit, noun }) => `This is nested more than ${limit} levels deep; no ${noun} needs that.`,
   'yaml-syntax': ({ reason }) => `This is not valid YAML: ${reason}.`,
   'alias-not-allowed': ({ alias, noun, insteadOfAlias }) => `The YAML alias "*${alias}" is not allowed in a ${noun}; ${insteadOfAlias}.`,
@@ -204,6 +206,14 @@ export const yamlProblem = (position: Position, code: string, reason: string): D
   if (quote !== undefined) {
     return diagnostic('yaml-syntax', position, undefined, { reason: `a text in ${quote} is never closed` });
   }
+  const unclosed = /^Flow (map|sequence) in block collection must be/.exec(reason)?.[1];
+  if (unclosed !== undefined) {
+    const [open, close] = unclosed === 'map' ? ['{', '}'] : ['[', ']'];
+    const own = `a "${open}" above is not closed; add a "${close}", or indent the lines up to it`;
+    return diagnostic('yaml-syntax', position, undefined, { reason: own });
+  }
+  if (reason.startsWith('Implicit map keys need to be followed by map values'))
+    return diagnostic('yaml-syntax', position, undefined, { reason: 'a key stands here without ":" and a value' });
   const own = `${reason.charAt(0).toLowerCase()}${reason.slice(1)}`;
   return diagnostic('yaml-syntax', position, undefined, { reason: YAML_REASONS[code] ?? own.replace(/\.$/, '') });
 };

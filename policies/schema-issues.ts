@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { type Diagnostic, nearest, PRIORITIES } from '../rules/index.ts';
 import { formatPath, type Path, type SourceDocument, type SourcePlaces } from './document.ts';
 import { diagnostic, near } from './messages.ts';
-import { expectedAt, keysAt } from './schema.ts';
+import { acceptsAt, expectedAt, keysAt } from './schema.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -28,6 +28,8 @@ const whereOf = (path: Path): string => (path.length === 0 ? 'The document' : fo
 export const describe = (value: unknown): string => {
   if (value === null || value === undefined) return 'empty';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
+  if (value instanceof Uint8Array) return 'binary data';
+  if (value instanceof Date) return 'a date';
   if (typeof value === 'object') return 'a mapping';
   if (typeof value === 'string')
     return value === '' ? 'an empty text' : `"${value.length > 40 ? `${value.slice(0, 40)}...` : value}"`;
@@ -91,7 +93,10 @@ const diagnosticsOf = (issue: Issue, checked: Checked): readonly Diagnostic[] =>
     return [diagnostic('wrong-value', place, field, detail)];
   }
   const code = issue.code === 'invalid_type' || issue.code === 'invalid_union' ? 'wrong-type' : 'wrong-value';
-  return [diagnostic(code, place, field, { where: whereOf(path), found: describe(value), expected })];
+  const plain = typeof value === 'number' || typeof value === 'boolean';
+  const quotes = plain && acceptsAt(schema, inner, String(value)) && !acceptsAt(schema, inner, value);
+  const wanted = quotes ? `${expected}, in quotes` : expected;
+  return [diagnostic(code, place, field, { where: whereOf(path), found: describe(value), expected: wanted })];
 };
 
 const lastKeyOf = ({ field = '' }: Diagnostic): string => field.slice(field.lastIndexOf('.') + 1);

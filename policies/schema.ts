@@ -7,7 +7,7 @@ const IDENTIFIER = /^[A-Za-z_][\w-]*$/;
 
 const name = z.string().regex(NAME);
 const lowerCase = (value: unknown): unknown => (typeof value === 'string' ? value.toLowerCase() : value);
-const strings = z.array(z.string());
+const strings = z.array(z.string().describe('a text'));
 const oneOrMore = <Element extends z.ZodType>(element: Element) => z.union([element, z.array(element).min(1)]);
 
 /** Linux's largest user id; the one above it stands for none. */
@@ -18,7 +18,7 @@ const PATH = /^\/[^\0]*$/;
 /** `10/min`: how many in which time. */
 export const RATE = /^([1-9]\d{0,8})\/(s|min|h|d)$/;
 
-const glob = z.string().min(1);
+const glob = z.string().min(1).describe('a pattern such as web-*');
 
 /** Which tasks a policy is about. */
 const ScopeSchema = z
@@ -33,10 +33,14 @@ const ScopeSchema = z
       })
       .optional()
       .describe('a mapping such as {image: docker.io/library/nginx} or {name: web-*}'),
-    uid: oneOrMore(z.union([z.number().int().min(0).max(MAX_UID), z.string().regex(/^[\w.-]+\$?$/)]))
+    uid: oneOrMore(
+      z
+        .union([z.number().int().min(0).max(MAX_UID), z.string().regex(/^(?:\d+(?:-\d+)?|[A-Za-z_][\w.-]*\$?)$/)])
+        .describe('a user id, a range such as 1000-1999 or a user name'),
+    )
       .optional()
       .describe('a user id, a range such as 1000-1999, a user name, or a list of them'),
-    executable: oneOrMore(z.string().regex(PATH))
+    executable: oneOrMore(z.string().regex(PATH).describe('an absolute path'))
       .optional()
       .describe('the absolute path of a program such as /usr/sbin/nginx, or a list of them'),
   })
@@ -180,7 +184,7 @@ export const PolicySchema = z
 export type PolicyDocument = z.infer<typeof PolicySchema>;
 
 const unwrap = (schema: unknown): unknown => {
-  if (schema instanceof z.ZodOptional) return unwrap(schema.unwrap());
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) return unwrap(schema.unwrap());
   if (schema instanceof z.ZodPipe) return unwrap(schema.out);
   return schema;
 };
@@ -190,6 +194,8 @@ const childOf = (schema: unknown, key: string | number): unknown => {
   if (inner instanceof z.ZodObject) return (inner.shape as Readonly<Record<string, unknown>>)[key];
   if (inner instanceof z.ZodArray) return inner.element;
   if (inner instanceof z.ZodRecord) return inner.valueType;
+  if (inner instanceof z.ZodUnion)
+    return inner.options.map((option) => childOf(option, key)).find((child) => child !== undefined);
   return undefined;
 };
 
@@ -202,6 +208,12 @@ export const expectedAt = (schema: z.ZodType, path: readonly (string | number)[]
   const described = found instanceof z.ZodType ? found : undefined;
   const inner = unwrap(found);
   return described?.description ?? (inner instanceof z.ZodType ? inner.description : undefined) ?? 'another value';
+};
+
+/** Whether a schema takes a value at a path of what it describes. */
+export const acceptsAt = (schema: z.ZodType, path: readonly (string | number)[], value: unknown): boolean => {
+  const found = schemaAt(schema, path);
+  return found instanceof z.ZodType && found.safeParse(value).success;
 };
 
 /** The keys that a mapping at a path of what a schema describes may have. */

@@ -1,6 +1,6 @@
-import { type Document, Lexer, parseAllDocuments, type YAMLError } from 'yaml';
+import { type Document, Lexer, parseAllDocuments, visit, type YAMLError } from 'yaml';
 import type { Diagnostic } from '../rules/index.ts';
-import { removeAliases, type SourceDocument, sourceDocument } from './document.ts';
+import { removeAliases, removeMerges, type SourceDocument, sourceDocument } from './document.ts';
 import { type Ignore, readIgnores } from './ignores.ts';
 import { type PlaceOf, placesIn } from './lines.ts';
 import { diagnostic, yamlProblem } from './messages.ts';
@@ -62,8 +62,33 @@ const depthExceeded = (text: string): number | undefined => {
 /** Problems after which the rest of a document still means what it says. */
 const HARMLESS = new Set(['DUPLICATE_KEY', 'TAG_RESOLVE_FAILED', 'BAD_DIRECTIVE']);
 
+/** What is wrong with a text, by the reader's code and words. */
+interface TextProblem {
+  readonly code: string;
+  readonly message: string;
+  readonly pos: readonly [number, number];
+}
+
+/** A text in quotes that is never closed is told where it begins, not where the file ends. */
+const atStart = (document: Document, { code, message, pos }: YAMLError): TextProblem => {
+  let start: number | undefined;
+  if (/^Missing closing ['"]quote$/.test(message))
+    visit(document, {
+      Scalar: (_, { range }) => {
+        if (range && range[0] <= pos[0] && range[2] >= pos[0]) start = range[0];
+      },
+    });
+  return { code, message, pos: start === undefined ? pos : [start, pos[1]] };
+};
+
+/** Without what follows from tabs as indentation: lines before and after them are then misread. */
+const causes = (problems: readonly TextProblem[]): readonly TextProblem[] => {
+  const tabs = problems.filter(({ code }) => code === 'TAB_AS_INDENT');
+  return tabs.length === 0 ? problems : tabs;
+};
+
 /** The first problem of each line: later ones are mostly its consequence. */
-const onePerLine = (problems: readonly YAMLError[], place: PlaceOf): readonly YAMLError[] => {
+const onePerLine = (problems: readonly TextProblem[], place: PlaceOf): readonly TextProblem[] => {
   const seen = new Set<number>();
   return problems.filter((problem) => {
     const { line } = place(problem.pos[0]);
@@ -83,18 +108,33 @@ const decode = (file: string, bytes: Uint8Array): string | Diagnostic => {
   }
 };
 
+/** The offset at which the line before an offset's line starts: what is indented with tabs belongs to it, and is not seen there. */
+const lineBefore = (text: string, offset: number): number => {
+  const start = text.lastIndexOf('\n', offset - 1);
+  return start < 1 ? 0 : text.lastIndexOf('\n', start - 1) + 1;
+};
+
 const readDocument = (file: string, text: string, place: PlaceOf, document: Document, kind: DocumentKind): YamlFile => {
-  const problems = onePerLine([...document.errors, ...document.warnings], place);
+  const problems = causes(
+    onePerLine(
+      [...document.errors, ...document.warnings].map((each) => atStart(document, each)),
+      place,
+    ),
+  );
   const diagnostics = problems.map(({ code, message, pos }) => yamlProblem(place(pos[0]), code, message));
   const aliases = removeAliases(document);
   for (const { name, offset } of aliases) {
     diagnostics.push(diagnostic('alias-not-allowed', place(offset), undefined, { ...kind, alias: name }));
   }
+  const merges = removeMerges(document);
   if (document.contents === null) return { documents: [], diagnostics };
-  const harmful = problems.filter((problem) => !HARMLESS.has(problem.code)).map((problem) => problem.pos[0]);
+  const harmful = problems
+    .filter((problem) => !HARMLESS.has(problem.code))
+    .map(({ code, pos: [from] }) => (code === 'TAB_AS_INDENT' ? lineBefore(text, from) : from));
   const damage = {
     from: harmful.length === 0 ? undefined : Math.min(...harmful),
     aliases: aliases.map((alias) => alias.offset),
+    merges,
   };
   try {
     return { documents: [sourceDocument(file, text, place, document, damage)], diagnostics };
@@ -114,6 +154,8 @@ export const readYaml = (file: string, bytes: Uint8Array, kind: DocumentKind = P
   const text = decode(file, bytes);
   if (typeof text !== 'string') return { documents: [], diagnostics: [text] };
   const place = placesIn(file, text);
+  const nul = text.indexOf('\0');
+  if (nul >= 0) return { documents: [], diagnostics: [diagnostic('nul-byte', place(nul), undefined, {})] };
   const tooDeep = depthExceeded(text);
   if (tooDeep !== undefined) {
     const found = diagnostic('nested-too-deeply', place(tooDeep), undefined, { ...kind, limit: MAX_DEPTH });

@@ -2,11 +2,12 @@ import type { z } from 'zod';
 import { type Diagnostic, nearest, type Position } from '../../rules/index.ts';
 import { formatPath, type Path, type SourceDocument } from '../document.ts';
 import { diagnostic, near } from '../messages.ts';
-import { describe, schemaDiagnostics } from '../schema-issues.ts';
-import { joinTexts, type SourceText } from '../source-text.ts';
+import { type Draft, describe, salvage, schemaDiagnostics } from '../schema-issues.ts';
+import { joinTexts, madeFor, type SourceText } from '../source-text.ts';
 import { type FalcoException, newException, withValues } from './falco-exceptions.ts';
 import { checkEngine, checkPlugins } from './falco-requirements.ts';
 import {
+  type FalcoExceptionEntry,
   type FalcoListEntry,
   FalcoListSchema,
   type FalcoMacroEntry,
@@ -39,6 +40,8 @@ export interface FalcoList extends Defined {
 
 export interface FalcoMacro extends Defined {
   readonly condition: SourceText;
+  /** Its condition is no text, which is told. */
+  readonly broken: boolean;
 }
 
 export interface FalcoRule extends Defined {
@@ -51,6 +54,8 @@ export interface FalcoRule extends Defined {
   readonly enabled: boolean;
   readonly eventSource: string;
   readonly exceptions: readonly FalcoException[];
+  /** Parts of it are wrong: it is looked through, but not loaded. */
+  readonly broken: boolean;
   /** `warn_evttypes: false`: it may go without evt.type. */
   readonly anyEvent: boolean;
   /** `skip-if-unknown-filter: true`: it is left out where a field of its condition does not exist. */
@@ -66,6 +71,9 @@ export interface FalcoEntries {
   readonly tooNew: ReadonlySet<string>;
   readonly diagnostics: readonly Diagnostic[];
 }
+
+/** An entry without its wrong parts, of a known name. */
+type Written<Entry, Name extends keyof Entry & string> = Draft<Entry> & Readonly<Record<Name, string>>;
 
 interface Reader {
   readonly lists: Map<string, FalcoList>;
@@ -142,7 +150,7 @@ const checkChange = (
 };
 
 const isChange = (entry: { readonly append?: boolean | undefined; readonly override?: object | undefined }): boolean =>
-  entry.append === true || (entry.override !== undefined && Object.keys(entry.override).length > 0);
+  entry.append === true || entry.override !== undefined;
 
 const definedAt = (name: string, { source, path, index }: Place, earlier: Defined | undefined): Defined => ({
   name,
@@ -159,7 +167,7 @@ const nothingToChange = (reader: Reader, kind: 'list' | 'macro' | 'rule', name: 
   reader.report(diagnostic('nothing-to-append-to', place.source.document.valueAt(path), formatPath(path), detail));
 };
 
-const readList = (reader: Reader, entry: FalcoListEntry, place: Place): void => {
+const readList = (reader: Reader, entry: Written<FalcoListEntry, 'list'>, place: Place): void => {
   if (!checkChange(reader, entry, place)) return;
   const earlier = reader.lists.get(entry.list);
   if (isChange(entry) && earlier === undefined) {
@@ -167,23 +175,27 @@ const readList = (reader: Reader, entry: FalcoListEntry, place: Place): void => 
     return;
   }
   const { document } = place.source;
-  const items = entry.items.flatMap((_, index) => document.textAt([...place.path, 'items', index]) ?? []);
+  const items = (entry.items ?? []).flatMap((_, index) => document.textAt([...place.path, 'items', index]) ?? []);
   const kept = changeOf(entry, 'items') === 'append' ? (earlier?.items ?? []) : [];
   reader.lists.set(entry.list, { ...definedAt(entry.list, place, earlier), items: [...kept, ...items] });
 };
 
-const readMacro = (reader: Reader, entry: FalcoMacroEntry, place: Place): void => {
+const readMacro = (reader: Reader, entry: Written<FalcoMacroEntry, 'macro'>, place: Place): void => {
   if (!checkChange(reader, entry, place)) return;
   const earlier = reader.macros.get(entry.macro);
   if (isChange(entry) && earlier === undefined) {
     nothingToChange(reader, 'macro', entry.macro, place);
     return;
   }
-  const written = place.source.document.textAt([...place.path, 'condition']);
+  const written =
+    entry.condition === undefined
+      ? madeFor('', place.source.document.valueAt(place.path))
+      : place.source.document.textAt([...place.path, 'condition']);
   if (written === undefined) return;
   const appends = changeOf(entry, 'condition') === 'append' && earlier !== undefined;
   const condition = appends ? joinTexts([earlier.condition, written]) : written;
-  reader.macros.set(entry.macro, { ...definedAt(entry.macro, place, earlier), condition });
+  const broken = entry.condition === undefined;
+  reader.macros.set(entry.macro, { ...definedAt(entry.macro, place, earlier), condition, broken });
 };
 
 const REQUIRED = ['desc', 'condition', 'output', 'priority'] as const;
@@ -197,13 +209,15 @@ const WANTED = {
 /** The exceptions after an entry: values go to the exception of the same name, others are added. */
 const readExceptions = (
   reader: Reader,
-  entry: FalcoRuleEntry,
+  entry: Written<FalcoRuleEntry, 'rule'>,
   kept: readonly FalcoException[],
   place: Place,
 ): readonly FalcoException[] => {
   const exceptions = [...kept];
   const own = new Map<string, Position>();
-  for (const [index, written] of (entry.exceptions ?? []).entries()) {
+  for (const [index, draft] of (entry.exceptions ?? []).entries()) {
+    if (draft?.name === undefined) continue;
+    const written = { ...draft, name: draft.name } as FalcoExceptionEntry;
     const path: Path = [...place.path, 'exceptions', index];
     const position = place.source.document.valueAt(path);
     const twin = own.get(written.name);
@@ -228,7 +242,7 @@ const readExceptions = (
   return exceptions;
 };
 
-const readRule = (reader: Reader, entry: FalcoRuleEntry, place: Place): void => {
+const readRule = (reader: Reader, entry: Written<FalcoRuleEntry, 'rule'>, place: Place, broken: boolean): void => {
   if (!checkChange(reader, entry, place)) return;
   const earlier = reader.rules.get(entry.rule);
   const onlySwitches = entry.enabled !== undefined && REQUIRED.every((key) => entry[key] === undefined);
@@ -243,10 +257,10 @@ const readRule = (reader: Reader, entry: FalcoRuleEntry, place: Place): void => 
     const missing = REQUIRED.filter((key) => entry[key] === undefined);
     const position = document.valueAt(place.path);
     for (const key of missing) {
+      if (document.has([...place.path, key])) continue;
       const detail = { key, where: `The rule "${entry.rule}"`, expected: WANTED[key] };
       reader.report(diagnostic('missing-key', position, formatPath([...place.path, key]), detail));
     }
-    if (missing.length > 0) return;
   }
   const textOf = (key: 'condition' | 'output' | 'priority', before: SourceText | undefined): SourceText | undefined => {
     const written = document.textAt([...place.path, key]);
@@ -275,7 +289,8 @@ const readRule = (reader: Reader, entry: FalcoRuleEntry, place: Place): void => 
     condition,
     output,
     priority,
-    tags: [...new Set([...keptTags, ...(entry.tags ?? [])])],
+    tags: [...new Set([...keptTags, ...(entry.tags ?? [])])].filter((tag) => tag !== undefined),
+    broken: broken || (base === undefined ? REQUIRED.some((key) => entry[key] === undefined) : base.broken),
     enabled: entry.enabled ?? base?.enabled ?? true,
     eventSource: entry.source ?? base?.eventSource ?? 'syscall',
     exceptions: readExceptions(reader, entry, keptExceptions, place),
@@ -286,7 +301,7 @@ const readRule = (reader: Reader, entry: FalcoRuleEntry, place: Place): void => 
 };
 
 /** Captures are Falco's: they are accepted and noted. */
-const noteCapture = (reader: Reader, entry: FalcoRuleEntry, { source: { document }, path }: Place): void => {
+const noteCapture = (reader: Reader, entry: Draft<FalcoRuleEntry>, { source: { document }, path }: Place): void => {
   const key =
     entry.capture === true ? 'capture' : entry.capture_duration !== undefined ? 'capture_duration' : undefined;
   if (key === undefined || entry.capture === false) return;
@@ -295,17 +310,19 @@ const noteCapture = (reader: Reader, entry: FalcoRuleEntry, { source: { document
   reader.report(diagnostic('no-effect', document.keyAt(place), formatPath(place), detail));
 };
 
-/** An entry that its schema accepts; unknown keys are told and passed over. */
-const checked = <T>(reader: Reader, schema: z.ZodType<T>, data: unknown, place: Place): T | undefined => {
+/** An entry without its parts that are wrong, which are told; unknown keys are told and passed over. */
+const checked = <T extends object>(
+  reader: Reader,
+  schema: z.ZodType<T>,
+  data: unknown,
+  place: Place,
+): { readonly entry: Draft<T>; readonly broken: boolean } => {
   const result = schema.safeParse(data);
-  if (result.success) return result.data;
+  if (result.success) return { entry: result.data as Draft<T>, broken: false };
   const { document } = place.source;
   const { issues } = result.error;
   reader.report(...schemaDiagnostics(issues, { document, schema, base: place.path, unknownKeys: 'warning' }));
-  const unknown = issues.filter((issue) => issue.code === 'unrecognized_keys' && issue.path.length === 0);
-  if (unknown.length < issues.length || typeof data !== 'object') return undefined;
-  const keys = new Set(unknown.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys : [])));
-  return schema.safeParse(Object.fromEntries(Object.entries(data ?? {}).filter(([key]) => !keys.has(key)))).data;
+  return { entry: salvage<T>(data, issues), broken: issues.some((issue) => issue.code !== 'unrecognized_keys') };
 };
 
 const KINDS = ['rule', 'macro', 'list', 'required_engine_version', 'required_plugin_versions'] as const;
@@ -330,14 +347,14 @@ const readEntry = (reader: Reader, data: unknown, place: Place): void => {
       diagnostic('unknown-key', position, field, detail, close.nearest === undefined ? 'warning' : 'error'),
     );
   } else if (kind === 'rule') {
-    const entry = checked(reader, FalcoRuleSchema, data, place);
-    if (entry !== undefined) readRule(reader, entry, place);
+    const { entry, broken } = checked(reader, FalcoRuleSchema, data, place);
+    if (entry.rule !== undefined) readRule(reader, { ...entry, rule: entry.rule }, place, broken);
   } else if (kind === 'macro') {
-    const entry = checked(reader, FalcoMacroSchema, data, place);
-    if (entry !== undefined) readMacro(reader, entry, place);
+    const { entry } = checked(reader, FalcoMacroSchema, data, place);
+    if (entry.macro !== undefined) readMacro(reader, { ...entry, macro: entry.macro }, place);
   } else if (kind === 'list') {
-    const entry = checked(reader, FalcoListSchema, data, place);
-    if (entry !== undefined) readList(reader, entry, place);
+    const { entry } = checked(reader, FalcoListSchema, data, place);
+    if (entry.list !== undefined) readList(reader, { ...entry, list: entry.list }, place);
   } else if (kind === 'required_engine_version') {
     if (!checkEngine(document, place.path, reader.report)) reader.tooNew.add(document.file);
   } else checkPlugins(document, data, place.path, reader.report);

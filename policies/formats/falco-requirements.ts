@@ -1,7 +1,8 @@
+import type { z } from 'zod';
 import type { Diagnostic } from '../../rules/index.ts';
 import { formatPath, type Path, type SourceDocument } from '../document.ts';
 import { diagnostic } from '../messages.ts';
-import { describe, schemaDiagnostics } from '../schema-issues.ts';
+import { describe, salvage, schemaDiagnostics } from '../schema-issues.ts';
 import { FalcoPluginsSchema } from './falco-schema.ts';
 
 /** The newest version of Falco's engine whose rules are understood; an integer n is 0.n. */
@@ -43,10 +44,13 @@ export const checkPlugins = (document: SourceDocument, data: unknown, entry: Pat
   if (!checked.success) {
     const { issues } = checked.error;
     report(...schemaDiagnostics(issues, { document, schema: FalcoPluginsSchema, base: entry, unknownKeys: 'warning' }));
-    return;
   }
-  for (const [index, { name, alternatives = [] }] of checked.data.required_plugin_versions.entries()) {
-    const names = alternatives.map((alternative) => alternative.name);
+  const written =
+    salvage<z.infer<typeof FalcoPluginsSchema>>(data, checked.error?.issues ?? []).required_plugin_versions ?? [];
+  for (const [index, plugin] of written.entries()) {
+    if (plugin?.name === undefined) continue;
+    const { name, alternatives = [] } = plugin;
+    const names = alternatives.flatMap((alternative) => alternative?.name ?? []);
     if ([name, ...names].some((each) => BUILT_IN.has(each))) continue;
     const path: Path = [...entry, 'required_plugin_versions', index, 'name'];
     report(

@@ -22,7 +22,10 @@ const ExceptionSchema = z
     name: z.string().describe("the exception's name"),
     fields: oneOrMore.optional().describe('a field or a list of fields'),
     comps: oneOrMore.optional().describe('an operator or a list of operators'),
-    values: z.array(ExceptionValue).optional().describe('a list with one list of values a line'),
+    values: z
+      .array(ExceptionValue.describe('a value, or a list with one for each field'))
+      .optional()
+      .describe('a list with one list of values a line'),
   })
   .describe('an exception: a mapping with name, fields, comps and values');
 
@@ -39,7 +42,7 @@ export const FalcoRuleSchema = z
     priority: FalcoPriority.optional(),
     source: z.string().optional().describe('a source of events; syscall is the only one here'),
     enabled: z.boolean().optional().describe('true or false'),
-    tags: z.array(z.string()).optional().describe('a list of tags'),
+    tags: z.array(z.string().describe('a text')).optional().describe('a list of tags'),
     exceptions: z.array(ExceptionSchema).nullable().optional().describe('a list of exceptions'),
     capture: z.boolean().optional().describe('true or false'),
     capture_duration: z.number().optional().describe('a number of milliseconds'),

@@ -112,8 +112,8 @@ const namesSeen = (entries: FalcoEntries, report: Report): NamesSeen => {
   const wrong: { macro: string; problem: Problem }[] = [];
   for (const macro of entries.macros.values()) {
     const { condition, problems } = parseCondition(macro.condition.value);
-    if (condition !== undefined) parsed.set(macro.name, condition);
-    wrong.push(...problems.map((problem) => ({ macro: macro.name, problem })));
+    parsed.set(macro.name, condition ?? { kind: 'error', span: { start: 0, end: 0 } });
+    if (!macro.broken) wrong.push(...problems.map((problem) => ({ macro: macro.name, problem })));
   }
   for (const macro of entries.macros.values()) {
     const condition = parsed.get(macro.name);
@@ -186,9 +186,9 @@ const compileRule = (
     };
     report(diagnostic('unknown-priority', rule.priority.at(0), formatPath([...rule.path, 'priority']), detail));
   }
-  const condition = errors.length > 0 ? undefined : resolved?.condition;
-  if (condition === undefined) return undefined;
   const output = readOutput(rule, missing, report);
+  const condition = errors.length > 0 ? undefined : resolved?.condition;
+  if (condition === undefined || rule.broken) return undefined;
   if (priority === undefined || output === undefined) return undefined;
   return {
     name: rule.name,

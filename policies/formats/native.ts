@@ -35,6 +35,8 @@ type DraftSpec = NonNullable<Draft<PolicyDocument>['spec']>;
 type DraftScenario = NonNullable<NonNullable<DraftSpec['tests']>[number]>['scenario'];
 type DraftRule = NonNullable<NonNullable<DraftSpec['rules']>[number]>;
 
+/** Stands for a macro that could not be read; what was wrong is told at the macro. */
+const BROKEN: ParsedCondition = Object.freeze({ kind: 'error', span: { start: 0, end: 0 } });
 const EMPTY: SourceText = { value: '', at: () => ({ file: '', line: 1, column: 1 }) };
 
 /** The lists and macros of a document, by name; what is wrong with a macro is reported once, here. */
@@ -59,7 +61,7 @@ const readNames = (
     const { condition, problems } = parseCondition(text.value);
     texts.set(name, text);
     report(...problems.map((problem) => fromProblem(problem, text.at(problem.span.start), formatPath(path))));
-    if (condition !== undefined) macros.set(name, condition);
+    macros.set(name, condition ?? BROKEN);
   }
   const names: Names = {
     list: (name) => lists.get(name)?.map((item) => item.value),

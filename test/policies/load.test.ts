@@ -74,7 +74,7 @@ describe('the text of a file', () => {
     const text = policy('p', '  mode: montior\n  rules:\n    - rule: "Read\n      condition: x\n');
     expect(lines('p.yaml', text)).toStrictEqual([
       'p.yaml:5:9: error[wrong-value]: spec.mode is "montior"; expected one of monitor, enforce; did you mean "monitor"?',
-      'p.yaml:9:1: error[yaml-syntax]: This is not valid YAML: a text in " is never closed.',
+      'p.yaml:7:13: error[yaml-syntax]: This is not valid YAML: a text in " is never closed.',
     ]);
   });
 

@@ -42,6 +42,6 @@ it('whatever is done to a policy file, it loads or says in which places it does 
         expect(policies.length + diagnostics.length).toBeGreaterThan(0);
       },
     ),
-    { numRuns: count(30_000), seed: seed('mutations of policy files') },
+    { numRuns: count(10_000), seed: seed('mutations of policy files') },
   );
 });
