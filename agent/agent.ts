@@ -160,7 +160,7 @@ export const runAgent = async (
   if (options.ignore !== undefined) pauseWindows(maps, true);
   const windows = options.ignore === undefined ? createWindowSweep(compiled, maps) : undefined;
   const heldBack = createHeldBack({ kernel, compiled, buckets: mapOf(maps, 'buckets') });
-  const domains = openDomains(compiled, sensor, options.warn);
+  const domains = openDomains(compiled.plan.rules, sensor, options.warn);
   const events = createEvents({
     ...options,
     compiled,

@@ -11,7 +11,7 @@ import {
   OPEN_EVENTS,
   type Rule,
 } from '../rules/index.ts';
-import { fieldsOf, NO_CONTAINERS, type Sensor } from '../sensors/index.ts';
+import { type DomainNames, fieldsOf, NO_CONTAINERS, type Sensor } from '../sensors/index.ts';
 import { runAgent } from './agent.ts';
 import { createMemoryLog } from './memory-log.ts';
 
@@ -50,9 +50,14 @@ export const compileObserver = (policy: Policy, level: FeatureLevel): Compiled =
 
 /**
  * A sensor that lets the same things happen, with programs of an observer beside those of whoever runs it: `onEvent` gets every event in the
- * policy's scope, in their order. What the observed programs do is not changed by it.
+ * policy's scope, in their order. What the observed programs do is not changed by it. `domains` are closed at the end.
  */
-export const observed = (sensor: Sensor, compiled: Compiled, onEvent: (event: ObservedEvent) => void): Sensor => {
+export const observed = (
+  sensor: Sensor,
+  compiled: Compiled,
+  onEvent: (event: ObservedEvent) => void,
+  domains?: DomainNames,
+): Sensor => {
   const { kernel, kind, scope, containers = NO_CONTAINERS } = sensor;
   const run: Sensor['run'] = async (pump, signal) => {
     let pumpObserver = (): void => undefined;
@@ -88,6 +93,7 @@ export const observed = (sensor: Sensor, compiled: Compiled, onEvent: (event: Ob
           cgroupPath: (id) => kernel.cgroupPath(id),
           containers,
           accounts: sensor.accounts,
+          domains,
         });
         onEvent({ record, source });
       },
@@ -99,6 +105,7 @@ export const observed = (sensor: Sensor, compiled: Compiled, onEvent: (event: Ob
       }, signal);
     } finally {
       finish();
+      domains?.close();
       await observer;
     }
   };

@@ -4,6 +4,7 @@ import type { Policy, PolicyTest } from '../policies/index.ts';
 import { type Compiled, compile, type Diagnostic } from '../rules/index.ts';
 import { createReplaySensor, createSimSensor, loadTestScenario, type Sensor } from '../sensors/index.ts';
 import { runAgent } from './agent.ts';
+import { openDomains } from './domains.ts';
 import { createMemoryLog } from './memory-log.ts';
 import { compileObserver, type ObservedEvent, observed } from './observer.ts';
 
@@ -100,7 +101,10 @@ export const createTestBench = (policy: Policy): TestBench => {
       const { problems } = await runAgent({
         policies: [policy],
         compiled: programs.own,
-        sensor: onEvent === undefined ? sensor : observed(sensor, programs.observer, onEvent),
+        sensor:
+          onEvent === undefined
+            ? sensor
+            : observed(sensor, programs.observer, onEvent, openDomains(policy.rules, sensor)),
         host: HOST,
         enforce: test.enforce,
         log: createMemoryLog(HOST),
