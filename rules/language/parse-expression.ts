@@ -2,18 +2,15 @@ import { nearest } from '../../engine/text/index.ts';
 import { type Expression, type FieldRef, TRANSFORMERS, type Transformer } from './ast.ts';
 import { MAX_DEPTH, type Parser, report, skipParentheses, skipToClose, stopTooDeep, syntax } from './parser-state.ts';
 
-const EVENT_ARGUMENT = 'evt.arg.';
+/** `evt.arg.NAME` is another way to write `evt.arg[NAME]`. */
+const EVENT_ARGUMENT = /^(evt\.(?:raw)?arg)\.(.+)$/;
 
 /** The rest of a field whose name was taken: what stands in its brackets. */
 export const parseField = (parser: Parser, word: string, start: number): FieldRef => {
   const { scanner } = parser;
-  if (word.startsWith(EVENT_ARGUMENT) && word.length > EVENT_ARGUMENT.length) {
-    return Object.freeze({
-      name: 'evt.arg',
-      argument: word.slice(EVENT_ARGUMENT.length),
-      span: { start, end: scanner.end },
-    });
-  }
+  const [, of, name] = EVENT_ARGUMENT.exec(word) ?? [];
+  if (of !== undefined && name !== undefined)
+    return Object.freeze({ name: of, argument: name, span: { start, end: scanner.end } });
   const argument = parseBrackets(parser, word);
   const span = { start, end: scanner.end };
   return Object.freeze(argument === undefined ? { name: word, span } : { name: word, argument, span });

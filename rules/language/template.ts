@@ -50,7 +50,7 @@ const longestField = (name: string): string => {
   for (let count = parts.length; count > 0; count--) {
     const candidate = parts.slice(0, count).join('.');
     if (fieldOf(candidate) !== undefined || FALCO_FIELDS.has(candidate)) {
-      return candidate === 'evt.arg' ? parts.slice(0, 3).join('.') : candidate;
+      return candidate === 'evt.arg' || candidate === 'evt.rawarg' ? parts.slice(0, 3).join('.') : candidate;
     }
   }
   return name;
@@ -67,8 +67,9 @@ const readField = (text: string, start: number): { ref: FieldRef; end: number } 
   if (found === undefined) return undefined;
   const name = longestField(found);
   const end = start + name.length;
-  if (name.startsWith('evt.arg.'))
-    return { ref: { name: 'evt.arg', argument: name.slice(8), span: { start, end } }, end };
+  const [, of, argumentName] = /^(evt\.(?:raw)?arg)\.(.+)$/.exec(name) ?? [];
+  if (of !== undefined && argumentName !== undefined)
+    return { ref: { name: of, argument: argumentName, span: { start, end } }, end };
   const bracket = matchAt(ARGUMENT, text, end);
   const argument = bracket?.[1] ?? bracket?.[2] ?? bracket?.[3];
   if (bracket === null || argument === undefined) return { ref: { name, span: { start, end } }, end };

@@ -132,7 +132,7 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
   /** The namespace that a new process is in: its parent's, or a new one where it gets a number of its own in none. */
   const pidNamespace = (parent: Task | undefined, pid: number, vpid: number | undefined): PidNamespace => {
     const above = parent?.group.namespace ?? machine.namespaces.pids;
-    if (vpid === undefined) return above;
+    if (vpid === undefined && above.level === 0) return above;
     const namespace = above.level === 0 ? new PidNamespace(memory, above) : above;
     namespace.add(pid, vpid);
     return namespace;

@@ -153,7 +153,7 @@ export const ScenarioSchema = z
     host: z
       .strictObject(hostShape)
       .optional()
-      .describe('a mapping with files, programs, processes, remotes, incoming, containers'),
+      .describe('a mapping with files, overlays, programs, processes, remotes, incoming, containers'),
     steps,
   })
   .describe('a scenario: a mapping with name and steps');
@@ -161,4 +161,6 @@ export const ScenarioSchema = z
 /** A scenario in a policy's test, as it is written: what a list of steps stands for. */
 export const InlineSchema = z
   .strictObject({ ...hostShape, steps })
-  .describe('a list of steps, or a mapping with steps and files, programs, processes, remotes, incoming, containers');
+  .describe(
+    'a list of steps, or a mapping with steps and files, overlays, programs, processes, remotes, incoming, containers',
+  );
