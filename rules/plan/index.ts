@@ -3,7 +3,6 @@ export {
   FACT_SOURCES,
   type FactTest,
   factKey,
-  factSourceOf,
   MAX_FACT_COLUMNS,
 } from './facts.ts';
 export { findingsOf, type RuleMatching } from './findings.ts';
