@@ -1,5 +1,13 @@
 import type { Random } from '../../support/random.ts';
-import { type Check, type FieldName, type Item, type Modifier, parse, type Tree } from './language/index.ts';
+import {
+  type Check,
+  type FieldName,
+  type Item,
+  type Modifier,
+  type Names,
+  parse,
+  type Tree,
+} from './language/index.ts';
 import type { FieldEntry } from './values.ts';
 
 /** What conditions may be made of: what the compiler does not have yet is left out. */
@@ -8,6 +16,8 @@ export interface Ingredients {
   readonly operators: ReadonlySet<string>;
   readonly modifiers: readonly Modifier[];
   readonly transformers: readonly string[];
+  /** Lists and macros that may be used. */
+  readonly names?: Names;
 }
 
 const TEXT_OPERATORS = [
@@ -221,7 +231,7 @@ const transformed = (random: Random, check: Check, transformers: readonly string
   }
 };
 
-const atom = (random: Random, { fields, operators, modifiers, transformers }: Ingredients): Check => {
+const atom = (random: Random, { fields, operators, modifiers, transformers, names }: Ingredients): Check => {
   const entry = random.weighted(fields.map((each) => [each.weight ?? 1, each] as const));
   const operator = random.pick(OPERATORS[entry.kind].filter((each) => operators.has(each)));
   const left = fieldNameOf(entry.field);
@@ -230,6 +240,11 @@ const atom = (random: Random, { fields, operators, modifiers, transformers }: In
     Array.from({ length: count }, () => item(constantOf(random, entry, operator)));
   if (modifiers.length > 0 && isTextual(entry) && MODIFIABLE.has(operator) && random.chance(0.15))
     return { kind: 'check', left, operator, modifier: random.pick(modifiers), right: constants(random.between(1, 3)) };
+  const isListed = names !== undefined && operator === 'in' && entry.kind === 'text' && random.chance(0.25);
+  if (isListed) {
+    const list: Item = { text: random.pick([...names.lists.keys()]), quoted: false };
+    return { kind: 'check', left, operator, right: [...constants(random.below(3)), list] };
+  }
   const check: Check = {
     kind: 'check',
     left,
@@ -249,11 +264,24 @@ const atom = (random: Random, { fields, operators, modifiers, transformers }: In
   return check;
 };
 
-const tree = (random: Random, ingredients: Ingredients, depth: number): Tree => {
+/** Values of a list: names, words and paths that events have. */
+export const randomItems = (random: Random, { fields }: Ingredients): readonly Item[] => {
+  const texts = fields.filter(({ kind }) => kind === 'text');
+  return Array.from({ length: random.between(0, 5) }, () => {
+    const value = random.pick(random.pick(texts).values);
+    const text = random.chance(0.3) ? nearMiss(random, value) : value;
+    return item(printable(text) ? text : value);
+  });
+};
+
+/** A condition of some depth. */
+export const randomTree = (random: Random, ingredients: Ingredients, depth: number): Tree => {
   const choice = depth === 0 ? 0 : random.below(8);
+  const macros = [...(ingredients.names?.macros.keys() ?? [])];
+  if (macros.length > 0 && random.chance(0.06)) return { kind: 'macro', name: random.pick(macros) };
   if (choice < 3) return atom(random, ingredients);
-  if (choice < 5) return { kind: 'not', of: tree(random, ingredients, depth - 1) };
-  const parts = Array.from({ length: random.between(2, 3) }, () => tree(random, ingredients, depth - 1));
+  if (choice < 5) return { kind: 'not', of: randomTree(random, ingredients, depth - 1) };
+  const parts = Array.from({ length: random.between(2, 3) }, () => randomTree(random, ingredients, depth - 1));
   return { kind: choice === 5 ? 'and' : 'or', of: parts };
 };
 
@@ -278,7 +306,7 @@ const TYPES = [
 
 /** A condition about all events, or about some types of them, as rules usually are. */
 export const randomCondition = (random: Random, ingredients: Ingredients): Tree => {
-  const rest = tree(random, ingredients, random.between(1, 6));
+  const rest = randomTree(random, ingredients, random.between(1, 6));
   if (random.chance(0.4)) return rest;
   const types = Array.from({ length: random.between(1, 6) }, () => item(random.pick(TYPES)));
   const ofTypes: Check = { kind: 'check', left: { kind: 'field', name: 'evt.type' }, operator: 'in', right: types };

@@ -88,7 +88,8 @@ export const truthOf = (check: Check, facts: Facts): Truth => {
     throw new Error(`${fieldText(left.kind === 'field' ? left : NO_FIELD)} is untold`);
   if (operator === 'exists' && ALWAYS.has(name)) return 'true';
   if (fact === 'unknown' || constants === 'unknown') return 'unknown';
-  const isEmpty = fact === 'absent' || (Array.isArray(fact.is) && fact.is.length === 0);
+  const isOpen = fact !== 'absent' && fact.open === true;
+  const isEmpty = fact === 'absent' || (Array.isArray(fact.is) && fact.is.length === 0 && !isOpen);
   if (operator === 'exists') return isEmpty ? 'false' : 'true';
   if (isEmpty || constants === 'absent') return 'absent';
   const list = [constants.is].flat() as readonly Scalar[];
@@ -102,7 +103,8 @@ export const truthOf = (check: Check, facts: Facts): Truth => {
   const values = fact.is as readonly Scalar[];
   const isAny = BOTH_ENDS.has(name) ? operator !== '!=' : ANCESTORS.test(name) && argument === undefined;
   const all = BOTH_ENDS.has(name) ? !isAny : !isAny && operator === 'in';
-  return (all ? values.every(one) : values.some(one)) ? 'true' : 'false';
+  const isHeld = all ? values.every(one) : values.some(one);
+  return isOpen && isHeld === all ? 'unknown' : isHeld ? 'true' : 'false';
 };
 
 /** Whether a condition may be true and whether it may be false, unknown being both; what is absent is false. */

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import type { CallOptions, ContainerFacts, SimArgument, SimHost } from '../../../../sensors/index.ts';
-import { type Fact, is } from '../language/index.ts';
+import { type Fact, is, listOf } from '../language/index.ts';
 import { containerFields } from './containers.ts';
 import { ancestorsOf, type Known } from './known.ts';
 import { absolute, bytesOf } from './paths.ts';
@@ -118,6 +118,9 @@ export interface Context {
   events: Happened[];
 }
 
+/** The table of system calls that a call's number is from. */
+export type Abi = 'x86-64' | 'ia32';
+
 export interface Calling extends CallOptions {
   /** The second thread makes the call, where there is one. */
   readonly thread?: boolean;
@@ -145,7 +148,6 @@ const processFields = (process: Known): readonly Field[] => {
   const { argv, name, uid } = process;
   const above = ancestorsOf(process);
   const [parent] = above;
-  const unknown = above.some((each) => each.argv === undefined);
   return [
     ['proc.name', is(name)],
     ['proc.exepath', is(process.exepath)],
@@ -169,7 +171,7 @@ const processFields = (process: Known): readonly Field[] => {
     ['proc.pcmdline', parent === undefined ? 'absent' : command(parent)],
     ['proc.aname', is(above.map((each) => each.name))],
     ['proc.aexepath', is(above.map((each) => each.exepath))],
-    ['proc.aexe', unknown ? 'unknown' : is(above.map((each) => each.argv?.[0] ?? ''))],
+    ['proc.aexe', listOf(above.map((each) => each.argv && (each.argv[0] ?? '')))],
     ...above.slice(0, 7).flatMap((each, index): Field[] => [
       [`proc.aname[${index + 1}]`, is(each.name)],
       [`proc.aexe[${index + 1}]`, each.argv === undefined ? 'unknown' : is(each.argv[0] ?? '')],

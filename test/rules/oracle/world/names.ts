@@ -1,7 +1,7 @@
-import type { Abi } from '../../../../rules/index.ts';
 import type { SimArgument } from '../../../../sensors/index.ts';
 import { type Fact, is } from '../language/index.ts';
 import {
+  type Abi,
   argument,
   type Context,
   call,
