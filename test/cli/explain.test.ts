@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { shrike } from '../support/cli.ts';
+import { explainRecord } from '../../cli/explain-records.ts';
+import { at, jsonLines, shrike } from '../support/cli.ts';
 
 describe('shrike explain', () => {
   it('says for a rule where each predicate is decided, at which rate and with which trust', async () => {
@@ -7,7 +9,7 @@ describe('shrike explain', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const lines = stdout.split('\n');
     expect(lines).toContain(
-      '    at tp_btf/sys_exit for chmod, fchmod, fchmodat: 2 predicates in the kernel, 1 after it',
+      '    at tp_btf/sys_exit for chmod, fchmod, fchmodat: 3 predicates in the kernel, none after it',
     );
     const row = (text: string): string | undefined =>
       lines
@@ -15,12 +17,12 @@ describe('shrike explain', () => {
         ?.trim()
         .replace(/ {2,}/g, ' | ');
     expect(row('evt.type in')).toBe('├─ evt.type in (chmod, fchmodat, fchmod) | event | resolved | fixed | true');
-    expect(row('evt.failed')).toBe('├─ evt.failed = false | event | resolved | kernel comparison of numbers');
+    expect(row('evt.failed')).toBe('├─ evt.failed = false | event | resolved | 5 ns | kernel comparison of numbers');
     expect(row('evt.arg[mode]')).toBe(
-      '├─ evt.arg[mode] contains S_ISUID | event | resolved | after | evt.arg[mode] is put into words after the kernel',
+      '├─ evt.arg[mode] contains S_ISUID | event | resolved | 5 ns | kernel comparison of numbers',
     );
     expect(row('not proc.name')).toBe(
-      '└─ not proc.name in (dpkg, dpkg-statoverri, rpm, ... 7 in all) | process | resolved | kernel bit set at exec: automaton, 7 patterns',
+      '└─ not proc.name in (dpkg, dpkg-statoverri, rpm, ... 7 in all) | process | resolved | 60 ns | kernel bit set at exec: automaton, 7 patterns',
     );
   });
 
@@ -31,7 +33,7 @@ describe('shrike explain', () => {
     expect(program).toMatch(/^program at tp_btf\/sys_exit: [\d,]+ instructions\n/);
     expect(program).toContain('        ; evt.is_open_read = true\n');
     expect(program).toContain('        ; fd.name in (/etc/shadow, /etc/gshadow, /etc/shadow-, ... 5 in all)\n');
-    expect(program).toContain('        ; rule Password file read\n');
+    expect(program).toContain('        ; decide the rules that are left\n');
     expect(program).toMatch(/^ +\d+: r1 = map\[scratch\]$/m);
     expect(program).toMatch(/^ +\d+: call bpf_ringbuf_output#130$/m);
     expect(program).toMatch(/^ +\d+: r\d = \*\(u64 \*\)\(r\d \+pt_regs\.orig_ax\)$/m);
@@ -61,4 +63,36 @@ describe('shrike explain', () => {
       /^shrike: there is no file credential-file and no shipped policy of that name; did you mean credential-files\?\nshipped: account-changes, /,
     );
   });
+
+  it('estimates what an event costs, from the predicates that are looked at', async () => {
+    const { stdout } = await shrike('explain', 'setuid', '--rule', 'Set-user-ID bit set', '--no-asm', '--json');
+    const [rule, ...programs] = jsonLines(stdout).map((record) => explainRecord.parse(record));
+    expect(rule).toMatchObject({
+      type: 'rule',
+      rule: 'Set-user-ID bit set',
+      // entering 25, two numbers 5 each, a process's row 60
+      sites: [{ hook: 'tp_btf/sys_exit', ns: { early: 95, all: 95, after: 95 } }],
+    });
+    expect(programs.map(({ type }) => type)).toContain('program');
+  });
+
+  it('measures on a recording what rules see and let through', async () => {
+    const recording = 'test/recordings/attack.strace';
+    const { code, stdout } = await shrike(
+      ...['explain', 'setuid', '--no-asm', '--json', '--recording', recording, '--seconds', '0.1'],
+    );
+    expect(code).toBe(0);
+    const records = jsonLines(stdout).map((record) => explainRecord.parse(record));
+    const measured = records.flatMap((record) => (record.type === 'rule' ? [record] : []));
+    for (const { measured: found } of measured) {
+      const { events = 0, candidates = 0, matches = 0 } = found ?? {};
+      expect(events).toBeGreaterThanOrEqual(candidates);
+      expect(candidates).toBeGreaterThanOrEqual(matches);
+    }
+    const calls = readFileSync(at(recording), 'utf8').match(/^\d+ +[\d.]+ (f?chmod|fchmodat)\(.* = 0$/gm) ?? [];
+    expect(calls.length).toBeGreaterThan(0);
+    expect(measured[0]?.measured?.events).toBeGreaterThanOrEqual(calls.length);
+    const summary = records.find(({ type }) => type === 'recording');
+    expect(summary).toMatchObject({ type: 'recording', policy: 'setuid', file: recording, rounds: 3 });
+  }, 60_000);
 });

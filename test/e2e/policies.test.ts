@@ -2,22 +2,43 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { at, jsonLines, shrike } from '../support/cli.ts';
+import { suiteSize } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
 interface TestRecord {
-  readonly type: 'test' | 'summary';
+  readonly type: 'test' | 'coverage' | 'mutation' | 'summary';
+  readonly policy: string;
+  readonly percent: number;
   readonly test: string;
   readonly passed: boolean;
 }
 
-it('all tests that the shipped policies carry pass', async () => {
-  const { code, stdout, stderr } = await shrike('test', 'policies/library', '--json');
+it('all tests that the shipped policies carry pass, and see every predicate true and false', async () => {
+  const { code, stdout, stderr } = await shrike('test', 'policies/library', '--json', '--min-coverage', '100');
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const records = jsonLines(stdout) as readonly TestRecord[];
   const tests = records.filter(({ type }) => type === 'test');
   expect(tests.length).toBeGreaterThanOrEqual(60);
   expect(tests.filter(({ passed }) => !passed)).toEqual([]);
-}, 60_000);
+  const coverage = records.filter(({ type }) => type === 'coverage');
+  expect(coverage.length).toBeGreaterThanOrEqual(25);
+  expect(coverage.filter(({ percent }) => percent < 100)).toEqual([]);
+}, 120_000);
+
+it.runIf(suiteSize !== 'quick')(
+  'their tests would miss at least 80 % of the changes of each policy (ci and full sizes)',
+  async () => {
+    const { code, stdout } = await shrike('test', 'policies/library', '--json', '--mutate', '--min-score', '80');
+    const records = jsonLines(stdout) as readonly TestRecord[];
+    const mutation = records.filter(({ type }) => type === 'mutation');
+    expect(mutation.length).toBeGreaterThanOrEqual(25);
+    expect(mutation.filter(({ percent }) => percent < 80).map(({ policy, percent }) => `${policy} ${percent}`)).toEqual(
+      [],
+    );
+    expect(code).toBe(0);
+  },
+  600_000,
+);
 
 it.each([
   ['that something is raised', 'expect: [Password file read]', 'expect: []'],
