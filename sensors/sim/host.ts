@@ -165,6 +165,7 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
     if (!kernelThread) {
       mm = new AddressSpace(memory, new OpenFile(memory, programAt(spec.exepath), 0));
       mm.strings = layOutStrings(argv, spec.env ?? ENVIRONMENT, spec.exepath);
+      if (options.untold === true) mm.hideEnvironment();
     }
     const table = new FilesStruct(memory);
     if (!kernelThread) openStandardFiles(table, spec.tty);

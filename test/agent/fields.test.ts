@@ -1,9 +1,12 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runAgent } from '../../agent/index.ts';
 import { createMemoryLog } from '../../agent/memory-log.ts';
 import { loadPolicyText } from '../../policies/index.ts';
-import { createSimSensor } from '../../sensors/index.ts';
+import { createReplaySensor, createSimSensor } from '../../sensors/index.ts';
 import { inline } from '../sensors/sim/scenario/play.ts';
+import { temporaryFolder } from '../support/folder.ts';
 
 /** What a rule's alerts print in a scenario; user space must have nothing left to drop. */
 const outputs = async (condition: string, output: string, scenario: unknown): Promise<readonly string[]> => {
@@ -239,4 +242,48 @@ describe('arguments and sockets', () => {
     const scenario = { remotes: ['203.0.113.5:80'], steps: [{ ...step, by: 'bash' }] };
     expect(await outputs(condition, output, scenario)).toStrictEqual([text]);
   });
+});
+
+it('are unknown where a recording does not tell them, which counts for a match either way', async () => {
+  const path = join(temporaryFolder(), 'a.strace');
+  writeFileSync(
+    path,
+    '42    1700000000.000000 execve("/usr/bin/cat", ["cat"], 0x7ffd0 /* 4 vars */) = 0\n' +
+      '42    1700000000.000100 openat(AT_FDCWD</srv>, "data", O_RDONLY) = 3</srv/data>\n' +
+      '42    1700000000.000200 +++ exited with 0 +++\n',
+  );
+  const output =
+    '%proc.tty %proc.vpid %proc.sid %proc.nthreads %proc.env %proc.is_exe_upper_layer %proc.exe_ino.ctime %thread.cap_effective';
+  const { policies } = loadPolicyText(
+    'fields.yaml',
+    JSON.stringify({
+      apiVersion: 'shrike/v1',
+      kind: 'Policy',
+      metadata: { name: 'fields' },
+      spec: {
+        rules: [
+          'proc.tty = 0 and proc.vpid = 1',
+          'not proc.tty = 0 and not proc.vpid = 1',
+          'proc.is_exe_upper_layer = true and thread.cap_effective contains CAP_CHOWN and proc.env contains X',
+          'not proc.is_exe_upper_layer = true and not thread.cap_effective contains CAP_CHOWN and not proc.env contains X',
+        ].map((condition, index) => ({
+          rule: `rule ${index}`,
+          condition: `evt.type = openat and ${condition}`,
+          output,
+          priority: 'warning',
+        })),
+      },
+    }),
+  );
+  const seen: string[] = [];
+  await runAgent({
+    policies,
+    sensor: createReplaySensor({ path, onProblem: 'skip' }),
+    host: 'test',
+    enforce: false,
+    log: createMemoryLog('test'),
+    onAlert: (alert) => void seen.push(`${alert.rule}: ${alert.output}`),
+  });
+  const unknown = Array.from({ length: 8 }, () => '<unknown>').join(' ');
+  expect(seen).toStrictEqual([0, 1, 2, 3].map((rule) => `rule ${rule}: ${unknown}`));
 });

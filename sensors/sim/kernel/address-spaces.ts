@@ -4,10 +4,14 @@ import { KernelObject } from './kernel-object.ts';
 import { MM } from './structs.ts';
 import { type ArgumentStrings, readRegion } from './user-memory.ts';
 
+/** The first page of a process, which is never mapped. */
+const UNMAPPED = 8;
+
 /** A process's memory (struct mm_struct): so far its argument strings and which file it runs. */
 export class AddressSpace extends KernelObject {
   readonly exeFile: OpenFile;
   #strings: ArgumentStrings | undefined;
+  #hidden = false;
   #users = 1;
 
   /** @param exeFile is released with the address space. */
@@ -24,6 +28,13 @@ export class AddressSpace extends KernelObject {
     this.setU64(MM.argEnd, strings.argEnd);
     this.setU64(MM.envStart, strings.argEnd);
     this.setU64(MM.envEnd, strings.envEnd);
+  }
+
+  /** Puts the environment where nothing can be read: nobody knows it. */
+  hideEnvironment(): void {
+    this.#hidden = true;
+    this.setU64(MM.envStart, UNMAPPED);
+    this.setU64(MM.envEnd, UNMAPPED + 1);
   }
 
   /** `NAME=value` and a NUL each. */
@@ -46,6 +57,7 @@ export class AddressSpace extends KernelObject {
   copy(): AddressSpace {
     const copy = new AddressSpace(this.memory, this.exeFile.share());
     if (this.#strings) copy.strings = this.#strings;
+    if (this.#hidden) copy.hideEnvironment();
     return copy;
   }
 

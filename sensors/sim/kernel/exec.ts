@@ -219,6 +219,7 @@ const replaceProgram = (
   const before = task.mm;
   const mm = new AddressSpace(machine.memory, file);
   mm.strings = layOutStrings(request.argv, request.env, request.filename);
+  if (task.group.namespace.untold && request.env.length === 0) mm.hideEnvironment();
   program.mm = mm;
   task.mm = mm;
   before?.release();
