@@ -9,7 +9,7 @@ import {
 } from '../../../rules/codegen/automaton.ts';
 import { type Pattern, type StringTest, Truth } from '../../../rules/index.ts';
 import { count, seed } from '../../support/counts.ts';
-import { fnmatch } from '../split/oracle.ts';
+import { fnmatch } from '../oracle/language/text-matching.ts';
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 
