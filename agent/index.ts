@@ -1,6 +1,6 @@
 export { type AgentOptions, type AgentSummary, CompileError, runAgent } from './agent.ts';
 export { type Coverage, coverageRatio, createCoverage, type PredicateCoverage } from './coverage.ts';
-export { LoadError } from './load.ts';
+export { LoadError, loadObject, mapOf } from './load.ts';
 export { type Measured, type MeasuredRule, measurePolicy } from './measure.ts';
 export { type MutantOutcome, type MutationResult, mutatePolicy, mutationScore } from './mutation.ts';
 export { runPolicyTests } from './policy-tests.ts';

@@ -22,7 +22,8 @@ Measures Shrike on this machine. Without suites all of them run.
 Suites:
   vm        the machine: interpreter, JIT and the running kernel's JIT on the same programs; compiling
   verifier  compiled rules and the tests' C programs: what is explored, beside the running kernel's verifier, and how fast
-  rules     the shipped policies: compiling, verifying, and what a call costs under them in the simulated kernel
+  rules     the shipped policies: compiling, verifying, and what a call costs under them in the simulated kernel; what an event costs
+            under 1 to 1,000 rules, there and in the running kernel
   replay    the recorded attack, played under the shipped policies; the recordings of test/recordings played 5 million events long under
             Falco's rules in ../shared/cases/falco, where they are: events a second of one core's time, and the share of each stage
   live      the running kernel, watched in a cgroup of its own: what a call costs, with and without Shrike and

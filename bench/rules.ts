@@ -5,6 +5,7 @@ import { compile } from '../rules/index.ts';
 import { createSimHost, type SimHost, type SimTask } from '../sensors/index.ts';
 import { library, underPolicies } from './agent.ts';
 import { type Case, type Measurement, measure, nanoseconds } from './harness.ts';
+import { costOfRules } from './rule-cost.ts';
 
 /** Calls between two looks at the ring buffer, and how often a sample repeats them. */
 const CALLS = 100;
@@ -118,5 +119,5 @@ export const rules = async (samples: number): Promise<readonly Measurement[]> =>
   const matches = (samples + 1) * CALLS * REPEATS;
   if (alerts !== matches)
     throw new Error(`${alerts} alerts came of ${matches} matching calls: this did not measure what it says`);
-  return [...compiled, ...called];
+  return [...compiled, ...called, ...(await costOfRules(samples))];
 };

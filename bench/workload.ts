@@ -37,7 +37,7 @@ export const makePlace = (): Place => {
 };
 
 /** Compiles one of bench/workloads into the place's folder. @throws Error with what the compiler says */
-export const compileWorkload = (place: Place, name: 'calls' | 'flood'): string => {
+export const compileWorkload = (place: Place, name: 'calls' | 'flood' | 'events'): string => {
   const program = join(place.folder, name);
   const source = packageFolder('bench', 'workloads', `${name}.c`);
   const { status, stderr, error } = spawnSync(COMPILER, ['-O2', '-pthread', '-o', program, source], {

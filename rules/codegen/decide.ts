@@ -11,11 +11,9 @@ import {
   label,
   lddw,
   ldx,
-  loadMapValue,
   lsh,
   mov,
   mul,
-  neg,
   or,
   R1,
   R2,
@@ -27,15 +25,15 @@ import {
   rsh,
   st,
   stx,
-  sub,
 } from '../../engine/isa/index.ts';
 import { NO, NODE, YES } from './chain.ts';
 import type { HookContext } from './context.ts';
 import { loopHead } from './emitter.ts';
 import { workOf } from './filter.ts';
 import { HEAD } from './layout.ts';
-import { CLASS, DE_BRUIJN, ENTRY } from './matching.ts';
-import { emitTable, TABLES_MAP } from './tables.ts';
+import { CLASS, ENTRY } from './matching.ts';
+import { emitNextBit } from './next-bit.ts';
+import { emitTable } from './tables.ts';
 
 /** Turns of the decision where a verifier follows each: a turn finds a candidate, or asks for one truth. */
 const BOUNDED_TURNS = 512;
@@ -79,39 +77,9 @@ export const emitDecisions = (context: HookContext, none: string): void => {
 const emitCandidate = (context: HookContext, again: string, done: string): void => {
   const { out, matching, tables } = context;
   const work = workOf(context);
-  const [found, broken] = [out.fresh('decide.found'), out.fresh('decide.broken')];
-  out.emit(
-    ldx('w', R2, R7, work.word),
-    jgt(R2, 8 * (matching.words - 1), done),
-    mov(R3, R7),
-    add(R3, R2),
-    ldx('dw', R1, R3, work.candidates),
-    jne(R1, 0, found),
-    add(R2, 8),
-    stx('w', R7, work.word, R2),
-    ja(again),
-    comment('the lowest bit'),
-    label(found),
-    mov(R4, R1),
-    sub(R4, 1),
-    and(R4, R1),
-    stx('dw', R3, work.candidates, R4),
-    mov(R4, R1),
-    neg(R4),
-    and(R1, R4),
-    lddw(R4, DE_BRUIJN),
-    mul(R1, R4),
-    rsh(R1, 58),
-    loadMapValue(R4, TABLES_MAP, matching.lowestBits),
-    add(R4, R1),
-    ldx('b', R1, R4, 0),
-    lsh(R2, 3),
-    add(R1, R2),
-    mul(R1, ENTRY.size),
-    ldx('w', R2, R7, work.head + CLASS.entries),
-    add(R1, R2),
-    stx('w', R7, work.entry, R1),
-  );
+  const broken = out.fresh('decide.broken');
+  emitNextBit(context, { words: work.candidates, count: matching.words, at: work.word }, again, done);
+  out.emit(mul(R1, ENTRY.size), ldx('w', R2, R7, work.head + CLASS.entries), add(R1, R2), stx('w', R7, work.entry, R1));
   emitTable(out, tables, R3, R1, ENTRY.size, broken);
   out.emit(ldx('w', R1, R3, ENTRY.start), stx('w', R7, work.node, R1), label(broken), ja(again));
 };

@@ -23,7 +23,8 @@ import {
 } from '../../engine/isa/index.ts';
 import type { HookContext } from './context.ts';
 import { loopHead, loopStart } from './emitter.ts';
-import { BLOCK, CLASS, cellAt } from './matching.ts';
+import type { RecordLayout } from './layout.ts';
+import { BLOCK, CLASS, cellAt, type Matching } from './matching.ts';
 import { CELL_BYTES } from './strings.ts';
 import { emitTable } from './tables.ts';
 
@@ -34,11 +35,20 @@ const BLOCK_BYTES = 8 * BLOCK;
 export const workOf = ({ matching, work }: HookContext) => {
   const candidates = work + matching.headBytes;
   const decision = candidates + 8 * matching.words;
-  return { head: work, candidates, node: decision, word: decision + 4, entry: decision + 8 } as const;
+  return {
+    head: work,
+    candidates,
+    node: decision,
+    word: decision + 4,
+    entry: decision + 8,
+    /** Bits of rules, as many as the record has. */
+    rules: decision + 16,
+  } as const;
 };
 
-/** Bytes of the work of a hook whose classes have heads of `headBytes` and at most `words` words of candidates. */
-export const workBytes = ({ headBytes, words }: HookContext['matching']): number => headBytes + 8 * words + 16;
+/** Bytes of the work of a hook. */
+export const workBytes = ({ headBytes, words }: Matching, { ruleBytes }: RecordLayout): number =>
+  headBytes + 8 * words + 16 + ruleBytes;
 
 /** Takes the class whose head is at r9 in the tables: all of its rules are candidates. r1 and r2 are used. */
 export const emitClass = (context: HookContext, none: string): void => {

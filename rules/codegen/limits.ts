@@ -40,8 +40,10 @@ import type { Plan } from '../plan/index.ts';
 import type { Limit } from '../rule.ts';
 import { CONFIG } from './config.ts';
 import type { HookContext } from './context.ts';
-import { helper, STACK, stackAddress } from './emitter.ts';
+import { helper, loopHead, STACK, stackAddress } from './emitter.ts';
+import { workOf } from './filter.ts';
 import { HEAD, type RecordLayout } from './layout.ts';
+import { emitNextBit } from './next-bit.ts';
 
 /** Entries of the `buckets` map at most: pairs of a rule and a cgroup that matched; pairs beyond it have no limit. */
 export const MAX_BUCKETS = 16_384;
@@ -110,8 +112,7 @@ export const emitLimits = (context: HookContext, nothing: string | undefined): v
   out.emit(comment('a token for each rule'), loadMapValue(R6, 'config', 0));
   const own = ownLimits(plan, layout).some((limit) => limit !== undefined);
   if (!own) out.emit(ldx('dw', R1, R6, CONFIG.interval), jeq(R1, 0, done), ...fromConfig());
-  for (let first = 0; first < limited.length; first += WORD_BITS)
-    emitWord(context, first, limited.slice(first, first + WORD_BITS), own);
+  emitTokens(context, limited, own);
   if (nothing !== undefined) {
     for (let at = layout.matched; at < layout.acted; at += 8) out.emit(ldx('dw', R1, R7, at), jne(R1, 0, done));
     out.emit(ja(nothing));
@@ -127,15 +128,13 @@ const fromConfig = (): readonly Item[] => [
   stx('dw', R10, BURST, R1),
 ];
 
-/** The limit of the rule of bit `first` + r8: its own, else the agent's; jumps to `none` where it has neither. */
-const emitLimitOf = ({ out, layout }: HookContext, first: number, none: string): void => {
+/** The limit of the rule of bit r8: its own, else the agent's; jumps to `none` where it has neither. */
+const emitLimitOf = ({ out, layout }: HookContext, none: string): void => {
   const [shared, known] = [out.fresh('limits.shared'), out.fresh('limits.known')];
   out.emit(
     st('dw', R10, STACK.key, 0),
     st('h', R10, STACK.key + OWN.hook, layout.index),
-    mov(R1, R8),
-    add(R1, first),
-    stx('h', R10, STACK.key + OWN.bit, R1),
+    stx('h', R10, STACK.key + OWN.bit, R8),
     loadMap(R1, 'limits'),
     ...stackAddress(R2, STACK.key),
     helper('bpf_map_lookup_elem'),
@@ -153,59 +152,56 @@ const emitLimitOf = ({ out, layout }: HookContext, first: number, none: string):
   );
 };
 
-/** The rules whose bits are one word of the record, from `first` on. */
-const emitWord = (context: HookContext, first: number, limited: readonly boolean[], own: boolean): void => {
+/** Turns of the loop where a verifier follows each: rules beyond those that it comes to pass. */
+const BOUNDED_TURNS = 128;
+
+/** Takes a token for each rule of the record that has a limit, and clears the bits of those that get none. */
+const emitTokens = (context: HookContext, limited: readonly boolean[], own: boolean): void => {
   const { out, layout } = context;
-  const at = layout.matched + first / 8;
-  const mask = limited.reduce((bits, each, bit) => (each ? bits | (1n << BigInt(bit)) : bits), 0n);
-  if (mask === 0n) return;
-  const [loop, hold, shift, next] = ['loop', 'hold', 'shift', 'next'].map((name) => out.fresh(`limits.${name}`)) as [
-    string,
-    string,
-    string,
-    string,
-  ];
-  out.emit(
-    ldx('dw', R9, R7, at),
-    lddw(R1, mask),
-    and(R9, R1),
-    mov(R8, 0),
-    label(loop),
-    jeq(R9, 0, next),
-    mov(R1, R9),
-    and(R1, 1),
-    jeq(R1, 0, shift),
-  );
-  if (own) emitLimitOf(context, first, shift);
-  emitBucket(context, first, shift);
-  emitToken(context, hold, shift);
+  const work = workOf(context);
+  const name = (part: string): string => out.fresh(`limits.${part}`);
+  const [loop, again, hold, end] = [name('loop'), name('again'), name('hold'), name('end')];
+  const isBounded = out.loops === 'bounded';
+  for (let at = 0; at < layout.ruleBytes; at += 8) {
+    const bits = limited.slice(8 * at, 8 * at + WORD_BITS);
+    const mask = bits.reduce((sum, each, bit) => (each ? sum | (1n << BigInt(bit)) : sum), 0n);
+    out.emit(ldx('dw', R1, R7, layout.matched + at), lddw(R2, mask), and(R1, R2), stx('dw', R7, work.rules + at, R1));
+  }
+  out.emit(st('w', R7, work.word, 0), ...(isBounded ? [mov(R9, 0)] : []), label(loop), ...loopHead(out, end));
+  emitNextBit(context, { words: work.rules, count: layout.ruleBytes / 8, at: work.word }, again, end);
+  out.emit(mov(R8, R1));
+  if (own) emitLimitOf(context, again);
+  emitBucket(context, again);
+  emitToken(context, hold, again);
   out.emit(
     label(hold),
     mov(R1, 1),
     atomicAdd('dw', R3, VALUE.held, R1),
-    lsh(R1, R8),
+    mov(R2, R8),
+    and(R2, 7),
+    lsh(R1, R2),
     xor(R1, -1),
-    ldx('dw', R2, R7, at),
+    rsh(R8, 3),
+    jgt(R8, layout.ruleBytes - 1, again),
+    mov(R3, R7),
+    add(R3, R8),
+    ldx('b', R2, R3, layout.matched),
     and(R2, R1),
-    stx('dw', R7, at, R2),
-    label(shift),
-    rsh(R9, 1),
-    add(R8, 1),
-    jlt(R8, limited.length, loop),
-    label(next),
+    stx('b', R3, layout.matched, R2),
+    label(again),
+    ...(isBounded ? [add(R9, 1), jlt(R9, BOUNDED_TURNS, loop)] : [ja(loop)]),
+    label(end),
   );
 };
 
-/** r3 = the value of the bucket of bit `first` + r8; jumps to `none` where the map has no room for it. */
-const emitBucket = ({ out, layout }: HookContext, first: number, none: string): void => {
+/** r3 = the value of the bucket of bit r8; jumps to `none` where the map has no room for it. */
+const emitBucket = ({ out, layout }: HookContext, none: string): void => {
   const found = out.fresh('limits.found');
   const lookup = [loadMap(R1, 'buckets'), ...stackAddress(R2, STACK.key), helper('bpf_map_lookup_elem')];
   out.emit(
     st('dw', R10, STACK.key, 0),
     st('h', R10, STACK.key + KEY.hook, layout.index),
-    mov(R1, R8),
-    add(R1, first),
-    stx('h', R10, STACK.key + KEY.bit, R1),
+    stx('h', R10, STACK.key + KEY.bit, R8),
     ldx('dw', R1, R7, HEAD.cgroup),
     stx('dw', R10, STACK.key + KEY.cgroup, R1),
     ...lookup,

@@ -13,6 +13,7 @@ import {
 import type { Dimension, Dimensions, Leaf, RowSource } from './dimensions.ts';
 import { VERDICTS } from './enforce.ts';
 import type { RecordLayout } from './layout.ts';
+import { placeBitNumbers } from './next-bit.ts';
 import type { Tables } from './tables.ts';
 
 /** Rules that some events of a hook share. */
@@ -59,7 +60,7 @@ export interface Matching extends Dimensions {
   /** Where the nodes of the chains are in the tables, from node 0 on. */
   readonly nodes: number;
   /** Where the table is that tells the number of a word's only bit. */
-  readonly lowestBits: number;
+  readonly bitNumbers: number;
   readonly classes: readonly RuleClass[];
   readonly chains: readonly ChainNode[];
   /** The class of an event type. */
@@ -85,11 +86,6 @@ export const byteAt = (layout: RecordLayout, dimensions: readonly Dimension[], a
 
 /** Bytes of a record that its dimensions take. */
 export const dimensionBytes = ({ dimensions, bytes }: Dimensions): number => align(2 * dimensions.length, 8) + bytes;
-
-/** Times a word with one bit it has that bit's number in its six highest bits, each time another. */
-export const DE_BRUIJN = 0x03f7_9d71_b4cb_0a89n;
-const LOWEST_BITS = new Uint8Array(64);
-for (let bit = 0n; bit < 64n; bit++) LOWEST_BITS[Number(BigInt.asUintN(64, DE_BRUIJN << bit) >> 58n)] = Number(bit);
 
 /** The rules' decisions, as entries of the classes they are in. */
 const entriesOf = (plan: Plan, layout: RecordLayout, dimensions: Dimensions, nodes: ChainNode[]) => {
@@ -249,7 +245,7 @@ export const matchingOf = (
     words,
     headBytes,
     nodes: tables.place(nodeBytes(nodes, dimensions, layout)),
-    lowestBits: tables.placeShared(LOWEST_BITS),
+    bitNumbers: placeBitNumbers(tables),
     classes,
     chains: nodes,
     classOf: (event) => classes[classNumbers.get(event) ?? -1] as RuleClass,

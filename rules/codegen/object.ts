@@ -247,7 +247,12 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
       prepared.map(({ layout }) => layout),
     ),
     { name: 'protected', type: 'hash', keySize: 16, valueSize: 4, maxEntries: MAX_PROTECTED },
-    one('scratch', work + Math.max(...prepared.map(({ matching }) => workBytes(matching))), undefined, 'percpu_array'),
+    one(
+      'scratch',
+      work + Math.max(...prepared.map(({ matching, layout }) => workBytes(matching, layout))),
+      undefined,
+      'percpu_array',
+    ),
     one(TABLES_MAP, contents.length, contents),
     one('scopes', Math.max(8, plan.scopes.length * 8)),
     one('config', CONFIG.size),
