@@ -72,3 +72,7 @@ it('leaves a file with errors as it is', async () => {
   expect(stderr).toContain('shrike: 1 file left as it is\n');
   expect(readFileSync(file, 'utf8')).toBe(wrong);
 });
+
+it('has the shipped policies in their normal form', async () => {
+  expect(await shrike('fmt', '--check', 'policies/library')).toEqual({ code: 0, stdout: '', stderr: '' });
+});
