@@ -28,7 +28,7 @@ export interface ThresholdState {
   readonly kind: 'threshold';
   /** Counts a match; says where it is one too many, and starts that key anew. */
   count(key: string, match: Occurrence): Exceeded | undefined;
-  /** Adds matches in front of the next, which none of them exceeds the threshold with: those that were counted elsewhere. */
+  /** Adds matches that were counted elsewhere, in front of a match that may exceed the threshold with them. */
   add(key: string, times: readonly bigint[]): void;
   readonly dropped: Dropped;
   readonly keys: number;
@@ -48,6 +48,7 @@ export const createThreshold = (
   { moreThan, within }: Pick<Threshold, 'moreThan' | 'within'>,
   limits: ThresholdLimits = LIMITS,
 ): ThresholdState => {
+  const longest = Number(within);
   const counts = createRecency<Counted>();
   const dropped: Dropped = { keys: 0, matches: 0 };
   let times = 0;
@@ -85,7 +86,7 @@ export const createThreshold = (
     times += log.capacity;
   };
   const trim = (log: TimeLog): void => {
-    while (log.size > moreThan || log.last - log.first > within) log.dropFirst();
+    while (log.size > moreThan || log.span > longest) log.dropFirst();
   };
   return {
     kind: 'threshold',
@@ -97,10 +98,8 @@ export const createThreshold = (
       const last = matches.at(-1);
       if (last === undefined) return;
       const { log } = use(key);
-      for (const time of matches) {
-        put(log, time);
-        trim(log);
-      }
+      for (const time of matches) put(log, time);
+      while (log.span > longest) log.dropFirst();
       makeRoom(last, key);
     },
     count: (key, match) => {
@@ -109,7 +108,7 @@ export const createThreshold = (
       put(log, match.time);
       recent.push(match);
       if (recent.length > MAX_NAMED) recent.shift();
-      if (log.size > moreThan && log.last - log.first <= within) {
+      if (log.size > moreThan && log.span <= longest) {
         const { size: count, first: from, last: to } = log;
         remove(key, counted);
         return { count, from, to, events: recent.filter(({ time }) => time >= from) };
