@@ -1,6 +1,6 @@
 import { createRecency } from './recency.ts';
 import type { Dropped, Occurrence, Threshold } from './spec.ts';
-import { createTimeLog, type TimeLog } from './time-log.ts';
+import { addTime, createTimeLog, dropFirst, firstOf, lastOf, sizeOf, spanOf, type TimeLog } from './time-log.ts';
 
 /** Matches that an alert names at most, the last ones. */
 export const MAX_NAMED = 8;
@@ -42,7 +42,7 @@ interface Counted {
 
 /**
  * Exact for matches in the order of their times. One that comes later than others of its key is put in its place among those that are still
- * kept: the last `moreThan` within the window.
+ * kept: those in a window with the latest.
  */
 export const createThreshold = (
   { moreThan, within }: Pick<Threshold, 'moreThan' | 'within'>,
@@ -54,7 +54,7 @@ export const createThreshold = (
   let times = 0;
   const remove = (key: string, { log }: Counted): void => {
     counts.delete(key);
-    times -= log.capacity;
+    times -= log.offsets.length;
   };
   /** Lets go of what can't count any more, and of what was not touched for longest where there is too much. */
   const makeRoom = (now: bigint, keep: string): void => {
@@ -62,31 +62,26 @@ export const createThreshold = (
       const { oldest } = counts;
       if (oldest === undefined || oldest.key === keep) return;
       const { key, value } = oldest;
-      const expired = now - value.log.last > within;
+      const expired = now - lastOf(value.log) > within;
       if (!expired && counts.size <= limits.keys && times <= limits.times) return;
       if (!expired) {
         dropped.keys++;
-        dropped.matches += value.log.size;
+        dropped.matches += sizeOf(value.log);
       }
       remove(key, value);
     }
   };
-  const use = (key: string): Counted => {
-    let counted = counts.get(key);
-    if (counted === undefined) {
-      counted = { log: createTimeLog(), recent: [] };
-      times += counted.log.capacity;
-    }
+  const use = (key: string, time: bigint): Counted => {
+    const counted = counts.get(key) ?? { log: createTimeLog(time), recent: [] };
     counts.use(key, counted);
     return counted;
   };
-  const put = (log: TimeLog, time: bigint): void => {
-    times -= log.capacity;
-    log.add(time);
-    times += log.capacity;
-  };
-  const trim = (log: TimeLog): void => {
-    while (log.size > moreThan || log.span > longest) log.dropFirst();
+  /** Puts times into a log, takes away what can't be in a window with its latest, and keeps count of what all logs hold. */
+  const put = (log: TimeLog, matches: readonly bigint[]): void => {
+    times -= log.offsets.length;
+    for (const time of matches) addTime(log, time);
+    while (spanOf(log) > longest) dropFirst(log);
+    times += log.offsets.length;
   };
   return {
     kind: 'threshold',
@@ -97,23 +92,20 @@ export const createThreshold = (
     add: (key, matches) => {
       const last = matches.at(-1);
       if (last === undefined) return;
-      const { log } = use(key);
-      for (const time of matches) put(log, time);
-      while (log.span > longest) log.dropFirst();
+      put(use(key, last).log, matches);
       makeRoom(last, key);
     },
     count: (key, match) => {
-      const counted = use(key);
+      const counted = use(key, match.time);
       const { log, recent } = counted;
-      put(log, match.time);
+      put(log, [match.time]);
       recent.push(match);
       if (recent.length > MAX_NAMED) recent.shift();
-      if (log.size > moreThan && log.span <= longest) {
-        const { size: count, first: from, last: to } = log;
+      if (sizeOf(log) > moreThan) {
+        const from = firstOf(log);
         remove(key, counted);
-        return { count, from, to, events: recent.filter(({ time }) => time >= from) };
+        return { count: sizeOf(log), from, to: lastOf(log), events: recent.filter(({ time }) => time >= from) };
       }
-      trim(log);
       makeRoom(match.time, key);
       return undefined;
     },

@@ -1,77 +1,53 @@
-/** Times in their order. */
+/** Times in their order, as nanoseconds from `origin`, which numbers hold exactly. Those in front of `start` are gone. */
 export interface TimeLog {
-  /** Puts a time in its place; constant where it is the latest. */
-  add(time: bigint): void;
-  dropFirst(): void;
-  /** The earliest; 0 where there is none. */
-  readonly first: bigint;
-  /** The latest; 0 where there is none. */
-  readonly last: bigint;
-  /** Nanoseconds from the earliest to the latest. */
-  readonly span: number;
-  readonly size: number;
-  /** Times that are kept or have a place, at 8 bytes each. */
-  readonly capacity: number;
+  origin: bigint;
+  offsets: number[];
+  start: number;
 }
 
 /** Places in front of the first that are given back only when they are so many. */
 const SLACK = 64;
-/** Offsets beyond it, 13 days, are counted from a later time: they are exact up to 2^53. */
+/** Offsets beyond it, 13 days, are counted from a later time. */
 const FAR = 2 ** 50;
 
-/** An empty log. Times are kept as nanoseconds from one of them, which numbers hold exactly. */
-export const createTimeLog = (): TimeLog => {
-  let origin = 0n;
-  let offsets: number[] = [];
-  let start = 0;
-  const rebase = (to: bigint): void => {
-    const by = Number(to - origin);
-    offsets = offsets.slice(start).map((offset) => offset - by);
-    start = 0;
-    origin = to;
-  };
-  const firstOffset = (): number => offsets[start] ?? 0;
-  const lastOffset = (): number => offsets[offsets.length - 1] ?? 0;
-  return {
-    add: (time) => {
-      if (start === offsets.length) {
-        offsets.length = 0;
-        start = 0;
-        origin = time;
-      }
-      let offset = Number(time - origin);
-      if (offset > FAR) {
-        rebase(origin + BigInt(firstOffset()));
-        offset = Number(time - origin);
-      }
-      if (start === offsets.length || lastOffset() <= offset) {
-        offsets.push(offset);
-        return;
-      }
-      let index = offsets.length;
-      while (index > start && (offsets[index - 1] ?? 0) > offset) index--;
-      offsets.splice(index, 0, offset);
-    },
-    dropFirst: () => {
-      start++;
-      if (start < SLACK || 2 * start < offsets.length) return;
-      offsets = offsets.slice(start);
-      start = 0;
-    },
-    get first() {
-      return start === offsets.length ? 0n : origin + BigInt(firstOffset());
-    },
-    get last() {
-      return start === offsets.length ? 0n : origin + BigInt(lastOffset());
-    },
-    get span() {
-      return start === offsets.length ? 0 : lastOffset() - firstOffset();
-    },
-    get size() {
-      return offsets.length - start;
-    },
-    get capacity() {
-      return offsets.length;
-    },
-  };
+/** An empty log; its first times are best near `origin`. */
+export const createTimeLog = (origin: bigint): TimeLog => ({ origin, offsets: [], start: 0 });
+
+/** How many times there are. */
+export const sizeOf = ({ offsets, start }: TimeLog): number => offsets.length - start;
+
+/** The earliest; `origin` where there is none. */
+export const firstOf = ({ origin, offsets, start }: TimeLog): bigint => origin + BigInt(offsets[start] ?? 0);
+
+/** The latest; `origin` where there is none. */
+export const lastOf = ({ origin, offsets }: TimeLog): bigint => origin + BigInt(offsets[offsets.length - 1] ?? 0);
+
+/** Nanoseconds from the earliest to the latest. */
+export const spanOf = ({ offsets, start }: TimeLog): number =>
+  (offsets[offsets.length - 1] ?? 0) - (offsets[start] ?? 0);
+
+/** Puts a time in its place; constant where it is the latest. */
+export const addTime = (log: TimeLog, time: bigint): void => {
+  let offset = Number(time - log.origin);
+  if (offset > FAR) {
+    const from = sizeOf(log) === 0 ? time : firstOf(log);
+    const by = Number(from - log.origin);
+    log.offsets = log.offsets.slice(log.start).map((each) => each - by);
+    log.start = 0;
+    log.origin = from;
+    offset = Number(time - from);
+  }
+  const { offsets, start } = log;
+  let index = offsets.length;
+  while (index > start && (offsets[index - 1] ?? 0) > offset) index--;
+  if (index === offsets.length) offsets.push(offset);
+  else offsets.splice(index, 0, offset);
+};
+
+/** Takes the earliest away. */
+export const dropFirst = (log: TimeLog): void => {
+  log.start++;
+  if (log.start < SLACK || 2 * log.start < log.offsets.length) return;
+  log.offsets = log.offsets.slice(log.start);
+  log.start = 0;
 };
