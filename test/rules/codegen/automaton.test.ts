@@ -5,6 +5,7 @@ import {
   automatonTable,
   buildAutomata,
   buildAutomaton,
+  runAutomaton,
   STATE_BUDGET,
 } from '../../../rules/codegen/automaton.ts';
 import { type Pattern, type StringTest, Truth } from '../../../rules/index.ts';
@@ -97,6 +98,7 @@ describe('automaton', () => {
           const ascii = given.replaceAll('é', 'e');
           const wanted = list.map((each) => naive(each, ascii));
           expect(readTable(automaton, list.length, bytesOf(ascii)), ascii).toEqual(wanted);
+          expect([...runAutomaton(automaton, bytesOf(ascii)).subarray(0, list.length)]).toEqual(wanted);
         }
       }),
       { numRuns: count(15_000), seed: seed('automaton'), endOnFailure: true },
