@@ -15,13 +15,16 @@ import {
   kill,
   LONG,
   LONGEST,
+  mount,
   moveToCgroup,
   onDescriptor,
   onPath,
   onTwoPaths,
   open,
+  ptrace,
   reach,
   rename,
+  request,
   setId,
   socket,
   startThread,
@@ -185,6 +188,20 @@ const ACTS: Readonly<Record<string, Act>> = {
     if (world.living.length < 12) fork(world, process, pick(['fork', 'vfork', 'clone'] as const, a), true);
   },
   connect,
+  request: (world, process, a, b, c) => {
+    const kind = pick(['openat', 'openat', 'unlinkat', 'mkdirat'] as const, b);
+    const path = kind === 'openat' ? pick(PATHS, a) : pick(NAMES, a);
+    if (path === '') return;
+    request(world, process, { kind, path, flags: pick(FLAGS, c), from: folderOf(process, c) });
+  },
+  mount: (world, process, a) => mount(world, process, pick(['/w/mnt', '/w/missing', 'mnt'], a)),
+  ptrace: (world, process, a, b) =>
+    ptrace(
+      world,
+      process,
+      pick(['PTRACE_ATTACH', 'PTRACE_TRACEME', 'PTRACE_POKETEXT'] as const, a),
+      pick(world.living, b),
+    ),
   unix: (world, process) => connectUnix(world, process, '/run/none.sock'),
   netlink: (world, process) => close(world, process, socket(world, process, FAMILIES.netlink, 3)),
   thread: (world, process) => startThread(world, process),
@@ -219,7 +236,22 @@ const OFTEN = [
   'rare',
   'rare',
 ];
-const RARE = ['unix', 'netlink', 'thread', 'setuid', 'setgid', 'rename', 'move', 'move', 'kill', 'exit'];
+const RARE = [
+  'unix',
+  'netlink',
+  'thread',
+  'setuid',
+  'setgid',
+  'rename',
+  'move',
+  'move',
+  'kill',
+  'exit',
+  'request',
+  'request',
+  'mount',
+  'ptrace',
+];
 
 /** Processes to begin with. */
 export const populate = (world: World): void => {

@@ -68,6 +68,7 @@ export const exec = (context: Context, process: Known, executing: Executing): bo
   delete process.thread;
   process.exepath = resolvePath(path.startsWith('/') ? path : `${base}/${path}`, context.links);
   process.fromMemory = false;
+  process.hasRing = false;
   process.name = commOf(dirfd === AT_FDCWD || path.startsWith('/') ? path : `/dev/fd/${dirfd}/${path}`);
   process.argv = keptArgv(argv);
   process.env = env;
@@ -120,6 +121,7 @@ export const execFromMemory = (
   if (result < 0) throw new Error(`a program in memory was not run: ${result}`);
   delete process.thread;
   process.fromMemory = true;
+  process.hasRing = false;
   process.exepath = `memfd:${name}`;
   process.name = commOf(`memfd:${name}`);
   process.argv = keptArgv(argv);
