@@ -49,6 +49,20 @@ describe('shrike explain', () => {
     expect(stdout).toContain('      guards  in this order: enforcement is on; ');
   });
 
+  it('says what several events of a rule come to, and where they are counted', async () => {
+    const failures = await shrike('explain', 'repeated-failures', '--no-asm');
+    expect(failures.stdout.split('\n').filter((line) => line.startsWith('  raised by'))).toEqual([
+      '  raised by more than 5 matches within 1 min by user.uid, counted in user space',
+      '  raised by more than 5 matches within 1 min by proc.pid, counted in the kernel',
+      '  raised by more than 20 matches within 10 s by proc.pid, counted in the kernel',
+    ]);
+    const steps = await shrike('explain', 'break-in', '--no-asm', '--rule', 'Shell of a server connects out');
+    expect(steps.stdout.split('\n').filter((line) => line.startsWith('  step '))).toEqual([
+      '  step 1 of 2 within 10 s by proc.tree, put together in user space',
+      '  step 2 of 2 within 10 s by proc.tree, put together in user space',
+    ]);
+  });
+
   it('names the nearest rule and policy', async () => {
     expect(await shrike('explain', 'setuid', '--rule', 'Set-user-ID bits set')).toEqual({
       code: 2,
