@@ -183,7 +183,7 @@ export const runAgent = async (
         log.append('loss', body);
         events.raise(alert);
       });
-    if (options.limit !== undefined)
+    if (options.limit !== undefined || rules.some((rule) => rule.limit !== undefined))
       for (const { body, alert } of heldBack.check(final))
         events.guarded(() => {
           log.append('shed', body);

@@ -138,7 +138,7 @@ const resolvePredicate = (resolver: Resolver, parsed: ParsedPredicate, place: Pl
   const { operator, modifier, left } = parsed;
   const span = place.use ?? parsed.span;
   const tell = (found: Problem): void => report(resolver, place, found);
-  if (!countPredicates(resolver, place, span, 1)) return undefined;
+  if (!countPredicates(resolver, span, 1)) return undefined;
   const field = leftField(parsed, tell);
   const texts = valuesOf(resolver, parsed, tell);
   const rightType = parsed.right === undefined ? undefined : checkExpression(parsed.right, tell);
@@ -166,14 +166,14 @@ const resolvePredicate = (resolver: Resolver, parsed: ParsedPredicate, place: Pl
   if (modifier === undefined || constants.length === 1) return made(constants);
   if (constants.length === 0) return Object.freeze({ kind: 'constant', value: false, span });
   if (modifier === 'anyof' && operator !== '!=') return made(constants);
-  if (!countPredicates(resolver, place, span, constants.length)) return undefined;
+  if (!countPredicates(resolver, span, constants.length)) return undefined;
   const each = constants.map((constant) => made([constant]));
   if (modifier === 'oneof') return exactlyOne(each, span);
   return Object.freeze({ kind: modifier === 'allof' ? 'and' : 'or', operands: Object.freeze(each), span });
 };
 
 /** Counts comparisons; false where there are too many, which is reported. */
-const countPredicates = (resolver: Resolver, place: Place, span: Span, count: number): boolean => {
+const countPredicates = (resolver: Resolver, span: Span, count: number): boolean => {
   resolver.predicates += count;
   if (resolver.predicates <= MAX_PREDICATES) return true;
   if (!resolver.stopped) resolver.problems.push(problem('too-large', span, { limit: MAX_PREDICATES }));
