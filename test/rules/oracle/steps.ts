@@ -35,7 +35,8 @@ import {
 /** One step of a history, in numbers that choose. */
 export type Step = readonly [action: number, who: number, a: number, b: number, c: number];
 
-const PATHS = [
+/** Paths that are opened. */
+export const PATHS: readonly string[] = [
   '/w/a.txt',
   '/w/b.log',
   '/w/sub/c.txt',
@@ -63,7 +64,7 @@ const PATHS = [
   '/w/sub/deep',
   '/dev/null',
   '/w/ÄÖ.txt',
-] as const;
+];
 /** Paths that are made, renamed and taken away; nothing else lies in their folder. */
 const NAMES = ['/w/n/one', '/w/n/two', 'n/three', '/w/n/../n/one', '/w//n/two', '/w/n/none/x'] as const;
 const FOLDERS = ['/w', '/w/sub', '/tmp', 'sub', '..', '/w/none', '/w/dirlink'] as const;
