@@ -3,7 +3,6 @@ import {
   type Placed,
   type Plan,
   type Predicate,
-  type Rule,
   SCOPE_FIELD,
   scopedCondition,
   Truth,
