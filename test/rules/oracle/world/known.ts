@@ -37,8 +37,8 @@ export interface Known {
   uid: number;
   gid: number;
   cwd: string;
-  /** Undefined: it was there before anybody looked. */
-  cwdAtExec: string | undefined;
+  /** It has executed a program since anybody looked. */
+  isSeen: boolean;
   /** `pts/0`. */
   tty: string | undefined;
   /** In its own pid namespace. */

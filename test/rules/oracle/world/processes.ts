@@ -72,7 +72,7 @@ export const exec = (context: Context, process: Known, executing: Executing): bo
   process.name = commOf(dirfd === AT_FDCWD || path.startsWith('/') ? path : `/dev/fd/${dirfd}/${path}`);
   process.argv = keptArgv(argv);
   process.env = env;
-  process.cwdAtExec = process.cwd;
+  process.isSeen = true;
   if (process.exepath === '/usr/bin/su') process.uid = 0;
   for (const fd of process.fds.keys()) if (!process.task.fds.includes(fd)) process.fds.delete(fd);
   emit(
@@ -126,7 +126,7 @@ export const execFromMemory = (
   process.name = commOf(`memfd:${name}`);
   process.argv = keptArgv(argv);
   process.env = env;
-  process.cwdAtExec = process.cwd;
+  process.isSeen = true;
   for (const open of process.fds.keys()) if (!process.task.fds.includes(open)) process.fds.delete(open);
   emit(
     context,
