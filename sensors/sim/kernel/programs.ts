@@ -9,11 +9,13 @@ import { KERNEL_BTF } from './layout.ts';
 
 /** A verified program of the simulated kernel. */
 export interface SimProgram extends LoadedProgram {
-  readonly runner: Runner;
+  runner: Runner;
   /** Where its object says which calls it looks at; undefined where it may look at any. */
   readonly calls: CallTable | undefined;
   /** How often it ran. */
   runs: number;
+  /** Nanoseconds of all runs while statistics are on. */
+  ns: number;
 }
 
 /** Numbers of 32 bits in memory, one for each call of each table, 0 where a program doesn't look at it. */
@@ -44,6 +46,19 @@ const verifiedBefore = new WeakMap<
 const isSame = <T>(one: readonly T[], other: readonly T[]): boolean =>
   one.length === other.length && one.every((value, index) => value === other[index]);
 
+/** A program's runner with a clock. */
+const timed = (program: SimProgram): Runner => {
+  const { runner } = program;
+  return {
+    run: (contextOffset) => {
+      const start = performance.now();
+      const result = runner.run(contextOffset);
+      program.ns += (performance.now() - start) * 1e6;
+      return result;
+    },
+  };
+};
+
 /** The maps and programs that were loaded into the simulated kernel. */
 export class Programs {
   readonly #environment: VmEnvironment;
@@ -51,6 +66,7 @@ export class Programs {
   readonly #maps: Map<number, BpfMap>;
   readonly #engine: Engine;
   readonly #programs = new Set<SimProgram>();
+  #isTimed = false;
 
   /** @param maps by handle, as the environment finds them. */
   constructor(environment: VmEnvironment, hooks: HookPoints, maps: Map<number, BpfMap>, engine: Engine) {
@@ -103,7 +119,9 @@ export class Programs {
       runner: createRunner(verified, this.#environment, this.#engine),
       calls: spec.calls === undefined ? undefined : this.#callTable(maps.get(spec.calls)?.handle),
       runs: 0,
+      ns: 0,
     };
+    if (this.#isTimed) program.runner = timed(program);
     this.#programs.add(program);
     return program;
   }
@@ -161,8 +179,15 @@ export class Programs {
     this.#hooks.changed();
   }
 
+  /** From now on the time of each run counts; looking at the clock takes some of it. */
+  enableStatistics(): void {
+    if (this.#isTimed) return;
+    this.#isTimed = true;
+    for (const program of this.#programs) program.runner = timed(program);
+  }
+
   stats(): ProgramStats[] {
-    return [...this.#programs].map(({ name, hook, runs }) => ({ program: name, hook, runs, ns: 0, missed: 0 }));
+    return [...this.#programs].map(({ name, hook, runs, ns }) => ({ program: name, hook, runs, ns, missed: 0 }));
   }
 
   detachAll(): void {
