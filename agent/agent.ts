@@ -8,6 +8,7 @@ import {
   type EventRecord,
   HEAD,
   RINGS,
+  type RuleMatching,
 } from '../rules/index.ts';
 import {
   createProcessTable,
@@ -23,6 +24,7 @@ import { createHeldBack, type HeldBack } from './held-back.ts';
 import { createLease } from './lease.ts';
 import { type LoadOptions, loadObject, mapOf } from './load.ts';
 import { createLosses, type RingTotal } from './losses.ts';
+import { createOwnLimits } from './own-limits.ts';
 import type { ProcessFill } from './process-facts.ts';
 import { createTally, type TallySummary } from './tally.ts';
 import { createWaiting, type WaitLimits } from './waiting.ts';
@@ -45,6 +47,11 @@ export interface AgentOptions {
   readonly wait?: WaitLimits;
   /** Records of one rule in one cgroup: how many a second on average, how many at once; default without limit. */
   readonly limit?: NonNullable<LoadOptions['limit']>;
+  /**
+   * Which of the rules that match one event raise an alert: all (the default), or the first in the order they are loaded, of those that
+   * only alert and look at single events. Rules that deny or kill act and are raised in either case, and so are thresholds and sequences.
+   */
+  readonly ruleMatching?: RuleMatching;
   /** Bytes of the ring buffers, powers of two; default the object's. */
   readonly rings?: NonNullable<LoadOptions['rings']>;
   /** Records that are passed over, of processes that are not to be observed yet; asked for every one. */
@@ -159,7 +166,8 @@ export const runAgent = async (
   const losses = createLosses({ kernel, compiled, lost: mapOf(maps, 'lost') });
   if (options.ignore !== undefined) pauseWindows(maps, true);
   const windows = options.ignore === undefined ? createWindowSweep(compiled, maps) : undefined;
-  const heldBack = createHeldBack({ kernel, compiled, buckets: mapOf(maps, 'buckets') });
+  const limits = createOwnLimits(compiled);
+  const heldBack = createHeldBack({ kernel, compiled, buckets: mapOf(maps, 'buckets'), own: limits });
   const domains = openDomains(compiled.plan.rules, sensor, options.warn);
   const events = createEvents({
     ...options,
@@ -168,6 +176,7 @@ export const runAgent = async (
     table,
     tally,
     correlator,
+    limits,
     waiting,
     onRecord: (record) => {
       losses.received(record);
