@@ -2,7 +2,7 @@ export { FIRST_NODE, NO, YES } from './chain.ts';
 export { CONFIG } from './config.ts';
 export { type FactRows, factRow, factRowKey } from './facts.ts';
 export * from './layout.ts';
-export { BUCKET, BUCKET, MAX_BUCKETS, rulesLimitedInKernel } from './limits.ts';
+export { BUCKET, MAX_BUCKETS, rulesLimitedInKernel } from './limits.ts';
 export type { Decision, DecisionStep } from './matching.ts';
 export { type Generated, generate, processKey, processValue } from './object.ts';
 export * from './record.ts';
