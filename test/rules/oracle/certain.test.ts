@@ -159,13 +159,15 @@ it('acts exactly where a condition is true whatever the unknown may be, and abse
   expect(open).toBeGreaterThan(0);
 }, 3_600_000);
 
-it('knows the parts of the root folder before it is opened', async () => {
+it('knows the root folder and its parts before it is opened', async () => {
   const isSeen = KINDS[0].isSeen;
-  const rules = ['fd.directory = /', 'fd.filename = ""', 'not fd.filename = x'].map((text, index): Enforcing => {
-    const condition = `evt.type in (open, openat, openat2) and ${text}`;
-    const rule = ruleOf(`rule ${index}`, condition, { action: 'deny' });
-    return { name: rule.name, tree: parse(condition), rule, isSeen };
-  });
+  const rules = ['fd.name = /', 'not fd.name = /w', 'fd.directory = /', 'fd.filename = ""', 'not fd.filename = x'].map(
+    (text, index): Enforcing => {
+      const condition = `evt.type in (open, openat, openat2) and ${text}`;
+      const rule = ruleOf(`rule ${index}`, condition, { action: 'deny' });
+      return { name: rule.name, tree: parse(condition), rule, isSeen };
+    },
+  );
   const root = PATHS.indexOf('/');
   const result = await run(rules, [[0, 0, root, 0, 0]]);
   expect(result.found.join('\n\n')).toBe('');

@@ -4,6 +4,7 @@ import {
   CGROUPS,
   close,
   connectUnix,
+  end,
   exec,
   exit,
   FAMILIES,
@@ -277,6 +278,8 @@ export const populate = (world: World): void => {
 export const happen = (world: World, [action, who, a, b, c]: Step): readonly Happened[] => {
   const chosen = pick(OFTEN, action);
   const act = ACTS[chosen === 'rare' ? pick(RARE, a + c) : chosen];
-  act?.(world, pick(world.living, who), a, b, c);
+  const process = pick(world.living, who);
+  act?.(world, process, a, b, c);
+  if (!process.task.alive) end(world, process);
   return world.take();
 };

@@ -170,8 +170,9 @@ export const startThread = (context: Context, process: Known): void => {
 };
 
 /** Notes that a process is gone; its children are the first process's from then on. */
-const end = (context: Context, process: Known): void => {
+export const end = (context: Context, process: Known): void => {
   const { living, init } = context;
+  if (!living.includes(process)) return;
   living.splice(living.indexOf(process), 1);
   emit(context, 'procexit', process, argument('status', 'unknown'));
   for (const other of living) if (other.parent === process) other.parent = init;
