@@ -158,6 +158,22 @@ it('lists the changes that no test would miss', async () => {
   });
 });
 
+it('takes the first of the rules that match an event with --rule-matching first, for changes, too', async () => {
+  const file = join(temporaryFolder(), 'hosts.yaml');
+  const [rule = ''] = / {4}- rule: Hosts read\n(?: {6}.*\n)+/.exec(GOOD) ?? [];
+  const both = GOOD.replace(rule, rule + rule.replace('Hosts read', 'Hosts read again'));
+  writeFileSync(file, both);
+  expect((await shrike('test', file)).stdout).toContain('FAIL cat reads it');
+  const { code, stdout } = await shrike('test', file, '--rule-matching', 'first', '--mutate', '--json');
+  expect(code).toBe(0);
+  const records = jsonLines(stdout).map((record) => testRecord.parse(record));
+  // What turns the first rule off is found, as then the second is raised; what turns the second off is not.
+  const [mutation] = records.filter((record) => record.type === 'mutation');
+  expect(mutation).toMatchObject({ tried: 24, found: 9 });
+  const survived = (name: string) => mutation?.survived.filter((change) => change.rule === name).length;
+  expect([survived('Hosts read'), survived('Hosts read again')]).toEqual([3, 12]);
+});
+
 it('plays a recording that lies beside the policy', async () => {
   const folder = temporaryFolder();
   const strace = [
