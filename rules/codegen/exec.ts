@@ -58,6 +58,12 @@ export const emitExec = (context: HookContext): void => {
   emitClear(context);
   emitHead(context, 'exec');
   emitImage(context);
+  out.emit(
+    comment('the same on each way through the walks, so that a verifier follows the loops below once'),
+    st('dw', R10, STACK.key, 0),
+    st('dw', R10, STACK.key + 8, 0),
+    st('dw', R10, STACK.root, 0),
+  );
   emitArguments(context, argv);
   if (env !== undefined) {
     out.emit(ldx('dw', R8, R6, 0));
