@@ -1,7 +1,7 @@
 // Boots Debian's kernels under qemu and runs the kernel suite in each: LSM, fentry and kprobe hooks included. One table at the end.
 //   node scripts/test-kernels.mjs [6.1] [6.12]
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fetchKernels } from './kernels/fetch.mjs';
@@ -13,7 +13,15 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const FOLDER = join(ROOT, '.tmp/kernels');
 const APP = join(FOLDER, 'app');
 const SERIES = ['6.1', '6.12'];
-const MODULES = ['test/live/suite/guest-suite.js', 'test/live/behaviours/guest-behaviours.js'];
+const MODULES = [
+  'test/live/suite/guest-suite.js',
+  'test/live/behaviours/guest-behaviours.js',
+  'test/live/behaviours/guest-falco.js',
+];
+/** Falco's public rule files lie beside the repository and are no part of it. */
+const FALCO = join(ROOT, '../shared/cases/falco');
+const FALCO_FILES = ['falco_rules.yaml', 'falco-incubating_rules.yaml'];
+const hasFalco = FALCO_FILES.every((name) => existsSync(join(FALCO, name)));
 const PROGRAMS = join(ROOT, 'test/live/programs');
 /** Alone on two cores a kernel takes about two minutes. */
 const LIMIT_MS = 15 * 60_000;
@@ -32,7 +40,10 @@ const giveUp = (reason) => {
 /** What the modules report in a simulated kernel of the same level, for comparison of what was loaded. */
 const simulated = (level) => {
   const file = join(FOLDER, `simulate-${level}.json`);
-  writeFileSync(file, JSON.stringify({ driver: '', modules: MODULES, simulate: level }));
+  writeFileSync(
+    file,
+    JSON.stringify({ driver: '', modules: MODULES, simulate: level, ...(hasFalco && { falco: FALCO }) }),
+  );
   const { stdout, status } = spawnSync(process.execPath, [join(APP, 'test/live/suite/guest.js'), file], {
     cwd: ROOT,
     encoding: 'utf8',
@@ -63,7 +74,7 @@ const compareDigests = (outcomes, level) => {
   return different.map(({ name, digest, other }) => ({
     name: `identical: ${name}`,
     result: 'failed',
-    reason: name.startsWith('behaviour: ')
+    reason: groupOf(name).endsWith('behaviour')
       ? `the guest raised\n${digest}\nand the simulated kernel of level ${level}\n${other}`
       : `the guest loaded other programs than the simulated kernel of level ${level}`,
   }));
@@ -76,11 +87,12 @@ const runKernel = async (series, kernel, driver) => {
     app: APP,
     output: image,
     kernel,
-    settings: { driver: `/${DRIVER}`, modules: MODULES },
+    settings: { driver: `/${DRIVER}`, modules: MODULES, ...(hasFalco && { falco: '/falco' }) },
     files: {
       ...buildPrograms(PROGRAMS, join(FOLDER, 'programs')),
       [DRIVER]: driver,
       'behaviours/module.ko': kernel.module,
+      ...(hasFalco && Object.fromEntries(FALCO_FILES.map((name) => [`falco/${name}`, join(FALCO, name)]))),
     },
   });
   const outcomes = [];
@@ -154,6 +166,8 @@ const main = async (wanted) => {
   mkdirSync(FOLDER, { recursive: true });
   let totals = { passed: 0, failed: 0, skipped: 0 };
   try {
+    if (!hasFalco && process.env.CI)
+      throw new Error(`there is no ${FALCO}; its cases can't be skipped where CI is set`);
     const kernels = fetchKernels(FOLDER, series, say);
     buildApp(ROOT, APP);
     const { buildDriver } = await import(join(APP, 'test/live/suite/build-driver.js'));

@@ -28,6 +28,8 @@ const BehaviourSchema = z.strictObject({
   description: z.string(),
   /** The rules that its meaning asks for, in order, written by hand; one entry an alert. */
   expect: z.array(z.string()),
+  /** The same of the public rules of Falco. */
+  falco: z.array(z.string()).default([]),
   /** A script for the program of that name. */
   sh: z.string().optional(),
   bash: z.string().optional(),
@@ -78,6 +80,7 @@ export interface Behaviour
     Written,
     | 'description'
     | 'expect'
+    | 'falco'
     | 'uid'
     | 'loginuid'
     | 'copies'

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { FeatureLevel } from '../../../engine/object/index.ts';
 import { loadPolicies, type Policy } from '../../../policies/index.ts';
 import { compile } from '../../../rules/index.ts';
 import type { GuestModule } from '../suite/guest.ts';
@@ -25,6 +26,9 @@ const isForGuests = ({ copies, remotes, uid, loginuid, programs, path }: Behavio
   uid === 0 &&
   loginuid === undefined;
 
+/** Those that run in a guest. */
+export const guestBehaviours = (): readonly Behaviour[] => loadBehaviours().filter(isForGuests);
+
 /** The guest is nobody else's: a behaviour gets its files in the guest's own root, anew each time. */
 const guestSandbox = (): Sandbox => {
   const run = (behaviour: Behaviour, procs: string): Promise<Ended> => {
@@ -43,11 +47,22 @@ const guestSandbox = (): Sandbox => {
   return { run, remove: () => undefined };
 };
 
+/** Behaviours under policies. */
+export interface GuestRun {
+  /** What the group of the outcomes is called. */
+  readonly group: string;
+  readonly behaviours: readonly Behaviour[];
+  readonly policies: readonly Policy[];
+  /** The rules that a behaviour's meaning asks for. */
+  readonly expected: (behaviour: Behaviour) => readonly string[];
+}
+
+type Report = Parameters<GuestModule['run']>[1];
+
 const inSimulation = async (
-  behaviours: readonly Behaviour[],
-  policies: readonly Policy[],
-  level: '6.1' | '6.9' | '6.12',
-  report: Parameters<GuestModule['run']>[1],
+  { group, behaviours, policies }: GuestRun,
+  level: FeatureLevel,
+  report: Report,
 ): Promise<void> => {
   const compiled = compile(
     policies.flatMap(({ rules }) => rules),
@@ -56,27 +71,24 @@ const inSimulation = async (
   for (const behaviour of behaviours) {
     const { alerts } = await simulate(behaviour, policies, compiled);
     const digest = JSON.stringify(alerts.map(comparable));
-    report({ name: `behaviour: ${behaviour.name}`, result: 'passed', digest, milliseconds: 0 });
+    report({ name: `${group}: ${behaviour.name}`, result: 'passed', digest, milliseconds: 0 });
   }
 };
 
-/** Behaviours in a guest; what is reported as their digest is their alerts, which must be the simulation's. */
-export const run: GuestModule['run'] = async ({ simulate: level }, report) => {
-  const behaviours = loadBehaviours().filter(isForGuests);
-  const { policies } = loadPolicies([fileURLToPath(new URL('../../../policies/library', import.meta.url))]);
-  if (level !== undefined) return inSimulation(behaviours, policies, level, report);
+const inGuest = async ({ group, behaviours, policies, expected }: GuestRun, report: Report): Promise<void> => {
   const started = performance.now();
   const { ended, alerts, problems, lost } = await runLive(behaviours, [], policies, guestSandbox());
   const milliseconds = Math.round((performance.now() - started) / behaviours.length);
-  for (const { name, expect, exit } of behaviours) {
+  for (const behaviour of behaviours) {
+    const { name, exit } = behaviour;
     const own = alerts.get(name) ?? [];
     const raised = own.map(({ rule }) => rule);
     const end = ended.get(name);
-    const isRight = end?.code === exit && JSON.stringify(raised) === JSON.stringify(expect);
+    const isRight = end?.code === exit && JSON.stringify(raised) === JSON.stringify(expected(behaviour));
     const reason = `it ended with ${end?.code} and raised ${raised.join(', ') || 'nothing'}: ${end?.output}`;
     const digest = JSON.stringify(own.map(comparable));
     report({
-      name: `behaviour: ${name}`,
+      name: `${group}: ${name}`,
       ...(isRight ? { result: 'passed' } : { result: 'failed', reason }),
       digest,
       milliseconds,
@@ -84,8 +96,18 @@ export const run: GuestModule['run'] = async ({ simulate: level }, report) => {
   }
   const trouble = [...problems, ...[...lost].map(([hook, records]) => `${hook} lost ${records}`)];
   report({
-    name: 'behaviour: nothing is lost',
+    name: `${group}: nothing is lost`,
     ...(trouble.length === 0 ? { result: 'passed' } : { result: 'failed', reason: trouble.join('; ') }),
     milliseconds: 0,
   });
+};
+
+/** Runs behaviours in a guest, or simulated; what is reported as their digest is their alerts, which must be the simulation's. */
+export const runBehaviours = (run: GuestRun, level: FeatureLevel | undefined, report: Report): Promise<void> =>
+  level === undefined ? inGuest(run, report) : inSimulation(run, level, report);
+
+export const run: GuestModule['run'] = async ({ simulate: level }, report) => {
+  const { policies } = loadPolicies([fileURLToPath(new URL('../../../policies/library', import.meta.url))]);
+  const behaviours = guestBehaviours();
+  await runBehaviours({ group: 'behaviour', behaviours, policies, expected: (one) => one.expect }, level, report);
 };

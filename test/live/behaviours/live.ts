@@ -2,6 +2,7 @@ import { runAgent } from '../../../agent/index.ts';
 import { createMemoryLog } from '../../../agent/memory-log.ts';
 import type { Alert } from '../../../alerts/index.ts';
 import type { Policy } from '../../../policies/index.ts';
+import type { Compiled } from '../../../rules/index.ts';
 import { createLinuxSensor } from '../../../sensors/index.ts';
 import { testCgroup } from '../../support/live.ts';
 import type { Behaviour } from './behaviour.ts';
@@ -23,13 +24,14 @@ const keyOf = (pid: number, start: bigint | number): string => `${pid} ${Number(
 
 /**
  * Runs behaviours one after the other, each in a cgroup of its own below the one that a single agent observes, and those of `outside` in a
- * cgroup beside it.
+ * cgroup beside it. The policies' rules are compiled for this kernel where they aren't already.
  */
 export const runLive = async (
   behaviours: readonly Behaviour[],
   outside: readonly Behaviour[],
   policies: readonly Policy[],
   sandbox: Sandbox,
+  compiled?: Compiled,
 ): Promise<Live> => {
   const scope = testCgroup();
   const beside = testCgroup();
@@ -48,6 +50,7 @@ export const runLive = async (
   try {
     const { problems, lost } = await runAgent({
       policies,
+      ...(compiled && { compiled }),
       sensor: createLinuxSensor({ scope: scope.path, source }),
       host: 'behaviours',
       enforce: false,

@@ -5,6 +5,8 @@ import type { Outcome } from './runner.ts';
 export interface GuestSettings {
   readonly driver: string;
   readonly modules: readonly string[];
+  /** The folder of Falco's public rule files; left out where there are none. */
+  readonly falco?: string;
   /** Run in the simulated kernel of this level instead. */
   readonly simulate?: '6.1' | '6.9' | '6.12';
 }
