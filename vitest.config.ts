@@ -5,7 +5,7 @@ export default defineConfig({
   plugins: [plantFault(process.env.SHRIKE_FAULT)],
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 20_000,
+    testTimeout: 60_000,
     hookTimeout: 30_000,
     maxWorkers: 2,
   },
