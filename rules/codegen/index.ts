@@ -1,4 +1,5 @@
 export { CONFIG } from './config.ts';
+export { dispatchProgram, GENERATION_MAP, generationPlace, HOOK_PROGRAMS_MAP } from './dispatch.ts';
 export { type FactRows, factRow, factRowKey } from './facts.ts';
 export * from './layout.ts';
 export { BUCKET } from './limits.ts';
@@ -14,5 +15,6 @@ export {
   MAX_WINDOWS,
   WINDOW_MAPS,
   type WindowRecord,
+  windowEntry,
   windowLife,
 } from './threshold.ts';
