@@ -11,7 +11,7 @@ import { policyOf, ruleOf } from '../support/rules.ts';
 const FDCWD = -100;
 const WORKER = '/usr/bin/worker';
 
-const VERSIONS = 4;
+const VERSIONS = 2;
 
 const output = (text: string): Partial<Rule> => ({ output: parseTemplate(text).template });
 
