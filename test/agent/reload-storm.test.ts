@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { type AgentSummary, type Reload, type ReloadOutcome, runAgent } from '../../agent/index.ts';
-import type { Alert } from '../../alerts/index.ts';
+import type { ReloadOutcome } from '../../agent/index.ts';
 import { compile, parseTemplate, type Rule } from '../../rules/index.ts';
-import { createSimHost, type Kernel, type KernelMap, type SimHost, type SimTask } from '../../sensors/index.ts';
-import { memoryLog } from '../support/audit.ts';
+import { createSimHost, type SimHost, type SimTask } from '../../sensors/index.ts';
 import { count, seed } from '../support/counts.ts';
 import { createRandom, type Random } from '../support/random.ts';
+import { runReloading, stormy } from '../support/reloading.ts';
 import { policyOf, ruleOf } from '../support/rules.ts';
 
 const FDCWD = -100;
@@ -92,75 +91,6 @@ const createStorm = (host: SimHost, random: Random) => {
   };
 };
 
-/** A kernel around whose every call something happens. */
-const stormy = (kernel: Kernel, act: () => void): Kernel => {
-  const around =
-    <Args extends unknown[], Result>(call: (...args: Args) => Result) =>
-    (...args: Args): Result => {
-      act();
-      try {
-        return call(...args);
-      } finally {
-        act();
-      }
-    };
-  const mapAround = (map: KernelMap): KernelMap =>
-    map.spec.type === 'ringbuf' ? map : { ...map, update: around(map.update), delete: around(map.delete) };
-  return {
-    ...kernel,
-    createMap: around((spec) => mapAround(kernel.createMap(spec))),
-    loadProgram: around(kernel.loadProgram),
-    attach: around(kernel.attach),
-    detach: around(kernel.detach),
-    settle: around(kernel.settle),
-    release: around(kernel.release),
-    processes: around(kernel.processes),
-    stream: (maps, timeAt) => {
-      const stream = kernel.stream(maps, timeAt);
-      return { ...stream, consume: around(stream.consume), drain: around(stream.drain) };
-    },
-  };
-};
-
-interface Ran {
-  readonly alerts: readonly Alert[];
-  readonly summary: AgentSummary;
-  readonly entries: ReturnType<typeof memoryLog>['entries'];
-}
-
-/** Runs an agent whose kernel has a storm around it, and lets `during` reload. */
-const run = async (
-  host: SimHost,
-  kernel: Kernel,
-  rules: readonly Rule[],
-  during: (reload: Reload, pump: () => void) => Promise<void>,
-): Promise<Ran> => {
-  const { log, entries } = memoryLog();
-  const alerts: Alert[] = [];
-  let reload: Reload | undefined;
-  const summary = await runAgent({
-    policies: [policyOf(rules)],
-    host: 'sim',
-    enforce: false,
-    log,
-    onAlert: (alert) => alerts.push(alert),
-    onReloadable: (given) => {
-      reload = given;
-    },
-    sensor: {
-      kind: 'sim',
-      scope: '/',
-      kernel,
-      run: async (pump) => {
-        await during(reload!, pump);
-        pump();
-        return { calls: host.calls, problems: [] };
-      },
-    },
-  });
-  return { alerts, summary, entries };
-};
-
 describe('reloads during a storm of fork, exec and calls', () => {
   it('lose no match and double none, and keep them in their order', async () => {
     const reloads = count(1000);
@@ -176,7 +106,7 @@ describe('reloads during a storm of fork, exec and calls', () => {
       return { policies: [policyOf(rules)], compiled: compile(rules, { level: '6.12' }) };
     });
     const outcomes: ReloadOutcome[] = [];
-    const { alerts, summary, entries } = await run(host, kernel, rulesOf(0), async (reload, pump) => {
+    const { alerts, summary, entries } = await runReloading(host, kernel, rulesOf(0), async (reload, pump) => {
       on = true;
       for (let version = 1; version <= reloads; version++) {
         for (let index = 0; index < 10; index++) storm.act();
