@@ -1,6 +1,6 @@
 import type { Alert, AuditLog } from '../alerts/index.ts';
 import type { Policy } from '../policies/index.ts';
-import { type Compiled, compile, type EventRecord, HEAD, RINGS } from '../rules/index.ts';
+import { type Compiled, compile, type EventRecord, HEAD, RINGS, type RuleMatching } from '../rules/index.ts';
 import {
   createProcessTable,
   NO_CONTAINERS,
@@ -39,6 +39,11 @@ export interface AgentOptions {
   readonly wait?: WaitLimits;
   /** Records of one rule in one cgroup: how many a second on average, how many at once; default without limit. */
   readonly limit?: NonNullable<LoadOptions['limit']>;
+  /**
+   * Which of the rules that match one event raise an alert: all (the default), or the first in the order they are loaded, of those that
+   * only alert and look at single events. Rules that deny or kill act and are raised in either case, and so are thresholds and sequences.
+   */
+  readonly ruleMatching?: RuleMatching;
   /** Bytes of the ring buffers, powers of two; default the object's. */
   readonly rings?: NonNullable<LoadOptions['rings']>;
   /** Records that are passed over, of processes that are not to be observed yet; asked for every one. */
@@ -176,10 +181,11 @@ export const runAgent = async (
       log.append(kind, body);
       generations.current.events.raise(alert);
     });
-  const checkOne = ({ losses, heldBack, windows, correlator }: Generation, final: boolean): boolean => {
+  const checkOne = ({ compiled: its, losses, heldBack, windows, correlator }: Generation, final: boolean): boolean => {
     const found = losses.check();
     for (const loss of found) report(loss, 'loss');
-    if (options.limit !== undefined) for (const shed of heldBack.check(final)) report(shed, 'shed');
+    if (options.limit !== undefined || its.plan.rules.some(({ limit }) => limit !== undefined))
+      for (const shed of heldBack.check(final)) report(shed, 'shed');
     windows?.check(sensor.now?.() ?? progress.lastTime);
     for (const loss of correlationLosses(correlator)) report(loss, 'loss');
     return found.some(({ lifecycle }) => lifecycle);

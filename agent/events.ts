@@ -11,6 +11,7 @@ import {
   isWindow,
   RecordError,
   type Rule,
+  type RuleMatching,
   residualOf,
 } from '../rules/index.ts';
 import {
@@ -24,6 +25,7 @@ import {
   snapshotOf,
 } from '../sensors/index.ts';
 import { type BuiltIn, builtInAlert } from './built-in.ts';
+import type { OwnLimits } from './own-limits.ts';
 import type { Tally } from './tally.ts';
 import type { Waiting } from './waiting.ts';
 
@@ -39,6 +41,10 @@ export interface EventsOptions {
   readonly domains?: DomainNames | undefined;
   /** Looks at matches of several events together. */
   readonly correlator: Correlator;
+  /** Rules' own limits where no program keeps them. */
+  readonly limits: OwnLimits;
+  /** Default all. */
+  readonly ruleMatching?: RuleMatching | undefined;
   /** Events that wait for facts of their containers. */
   readonly waiting: Waiting;
   /** Every record, once the table has taken it. */
@@ -82,6 +88,12 @@ export interface Events {
   guarded(act: () => void): void;
 }
 
+/** What became of a rule that may match an event: `held back` by its own limit, or its facts are still to come. */
+type Decision = 'raised' | 'dropped' | 'held back' | 'pending';
+
+/** Whether of rules like this only the first that matches an event raises an alert, where so is asked for. */
+export const isExclusive = ({ action, correlation }: Rule): boolean => action === 'alert' && correlation === undefined;
+
 /** What an audit record of an enforcing rule says was done. */
 const outcomeOf = (verdict: 'deny' | 'kill', rule: Rule, certain: boolean, guard: Guard): string => {
   if (!certain) return 'not certain';
@@ -91,7 +103,8 @@ const outcomeOf = (verdict: 'deny' | 'kill', rule: Rule, certain: boolean, guard
 };
 
 export const createEvents = (options: EventsOptions): Events => {
-  const { sensor, host, policies, compiled, log, table, tally, correlator, waiting, progress } = options;
+  const { sensor, host, policies, compiled, log, table, tally, correlator, limits, waiting, progress } = options;
+  const isFirstOnly = options.ruleMatching === 'first';
   const { kernel, containers = NO_CONTAINERS } = sensor;
   const { rules } = compiled.plan;
   const hashes = new Map(policies.map((policy) => [policy.name, policy.hash]));
@@ -145,19 +158,19 @@ export const createEvents = (options: EventsOptions): Events => {
     const decided = { hook: record.hook, event, truth: record.truth };
     const occurrence = { time: record.time, number: tally.events, event, pid: record.pid };
     const kin = correlator.kinOf(record);
-    /** Raises or drops; false where a fact may still come that it depends on. */
-    const decide = (rule: Rule, index: number, final: boolean): boolean => {
+    /** Raises or drops, if not a fact may still come that it depends on. */
+    const decide = (rule: Rule, index: number, final: boolean): Decision => {
       pending.clear();
       if (!residual.matches(index, decided, fields)) {
         tally.residualDropped++;
-        return true;
+        return 'dropped';
       }
       let correlated: Correlated | undefined;
       if (rule.correlation !== undefined) {
         for (const field of correlator.reads(index)) fields(field);
-        if (pending.size > 0 && !final) return false;
+        if (pending.size > 0 && !final) return 'pending';
         correlated = correlator.correlate(index, occurrence, fields, kin);
-        if (correlated === undefined) return true;
+        if (correlated === undefined) return 'dropped';
       }
       const alert = raiseAlert(rule, index, record, fields, {
         host,
@@ -169,32 +182,45 @@ export const createEvents = (options: EventsOptions): Events => {
         pending,
         correlated,
       });
-      if (pending.size > 0 && !final && correlated === undefined) return false;
+      if (pending.size > 0 && !final && correlated === undefined) return 'pending';
+      if (!limits.take(index, record)) return 'held back';
       raise(rule, index, record, alert);
-      return true;
+      return 'raised';
     };
     return { decide, container: cgroup === undefined ? '' : (containersInCgroup(cgroup)[0]?.id ?? '') };
   };
   const decide = (record: EventRecord): void => {
     const { decide: decideNow, container } = occurrenceOf(record, table);
-    let later: ReturnType<typeof occurrenceOf> | undefined;
-    for (const index of correlator.order(record.matched)) {
+    let isTaken = false;
+    /** Whether the rule is done with the event; one that fails is. */
+    const settle = (index: number, final: boolean, by: typeof decideNow): boolean => {
       const rule = rules[index];
-      if (rule === undefined) continue;
+      if (rule === undefined) return true;
+      const excludes = isFirstOnly && isExclusive(rule);
+      if (excludes && isTaken) {
+        tally.hidden++;
+        return true;
+      }
+      let decision = 'dropped' as Decision;
       guarded(() => {
-        const acts = rule.action !== 'alert';
-        if ((acts || !waiting.holds(container)) && decideNow(rule, index, acts)) return;
-        later ??= occurrenceOf(record, snapshotOf(table, record));
-        const { decide: decideLater } = later;
-        waiting.add(container, (final) => {
-          let done = true;
-          guarded(() => {
-            done = decideLater(rule, index, final);
-          });
-          return done;
-        });
+        decision = by(rule, index, final || rule.action !== 'alert');
       });
+      if (excludes && decision === 'raised') isTaken = true;
+      return decision !== 'pending';
+    };
+    const left: number[] = [];
+    const matched = isFirstOnly ? record.matched.toSorted((one, other) => one - other) : record.matched;
+    for (const index of correlator.order(matched)) {
+      const acts = rules[index]?.action !== 'alert';
+      const waits = left.length > 0 || waiting.holds(container);
+      if ((!acts && waits) || !settle(index, acts, decideNow)) left.push(index);
     }
+    if (left.length === 0) return;
+    const { decide: decideLater } = occurrenceOf(record, snapshotOf(table, record));
+    waiting.add(container, (final) => {
+      while (left[0] !== undefined && settle(left[0], final, decideLater)) left.shift();
+      return left.length === 0;
+    });
   };
   const guarded = (act: () => void): void => {
     try {

@@ -13,6 +13,7 @@ import { createHeldBack, type HeldBackWatch } from './held-back.ts';
 import { createLease, type Lease } from './lease.ts';
 import { type Loaded, mapOf } from './load.ts';
 import { createLosses, type Losses } from './losses.ts';
+import { createOwnLimits } from './own-limits.ts';
 import type { Tally } from './tally.ts';
 import type { Waiting } from './waiting.ts';
 import { createWindowSweep, pauseWindows, type WindowSweep } from './windows.ts';
@@ -66,6 +67,7 @@ export const createGeneration = (shared: Shared, { before, ...own }: GenerationO
   const losses = createLosses({ kernel, compiled, lost: mapOf(maps, 'lost'), missed: shared.missed });
   if (options.ignore !== undefined) pauseWindows(maps, true);
   const domains = openDomains(compiled.plan.rules, sensor, options.warn);
+  const limits = createOwnLimits(compiled);
   const events = createEvents({
     ...options,
     ...shared,
@@ -73,6 +75,7 @@ export const createGeneration = (shared: Shared, { before, ...own }: GenerationO
     compiled,
     domains,
     correlator,
+    limits,
     onRecord: (record) => {
       losses.received(record);
       shared.onRecord(record, own.number);
@@ -83,7 +86,7 @@ export const createGeneration = (shared: Shared, { before, ...own }: GenerationO
     correlator,
     events,
     losses,
-    heldBack: createHeldBack({ kernel, compiled, buckets: mapOf(maps, 'buckets') }),
+    heldBack: createHeldBack({ kernel, compiled, buckets: mapOf(maps, 'buckets'), own: limits }),
     windows: options.ignore === undefined ? createWindowSweep(compiled, maps) : undefined,
     domains,
     lease,

@@ -3,8 +3,6 @@ import {
   type Placed,
   type Plan,
   type Predicate,
-  planRules,
-  type Rule,
   SCOPE_FIELD,
   scopedCondition,
   Truth,
@@ -72,6 +70,3 @@ export const judgeOf = (plan: Plan, index: number): Judge => {
     },
   };
 };
-
-/** The judge of a rule that stands alone. */
-export const judgeOfRule = (rule: Rule): Judge => judgeOf(planRules([rule]), 0);

@@ -9,8 +9,9 @@ import { compileObserver, observed } from './observer.ts';
 
 const LEVEL: FeatureLevel = '6.12';
 const MIN_ROUNDS = 3;
-/** Events of a round: short recordings are played several times on one host. */
-const ROUND_EVENTS = 50_000;
+/** Events of a round for each second, and at most: short recordings are played several times on one host. */
+const EVENTS_A_SECOND = 5_000;
+const MAX_ROUND_EVENTS = 50_000;
 
 /** What a rule came to on a recording. */
 export interface MeasuredRule {
@@ -116,7 +117,10 @@ export const measurePolicy = async (policy: Policy, options: MeasureOptions): Pr
     onAlert: ({ rule }) => void matches.set(rule, (matches.get(rule) ?? 0) + 1),
   });
 
-  const times = Math.max(1, Math.ceil(ROUND_EVENTS / Math.max(1, calls)));
+  const times = Math.max(
+    1,
+    Math.ceil(Math.min(MAX_ROUND_EVENTS, EVENTS_A_SECOND * options.seconds) / Math.max(1, calls)),
+  );
   const sensor = (): Sensor => createRepeatedReplay({ paths: [options.recording], rounds: times });
   const full: number[] = [];
   const partial: number[][] = rules.map(() => []);

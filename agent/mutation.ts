@@ -1,5 +1,6 @@
 import type { Policy, PolicyTest } from '../policies/index.ts';
-import { type Condition, type Position, planRules, type Rule } from '../rules/index.ts';
+import { type Condition, type Position, planRules, type Rule, type RuleMatching } from '../rules/index.ts';
+import { isExclusive } from './events.ts';
 import { type Judge, judgeOf, truthsOf } from './judge.ts';
 import { likenessOf } from './likeness.ts';
 import { type Mutant, mutantsOf } from './mutants.ts';
@@ -28,6 +29,8 @@ export interface MutationResult {
 export interface MutationOptions {
   /** Only this rule. */
   readonly rule?: string;
+  /** Default all. */
+  readonly ruleMatching?: RuleMatching;
   /** When to stop, as `Date.now()` has it; default never. */
   readonly until?: number;
   /** Told how many of how many were tried, now and then. */
@@ -84,9 +87,26 @@ const candidatesOf = (policy: Policy, only: string | undefined) => {
   return { candidates, equivalent, refused };
 };
 
+/** The names of the rules that are raised where these hold on an event, in their order. */
+const raisedBy = (
+  rules: readonly Rule[],
+  holds: (index: number) => boolean,
+  matching: RuleMatching,
+): readonly string[] => {
+  const held = rules.filter((_, index) => holds(index));
+  const first = held.find(isExclusive);
+  return held.filter((rule) => matching === 'all' || !isExclusive(rule) || rule === first).map(({ name }) => name);
+};
+
 /** Follows the alerts of a test as they would be with each candidate, event by event. */
-const createJury = (policy: Policy, bench: TestBench, candidates: readonly Candidate[], test: PolicyTest) => {
-  const judges = policy.rules.map((_, index) => judgeOf(bench.compiled.plan, index));
+const createJury = (
+  { rules }: Policy,
+  bench: TestBench,
+  candidates: readonly Candidate[],
+  test: PolicyTest,
+  matching: RuleMatching,
+) => {
+  const judges = rules.map((_, index) => judgeOf(bench.compiled.plan, index));
   const raised: string[] = [];
   for (const candidate of candidates) [candidate.matched, candidate.wrong] = [0, false];
   const take = (candidate: Candidate, name: string): void => {
@@ -103,18 +123,17 @@ const createJury = (policy: Policy, bench: TestBench, candidates: readonly Candi
         const own = candidate.judge.judge(event, truths);
         const was = base[candidate.rule];
         if (own.possible !== was?.possible || own.certain !== was.certain) candidate.touched.add(test);
-        for (const [index, { possible }] of base.entries()) {
-          const holds = index === candidate.rule ? own.possible : possible;
-          if (holds) take(candidate, policy.rules[index]?.name ?? '');
-        }
+        const holds = (index: number): boolean =>
+          index === candidate.rule ? own.possible : base[index]?.possible === true;
+        for (const name of raisedBy(rules, holds, matching)) take(candidate, name);
       }
-      for (const [index, { possible }] of base.entries()) if (possible) raised.push(policy.rules[index]?.name ?? '');
+      raised.push(...raisedBy(rules, (index) => base[index]?.possible === true, matching));
     },
     /** What follows from the test as a whole, where alerts are the matches of single events, and rules change nothing. */
     close: (): void => {
       for (const candidate of candidates) {
         if (!candidate.touched.has(test)) continue;
-        if (policy.rules[candidate.rule]?.action !== 'alert') candidate.suspect.add(test);
+        if (rules[candidate.rule]?.action !== 'alert') candidate.suspect.add(test);
         else if (candidate.wrong || candidate.matched < test.expect.length) candidate.found = true;
       }
     },
@@ -122,9 +141,13 @@ const createJury = (policy: Policy, bench: TestBench, candidates: readonly Candi
 };
 
 /** Whether a test fails with a candidate in its rule's place; tests run one after the other until one does. */
-const fails = async (policy: Policy, { mutant, rule: index, suspect }: Candidate): Promise<boolean> => {
+const fails = async (
+  policy: Policy,
+  { mutant, rule: index, suspect }: Candidate,
+  matching: RuleMatching,
+): Promise<boolean> => {
   const rules = policy.rules.map((rule, at) => (at === index ? mutated(rule, mutant.condition) : rule));
-  const bench = createTestBench({ ...policy, rules });
+  const bench = createTestBench({ ...policy, rules }, matching);
   for (const test of suspect) if (!(await bench.run(test)).passed) return true;
   return false;
 };
@@ -135,13 +158,13 @@ const fails = async (policy: Policy, { mutant, rule: index, suspect }: Candidate
  * tests that it touches run again with it. @throws VerifierError where a kernel would refuse the policy's programs
  */
 export const mutatePolicy = async (policy: Policy, options: MutationOptions = {}): Promise<MutationResult> => {
-  const { until = Infinity, onProgress } = options;
-  const bench = createTestBench(policy);
+  const { until = Infinity, onProgress, ruleMatching = 'all' } = options;
+  const bench = createTestBench(policy, ruleMatching);
   const { candidates, equivalent, refused } = candidatesOf(policy, options.rule);
   const correlated = policy.rules.some(({ correlation }) => correlation !== undefined);
   const failing: TestOutcome[] = [];
   for (const test of policy.tests) {
-    const jury = createJury(policy, bench, candidates, test);
+    const jury = createJury(policy, bench, candidates, test, ruleMatching);
     const outcome = await bench.run(test, jury.hear);
     if (!outcome.passed) failing.push(outcome);
     if (jury.raised.join('\n') === outcome.raised.join('\n')) jury.close();
@@ -156,7 +179,7 @@ export const mutatePolicy = async (policy: Policy, options: MutationOptions = {}
     let status: MutantOutcome['status'] = candidate.found ? 'found' : 'survived';
     if (!candidate.found && suspect.size > 0) {
       if (Date.now() > until) status = 'untried';
-      else if (await fails(policy, candidate)) status = 'found';
+      else if (await fails(policy, candidate, ruleMatching)) status = 'found';
     }
     const { before, after, span } = mutant;
     outcomes.push({ rule: rule.name, position: rule.conditionAt(span), before, after, status });

@@ -97,9 +97,9 @@ export const createReload = (options: ReloadOptions): { readonly reload: Reload;
     const rings = new Map(RINGS.map((ring) => [ring, mapOf(before.loaded.maps, ring)]));
     const loaded = stageObject({ ...load, compiled, post: { dispatcher, generation: number, rings } });
     try {
-      live.kept.set(loaded, number);
       kernel.settle();
       await stream.drain(handle);
+      live.kept.set(loaded, number);
       loaded.fillIn();
       const own = { number, policies, compiled, loaded };
       return { loaded, after: createGeneration(shared, { ...own, before: before.correlator.state }) };

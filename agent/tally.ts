@@ -10,6 +10,8 @@ export interface TallySummary {
   readonly processes: number;
   /** Rule matches that user space took back after the kernel part. */
   readonly residualDropped: number;
+  /** Matches that raised no alert since an earlier rule matched the event, where only the first raises one. */
+  readonly hidden: number;
   readonly alerts: number;
   readonly byPriority: Readonly<Partial<Record<Priority, number>>>;
   readonly byRule: ReadonlyMap<string, number>;
@@ -22,6 +24,7 @@ export interface Tally {
   events: number;
   processes: number;
   residualDropped: number;
+  hidden: number;
   readonly alerts: number;
   count(rule: { readonly name: string; readonly priority: Priority }, enforced?: Enforced): void;
   summary(): TallySummary;
@@ -37,6 +40,7 @@ export const createTally = (): Tally => {
     events: 0,
     processes: 0,
     residualDropped: 0,
+    hidden: 0,
     get alerts() {
       return alerts;
     },
@@ -51,6 +55,7 @@ export const createTally = (): Tally => {
       events: tally.events,
       processes: tally.processes,
       residualDropped: tally.residualDropped,
+      hidden: tally.hidden,
       alerts,
       byPriority,
       byRule,

@@ -1,7 +1,7 @@
 import type { Alert } from '../alerts/index.ts';
 import type { FeatureLevel } from '../engine/object/index.ts';
 import type { Policy, PolicyTest } from '../policies/index.ts';
-import { type Compiled, compile, type Diagnostic } from '../rules/index.ts';
+import { type Compiled, compile, type Diagnostic, type RuleMatching } from '../rules/index.ts';
 import { createReplaySensor, createSimSensor, loadTestScenario, type Sensor } from '../sensors/index.ts';
 import { runAgent } from './agent.ts';
 import { openDomains } from './domains.ts';
@@ -82,8 +82,8 @@ const sensorOf = (
   return { sensor, diagnostics: loaded.diagnostics };
 };
 
-/** Compiles a policy for its tests. */
-export const createTestBench = (policy: Policy): TestBench => {
+/** Compiles a policy for its tests, in which rules are raised as `ruleMatching` says. */
+export const createTestBench = (policy: Policy, ruleMatching: RuleMatching = 'all'): TestBench => {
   const compiled = compile(policy.rules, { level: LEVEL });
   const errors = compiled.diagnostics.filter(({ severity }) => severity === 'error');
   const inScope = createPrograms(policy, compiled);
@@ -107,6 +107,7 @@ export const createTestBench = (policy: Policy): TestBench => {
             : observed(sensor, programs.observer, onEvent, openDomains(policy.rules, sensor)),
         host: HOST,
         enforce: test.enforce,
+        ruleMatching,
         log: createMemoryLog(HOST),
         onAlert: (alert) => alerts.push(alert),
       });

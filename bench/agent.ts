@@ -14,11 +14,18 @@ export const library = (): readonly Policy[] => {
   return policies;
 };
 
-/** Lets a sensor run under policies, default all that ship, with an audit log in a temporary folder. */
-export const underPolicies = async (sensor: Sensor, policies: readonly Policy[] = library()): Promise<AgentSummary> => {
+/**
+ * Lets a sensor run under policies, default all that ship, with an audit log in a temporary folder.
+ * @param commitEveryMs how often the log is committed; default the log's own
+ */
+export const underPolicies = async (
+  sensor: Sensor,
+  policies: readonly Policy[] = library(),
+  commitEveryMs?: number,
+): Promise<AgentSummary> => {
   const folder = mkdtempSync(join(tmpdir(), 'shrike-bench-'));
   try {
-    const log = await openAuditLog({ folder, host: 'bench' });
+    const log = await openAuditLog({ folder, host: 'bench', ...(commitEveryMs !== undefined && { commitEveryMs }) });
     try {
       return await runAgent({ policies, sensor, host: 'bench', enforce: false, log });
     } finally {

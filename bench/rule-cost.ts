@@ -1,9 +1,10 @@
 import { cpus } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { loadObject, mapOf } from '../agent/index.ts';
 import { compile, HEAD, RINGS } from '../rules/index.ts';
 import { bpfUnavailable, createProcessTable, createSimHost, type Kernel, openLinuxKernel } from '../sensors/index.ts';
-import { busyNanoseconds, type Measurement, median } from './harness.ts';
-import { type BenchEvent, MOST_RULES, roundOfEvents, ruleSet } from './rule-set.ts';
+import { type Measurement, median } from './harness.ts';
+import { type BenchEvent, MATCHES, MOST_RULES, roundOfEvents, ruleSet } from './rule-set.ts';
 import { compileWorkload, makePlace, type Place, startWorkload, writeInto } from './workload.ts';
 
 const COUNTS = [1, 10, 100, MOST_RULES] as const;
@@ -17,6 +18,9 @@ const AT_FDCWD = -100;
 const AF_INET = 2;
 const SIM_FOLDER = '/tmp/bench';
 const RING_BYTES = 1 << 20;
+/** How long no record may come before there are thought to be none. */
+const LOOK_MS = 50;
+const QUIET_LOOKS = 6;
 
 /** Compiled rules in a kernel, watching a scope; `drain` empties the ring buffers and says how many records there were. */
 const load = (kernel: Kernel, scope: string, folder: string, count: number) => {
@@ -51,9 +55,15 @@ const load = (kernel: Kernel, scope: string, folder: string, count: number) => {
   };
 };
 
+/** @throws Error where rounds of events under the whole set raised something else than their matches */
+const checkRecords = (count: number, rounds: number, records: number): void => {
+  if (count === MOST_RULES && records !== MATCHES * rounds)
+    throw new Error(`${records} records of ${MATCHES * rounds} matches: this did not measure what it says`);
+};
+
 /** A simulated host whose only task makes rounds of events under the first `count` rules. */
 const simulated = (count: number) => {
-  const host = createSimHost({ memory: 128 * 1024 * 1024 });
+  const host = createSimHost({ memory: 128 * 1024 * 1024, engine: 'jit' });
   const events = roundOfEvents(SIM_FOLDER);
   for (const event of events) if (event.call === 'openat') host.fs.write(event.path, 'x', 0o600);
   const { drain } = load(host.kernel, '/', SIM_FOLDER, count);
@@ -79,24 +89,23 @@ const simulated = (count: number) => {
         host.call(task, event.call, [AT_FDCWD, event.path, 0, 0]);
     }
   };
+  host.kernel.enableStatistics();
   return () => {
-    const ns = busyNanoseconds(() => {
-      for (let round = 0; round < SIM_ROUNDS; round++) for (const event of events) make(event);
-    });
-    drain();
-    return ns / (SIM_ROUNDS * events.length);
+    const before = runTime(host.kernel);
+    for (let round = 0; round < SIM_ROUNDS; round++) for (const event of events) make(event);
+    checkRecords(count, SIM_ROUNDS, drain());
+    return (runTime(host.kernel) - before) / (SIM_ROUNDS * events.length);
   };
 };
 
-/** What an event costs in the machine's JIT: the time of a host under the rules less that of one whose only rule looks elsewhere. */
+/** What an event costs in the machine's JIT. */
 const inMachine = (samples: number): ReadonlyMap<number, readonly number[]> => {
-  const bare = simulated(0);
   const hosts = COUNTS.map((count) => [count, simulated(count)] as const);
   const values = new Map<number, number[]>(COUNTS.map((count) => [count, []]));
   for (let round = 0; round <= samples; round++)
     for (const [count, sample] of hosts) {
-      const added = -bare() + sample();
-      if (round > 0) values.get(count)?.push(added);
+      const ns = sample();
+      if (round > 0) values.get(count)?.push(ns);
     }
   return values;
 };
@@ -112,7 +121,7 @@ const inKernel = async (place: Place, samples: number): Promise<ReadonlyMap<numb
   const events = roundOfEvents(place.folder);
   for (const event of events)
     if (event.call === 'openat') writeInto(place, event.path.slice(place.folder.length + 1), 'x');
-  const list = writeInto(place, 'events', `${events.map(lineOf).join('\n')}\n`);
+  const list = writeInto(place, 'events.txt', `${events.map(lineOf).join('\n')}\n`);
   const program = compileWorkload(place, 'events');
   const values = new Map<number, number[]>(COUNTS.map((count) => [count, []]));
   for (let round = 0; round < samples; round++)
@@ -123,12 +132,12 @@ const inKernel = async (place: Place, samples: number): Promise<ReadonlyMap<numb
         const { drain, detach } = load(kernel, place.cgroup, place.folder, count);
         const workload = startWorkload([program, String(cpus().length - 1), list], place.cgroup);
         try {
-          await workload.ask('2');
-          drain();
+          await workload.ask('0');
+          await settled(drain);
           const before = runTime(kernel);
           const made = Number(await workload.ask(String(LIVE_ROUNDS)));
           values.get(count)?.push((runTime(kernel) - before) / made);
-          drain();
+          checkRecords(count, LIVE_ROUNDS, await settled(drain));
         } finally {
           await workload.close();
           detach();
@@ -138,6 +147,18 @@ const inKernel = async (place: Place, samples: number): Promise<ReadonlyMap<numb
       }
     }
   return values;
+};
+
+/** All records there are, once no more come: those of the running kernel come by a worker. */
+const settled = async (drain: () => number): Promise<number> => {
+  let records = 0;
+  for (let quiet = 0; quiet < QUIET_LOOKS; quiet++) {
+    await setTimeout(LOOK_MS);
+    const more = drain();
+    records += more;
+    if (more > 0) quiet = 0;
+  }
+  return records;
 };
 
 const runTime = (kernel: Kernel): number =>

@@ -12,7 +12,7 @@ export type BenchEvent =
 export const MOST_RULES = 1000;
 /** Events of a round, and how many of them match some rule of the whole set. */
 const EVENTS = 1000;
-const MATCHES = 5;
+export const MATCHES = 5;
 /** Pids that no process has: the calls fail, and change nothing. */
 const NOBODY = 1 << 23;
 
@@ -31,7 +31,7 @@ const KINDS: readonly ((folder: string, number: number) => string)[] = [
   (_, number) => `evt.type = connect and fd.snet = ${address(number)}/31 and not proc.name in (prog-${number}, ssh)`,
   (folder, number) => `evt.type in (unlink, unlinkat) and fs.path.name startswith ${folder}/gone-${number}-`,
   (folder, number) =>
-    `evt.type in (unlink, unlinkat) and fs.path.name = ${folder}/away-${number} and proc.pname != prog-${number}`,
+    `evt.type in (unlink, unlinkat) and fs.path.name = ${folder}/away-${number} and proc.name != prog-${number}`,
   (_, number) => `evt.type = kill and evt.arg[pid] = ${NOBODY + number} and user.uid < 60000`,
   (folder, number) => `evt.type in (chmod, fchmodat) and fs.path.name = ${folder}/mode-${number}`,
 ];
@@ -77,13 +77,10 @@ const plainEvents = (folder: string, number: number): BenchEvent => {
   }
 };
 
-/** What no event of a round is. */
-const ELSEWHERE = 'evt.type = mount';
-
-/** The first `count` rules of the set, about files in a folder; for none of them one rule that looks elsewhere. */
+/** The first `count` rules of the set, about files in a folder. */
 export const ruleSet = (folder: string, count: number): readonly Rule[] => {
-  const rules = Array.from({ length: Math.max(1, count) }, (_, number) => {
-    const condition = count === 0 ? ELSEWHERE : (KINDS[number % KINDS.length]?.(folder, number) ?? '');
+  const rules = Array.from({ length: count }, (_, number) => {
+    const condition = KINDS[number % KINDS.length]?.(folder, number) ?? '';
     return `    - {rule: r${number}, condition: "${condition}", priority: notice, output: "%proc.name"}`;
   });
   const text = `apiVersion: shrike/v1\nkind: Policy\nmetadata: {name: bench}\nspec:\n  rules:\n${rules.join('\n')}\n`;
@@ -99,7 +96,8 @@ export const ruleSet = (folder: string, count: number): readonly Rule[] => {
  */
 export const roundOfEvents = (folder: string): readonly BenchEvent[] =>
   Array.from({ length: EVENTS }, (_, index): BenchEvent => {
-    const number = (index * 617) % MOST_RULES;
-    if (index % (EVENTS / MATCHES) === 0) return eventAt(folder, (index * 3) % MOST_RULES, false);
-    return index % 2 === 0 ? eventAt(folder, number, true) : plainEvents(folder, index >> 1);
+    const half = index >> 1;
+    const every = EVENTS / MATCHES;
+    if (index % every === 0) return eventAt(folder, (3 + (index / every) * 211) % MOST_RULES, false);
+    return index % 2 === 0 ? eventAt(folder, (half * 617) % MOST_RULES, true) : plainEvents(folder, half);
   });

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 
 /** A whole number from `least` on, for an option. */
 export const wholeNumber =
@@ -26,3 +26,13 @@ export const percentage = (text: string): number => {
   if (text.trim() === '' || !(value >= 0 && value <= 100)) throw new InvalidArgumentError('Expected 0 to 100.');
   return value;
 };
+
+/** Which of the rules that match one event count; without a default, which is all. */
+export const ruleMatchingOption = (description: string): Option =>
+  new Option('--rule-matching <which>', description).choices(['all', 'first']);
+
+/** The same for commands that raise alerts. */
+export const raisingOption = (): Option =>
+  ruleMatchingOption(
+    'first: of the rules that match one event only the first in load order raises an alert (default: all)',
+  );

@@ -11,6 +11,7 @@ import {
   type Rule,
   type RuleMatching,
 } from '../rules/index.ts';
+import { ruleMatchingOption } from './arguments.ts';
 import type { CheckRecord, RuleRecord, SummaryRecord } from './check-records.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';
 import { EXIT, type ExitCode } from './exit.ts';
@@ -195,12 +196,9 @@ export const addCheck = (program: Command): void => {
     .option('--watch', 'look again whenever a policy changes, until Ctrl-C')
     .option('--json', 'the same as --format json: rules, diagnostics, then a summary')
     .addOption(
-      new Option(
-        '--rule-matching <which>',
+      ruleMatchingOption(
         'first: tell which rules an earlier one hides, as under rule_matching: first in Falco',
-      )
-        .choices(['all', 'first'])
-        .default('all'),
+      ).default('all'),
     )
     .addHelpText('after', HELP)
     .action(async (paths: string[], options: CheckOptions) => {

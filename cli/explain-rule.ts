@@ -1,5 +1,6 @@
 import type { HookName } from '../engine/object/index.ts';
 import {
+  countedRules,
   EVENT_TYPES,
   type FactSource,
   fieldOf,
@@ -255,6 +256,33 @@ const enforcementLines = (rule: Rule, hooks: readonly HookName[], paint: Paint):
   ];
 };
 
+/** Nanoseconds in the largest unit that they are a whole number of. */
+const durationText = (nanoseconds: bigint): string => {
+  const units = [
+    ['h', 3_600_000_000_000n],
+    ['min', 60_000_000_000n],
+    ['s', 1_000_000_000n],
+    ['ms', 1_000_000n],
+    ['us', 1_000n],
+  ] as const;
+  const [name, size] = units.find(([, each]) => nanoseconds % each === 0n) ?? ['ns', 1n];
+  return `${nanoseconds / size} ${name}`;
+};
+
+/** What several events of a rule come to. */
+const correlationLines = (plan: Plan, index: number): readonly string[] => {
+  const correlation = plan.rules[index]?.correlation;
+  if (correlation === undefined) return [];
+  const fields = correlation.by.map(({ name, argument }) => (argument === undefined ? name : `${name}[${argument}]`));
+  const tree = correlation.kind === 'sequence' && correlation.tree ? ['proc.tree'] : [];
+  const by = [...tree, ...fields].join(', ');
+  const common = `within ${durationText(correlation.within)}${by === '' ? '' : ` by ${by}`}`;
+  if (correlation.kind === 'sequence')
+    return [`  step ${correlation.step} of ${correlation.steps} ${common}, put together in user space`];
+  const where = countedRules(plan).some(({ rule }) => rule === index) ? 'the kernel' : 'user space';
+  return [`  raised by more than ${count(correlation.moreThan, 'match', 'matches')} ${common}, counted in ${where}`];
+};
+
 /** What becomes of one rule of a plan, as lines of text. */
 export const explainRule = (plan: Plan, index: number, screen: Screen): readonly string[] => {
   const { paint } = screen;
@@ -267,6 +295,7 @@ export const explainRule = (plan: Plan, index: number, screen: Screen): readonly
     `${paint.bold(`rule ${rule.name}`)}  ${paint.dim(`${file}:${line}`)}`,
     ...(rule.description === '' ? [] : [`  ${rule.description.trim()}`]),
     `  priority ${rule.priority}, action ${rule.action}${tags}`,
+    ...correlationLines(plan, index),
     ...(sites.length === 0 ? ['', '    no hook: the rule can never match'] : []),
     ...sites.flatMap((site) => siteLines(rule, site, screen)),
     ...enforcementLines(rule, [...new Set(sites.map((site) => site.hook))], paint),

@@ -7,6 +7,7 @@ import { nearest } from '../engine/text/index.ts';
 import { loadPolicies, type Policy } from '../policies/index.ts';
 import { type Compiled, compile, type Diagnostic } from '../rules/index.ts';
 import { positiveNumber } from './arguments.ts';
+import { decisionLines } from './decisions.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
 import { programRecords, recordingRecord, ruleRecord } from './explain-records.ts';
@@ -145,6 +146,9 @@ const printPolicy = (
     );
     for (const line of listing(program, paint)) output.line(line);
     output.line();
+    const decisions = decisionLines(compiled, program.hook, paint);
+    for (const line of decisions) output.line(line);
+    if (decisions.length > 0) output.line();
   }
   const others = compiled.object.programs.filter((program) => !relevant.includes(program));
   const list = others.map((program) => `${program.hook} (${count(program.instructions.length, 'instruction')})`);
@@ -189,7 +193,8 @@ For each rule: the hooks it is attached to; its condition as a tree, and for eac
   cost     nanoseconds that it is estimated to take alone on a server's core with warm caches; what rules share is paid once
   decided  kernel (by the program, and how), after (by user space on the event, and why), fixed (known when compiled)
 For rules that deny or kill also their scope and the guards in front of the action. Then the hooks' programs in eBPF assembly,
-each part under the text of the condition that it came from. Names: maps as map[name], members of kernel structures by name,
+each part under the texts of the conditions that it came from. A program looks up the row of each value that its rules test, ANDs the rows'
+bits, and decides the rules that are left in the steps that follow its listing. Names: maps as map[name], members of kernel structures by name,
 since both are filled in at load.
 
 --recording plays an strace log in the simulated machine, with all the policy's rules and without each of them in turns: how many events

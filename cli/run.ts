@@ -2,8 +2,9 @@ import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
 import { formatAlert } from '../alerts/index.ts';
 import { loadPolicies, type Policy } from '../policies/index.ts';
+import type { RuleMatching } from '../rules/index.ts';
 import { createReplaySensor, createSimSensor, type ScenarioObserver, type Sensor } from '../sensors/index.ts';
-import { wholeNumber } from './arguments.ts';
+import { raisingOption, wholeNumber } from './arguments.ts';
 import { freshAuditFolder } from './audit-folder.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
@@ -33,6 +34,7 @@ export interface RunOptions {
   readonly host?: string;
   readonly audit?: string;
   readonly protect?: readonly string[];
+  readonly ruleMatching?: RuleMatching;
   readonly json?: boolean;
   readonly tree?: boolean;
   readonly watchPolicies?: boolean;
@@ -137,6 +139,7 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
     warn,
     ...agentOptionsOf({ rateLimit: options.sensor === 'linux' ? DEFAULT_RATE : 0, ...options }),
     ...(options.nats !== undefined && { nats: options.nats }),
+    ...(options.ruleMatching !== undefined && { ruleMatching: options.ruleMatching }),
     ...(tree && { onRecord: tree.record }),
     onAttached: () => {
       if (live === undefined) return;
@@ -174,6 +177,9 @@ const HELP = `
 Without --policies the shipped library runs; with --enforce its enforcing variants (policies/library/enforce) are loaded too. Where
 --policies is given, --enforce only flips the switch: the same rules are raised with it and without, and without it alerts of rules
 that deny or kill say what would have been done. A policy acts only if its own mode is enforce and it has a scope.
+
+With --rule-matching first, as Falco has it by default, files and rules in their order, an event that several rules match raises one
+alert. Rules that deny or kill act and are raised all the same, and thresholds and sequences count all events.
 
 --sensor linux watches the processes of one cgroup in the running kernel until Ctrl-C; it needs root or a few capabilities, and
 Linux 6.1 or newer ("shrike doctor"). --scope is required, so that nobody watches a whole host by accident. "shrike watch -- COMMAND"
@@ -214,6 +220,7 @@ export const addRunOptions = (command: Command): Command =>
     )
     .option('--audit <folder>', "the audit log's folder (default: a new one below the state folder, which is printed)")
     .option('--protect <paths...>', 'executables that are never denied or killed')
+    .addOption(raisingOption())
     .option('--json', 'one JSON object a line: alert records, then a summary')
     .addOption(
       new Option('--pace <ms>', 'milliseconds before each step of a scenario, to watch it')

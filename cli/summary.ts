@@ -15,6 +15,8 @@ export interface RunRecord {
   readonly byPriority: AgentSummary['byPriority'];
   readonly byRule: Readonly<Record<string, number>>;
   readonly residualDropped: number;
+  /** Matches that raised no alert since an earlier rule did: with --rule-matching first. */
+  readonly hidden: number;
   readonly denied: number;
   readonly killed: number;
   /** Records that found no room in a ring buffer, by hook. */
@@ -40,6 +42,7 @@ export const runRecord = ({ summary, auditFolder, nats }: SessionResult): RunRec
   byPriority: summary.byPriority,
   byRule: Object.fromEntries(summary.byRule),
   residualDropped: summary.residualDropped,
+  hidden: summary.hidden,
   denied: summary.denied,
   killed: summary.killed,
   lost: Object.fromEntries(summary.lost),
@@ -111,7 +114,8 @@ const seenText = (summary: AgentSummary): string =>
 const heldBackText = ({ heldBack }: AgentSummary): string => {
   const records = heldBack.reduce((sum, each) => sum + each.records, 0);
   const rules = new Set(heldBack.map(({ rule }) => rule));
-  return `${count(records, 'match', 'matches')} of ${[...rules].join(', ')}, by --rate-limit`;
+  const limits = new Set(heldBack.map(({ limit }) => (limit === 'rule' ? 'their own limits' : '--rate-limit')));
+  return `${count(records, 'match', 'matches')} of ${[...rules].join(', ')}, by ${[...limits].join(' and ')}`;
 };
 
 /** A run's end in a few lines, for people. @param refrained undefined where nothing could be enforced */
@@ -124,9 +128,13 @@ export const summaryLines = (
   const row = (label: string, text: string): string => `${paint.bold(label.padEnd(12))}${text}`;
   const priorities = summary.alerts === 0 ? '' : `: ${prioritiesText(summary)}`;
   const rules = summary.alerts === 0 ? '' : `; from ${count(summary.byRule.size, 'rule')}`;
+  const hidden =
+    summary.hidden === 0
+      ? ''
+      : `; ${count(summary.hidden, 'match', 'matches')} of later rules hidden by an earlier one's`;
   return [
     row('events', `${seenText(summary)}, ${lostText(summary)}`),
-    row('alerts', `${summary.alerts}${priorities}${rules}`),
+    row('alerts', `${summary.alerts}${priorities}${rules}${hidden}`),
     ...(summary.heldBack.length === 0 ? [] : [row('held back', heldBackText(summary))]),
     ...(refrained === undefined ? [] : [row('enforcement', enforcementText(summary, refrained, enforce))]),
     ...(nats === undefined ? [] : [row('published', publishedText(nats))]),

@@ -84,8 +84,8 @@ export const printMutation = (
 ): void => {
   const notes = [
     ...(untried === 0 ? [] : [`${untried} not tried: no time left`]),
-    ...(equivalent === 0 ? [] : [`${equivalent} more change nothing`]),
-    ...(refused === 0 ? [] : [`${refused} more don't compile`]),
+    ...(equivalent === 0 ? [] : [`${equivalent} without effect not counted`]),
+    ...(refused === 0 ? [] : [`${refused} that don't compile`]),
   ];
   output.line(
     `  mutation ${share(percent, output)}: ${found} of ${count(tried, 'change')} found${notes.length === 0 ? '' : output.paint.dim(` (${notes.join(', ')})`)}`,

@@ -11,7 +11,8 @@ import {
 } from '../agent/index.ts';
 import { VerifierError } from '../engine/verifier/index.ts';
 import { loadPolicies, type Policy } from '../policies/index.ts';
-import { percentage, positiveNumber } from './arguments.ts';
+import type { RuleMatching } from '../rules/index.ts';
+import { percentage, positiveNumber, raisingOption } from './arguments.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
 import { junitReport } from './junit.ts';
@@ -31,6 +32,7 @@ interface TestOptions {
   readonly rule?: string;
   readonly minScore?: number;
   readonly seconds?: number;
+  readonly ruleMatching?: RuleMatching;
   readonly watch?: boolean;
 }
 
@@ -48,9 +50,13 @@ const refusedBy = (policy: Policy, error: unknown): TestOutcome => {
   return { test, policy, passed: false, raised: [], alerts: [], problems, diagnostics: [] };
 };
 
-const runPolicy = async (policy: Policy, onOutcome: (outcome: TestOutcome) => void): Promise<Tested> => {
+const runPolicy = async (
+  policy: Policy,
+  ruleMatching: RuleMatching | undefined,
+  onOutcome: (outcome: TestOutcome) => void,
+): Promise<Tested> => {
   const outcomes: TestOutcome[] = [];
-  const bench: TestBench = createTestBench(policy);
+  const bench: TestBench = createTestBench(policy, ruleMatching);
   const coverage = createCoverage(bench.compiled.plan);
   const keep = (outcome: TestOutcome): void => {
     outcomes.push(outcome);
@@ -69,7 +75,7 @@ type MutationRecord = Extract<TestRecord, { type: 'mutation' }>;
 /** Tries changes of the policies whose tests pass. */
 const mutateAll = async (
   tested: readonly Tested[],
-  { rule, seconds = Infinity }: TestOptions,
+  { rule, seconds = Infinity, ruleMatching }: TestOptions,
   onRecord: (policy: Policy, record: MutationRecord) => void,
 ): Promise<readonly MutationRecord[]> => {
   const until = Date.now() + seconds * 1000;
@@ -81,6 +87,7 @@ const mutateAll = async (
     const result = await mutatePolicy(policy, {
       until,
       ...(rule !== undefined && { rule }),
+      ...(ruleMatching !== undefined && { ruleMatching }),
       onProgress: (tried, all) => progress.say(`changes of ${policy.name}: ${tried} of ${all}`),
     });
     progress.clear();
@@ -122,7 +129,7 @@ export const test = async (paths: readonly string[], options: TestOptions, outpu
   const coverages: Extract<TestRecord, { type: 'coverage' }>[] = [];
   for (const policy of policies) {
     if (policy.tests.length > 0 && !json) titled(policy);
-    const result = await runPolicy(policy, (outcome) => {
+    const result = await runPolicy(policy, options.ruleMatching, (outcome) => {
       if (json) output.json(outcomeRecord(outcome));
       else printOutcome(outcome, output);
     });
@@ -233,6 +240,7 @@ export const addTest = (program: Command): void => {
       percentage,
     )
     .option('--seconds <number>', 'with --mutate: try no further change after so long', positiveNumber)
+    .addOption(raisingOption())
     .option('--watch', 'run again whenever a policy changes, until Ctrl-C')
     .option('--json', 'one JSON object a line: tests, coverage, mutation, then a summary')
     .option('--junit <file>', 'also write a report in the JUnit format')

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
 import { type Alert, escapeControl, formatAlert } from '../alerts/index.ts';
-import { type EventRecord, PRIORITIES, type Priority } from '../rules/index.ts';
+import { type EventRecord, PRIORITIES, type Priority, type RuleMatching } from '../rules/index.ts';
 import { createOwnCgroup, type OwnCgroup } from '../sensors/index.ts';
+import { raisingOption } from './arguments.ts';
 import { freshAuditFolder } from './audit-folder.ts';
 import { commandProblem, NOT_FOUND, type Command as RunningCommand, startCommand } from './command.ts';
 import { CliError, EXIT, messageOf } from './exit.ts';
@@ -28,6 +29,7 @@ export interface WatchOptions {
   readonly audit?: string;
   readonly ringSize?: number;
   readonly rateLimit?: number;
+  readonly ruleMatching?: RuleMatching;
   readonly logLevel: LogLevel;
 }
 
@@ -148,6 +150,7 @@ export const watch = async (command: readonly string[], options: WatchOptions): 
           warn: (sentence) => log.warn(sentence),
           ...agentOptionsOf({ rateLimit: DEFAULT_RATE, ...options }),
           ...(options.nats !== undefined && { nats: options.nats }),
+          ...(options.ruleMatching !== undefined && { ruleMatching: options.ruleMatching }),
           ignore: createLauncherFilter(() => running?.pid ?? 0),
           onAttached: () => {
             if (options.json) output.json(startRecord(sensor));
@@ -228,6 +231,7 @@ export const addWatch = (program: Command): void => {
     .option('--audit <folder>', "the audit log's folder (default: a new one below the state folder, which is printed)");
   for (const option of liveOptions()) command.addOption(option);
   command
+    .addOption(raisingOption())
     .addOption(logLevelOption())
     .addHelpText('after', HELP)
     .action(async (words: readonly string[], options: WatchOptions) => {

@@ -26,11 +26,11 @@ const jsonOf = (schema: z.ZodType): JsonSchema => {
     target: 'draft-2020-12',
     unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema }) => {
-      if (zodSchema instanceof z.ZodPipe) Object.assign(jsonSchema, priority(PRIORITIES));
-      if (zodSchema === FalcoPriority) {
-        delete jsonSchema.type;
-        Object.assign(jsonSchema, priority([...PRIORITIES, 'info']));
-      }
+      const isFalco = zodSchema === FalcoPriority;
+      if (!isFalco && !(zodSchema instanceof z.ZodPipe)) return;
+      delete jsonSchema.type;
+      delete jsonSchema.enum;
+      Object.assign(jsonSchema, priority(isFalco ? [...PRIORITIES, 'info'] : PRIORITIES));
     },
   });
   return json;

@@ -122,6 +122,8 @@ export interface Kernel {
   wallTime(bootNs: bigint): bigint;
   /** The processes there are now in a cgroup and those below it; `/` is the whole host. Parents outside of it are left out (parentPid 0). */
   processes(scope: string): readonly ProcessFacts[];
+  /** Has runs and their time counted for `stats`, from now until the kernel is closed; it costs some 20 ns a run of every program on the machine. */
+  enableStatistics(): void;
   stats(): readonly ProgramStats[];
   close(): void;
 }

@@ -120,6 +120,8 @@ const namesSeen = (entries: FalcoEntries, report: Report): NamesSeen => {
     if (condition === undefined) continue;
     const { problems } = resolveCondition(condition, seen(macro.visibility), macro.name);
     wrong.push(...problems.map((problem) => ({ macro: macro.name, problem })));
+    if (problems.some(({ code, macro: inner }) => inner === undefined && (code === 'too-large' || code === 'too-deep')))
+      parsed.set(macro.name, { kind: 'error', span: { start: 0, end: 0 } });
   }
   for (const { macro: name, problem } of wrong) {
     const macro = entries.macros.get(name);

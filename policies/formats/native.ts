@@ -85,6 +85,7 @@ const readNames = (
     const own = problems.filter((problem) => problem.macro === undefined);
     const field = formatPath(['spec', 'macros', name]);
     report(...own.map((problem) => fromProblem(problem, text.at(problem.span.start), field)));
+    if (own.some(({ code }) => code === 'too-large' || code === 'too-deep')) macros.set(name, BROKEN);
   }
   const used = new Set<object>();
   const seen: Names = {

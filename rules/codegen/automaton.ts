@@ -99,7 +99,7 @@ const NOT_NORMAL_PATTERNS: readonly Pattern[] = [
   { match: 'contains', text: '//', fold: false },
   { match: 'contains', text: '/./', fold: false },
   { match: 'contains', text: '/../', fold: false },
-  { match: 'suffix', text: '/', fold: false },
+  { match: 'glob', text: '?*/', fold: false },
   { match: 'suffix', text: '/.', fold: false },
   { match: 'suffix', text: '/..', fold: false },
 ];

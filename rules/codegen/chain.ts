@@ -6,7 +6,8 @@ import type { Leaf, Leaves } from './dimensions.ts';
 export type LeafFormula =
   | { readonly kind: 'constant'; readonly value: boolean }
   | { readonly kind: 'and' | 'or'; readonly operands: readonly LeafFormula[] }
-  | { readonly kind: 'leaf'; readonly leaf: Leaf; readonly accepts: number };
+  /** `predicate`: the number of the one that it is of. */
+  | { readonly kind: 'leaf'; readonly leaf: Leaf; readonly predicate: number; readonly accepts: number };
 
 const bit = (truth: Truth): number => 1 << truth;
 
@@ -30,7 +31,14 @@ export const toLeaves = (formula: Formula, bound: Bound, predicates: readonly Le
     case 'literal': {
       const { leaves, join } = predicates[formula.predicate] ?? { leaves: [], join: 'any' };
       const own = accepted(formula.negated, bound);
-      const operands = leaves.map((leaf): LeafFormula => ({ kind: 'leaf', leaf, accepts: own }));
+      const operands = leaves.map(
+        (leaf): LeafFormula => ({
+          kind: 'leaf',
+          leaf,
+          predicate: formula.predicate,
+          accepts: own,
+        }),
+      );
       const [first] = operands;
       if (first === undefined) return { kind: 'constant', value: accepts(own, Truth.UNKNOWN) };
       return operands.length === 1 ? first : { kind: (join === 'any') === formula.negated ? 'and' : 'or', operands };
@@ -78,6 +86,7 @@ export const FIRST_NODE = 2;
 /** A step of a decision: goes on at `hit` where the leaf's truth is one of `accepts`, else at `miss`. */
 export interface ChainNode {
   readonly leaf: Leaf;
+  readonly predicate: number;
   readonly accepts: number;
   readonly hit: number;
   readonly miss: number;
@@ -92,7 +101,11 @@ export const addChain = (nodes: ChainNode[], formula: LeafFormula, hit: number =
     case 'constant':
       return formula.value ? hit : miss;
     case 'leaf':
-      return FIRST_NODE - 1 + nodes.push({ leaf: formula.leaf, accepts: formula.accepts, hit, miss });
+      return (
+        FIRST_NODE -
+        1 +
+        nodes.push({ leaf: formula.leaf, predicate: formula.predicate, accepts: formula.accepts, hit, miss })
+      );
     default: {
       let next = formula.kind === 'and' ? hit : miss;
       for (const operand of formula.operands.toReversed())

@@ -1,8 +1,10 @@
+export { FIRST_NODE, NO, YES } from './chain.ts';
 export { CONFIG } from './config.ts';
 export { dispatchProgram, GENERATION_MAP, generationPlace, HOOK_PROGRAMS_MAP } from './dispatch.ts';
 export { type FactRows, factRow, factRowKey } from './facts.ts';
 export * from './layout.ts';
-export { BUCKET } from './limits.ts';
+export { BUCKET, MAX_BUCKETS, rulesLimitedInKernel } from './limits.ts';
+export type { Decision, DecisionStep } from './matching.ts';
 export { type Generated, generate, processKey, processValue } from './object.ts';
 export * from './record.ts';
 export { CRITICAL_PRIORITIES, lostAt, RINGS, type Ring } from './rings.ts';

@@ -99,7 +99,7 @@ const borrow = (diff: Register, not: Register, b: Register) => [
 /** r0 = whether r1 is less than the word at r5. */
 const lessThanWord = [ldx('dw', R5, R5, 0), mov(R0, R1), sub(R0, R5), mov(R4, R1), xor(R4, -1), ...borrow(R0, R4, R5)];
 
-/** r0 = whether the number r1, r9 is less than the one whose two words are at r5. */
+/** r0 = whether the number r1, r9 is less than the one whose two words are at r5. Linux 6.1 forgets that the disjunction of two bits is one. */
 const lessThanPair = [
   ldx('dw', R4, R5, 8),
   ldx('dw', R5, R5, 0),
@@ -120,4 +120,5 @@ const lessThanPair = [
   xor(R4, -1),
   ...borrow(R3, R4, R5),
   or(R0, R3),
+  and(R0, 1),
 ];

@@ -77,9 +77,11 @@ const ownLimits = (plan: Plan, { hook, rules }: RecordLayout): readonly (Limit |
   return rules.map((rule) => (late.has(rule) || isCorrelated(plan, rule) ? undefined : plan.rules[rule]?.limit));
 };
 
-/** Whether the program of a hook keeps a rule's own limit, so that user space doesn't. */
-export const isLimitedInKernel = (plan: Plan, layout: RecordLayout, rule: number): boolean =>
-  ownLimits(plan, layout)[layout.rules.indexOf(rule)] !== undefined;
+/** Rules whose own limit the program of a hook keeps, so that user space doesn't. */
+export const rulesLimitedInKernel = (plan: Plan, layout: RecordLayout): ReadonlySet<number> => {
+  const limits = ownLimits(plan, layout);
+  return new Set(layout.rules.filter((_, bit) => limits[bit] !== undefined));
+};
 
 /** The `limits` map: rules' own limits, which go before the agent's. */
 export const limitsMap = (plan: Plan, layouts: readonly RecordLayout[]): MapSpec => {

@@ -1,4 +1,5 @@
-import type { HookPlan, Plan, PlannedRule } from '../plan/index.ts';
+import type { Bound } from '../language/index.ts';
+import type { Formula, HookPlan, Plan, PlannedRule } from '../plan/index.ts';
 import {
   accepts,
   addChain,
@@ -62,14 +63,35 @@ export interface Matching extends Dimensions {
   /** Where the table is that tells the number of a word's only bit. */
   readonly bitNumbers: number;
   readonly classes: readonly RuleClass[];
-  readonly chains: readonly ChainNode[];
+  readonly decisions: readonly Decision[];
   /** The class of an event type. */
   classOf(event: string): RuleClass;
+}
+
+/** A truth that a decision asks for, and where it goes on: at a step by its number, at `YES` or at `NO`. */
+export interface DecisionStep {
+  /** The hook's predicate. */
+  readonly predicate: number;
+  /** The truths that lead to `hit`, a bit each. */
+  readonly accepts: number;
+  readonly hit: number;
+  readonly miss: number;
+}
+
+/** How a rule is decided for some event types of a hook; without steps it always holds. */
+export interface Decision {
+  readonly rule: number;
+  readonly events: readonly string[];
+  readonly bound: Bound;
+  /** The first has the number `FIRST_NODE`; each leads to later ones. */
+  readonly steps: readonly DecisionStep[];
 }
 
 /** What becomes of a candidate bit: one for a rule's match, one more for the verdict of an enforcing rule. */
 interface Entry {
   readonly formula: LeafFormula;
+  readonly bound: Bound;
+  readonly steps: readonly DecisionStep[];
   readonly start: number;
   readonly bit: number;
   readonly verdict: number;
@@ -87,6 +109,21 @@ export const byteAt = (layout: RecordLayout, dimensions: readonly Dimension[], a
 /** Bytes of a record that its dimensions take. */
 export const dimensionBytes = ({ dimensions, bytes }: Dimensions): number => align(2 * dimensions.length, 8) + bytes;
 
+/** The nodes from one on, numbered in the order in which they are asked: a chain's first node is added last. */
+const stepsOf = (nodes: readonly ChainNode[], from: number): readonly DecisionStep[] => {
+  const number = (node: number): number =>
+    node < FIRST_NODE ? node : nodes.length - 1 - (node - FIRST_NODE) + FIRST_NODE;
+  return nodes
+    .slice(from)
+    .reverse()
+    .map(({ predicate, accepts: own, hit, miss }) => ({
+      predicate,
+      accepts: own,
+      hit: number(hit),
+      miss: number(miss),
+    }));
+};
+
 /** The rules' decisions, as entries of the classes they are in. */
 const entriesOf = (plan: Plan, layout: RecordLayout, dimensions: Dimensions, nodes: ChainNode[]) => {
   const known = new Map<PlannedRule, readonly Entry[]>();
@@ -95,15 +132,17 @@ const entriesOf = (plan: Plan, layout: RecordLayout, dimensions: Dimensions, nod
     if (before !== undefined) return before;
     const rule = plan.rules[planned.rule];
     const bit = layout.rules.indexOf(planned.rule);
-    const entry = (formula: LeafFormula, at: number, verdict: number): Entry[] => {
+    const entry = (from: Formula, bound: Bound, at: number, verdict: number): Entry[] => {
+      const formula = toLeaves(from, bound, dimensions.predicates);
       if (formula.kind === 'constant' && !formula.value) return [];
-      return [{ formula, start: addChain(nodes, formula), bit: at, verdict }];
+      const before = nodes.length;
+      const start = addChain(nodes, formula);
+      return [{ formula, bound, steps: stepsOf(nodes, before), start, bit: at, verdict }];
     };
-    const entries = entry(toLeaves(planned.possible, 'possible', dimensions.predicates), bit, 0);
+    const entries = entry(planned.possible, 'possible', bit, 0);
     if (planned.certain !== undefined && rule !== undefined) {
       const verdict = rule.mode === 'enforce' ? VERDICTS[rule.action] : 0;
-      const certain = toLeaves(planned.certain, 'certain', dimensions.predicates);
-      entries.push(...entry(certain, layout.ruleBytes * 8 + bit, verdict));
+      entries.push(...entry(planned.certain, 'certain', layout.ruleBytes * 8 + bit, verdict));
     }
     known.set(planned, entries);
     return entries;
@@ -247,7 +286,16 @@ export const matchingOf = (
     nodes: tables.place(nodeBytes(nodes, dimensions, layout)),
     bitNumbers: placeBitNumbers(tables),
     classes,
-    chains: nodes,
+    decisions: lists.flatMap((rules, index) =>
+      rules.flatMap((planned) =>
+        entriesFor(planned).map(({ bound, steps }) => ({
+          rule: planned.rule,
+          events: eventsOf[index] ?? [],
+          bound,
+          steps,
+        })),
+      ),
+    ),
     classOf: (event) => classes[classNumbers.get(event) ?? -1] as RuleClass,
   };
 };

@@ -23,7 +23,7 @@ import { emitIoUring } from './io-uring.ts';
 import { type RecordLayout, type RecordString, recordLayout, type TruthPlace } from './layout.ts';
 import { emitExit, emitFork } from './lifecycle.ts';
 import { BUCKET, limitsMap, MAX_BUCKETS } from './limits.ts';
-import { dimensionBytes, matchingOf } from './matching.ts';
+import { type Decision, dimensionBytes, matchingOf } from './matching.ts';
 import { NAMED_MAP, namedCalls } from './named-calls.ts';
 import { LOST, RINGS, type Ring } from './rings.ts';
 import { placeTests, ROW, rowOfText } from './rows.ts';
@@ -63,6 +63,8 @@ export interface Generated {
   readonly layouts: readonly RecordLayout[];
   readonly processes: ProcessLayout;
   readonly facts: readonly FactRows[];
+  /** How each hook's program decides its rules. */
+  readonly decisions: ReadonlyMap<HookName, readonly Decision[]>;
   /** Hooks whose program would be too large; the object has none for them. */
   readonly tooLarge: readonly { readonly hook: HookName; readonly reason: string }[];
   /** Predicates per hook that no automaton could take, by their text; user space decides them. */
@@ -264,6 +266,7 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
     layouts: prepared.map(({ layout }) => layout),
     processes,
     facts,
+    decisions: new Map(prepared.map(({ hook, matching }) => [hook.hook, matching.decisions])),
     tooLarge,
     overBudget: prepared.flatMap(({ hook, refused }) =>
       [...refused].map((predicate) => ({ hook: hook.hook, predicate })),

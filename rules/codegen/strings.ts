@@ -142,10 +142,13 @@ export const emitStringTests = (
     mov(R1, 0),
   );
   if (part === 'directory' || part === 'filename') {
-    const enough = out.fresh('string.enough');
+    const [named, enough] = [out.fresh('string.named'), out.fresh('string.enough')];
     out.emit(
       ldx('h', R4, R7, slot + STRING.nameLength),
-      jeq(R4, 0, unknown),
+      jne(R4, 0, named),
+      comment('without a name it is the root, or nothing is known of it'),
+      jne(R2, 1, unknown),
+      label(named),
       mov(R5, R2),
       sub(R5, R4),
       jgt(R5, PATH_BYTES, unknown),

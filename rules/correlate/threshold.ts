@@ -1,6 +1,6 @@
 import { createRecency } from './recency.ts';
 import type { Dropped, Occurrence, Threshold } from './spec.ts';
-import { createTimeLog, type TimeLog } from './time-log.ts';
+import { addTime, createTimeLog, dropFirst, firstOf, lastOf, sizeOf, spanOf, type TimeLog } from './time-log.ts';
 
 /** Matches that an alert names at most, the last ones. */
 export const MAX_NAMED = 8;
@@ -28,7 +28,7 @@ export interface ThresholdState {
   readonly kind: 'threshold';
   /** Counts a match; says where it is one too many, and starts that key anew. */
   count(key: string, match: Occurrence): Exceeded | undefined;
-  /** Adds matches in front of the next, which none of them exceeds the threshold with: those that were counted elsewhere. */
+  /** Adds matches that were counted elsewhere, in front of a match that may exceed the threshold with them. */
   add(key: string, times: readonly bigint[]): void;
   readonly dropped: Dropped;
   readonly keys: number;
@@ -42,18 +42,19 @@ interface Counted {
 
 /**
  * Exact for matches in the order of their times. One that comes later than others of its key is put in its place among those that are still
- * kept: the last `moreThan` within the window.
+ * kept: those in a window with the latest.
  */
 export const createThreshold = (
   { moreThan, within }: Pick<Threshold, 'moreThan' | 'within'>,
   limits: ThresholdLimits = LIMITS,
 ): ThresholdState => {
+  const longest = Number(within);
   const counts = createRecency<Counted>();
   const dropped: Dropped = { keys: 0, matches: 0 };
   let times = 0;
   const remove = (key: string, { log }: Counted): void => {
     counts.delete(key);
-    times -= log.capacity;
+    times -= log.offsets.length;
   };
   /** Lets go of what can't count any more, and of what was not touched for longest where there is too much. */
   const makeRoom = (now: bigint, keep: string): void => {
@@ -61,31 +62,26 @@ export const createThreshold = (
       const { oldest } = counts;
       if (oldest === undefined || oldest.key === keep) return;
       const { key, value } = oldest;
-      const expired = now - value.log.last > within;
+      const expired = now - lastOf(value.log) > within;
       if (!expired && counts.size <= limits.keys && times <= limits.times) return;
       if (!expired) {
         dropped.keys++;
-        dropped.matches += value.log.size;
+        dropped.matches += sizeOf(value.log);
       }
       remove(key, value);
     }
   };
-  const use = (key: string): Counted => {
-    let counted = counts.get(key);
-    if (counted === undefined) {
-      counted = { log: createTimeLog(), recent: [] };
-      times += counted.log.capacity;
-    }
+  const use = (key: string, time: bigint): Counted => {
+    const counted = counts.get(key) ?? { log: createTimeLog(time), recent: [] };
     counts.use(key, counted);
     return counted;
   };
-  const put = (log: TimeLog, time: bigint): void => {
-    times -= log.capacity;
-    log.add(time);
-    times += log.capacity;
-  };
-  const trim = (log: TimeLog): void => {
-    while (log.size > moreThan || log.last - log.first > within) log.dropFirst();
+  /** Puts times into a log, takes away what can't be in a window with its latest, and keeps count of what all logs hold. */
+  const put = (log: TimeLog, matches: readonly bigint[]): void => {
+    times -= log.offsets.length;
+    for (const time of matches) addTime(log, time);
+    while (spanOf(log) > longest) dropFirst(log);
+    times += log.offsets.length;
   };
   return {
     kind: 'threshold',
@@ -96,25 +92,20 @@ export const createThreshold = (
     add: (key, matches) => {
       const last = matches.at(-1);
       if (last === undefined) return;
-      const { log } = use(key);
-      for (const time of matches) {
-        put(log, time);
-        trim(log);
-      }
+      put(use(key, last).log, matches);
       makeRoom(last, key);
     },
     count: (key, match) => {
-      const counted = use(key);
+      const counted = use(key, match.time);
       const { log, recent } = counted;
-      put(log, match.time);
+      put(log, [match.time]);
       recent.push(match);
       if (recent.length > MAX_NAMED) recent.shift();
-      if (log.size > moreThan && log.last - log.first <= within) {
-        const { size: count, first: from, last: to } = log;
+      if (sizeOf(log) > moreThan) {
+        const from = firstOf(log);
         remove(key, counted);
-        return { count, from, to, events: recent.filter(({ time }) => time >= from) };
+        return { count: sizeOf(log), from, to: lastOf(log), events: recent.filter(({ time }) => time >= from) };
       }
-      trim(log);
       makeRoom(match.time, key);
       return undefined;
     },

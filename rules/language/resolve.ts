@@ -16,6 +16,8 @@ import { expressionText } from './transformers.ts';
 
 /** Comparisons in one condition after its macros are put in. */
 export const MAX_PREDICATES = 10_000;
+/** Parts that are looked at, so that macros of mistakes come to an end, too. */
+const MAX_STEPS = 10 * MAX_PREDICATES;
 
 /** The lists and macros that a condition may name. */
 export interface Names extends ListNames {
@@ -29,6 +31,8 @@ interface Resolver {
   /** The macro whose own text is resolved. */
   readonly self: string | undefined;
   predicates: number;
+  /** Nodes looked at, those of macros with mistakes among them. */
+  steps: number;
   stopped: boolean;
 }
 
@@ -48,7 +52,7 @@ export const resolveCondition = (
   names: Names,
   self?: string,
 ): { readonly condition: Condition | undefined; readonly problems: readonly Problem[] } => {
-  const resolver: Resolver = { names, problems: [], self, predicates: 0, stopped: false };
+  const resolver: Resolver = { names, problems: [], self, predicates: 0, steps: 0, stopped: false };
   const condition = resolveNode(resolver, parsed, { path: [], use: undefined, depth: 0 });
   return { condition: hasErrors(resolver.problems) ? undefined : condition, problems: resolver.problems };
 };
@@ -62,8 +66,14 @@ const report = (resolver: Resolver, place: Place, found: Problem): void => {
 const resolveNode = (resolver: Resolver, node: ParsedCondition, place: Place): Condition | undefined => {
   const span = place.use ?? node.span;
   if (resolver.stopped) return undefined;
+  resolver.steps++;
+  if (resolver.steps > MAX_STEPS) {
+    resolver.problems.push(problem('too-large', span, { limit: MAX_PREDICATES }));
+    resolver.stopped = true;
+    return undefined;
+  }
   if (place.depth > MAX_DEPTH) {
-    report(resolver, place, problem('too-deep', span, { limit: MAX_DEPTH }));
+    if (!resolver.stopped) resolver.problems.push(problem('too-deep', span, { limit: MAX_DEPTH }));
     resolver.stopped = true;
     return undefined;
   }
@@ -128,7 +138,7 @@ const resolvePredicate = (resolver: Resolver, parsed: ParsedPredicate, place: Pl
   const { operator, modifier, left } = parsed;
   const span = place.use ?? parsed.span;
   const tell = (found: Problem): void => report(resolver, place, found);
-  if (!countPredicates(resolver, place, span, 1)) return undefined;
+  if (!countPredicates(resolver, span, 1)) return undefined;
   const field = leftField(parsed, tell);
   const texts = valuesOf(resolver, parsed, tell);
   const rightType = parsed.right === undefined ? undefined : checkExpression(parsed.right, tell);
@@ -156,17 +166,17 @@ const resolvePredicate = (resolver: Resolver, parsed: ParsedPredicate, place: Pl
   if (modifier === undefined || constants.length === 1) return made(constants);
   if (constants.length === 0) return Object.freeze({ kind: 'constant', value: false, span });
   if (modifier === 'anyof' && operator !== '!=') return made(constants);
-  if (!countPredicates(resolver, place, span, constants.length)) return undefined;
+  if (!countPredicates(resolver, span, constants.length)) return undefined;
   const each = constants.map((constant) => made([constant]));
   if (modifier === 'oneof') return exactlyOne(each, span);
   return Object.freeze({ kind: modifier === 'allof' ? 'and' : 'or', operands: Object.freeze(each), span });
 };
 
 /** Counts comparisons; false where there are too many, which is reported. */
-const countPredicates = (resolver: Resolver, place: Place, span: Span, count: number): boolean => {
+const countPredicates = (resolver: Resolver, span: Span, count: number): boolean => {
   resolver.predicates += count;
   if (resolver.predicates <= MAX_PREDICATES) return true;
-  report(resolver, place, problem('too-large', span, { limit: MAX_PREDICATES }));
+  if (!resolver.stopped) resolver.problems.push(problem('too-large', span, { limit: MAX_PREDICATES }));
   resolver.stopped = true;
   return false;
 };

@@ -29,8 +29,6 @@ export interface LinuxKernel extends Kernel {
   map(map: KernelMap): LinuxMap;
   /** Runs an attached iterator and gives what it wrote. */
   iterate(link: Link): Uint8Array;
-  /** Has the kernel count runs and their time for `stats`, from now until the kernel is closed; it costs some 20 ns a run of every program on the machine. */
-  enableStatistics(): void;
 }
 
 export interface LinuxKernelOptions {

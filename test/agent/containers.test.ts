@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type AgentSummary, runAgent } from '../../agent/index.ts';
 import { type Alert, parseAlert } from '../../alerts/index.ts';
 import { loadPolicies } from '../../policies/index.ts';
-import { parseTemplate, type Rule } from '../../rules/index.ts';
+import { parseTemplate, type Rule, type RuleMatching } from '../../rules/index.ts';
 import {
   type ContainerFacts,
   type ContainerSource,
@@ -40,7 +40,11 @@ const run = async (
   rules: readonly Rule[],
   containers: ContainerSource | undefined,
   act: (run: Run) => void | Promise<void>,
-  more: { readonly wait?: { readonly time?: number; readonly events?: number }; readonly signal?: AbortSignal } = {},
+  more: {
+    readonly wait?: { readonly time?: number; readonly events?: number };
+    readonly signal?: AbortSignal;
+    readonly ruleMatching?: RuleMatching;
+  } = {},
 ): Promise<{ alerts: readonly Alert[]; summary: AgentSummary; kinds: readonly string[] }> => {
   const host = createSimHost({ memory: 32 * 1024 * 1024 });
   host.spawn({ exepath: '/usr/bin/pause', cgroup: CGROUP });
@@ -54,6 +58,7 @@ const run = async (
       log,
       onAlert: (alert) => alerts.push(alert),
       wait: { time: PATIENT, ...more.wait },
+      ...(more.ruleMatching !== undefined && { ruleMatching: more.ruleMatching }),
       sensor: {
         kind: 'sim',
         scope: '/',
@@ -255,6 +260,28 @@ describe('an alert about a container', () => {
       ['any', 'env'],
     ]);
     expect(alerts.map(({ seq }) => seq)).toEqual([...alerts.map(({ seq }) => seq)].sort((a, b) => a - b));
+  });
+
+  it.each([
+    ['another image', 'docker.io/library/redis:7', 'any'],
+    ['its image', CONTAINER.image, 'exec in nginx'],
+  ])('holds later rules up where only the first that matches is raised: %s', async (_, image, expected) => {
+    const { world, source } = await lateRuntime();
+    const any = ruleOf('any', EXEC, output('%proc.name'));
+    const { alerts, summary } = await run(
+      [IMAGE, any],
+      source,
+      async ({ host, alerts: raised, pump }) => {
+        exec(host, started(host), 'id');
+        pump();
+        expect(raised).toEqual([]);
+        world.containers.set(ID, { ...CONTAINER, image });
+        await until(() => raised.length === 1);
+      },
+      { ruleMatching: 'first' },
+    );
+    expect(alerts.map(({ rule }) => rule)).toEqual([expected]);
+    expect(summary.hidden).toBe(expected === 'any' ? 0 : 1);
   });
 
   it('does not wait where too many do', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type AgentSummary, runAgent } from '../../agent/index.ts';
 import { type Alert, isoTime, parseAlert } from '../../alerts/index.ts';
 import { loadPolicyText, type Policy } from '../../policies/index.ts';
+import { type Compiled, compile } from '../../rules/index.ts';
 import { createSimHost, type SimHost, type SimTask } from '../../sensors/index.ts';
 import {
   type Expected,
@@ -22,6 +23,15 @@ const policyOf = (rules: string): Policy => {
   return policies[0]!;
 };
 
+const compiled = new WeakMap<Policy, Compiled>();
+
+/** A policy's rules, compiled once. */
+const compiledOf = (policy: Policy): Compiled => {
+  const known = compiled.get(policy) ?? compile(policy.rules, { level: '6.12' });
+  compiled.set(policy, known);
+  return known;
+};
+
 /** Runs an agent over what `act` does on a simulated host. */
 const run = async (
   policy: Policy,
@@ -38,6 +48,7 @@ const run = async (
   const alerts: Alert[] = [];
   const summary = await runAgent({
     policies: [policy],
+    compiled: compiledOf(policy),
     host: 'sim',
     enforce: false,
     log,

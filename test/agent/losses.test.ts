@@ -190,7 +190,7 @@ describe("what a rule's limit holds back", () => {
       limit: { perSecond: 10, burst: 4 },
     });
     const own = alerts.filter(({ rule }) => rule === 'opened').length;
-    const held = { rule: 'opened', cgroup: '/a', records: 30 - own };
+    const held = { rule: 'opened', cgroup: '/a', records: 30 - own, limit: 'agent' };
     expect(own).toBeGreaterThanOrEqual(4);
     expect(own).toBeLessThan(30);
     expect(summary.heldBack).toEqual([held]);
@@ -203,6 +203,67 @@ describe("what a rule's limit holds back", () => {
       output: `${30 - own} matches of "opened" in /a were more than its limit and are not in the log one by one; raise --rate-limit to have them`,
     });
     expect(summary.lost).toEqual(new Map());
+  });
+
+  it("is told by whose limit it was where both hold: the rule's own behind what user space decides", async () => {
+    const both = ruleOf('limited', 'evt.type = openat and evt.num < 1000000', {
+      limit: { interval: 3600 * SECOND, burst: 2 },
+    });
+    const { summary, alerts, entries } = await run([both], (host) => open(host, 30), {
+      limit: { perSecond: 0.001, burst: 10 },
+    });
+    const own = { rule: 'limited', cgroup: '/a', records: 8, limit: 'rule' };
+    const agents = { ...own, records: 20, limit: 'agent' };
+    expect(summary.byRule.get('limited')).toBe(2);
+    expect(summary.heldBack).toEqual([agents, own]);
+    expect(bodiesOf(entries, 'shed')).toEqual([agents, own]);
+    expect(alerts.at(-1)?.output).toBe(
+      '8 matches of "limited" in /a were more than its limit and are not in the log one by one; raise it in its policy to have them',
+    );
+  });
+
+  it('is exact for each cgroup where user space keeps the limit, and tokens come back with time', async () => {
+    const rules = [
+      ruleOf('even', 'evt.type = openat and evt.num < 1000000', { limit: { interval: 10 * SECOND, burst: 3 } }),
+      ruleOf('free', 'evt.type = openat and evt.num < 1000000'),
+    ];
+    const { summary, alerts, entries } = await run(rules, (host, pump) => {
+      const [one, other] = ['/a', '/b'].map((cgroup) => host.spawn({ exepath: '/usr/bin/cat', cgroup }));
+      const opens = (task: typeof one, times: number): void => {
+        for (let index = 0; index < times; index++) host.call(task!, 'openat', [FDCWD, '/etc/passwd', 0, 0]);
+      };
+      opens(one, 5);
+      opens(other, 4);
+      host.advance(BigInt(10 * SECOND));
+      opens(one, 2);
+      host.advance(BigInt(60 * SECOND));
+      pump();
+      opens(one, 4);
+    });
+    expect(summary.byRule.get('free')).toBe(15);
+    expect(alerts.filter(({ rule }) => rule === 'even')).toHaveLength(3 + 3 + 1 + 3);
+    const [a, b] = [2 + 1 + 1, 1].map((records, at) => ({
+      rule: 'even',
+      cgroup: ['/a', '/b'][at],
+      records,
+      limit: 'rule',
+    }));
+    expect(summary.heldBack).toEqual([a, b]);
+    const shed = bodiesOf(entries, 'shed') as readonly (typeof a)[];
+    const sum = (cgroup: string): number =>
+      shed.reduce((total, each) => total + (each?.cgroup === cgroup ? each.records : 0), 0);
+    expect([sum('/a'), sum('/b')]).toEqual([4, 1]);
+  });
+
+  it('is alerts of a threshold, not its matches', async () => {
+    const { position } = OPENED;
+    const often = ruleOf('often', 'evt.type = openat', {
+      correlation: { kind: 'threshold', moreThan: 2, within: BigInt(60 * SECOND), by: [], position },
+      limit: { interval: 3600 * SECOND, burst: 4 },
+    });
+    const { summary } = await run([often], (host) => open(host, 30), { limit: { perSecond: 0.001, burst: 1 } });
+    expect(summary.byRule.get('often')).toBe(4);
+    expect(summary.heldBack).toEqual([{ rule: 'often', cgroup: '/a', records: 30 / 3 - 4, limit: 'rule' }]);
   });
 
   it('is nothing without a limit', async () => {

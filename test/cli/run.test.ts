@@ -85,6 +85,19 @@ it('says in the summary what happened and where the audit log is', async () => {
   ]);
 });
 
+it('raises the first of the rules that match with --rule-matching first, and says what that hid', async () => {
+  const { args, policy } = files();
+  const rule = (name: string, condition: string): string =>
+    `    - {rule: ${name}, condition: ${condition}, priority: notice, output: "%proc.name"}\n`;
+  const also = 'evt.type = openat and fd.name startswith /etc/ and evt.num < 1000000';
+  writeFileSync(policy, POLICY + rule('Also read', also) + rule('Anything opened', 'evt.type = openat'));
+  const { code, stdout } = await shrike(...args, '--rule-matching', 'first');
+  expect(code).toBe(0);
+  expect(stdout.split('\n').filter((line) => line.startsWith('alerts'))).toEqual([
+    "alerts      3: 3 notice; from 1 rule; 6 matches of later rules hidden by an earlier one's",
+  ]);
+});
+
 it('puts the audit log below the state folder where no other is named', async () => {
   const { policy, scenario } = files();
   const state = temporaryFolder();

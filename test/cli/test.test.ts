@@ -140,7 +140,7 @@ it('lists the changes that no test would miss', async () => {
       '  coverage 50 % of 2 predicates, 2 not seen both true and false',
       '',
       `hosts  ${file}`,
-      expect.stringMatching(/^ {2}mutation [\d.]+ %: \d+ of \d+ changes found$/),
+      expect.stringMatching(/^ {2}mutation 75 %: 9 of 12 changes found \(1 without effect not counted\)$/),
       '    Hosts read',
       '      7:18  evt.type = openat: left out',
       '      7:40  fd.name = /etc/hosts: left out',
@@ -156,6 +156,22 @@ it('lists the changes that no test would miss', async () => {
     stdout: '',
     stderr: 'shrike: there is no rule "Host read"\nthere are: Hosts read\n',
   });
+});
+
+it('takes the first of the rules that match an event with --rule-matching first, for changes, too', async () => {
+  const file = join(temporaryFolder(), 'hosts.yaml');
+  const [rule = ''] = / {4}- rule: Hosts read\n(?: {6}.*\n)+/.exec(GOOD) ?? [];
+  const both = GOOD.replace(rule, rule + rule.replace('Hosts read', 'Hosts read again'));
+  writeFileSync(file, both);
+  expect((await shrike('test', file)).stdout).toContain('FAIL cat reads it');
+  const { code, stdout } = await shrike('test', file, '--rule-matching', 'first', '--mutate', '--json');
+  expect(code).toBe(0);
+  const records = jsonLines(stdout).map((record) => testRecord.parse(record));
+  // What turns the first rule off is found, as then the second is raised; what turns the second off is not.
+  const [mutation] = records.filter((record) => record.type === 'mutation');
+  expect(mutation).toMatchObject({ tried: 24, found: 9 });
+  const survived = (name: string) => mutation?.survived.filter((change) => change.rule === name).length;
+  expect([survived('Hosts read'), survived('Hosts read again')]).toEqual([3, 12]);
 });
 
 it('plays a recording that lies beside the policy', async () => {

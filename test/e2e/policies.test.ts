@@ -23,7 +23,7 @@ it('all tests that the shipped policies carry pass, and see every predicate true
   const coverage = records.filter(({ type }) => type === 'coverage');
   expect(coverage.length).toBeGreaterThanOrEqual(25);
   expect(coverage.filter(({ percent }) => percent < 100)).toEqual([]);
-}, 120_000);
+}, 300_000);
 
 it.runIf(suiteSize !== 'quick')(
   'their tests would miss at least 80 % of the changes of each policy (ci and full sizes)',

@@ -17,13 +17,15 @@ import { KERNEL_BTF } from './layout.ts';
 
 /** A verified program of the simulated kernel. */
 export interface SimProgram extends LoadedProgram {
-  readonly runner: Runner;
+  runner: Runner;
   /** An object of its own: machines keep what they made of it, with the maps that its handles stood for. */
   readonly executable: ExecutableProgram;
   /** Where its object says which calls it looks at; undefined where it may look at any. */
   readonly calls: CallTable | undefined;
   /** How often it ran. */
   runs: number;
+  /** Nanoseconds of all runs while statistics are on. */
+  ns: number;
 }
 
 /** Numbers of 32 bits in memory, one for each call of each table, 0 where a program doesn't look at it. */
@@ -56,6 +58,20 @@ const KEPT = 8;
 const isSame = <T>(one: readonly T[], other: readonly T[]): boolean =>
   one.length === other.length && one.every((value, index) => value === other[index]);
 
+/** A program's runner with a clock. */
+const timed = (program: SimProgram): Runner => {
+  const { runner } = program;
+  return {
+    close: runner.close,
+    run: (contextOffset) => {
+      const start = performance.now();
+      const result = runner.run(contextOffset);
+      program.ns += (performance.now() - start) * 1e6;
+      return result;
+    },
+  };
+};
+
 /** The maps and programs that were loaded into the simulated kernel. */
 export class Programs {
   readonly #environment: VmEnvironment;
@@ -63,6 +79,7 @@ export class Programs {
   readonly #maps: Map<number, BpfMap>;
   readonly #engine: Engine;
   readonly #programs = new Map<number, SimProgram>();
+  #isTimed = false;
 
   /** @param maps by handle, as the environment finds them. */
   constructor(environment: VmEnvironment, hooks: HookPoints, maps: Map<number, BpfMap>, engine: Engine) {
@@ -121,7 +138,9 @@ export class Programs {
       runner: createRunner(verified, this.#environment, this.#engine),
       calls: spec.calls === undefined ? undefined : this.#callTable(maps.get(spec.calls)?.handle),
       runs: 0,
+      ns: 0,
     };
+    if (this.#isTimed) program.runner = timed(program);
     this.#programs.set(program.handle, program);
     return program;
   }
@@ -204,12 +223,19 @@ export class Programs {
     }
   }
 
+  /** From now on the time of each run counts; looking at the clock takes some of it. */
+  enableStatistics(): void {
+    if (this.#isTimed) return;
+    this.#isTimed = true;
+    for (const program of this.#programs.values()) program.runner = timed(program);
+  }
+
   stats(): ProgramStats[] {
-    return [...this.#programs.values()].map(({ name, hook, runs }) => ({
+    return [...this.#programs.values()].map(({ name, hook, runs, ns }) => ({
       program: name,
       hook,
       runs,
-      ns: 0,
+      ns,
       missed: 0,
     }));
   }

@@ -74,6 +74,7 @@ export const createSimKernel = (machine: Machine, level: FeatureLevel): Kernel =
         .filter((task) => task.leader === task && task.group.live > 0 && isIn(task, scope))
         .sort((one, other) => one.pid - other.pid)
         .map((task) => factsOf(task, task.parent && isIn(task.parent, scope) ? task.parent : undefined)),
+    enableStatistics: () => programs.enableStatistics(),
     stats: () => programs.stats(),
     close: () => programs.detachAll(),
   };

@@ -72,17 +72,26 @@ const getdents: CallHandler = (call) => {
   file.inode.populate?.();
   if (!children) return -ENOTDIR;
   if (!linked) return -ENOENT;
-  const names = ['.', '..', ...children.keys()].slice(file.entriesRead);
   const taken: string[] = [];
-  let length = 0;
-  for (const name of names) {
+  let [at, count, length] = [0, 0, 0];
+  /** False where there is no room left. */
+  const take = (name: string): boolean => {
+    if (at++ < file.entriesRead) return true;
     const bytes = (DIRENT_BYTES + textLength(name) + 1 + 7) & ~7;
-    if (length + bytes > call.number(2)) break;
+    if (length + bytes > call.number(2)) return false;
     length += bytes;
-    taken.push(name);
-  }
-  if (names.length > 0 && taken.length === 0) return -EINVAL;
-  file.entriesRead += taken.length;
+    count++;
+    if (!call.isRepeated) taken.push(name);
+    return true;
+  };
+  let room = take('.') && take('..');
+  if (room)
+    for (const name of children.keys()) {
+      room = take(name);
+      if (!room) break;
+    }
+  if (!room && count === 0) return -EINVAL;
+  file.entriesRead += count;
   if (!call.isRepeated) call.data = encodeText(taken.map((name) => `${name}\n`).join(''));
   return length;
 };

@@ -9,7 +9,8 @@ import { makeWorld, NAMESPACES, putProgram } from './world.ts';
 
 const SCRIPT = fileURLToPath(new URL('sandbox.sh', import.meta.url));
 const PEER = fileURLToPath(new URL('../programs/peer.c', import.meta.url));
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** The programs' folder comes first, so that the shell that starts one has no failed execve before it in the observed cgroup. */
+const PATH = '/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/bin';
 /** Folders of libraries below /usr/lib that the world's programs need. */
 const LIBRARIES = /^(x86_64-linux-gnu|python3.*)$/;
 const UNSET_LOGINUID = 4_294_967_295;

@@ -178,7 +178,10 @@ const ROWS: Readonly<Record<string, readonly (readonly [text: string, expected: 
 };
 
 describe.each(Object.entries(ROWS))('%s', (_, cases) => {
-  it.each(cases)('%s: %s', (text, expected, event = EVENT) => {
-    expect(holds(text, event)).toBe(expected);
-  });
+  it.each(cases.map(([text, expected, event]) => [text, expected, event ?? EVENT] as const))(
+    '%s: %s',
+    (text, expected, event) => {
+      expect(holds(text, event)).toBe(expected);
+    },
+  );
 });

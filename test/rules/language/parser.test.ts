@@ -404,16 +404,15 @@ describe('properties', () => {
         let text = written;
         for (const [at, cut, put] of changes) text = text.slice(0, at) + put + text.slice(at + cut);
         const { condition, problems } = parseCondition(text);
-        for (const { span, message } of problems) {
-          expect(span.start).toBeGreaterThanOrEqual(0);
-          expect(span.start).toBeLessThanOrEqual(span.end);
-          expect(span.end).toBeLessThanOrEqual(text.length);
-          expect(message).not.toContain('undefined');
-        }
+        const outside = problems.filter(
+          ({ span: { start, end }, message }) =>
+            start < 0 || start > end || end > text.length || message.includes('undefined'),
+        );
+        expect(outside).toEqual([]);
         expect(problems.length).toBeLessThanOrEqual(text.length + 1);
         if (condition === undefined || show(condition).includes('?')) expect(problems).not.toEqual([]);
       }),
-      { numRuns: count(200_000), seed: seed('damaged conditions') },
+      { numRuns: count(50_000), seed: seed('damaged conditions') },
     );
   });
 

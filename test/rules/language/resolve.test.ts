@@ -306,7 +306,7 @@ describe('macros and lists that are wrong', () => {
     const macros: Record<string, string> = { m0: 'proc.pid = 1 and proc.pid = 2' };
     for (let index = 1; index < 60; index++) macros[`m${index}`] = `m${index - 1} and m${index - 1}`;
     expect(problemsOf('m59', { macros })).toEqual([
-      'too-large at 0-3: In the macro "m0": The condition has more than 10000 comparisons after its macros are put in; split it into several rules.',
+      'too-large at 0-3: The condition has more than 10000 comparisons after its macros are put in; split it into several rules.',
     ]);
   });
 
@@ -314,7 +314,7 @@ describe('macros and lists that are wrong', () => {
     const macros: Record<string, string> = { m0: 'proc.pid = 1' };
     for (let index = 1; index < 2000; index++) macros[`m${index}`] = `not m${index - 1}`;
     expect(problemsOf('m1999', { macros })).toEqual([
-      'too-deep at 0-5: In the macro "m1499": The condition is nested more than 1000 levels deep; split it into several rules.',
+      'too-deep at 0-5: The condition is nested more than 1000 levels deep; split it into several rules.',
     ]);
   });
 

@@ -11,7 +11,7 @@ import { type Compared, fieldsOf } from './compare.ts';
 import { type Ingredients, randomTree } from './generate.ts';
 import { ingredients } from './ingredients.ts';
 import { isCertain, outcomes, parse, print } from './language/index.ts';
-import { happen, populate, type Step } from './steps.ts';
+import { happen, PATHS, populate, type Step } from './steps.ts';
 import { createWorld, type Happened } from './world/index.ts';
 
 const RULES = 2_000;
@@ -25,7 +25,7 @@ const KINDS = [
     action: 'deny',
     types: 'open, openat, openat2',
     fields: /^(fd\.(name|directory|filename|typechar|type)|evt\.is_open_(read|write))$/,
-    isSeen: ({ type, facts }: Happened) => ['open', 'openat', 'openat2'].includes(type) && !hasFailed(facts),
+    isSeen: ({ type, facts }: Happened) => ['open', 'openat', 'openat2'].includes(type) && hasSucceeded(facts),
   },
   {
     action: 'deny',
@@ -37,13 +37,13 @@ const KINDS = [
     action: 'kill',
     types: 'execve, execveat',
     fields: /^never$/,
-    isSeen: ({ type, facts }: Happened) => type === 'execve' && !hasFailed(facts),
+    isSeen: ({ type, facts }: Happened) => type === 'execve' && hasSucceeded(facts),
   },
 ] as const;
 
-const hasFailed = (facts: Happened['facts']): boolean => {
+const hasSucceeded = (facts: Happened['facts']): boolean => {
   const fact = facts.get('evt.failed');
-  return typeof fact === 'object' && fact.is === true;
+  return typeof fact === 'object' && fact.is === false;
 };
 
 interface Enforcing extends Compared {
@@ -158,3 +158,18 @@ it('acts exactly where a condition is true whatever the unknown may be, and abse
   expect(certain).toBeGreaterThan(0);
   expect(open).toBeGreaterThan(0);
 }, 3_600_000);
+
+it('knows the root folder and its parts before it is opened', async () => {
+  const isSeen = KINDS[0].isSeen;
+  const rules = ['fd.name = /', 'not fd.name = /w', 'fd.directory = /', 'fd.filename = ""', 'not fd.filename = x'].map(
+    (text, index): Enforcing => {
+      const condition = `evt.type in (open, openat, openat2) and ${text}`;
+      const rule = ruleOf(`rule ${index}`, condition, { action: 'deny' });
+      return { name: rule.name, tree: parse(condition), rule, isSeen };
+    },
+  );
+  const root = PATHS.indexOf('/');
+  const result = await run(rules, [[0, 0, root, 0, 0]]);
+  expect(result.found.join('\n\n')).toBe('');
+  expect(result.certain).toBe(rules.length);
+});

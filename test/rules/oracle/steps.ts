@@ -4,6 +4,7 @@ import {
   CGROUPS,
   close,
   connectUnix,
+  end,
   exec,
   exit,
   FAMILIES,
@@ -15,13 +16,16 @@ import {
   kill,
   LONG,
   LONGEST,
+  mount,
   moveToCgroup,
   onDescriptor,
   onPath,
   onTwoPaths,
   open,
+  ptrace,
   reach,
   rename,
+  request,
   setId,
   socket,
   startThread,
@@ -32,7 +36,8 @@ import {
 /** One step of a history, in numbers that choose. */
 export type Step = readonly [action: number, who: number, a: number, b: number, c: number];
 
-const PATHS = [
+/** Paths that are opened. */
+export const PATHS: readonly string[] = [
   '/w/a.txt',
   '/w/b.log',
   '/w/sub/c.txt',
@@ -60,7 +65,7 @@ const PATHS = [
   '/w/sub/deep',
   '/dev/null',
   '/w/ÄÖ.txt',
-] as const;
+];
 /** Paths that are made, renamed and taken away; nothing else lies in their folder. */
 const NAMES = ['/w/n/one', '/w/n/two', 'n/three', '/w/n/../n/one', '/w//n/two', '/w/n/none/x'] as const;
 const FOLDERS = ['/w', '/w/sub', '/tmp', 'sub', '..', '/w/none', '/w/dirlink'] as const;
@@ -185,6 +190,20 @@ const ACTS: Readonly<Record<string, Act>> = {
     if (world.living.length < 12) fork(world, process, pick(['fork', 'vfork', 'clone'] as const, a), true);
   },
   connect,
+  request: (world, process, a, b, c) => {
+    const kind = pick(['openat', 'openat', 'unlinkat', 'mkdirat'] as const, b);
+    const path = kind === 'openat' ? pick(PATHS, a) : pick(NAMES, a);
+    if (path === '') return;
+    request(world, process, { kind, path, flags: pick(FLAGS, c), from: folderOf(process, c) });
+  },
+  mount: (world, process, a) => mount(world, process, pick(['/w/mnt', '/w/missing', 'mnt'], a)),
+  ptrace: (world, process, a, b) =>
+    ptrace(
+      world,
+      process,
+      pick(['PTRACE_ATTACH', 'PTRACE_TRACEME', 'PTRACE_POKETEXT'] as const, a),
+      pick(world.living, b),
+    ),
   unix: (world, process) => connectUnix(world, process, '/run/none.sock'),
   netlink: (world, process) => close(world, process, socket(world, process, FAMILIES.netlink, 3)),
   thread: (world, process) => startThread(world, process),
@@ -219,7 +238,22 @@ const OFTEN = [
   'rare',
   'rare',
 ];
-const RARE = ['unix', 'netlink', 'thread', 'setuid', 'setgid', 'rename', 'move', 'move', 'kill', 'exit'];
+const RARE = [
+  'unix',
+  'netlink',
+  'thread',
+  'setuid',
+  'setgid',
+  'rename',
+  'move',
+  'move',
+  'kill',
+  'exit',
+  'request',
+  'request',
+  'mount',
+  'ptrace',
+];
 
 /** Processes to begin with. */
 export const populate = (world: World): void => {
@@ -244,6 +278,8 @@ export const populate = (world: World): void => {
 export const happen = (world: World, [action, who, a, b, c]: Step): readonly Happened[] => {
   const chosen = pick(OFTEN, action);
   const act = ACTS[chosen === 'rare' ? pick(RARE, a + c) : chosen];
-  act?.(world, pick(world.living, who), a, b, c);
+  const process = pick(world.living, who);
+  act?.(world, process, a, b, c);
+  if (!process.task.alive) end(world, process);
   return world.take();
 };

@@ -230,6 +230,7 @@ export const FIELD_TABLE: readonly FieldEntry[] = [
   ),
   ...each(['evt.arg[target]'], 'text', ['nowhere', '/etc/shadow']),
   ...each(['evt.arg[domain]'], 'text', ['AF_INET', 'AF_INET6', 'AF_NETLINK', 'AF_UNIX', 'AF_PACKET']),
+  ...each(['evt.arg[request]'], 'text', ['PTRACE_ATTACH', 'PTRACE_TRACEME']),
   ...each(['syscall.type'], 'name', ['open', 'openat', 'execve', 'connect', 'close', 'dup2']),
   ...each(['proc.tty'], 'number', ['0', '34819', '34816']),
   ...each(['proc.vpid'], 'number', ['1', '301', '302', '303']),

@@ -1,6 +1,6 @@
 import { inNetwork } from './addresses.ts';
 import type { Fact, Facts, Scalar } from './fact.ts';
-import { type Check, type FieldName, fieldText, isItems, type Operand, type Tree } from './syntax.ts';
+import { type Check, type FieldName, fieldText, isItems, type Modifier, type Operand, type Tree } from './syntax.ts';
 import { containsBytes, fnmatch, isUnder, lower, matchesWhole, startsWithBytes } from './text-matching.ts';
 import { transform } from './transformers.ts';
 
@@ -73,38 +73,67 @@ const factOf = (operand: Operand, facts: Facts): Fact => {
   }
 };
 
-/** Every process has these, whether they can be read or not. */
-const ALWAYS: ReadonlySet<string> = new Set(['proc.name', 'proc.exe', 'proc.exepath', 'proc.args', 'proc.cmdline']);
+/** Every process, and every system call, has these, whether they can be read or not. */
+const ALWAYS: ReadonlySet<string> = new Set([
+  'proc.name',
+  'proc.exe',
+  'proc.exepath',
+  'proc.args',
+  'proc.cmdline',
+  'evt.rawres',
+  'evt.res',
+  'evt.failed',
+]);
 
 const NO_FIELD: FieldName = { kind: 'field', name: '' };
 
-/** What a comparison comes to. */
-export const truthOf = (check: Check, facts: Facts): Truth => {
-  const { left, operator, modifier, right } = check;
+/** What a comparison with some constants comes to, any of them deciding. */
+const truthWith = ({ left, operator }: Check, fact: Fact, constants: readonly Scalar[]): Truth => {
   const { name, argument } = left.kind === 'field' ? left : NO_FIELD;
-  const fact = factOf(left, facts);
-  const constants: Fact = isItems(right) ? { is: right.map(({ text }) => text) } : factOf(right, facts);
-  if (fact === 'untold' || constants === 'untold')
-    throw new Error(`${fieldText(left.kind === 'field' ? left : NO_FIELD)} is untold`);
-  if (operator === 'exists' && ALWAYS.has(name)) return 'true';
-  if (fact === 'unknown' || constants === 'unknown') return 'unknown';
-  const isOpen = fact !== 'absent' && fact.open === true;
-  const isEmpty = fact === 'absent' || (Array.isArray(fact.is) && fact.is.length === 0 && !isOpen);
-  if (operator === 'exists') return isEmpty ? 'false' : 'true';
-  if (isEmpty || constants === 'absent') return 'absent';
-  const list = [constants.is].flat() as readonly Scalar[];
-  const one = (value: Scalar): boolean => {
-    const each = (constant: Scalar): boolean => holds(name, operator, value, constant);
-    if (modifier === 'allof') return list.every(each);
-    if (modifier === 'oneof') return list.filter(each).length === 1;
-    return list.some(each);
-  };
+  if (fact === 'unknown' || fact === 'untold') return 'unknown';
+  if (fact === 'absent') return 'absent';
+  const isOpen = fact.open === true;
+  const one = (value: Scalar): boolean => constants.some((constant) => holds(name, operator, value, constant));
   if (!Array.isArray(fact.is)) return one(fact.is as Scalar) ? 'true' : 'false';
   const values = fact.is as readonly Scalar[];
+  if (values.length === 0 && !isOpen) return 'absent';
   const isAny = BOTH_ENDS.has(name) ? operator !== '!=' : ANCESTORS.test(name) && argument === undefined;
   const all = BOTH_ENDS.has(name) ? !isAny : !isAny && operator === 'in';
   const isHeld = all ? values.every(one) : values.some(one);
   return isOpen && isHeld === all ? 'unknown' : isHeld ? 'true' : 'false';
+};
+
+/** What comparisons with one constant each come to together: all, any or exactly one of them. */
+const join = (modifier: Modifier, truths: readonly Truth[]): Truth => {
+  if (truths.includes('absent')) return 'absent';
+  const count = (wanted: Truth): number => truths.filter((truth) => truth === wanted).length;
+  const [held, open] = [count('true'), count('unknown')];
+  const wrong = modifier === 'allof' ? count('false') > 0 : modifier === 'oneof' ? held > 1 : false;
+  if (wrong) return 'false';
+  if (modifier === 'anyof' && held > 0) return 'true';
+  if (open > 0) return 'unknown';
+  return modifier === 'allof' || held === 1 ? 'true' : 'false';
+};
+
+/** What a comparison comes to. @throws Error where the test doesn't know what it depends on */
+export const truthOf = (check: Check, facts: Facts): Truth => {
+  const { left, operator, modifier, right } = check;
+  const fact = factOf(left, facts);
+  const constants: Fact = isItems(right) ? { is: right.map(({ text }) => text) } : factOf(right, facts);
+  if (fact === 'untold' || constants === 'untold') throw new Error('an untold field was asked for');
+  if (operator === 'exists') {
+    if (fact === 'unknown') return left.kind === 'field' && ALWAYS.has(left.name) ? 'true' : 'unknown';
+    const isEmpty = fact === 'absent' || (Array.isArray(fact.is) && fact.is.length === 0 && fact.open !== true);
+    return isEmpty ? 'false' : 'true';
+  }
+  if (constants === 'unknown') return 'unknown';
+  if (constants === 'absent') return fact === 'unknown' ? 'unknown' : 'absent';
+  const list = [constants.is].flat() as readonly Scalar[];
+  if (modifier === undefined) return truthWith(check, fact, list);
+  return join(
+    modifier,
+    list.map((constant) => truthWith(check, fact, [constant])),
+  );
 };
 
 /** Whether a condition may be true and whether it may be false, unknown being both; what is absent is false. */

@@ -154,7 +154,7 @@ const processFields = (process: Known): readonly Field[] => {
     ['proc.exe', argv === undefined ? 'unknown' : is(argv[0] ?? '')],
     ['proc.args', argv === undefined ? 'unknown' : is(argv.slice(1).join(' '))],
     ['proc.cmdline', command(process)],
-    ['proc.cwd', process.cwdAtExec === process.cwd ? is(process.cwd === '/' ? '/' : `${process.cwd}/`) : 'untold'],
+    ['proc.cwd', process.isSeen ? is(process.cwd === '/' ? '/' : `${process.cwd}/`) : 'untold'],
     ['proc.env', process.env === undefined ? 'untold' : is(process.env.join(' '))],
     ['proc.tty', terminal(process.tty)],
     ['proc.vpid', is(process.vpid)],
@@ -186,8 +186,18 @@ const processFields = (process: Known): readonly Field[] => {
   ];
 };
 
-/** Notes an event of a process. */
+/** Results that say that a call was interrupted, and is none yet (include/linux/errno.h). */
+const INTERRUPTED = [-516n, -512n] as const;
+
+const isInterrupted = (fields: readonly Field[]): boolean =>
+  fields.some(([name, fact]) => {
+    const value = name === 'evt.rawres' && typeof fact === 'object' ? fact.is : undefined;
+    return typeof value === 'bigint' && value >= INTERRUPTED[0] && value <= INTERRUPTED[1];
+  });
+
+/** Notes an event of a process; a call that was interrupted is none. */
 export const emit = (context: Context, type: string, process: Known, ...fields: readonly Field[]): void => {
+  if (isInterrupted(fields)) return;
   const facts = new Map<string, Fact>([
     ['evt.type', is(type)],
     ['evt.num', is(1)],

@@ -5,5 +5,6 @@ export { ancestorsOf, type End, type Known } from './known.ts';
 export { type OnPath, type OnTwoPaths, onPath, onTwoPaths } from './names.ts';
 export * from './others.ts';
 export * from './processes.ts';
+export { type Request, request } from './requests.ts';
 export { bind, close, connectUnix, emitListen, FAMILIES, reach, socket } from './sockets.ts';
 export { createWorld, LONG, LONGEST, TOO_LONG, type World } from './world.ts';

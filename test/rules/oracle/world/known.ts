@@ -37,8 +37,8 @@ export interface Known {
   uid: number;
   gid: number;
   cwd: string;
-  /** Undefined: it was there before anybody looked. */
-  cwdAtExec: string | undefined;
+  /** It has executed a program since anybody looked. */
+  isSeen: boolean;
   /** `pts/0`. */
   tty: string | undefined;
   /** In its own pid namespace. */
@@ -47,6 +47,8 @@ export interface Known {
   readonly capabilities: readonly string[] | undefined;
   cgroup: string;
   fromMemory: boolean;
+  /** It has made requests of io_uring, or the process it was made from. */
+  hasRing: boolean;
   /** Undefined: other threads may put files there. */
   readonly fds: Map<number, OpenFile>;
   /** A second thread, where it has one. */

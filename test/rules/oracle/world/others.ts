@@ -1,6 +1,16 @@
 import type { CallOptions, SimArgument } from '../../../../sensors/index.ts';
 import { type Fact, is } from '../language/index.ts';
-import { argument, type Context, call, emit, type Field, fileFields, intArgument, resultFields } from './context.ts';
+import {
+  argument,
+  type Context,
+  call,
+  emit,
+  type Field,
+  fileFields,
+  intArgument,
+  passed,
+  resultFields,
+} from './context.ts';
 import type { Known } from './known.ts';
 
 /** include/uapi/linux/ptrace.h */
@@ -81,3 +91,19 @@ export const loadModule = (context: Context, process: Known, fd: number | undefi
   if (file !== undefined) fields.push(...fileFields(file.path, file.type));
   plainCall(context, process, 'finit_module', [fd, '', 0], fields);
 };
+
+/** Mounts a new tmpfs. */
+export const mount = (context: Context, process: Known, target: string): void =>
+  plainCall(
+    context,
+    process,
+    'mount',
+    ['none', target, 'tmpfs', 0, null],
+    [
+      ['fs.path.source', passed(process.cwd, 'none')],
+      ['fs.path.target', passed(process.cwd, target)],
+      ['fs.path.name', 'untold'],
+      ['fs.path.nameraw', 'untold'],
+      argument('flags', 'untold'),
+    ],
+  );

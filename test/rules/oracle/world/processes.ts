@@ -68,10 +68,11 @@ export const exec = (context: Context, process: Known, executing: Executing): bo
   delete process.thread;
   process.exepath = resolvePath(path.startsWith('/') ? path : `${base}/${path}`, context.links);
   process.fromMemory = false;
+  process.hasRing = false;
   process.name = commOf(dirfd === AT_FDCWD || path.startsWith('/') ? path : `/dev/fd/${dirfd}/${path}`);
   process.argv = keptArgv(argv);
   process.env = env;
-  process.cwdAtExec = process.cwd;
+  process.isSeen = true;
   if (process.exepath === '/usr/bin/su') process.uid = 0;
   for (const fd of process.fds.keys()) if (!process.task.fds.includes(fd)) process.fds.delete(fd);
   emit(
@@ -120,11 +121,12 @@ export const execFromMemory = (
   if (result < 0) throw new Error(`a program in memory was not run: ${result}`);
   delete process.thread;
   process.fromMemory = true;
+  process.hasRing = false;
   process.exepath = `memfd:${name}`;
   process.name = commOf(`memfd:${name}`);
   process.argv = keptArgv(argv);
   process.env = env;
-  process.cwdAtExec = process.cwd;
+  process.isSeen = true;
   for (const open of process.fds.keys()) if (!process.task.fds.includes(open)) process.fds.delete(open);
   emit(
     context,
@@ -168,8 +170,9 @@ export const startThread = (context: Context, process: Known): void => {
 };
 
 /** Notes that a process is gone; its children are the first process's from then on. */
-const end = (context: Context, process: Known): void => {
+export const end = (context: Context, process: Known): void => {
   const { living, init } = context;
+  if (!living.includes(process)) return;
   living.splice(living.indexOf(process), 1);
   emit(context, 'procexit', process, argument('status', 'unknown'));
   for (const other of living) if (other.parent === process) other.parent = init;

@@ -19,7 +19,8 @@ export const TOO_LONG = `/w/${'x'.repeat(150)}/${'l'.repeat(101)}`;
 
 const plant = (host: SimHost): void => {
   const { fs } = host;
-  for (const folder of ['/w', '/w/sub/deep', '/w/n', LONG.slice(0, LONG.lastIndexOf('/'))]) fs.mkdir(folder, 0o777);
+  for (const folder of ['/w', '/w/sub/deep', '/w/n', '/w/mnt', LONG.slice(0, LONG.lastIndexOf('/'))])
+    fs.mkdir(folder, 0o777);
   for (const file of [
     '/w/a.txt',
     '/w/b.log',
@@ -84,12 +85,13 @@ export const createWorld = (host: SimHost, containers: readonly ContainerFacts[]
     uid: 0,
     gid: 0,
     cwd: '/',
-    cwdAtExec: undefined,
+    isSeen: false,
     tty: undefined,
     vpid: 1,
     capabilities: undefined,
     cgroup: '/init.scope',
     fromMemory: false,
+    hasRing: false,
     fds: new Map(),
   };
   const context: Context = { host, init, living: [], links: LINKS, containers, story: [], events: [] };
@@ -120,12 +122,13 @@ export const createWorld = (host: SimHost, containers: readonly ContainerFacts[]
         uid,
         gid: uid,
         cwd,
-        cwdAtExec: undefined,
+        isSeen: false,
         tty,
         vpid: isFirst ? 1 : task.pid,
         capabilities,
         cgroup,
         fromMemory: false,
+        hasRing: false,
         fds: new Map(),
       };
       context.living.push(process);
