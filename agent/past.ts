@@ -20,9 +20,10 @@ export const createPast = (): Past => {
         rings.set(`${hook} ${ring}`, { ...total, received: before.received + received, lost: before.lost + lost });
       }
       for (const total of generation.heldBack.totals()) {
-        const { rule, cgroup, records } = total;
-        const before = heldBack.get(`${cgroup} ${rule}`)?.records ?? 0;
-        heldBack.set(`${cgroup} ${rule}`, { ...total, records: before + records });
+        const { rule, cgroup, limit, records } = total;
+        const place = `${limit} ${cgroup} ${rule}`;
+        const before = heldBack.get(place)?.records ?? 0;
+        heldBack.set(place, { ...total, records: before + records });
       }
     },
     get rings() {

@@ -99,5 +99,5 @@ describe.skipIf(skip)(`reloads in the running kernel${skip ? ` (skipped: ${skip}
       await cgroup.remove();
       kernel.close();
     }
-  }, 900_000);
+  }, 3_600_000);
 });
