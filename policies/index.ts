@@ -1,8 +1,7 @@
-export { CODES, type CodeKind } from './codes.ts';
+export { CODES } from './codes.ts';
 export { formatPath, type Path, type SourcePlaces } from './document.ts';
 export { formatPolicyText } from './format.ts';
 export { formatDiagnostic } from './format-diagnostic.ts';
-export type { Ignores } from './ignores.ts';
 export { policyJsonSchema } from './json-schema.ts';
 export { loadPolicies, loadPolicyText, policyFiles } from './load.ts';
 export { diagnosticsOf, near } from './messages.ts';

@@ -1,4 +1,4 @@
-export { type Accounts, NO_ID, NO_NAME, ONLY_ROOT, type User } from './accounts.ts';
+export { type Accounts, NO_ID, NO_NAME, ONLY_ROOT } from './accounts.ts';
 export * from './containers/index.ts';
 export { createDomainNames, type DomainNames, type Resolve } from './domain-names.ts';
 export * from './events/index.ts';

@@ -11,6 +11,6 @@ export type * from './placed.ts';
 export * from './plan.ts';
 export * from './predicates.ts';
 export * from './residual.ts';
-export { isNarrow, isOfScope, scopedCondition } from './scope.ts';
+export { isNarrow, scopedCondition } from './scope.ts';
 export * from './tests.ts';
 export { taskDetailsOf, usedFields } from './used-fields.ts';

@@ -121,7 +121,6 @@ export const INODE = offsets('inode', {
   changed: 'i_ctime_sec',
   changedNs: 'i_ctime_nsec',
 });
-export const OVL_INODE = offsets('ovl_inode', { inode: 'vfs_inode', upper: '__upperdentry' });
 export const SUPER_BLOCK = offsets('super_block', { dev: 's_dev', magic: 's_magic', root: 's_root' });
 export const MNT_NAMESPACE = offsets('mnt_namespace', {});
 export const MOUNT = offsets('mount', {
