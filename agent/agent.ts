@@ -1,15 +1,6 @@
 import type { Alert, AuditLog } from '../alerts/index.ts';
 import type { Policy } from '../policies/index.ts';
-import {
-  type Compiled,
-  compile,
-  createCorrelator,
-  type Diagnostic,
-  type EventRecord,
-  HEAD,
-  RINGS,
-  type RuleMatching,
-} from '../rules/index.ts';
+import { type Compiled, compile, type EventRecord, HEAD, RINGS, type RuleMatching } from '../rules/index.ts';
 import {
   createProcessTable,
   NO_CONTAINERS,
@@ -17,18 +8,19 @@ import {
   type Sensor,
   type SensorReport,
 } from '../sensors/index.ts';
+import { CompileError } from './compile-error.ts';
 import { correlationLosses } from './correlation-losses.ts';
-import { openDomains } from './domains.ts';
-import { createEvents } from './events.ts';
-import { createHeldBack, type HeldBack } from './held-back.ts';
-import { createLease } from './lease.ts';
+import { createDispatcher } from './dispatcher.ts';
+import { createProgress } from './events.ts';
+import { createGeneration, type Generation, type Shared } from './generation.ts';
+import type { HeldBack } from './held-back.ts';
 import { type LoadOptions, loadObject, mapOf } from './load.ts';
-import { createLosses, type RingTotal } from './losses.ts';
-import { createOwnLimits } from './own-limits.ts';
-import type { ProcessFill } from './process-facts.ts';
+import type { FoundLoss, RingTotal } from './losses.ts';
+import { createPast } from './past.ts';
+import { logReload, policyRecord } from './policy-records.ts';
+import { createReload, doDue, type Live, type Reload } from './reload.ts';
 import { createTally, type TallySummary } from './tally.ts';
 import { createWaiting, type WaitLimits } from './waiting.ts';
-import { createWindowSweep, pauseWindows } from './windows.ts';
 
 export interface AgentOptions {
   readonly policies: readonly Policy[];
@@ -58,6 +50,8 @@ export interface AgentOptions {
   readonly ignore?: (record: EventRecord) => boolean;
   /** Programs are attached and processes known: what happens from now on is seen. */
   readonly onAttached?: () => void;
+  /** The same, where the policies can be exchanged while they run: the way to do so. Left out, they stay. */
+  readonly onReloadable?: (reload: Reload) => void;
   readonly onAlert?: (alert: Alert) => void;
   /** Every record, before its rules are looked at: for displays. */
   readonly onRecord?: (record: EventRecord, processes: ProcessTable) => void;
@@ -80,16 +74,6 @@ export interface AgentSummary extends TallySummary {
   /** Records that limits held back, by rule and cgroup. */
   readonly heldBack: readonly HeldBack[];
   readonly problems: readonly string[];
-}
-
-/** Thrown when policies can't be compiled for the kernel; the diagnostics say why. */
-export class CompileError extends Error {
-  readonly diagnostics: readonly Diagnostic[];
-  constructor(diagnostics: readonly Diagnostic[]) {
-    super(`${diagnostics.length} ${diagnostics.length === 1 ? 'rule' : 'rules'} can't be compiled`);
-    this.name = 'CompileError';
-    this.diagnostics = diagnostics;
-  }
 }
 
 /** How often it is looked for losses, in milliseconds. */
@@ -128,30 +112,30 @@ export const runAgent = async (
   if (options.enforce && !kernel.features.enforcement)
     options.warn?.(`${kernel.features.name} can't enforce; enforcing policies only say what they would do`);
 
-  let fill: ProcessFill | undefined;
-  const table = createProcessTable({ onExact: (process) => fill?.add(process) });
-  const tally = createTally();
-  const correlator = createCorrelator({
-    rules: compiled.plan.rules,
-    parentOf: ({ pid, start }) => table.get(pid, start),
+  const table = createProcessTable({
+    onExact: (process) => {
+      for (const { fill } of live?.kept.keys() ?? []) fill.add(process);
+    },
   });
-  const waiting = createWaiting(options.wait);
-  const { maps, links, ...loaded } = loadObject({
+  const tally = createTally();
+  const progress = createProgress();
+  const dispatcher = options.onReloadable && createDispatcher(kernel);
+  const number = dispatcher === undefined ? 0 : 1;
+  const load = {
     ...options,
     kernel,
     scope,
-    compiled,
     agentPid: sensor.kind === 'linux' ? process.pid : 0,
     protect: options.protect ?? [],
     processes: table,
     containers,
     accounts: sensor.accounts,
-  });
-  fill = loaded.fill;
-  const { facts } = loaded;
-  const lease = options.enforce && sensor.now ? createLease(mapOf(maps, 'config'), sensor.now) : undefined;
+  };
+  let live: Live | undefined;
+  dispatcher?.activate(number);
+  const loaded = loadObject({ ...load, compiled, ...(dispatcher && { post: { dispatcher, generation: number } }) });
   const stream = kernel.stream(
-    RINGS.map((ring) => mapOf(maps, ring)),
+    RINGS.map((ring) => mapOf(loaded.maps, ring)),
     HEAD.time,
   );
   log.append('start', {
@@ -160,81 +144,105 @@ export const runAgent = async (
     enforce: options.enforce,
     ...(sensor.kind === 'linux' && { scope }),
   });
-  for (const policy of policies)
-    log.append('policy', { name: policy.name, hash: policy.hash, mode: policy.mode, rules: policy.rules.length });
+  for (const policy of policies) log.append('policy', policyRecord(policy));
 
-  const losses = createLosses({ kernel, compiled, lost: mapOf(maps, 'lost') });
-  if (options.ignore !== undefined) pauseWindows(maps, true);
-  const windows = options.ignore === undefined ? createWindowSweep(compiled, maps) : undefined;
-  const limits = createOwnLimits(compiled);
-  const heldBack = createHeldBack({ kernel, compiled, buckets: mapOf(maps, 'buckets'), own: limits });
-  const domains = openDomains(compiled.plan.rules, sensor, options.warn);
-  const events = createEvents({
-    ...options,
-    compiled,
-    domains,
+  const waiting = createWaiting(options.wait);
+  const shared: Shared = {
+    options,
     table,
     tally,
-    correlator,
-    limits,
     waiting,
-    onRecord: (record) => {
-      losses.received(record);
-      fill?.apply(record);
-      facts.apply(record);
+    progress,
+    missed: new Map(),
+    onRecord: (record, from) => {
+      for (const [{ fill, facts }, of] of generations.kept) {
+        fill.apply(record, of !== from);
+        facts.apply(record);
+      }
       options.onRecord?.(record, table);
     },
-  });
-  const check = (final: boolean): void => {
+  };
+  const first = createGeneration(shared, { number, policies, compiled, loaded });
+  const generations: Live = {
+    current: first,
+    byNumber: new Map([[number, first]]),
+    kept: new Map([[loaded, number]]),
+    due: undefined,
+  };
+  live = generations;
+  const past = createPast();
+  const handle = (record: Uint8Array): void => {
+    doDue(generations, record);
+    const { byNumber, current } = generations;
+    (byNumber.get(record[HEAD.generation] ?? 0) ?? current).events.handle(record);
+  };
+  const report = ({ body, alert }: FoundLoss, kind: 'loss' | 'shed'): void =>
+    generations.current.events.guarded(() => {
+      log.append(kind, body);
+      generations.current.events.raise(alert);
+    });
+  const checkOne = ({ compiled: its, losses, heldBack, windows, correlator }: Generation, final: boolean): boolean => {
     const found = losses.check();
-    for (const { body, alert } of found)
-      events.guarded(() => {
-        log.append('loss', body);
-        events.raise(alert);
-      });
-    if (options.limit !== undefined || rules.some((rule) => rule.limit !== undefined))
-      for (const { body, alert } of heldBack.check(final))
-        events.guarded(() => {
-          log.append('shed', body);
-          events.raise(alert);
-        });
-    windows?.check(sensor.now?.() ?? events.lastTime);
-    for (const { body, alert } of correlationLosses(correlator))
-      events.guarded(() => {
-        log.append('loss', body);
-        events.raise(alert);
-      });
-    if (found.some(({ lifecycle }) => lifecycle)) events.guarded(resync);
+    for (const loss of found) report(loss, 'loss');
+    if (options.limit !== undefined || its.plan.rules.some(({ limit }) => limit !== undefined))
+      for (const shed of heldBack.check(final)) report(shed, 'shed');
+    windows?.check(sensor.now?.() ?? progress.lastTime);
+    for (const loss of correlationLosses(correlator)) report(loss, 'loss');
+    return found.some(({ lifecycle }) => lifecycle);
+  };
+  const check = (final: boolean): void => {
+    let stale = false;
+    for (const generation of generations.byNumber.values()) stale = checkOne(generation, final) || stale;
+    if (stale) generations.current.events.guarded(resync);
   };
   /** Puts the process table right after exec, fork or exit records were lost. */
   const resync = (): void => {
-    stream.consume(events.handle);
+    stream.consume(handle);
     const asOf = sensor.now?.() ?? EVER;
     table.resync(kernel.processes(scope), asOf);
-    fill?.prune();
+    for (const { fill } of generations.kept.keys()) fill.prune();
   };
+  const reloading =
+    dispatcher &&
+    createReload({
+      shared,
+      live: generations,
+      load,
+      dispatcher,
+      stream,
+      handle,
+      onReloaded: (before, after, changes) => {
+        if (checkOne(before, true)) after.events.guarded(resync);
+        past.add(before);
+        logReload(log, before.policies, after.policies, changes);
+      },
+    });
   const isTime = createRhythm(sensor);
   const pump = (): void => {
-    facts.poll();
-    const records = stream.consume(events.handle);
-    if (!isTime(events.lastTime)) return;
-    facts.sweep();
+    for (const { facts } of generations.kept.keys()) facts.poll();
+    const records = stream.consume(handle);
+    if (!isTime(progress.lastTime)) return;
+    for (const { facts } of generations.kept.keys()) facts.sweep();
     check(false);
     if (records === 0 && sensor.now) table.advance(sensor.now() - LAG);
   };
   const stopListening = containers.onChange(() => {
-    facts.recheck();
+    for (const { facts } of generations.kept.keys()) facts.recheck();
     waiting.check();
   });
   pump();
   options.onAttached?.();
-  let report: SensorReport;
+  if (reloading !== undefined) options.onReloadable?.(reloading.reload);
+  let played: SensorReport;
   try {
-    report = await sensor.run(pump, signal);
+    played = await sensor.run(pump, signal);
   } finally {
+    await reloading?.idle();
+    const { lease, domains } = generations.current;
     lease?.release();
-    for (const link of links) kernel.detach(link);
-    await stream.drain(events.handle);
+    for (const link of loaded.links) kernel.detach(link);
+    dispatcher?.close();
+    await stream.drain(handle);
     stream.close();
     await waiting.settle(signal);
     stopListening();
@@ -243,8 +251,8 @@ export const runAgent = async (
   }
   check(true);
   table.advance(EVER);
-  const { unreadable, failed } = events;
-  const problems = [...report.problems, ...facts.problems];
+  const { unreadable, failed } = progress;
+  const problems = [...played.problems, ...generations.current.loaded.facts.problems];
   if (unreadable.records > 0) {
     log.append('loss', { unreadable: unreadable.records, reason: unreadable.reason });
     problems.push(`${unreadable.records} records could not be read; the last: ${unreadable.reason}`);
@@ -255,18 +263,19 @@ export const runAgent = async (
   }
   log.append('stop', { events: tally.events, alerts: tally.alerts });
   await log.flush();
-  const { rings, missed } = losses.totals();
+  past.add(generations.current);
+  const { rings, heldBack } = past;
   const lost = new Map<string, number>();
   for (const each of rings) if (each.lost > 0) lost.set(each.hook, (lost.get(each.hook) ?? 0) + each.lost);
   return {
     ...tally.summary(),
     sensor: sensor.kind,
     kernel: kernel.features.name,
-    calls: report.calls,
+    calls: played.calls,
     lost,
     rings,
-    missed,
-    heldBack: heldBack.totals(),
+    missed: shared.missed,
+    heldBack,
     problems,
   };
 };

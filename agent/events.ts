@@ -52,7 +52,24 @@ export interface EventsOptions {
   /** Records that are passed over; asked for every one. */
   readonly ignore?: (record: EventRecord) => boolean;
   readonly onAlert?: (alert: Alert) => void;
+  readonly progress: Progress;
 }
+
+/** How far records have come, of all generations of rules together. */
+export interface Progress {
+  /** Time of the last record, in nanoseconds since boot; 0 before the first. */
+  lastTime: bigint;
+  /** Records that no program wrote. */
+  readonly unreadable: Failures;
+  /** Records that could not be worked on, or whose alerts could not be logged. */
+  readonly failed: Failures;
+}
+
+export const createProgress = (): Progress => ({
+  lastTime: 0n,
+  unreadable: { records: 0, reason: '' },
+  failed: { records: 0, reason: '' },
+});
 
 /** Records that came to nothing. */
 export interface Failures {
@@ -69,12 +86,6 @@ export interface Events {
   raise(alert: BuiltIn): void;
   /** Counts what goes wrong in `act` as a failed record. */
   guarded(act: () => void): void;
-  /** Time of the last record, in nanoseconds since boot; 0 before the first. */
-  readonly lastTime: bigint;
-  /** Records that no program wrote. */
-  readonly unreadable: Failures;
-  /** Records that could not be worked on, or whose alerts could not be logged. */
-  readonly failed: Failures;
 }
 
 /** What became of a rule that may match an event: `held back` by its own limit, or its facts are still to come. */
@@ -92,15 +103,13 @@ const outcomeOf = (verdict: 'deny' | 'kill', rule: Rule, certain: boolean, guard
 };
 
 export const createEvents = (options: EventsOptions): Events => {
-  const { sensor, host, policies, compiled, log, table, tally, correlator, limits, waiting } = options;
+  const { sensor, host, policies, compiled, log, table, tally, correlator, limits, waiting, progress } = options;
   const isFirstOnly = options.ruleMatching === 'first';
   const { kernel, containers = NO_CONTAINERS } = sensor;
   const { rules } = compiled.plan;
   const hashes = new Map(policies.map((policy) => [policy.name, policy.hash]));
   const residual = residualOf(compiled.plan);
-  const unreadable: Failures = { records: 0, reason: '' };
-  const failed: Failures = { records: 0, reason: '' };
-  let lastTime = 0n;
+  const { unreadable, failed } = progress;
 
   const append = (alert: Omit<Alert, 'id' | 'seq'>): Alert | undefined => {
     let raised: Alert | undefined;
@@ -223,11 +232,6 @@ export const createEvents = (options: EventsOptions): Events => {
     }
   };
   return {
-    get lastTime() {
-      return lastTime;
-    },
-    unreadable,
-    failed,
     guarded,
     handle: (bytes) =>
       guarded(() => {
@@ -237,7 +241,7 @@ export const createEvents = (options: EventsOptions): Events => {
         }
         const record = decodeRecord(bytes, compiled.layouts);
         tally.events++;
-        lastTime = record.time;
+        progress.lastTime = record.time;
         if (record.kind === 'fork' || (record.kind === 'exec' && table.get(record.pid, record.start) === undefined))
           tally.processes++;
         table.apply(record);
@@ -247,7 +251,7 @@ export const createEvents = (options: EventsOptions): Events => {
         correlator.ended(record);
       }),
     raise: (builtIn) => {
-      const wallTime = kernel.wallTime(sensor.now?.() ?? lastTime);
+      const wallTime = kernel.wallTime(sensor.now?.() ?? progress.lastTime);
       const raised = append(builtInAlert(builtIn, { host, kernel: kernel.features.name, wallTime }));
       tally.count({ name: builtIn.rule, priority: builtIn.priority });
       tell(raised);

@@ -1,6 +1,15 @@
 import { type MapSpec, offeredHook, type ProgramSpec } from '../engine/object/index.ts';
 import { CONFIG, type Compiled, RINGS, type Ring } from '../rules/index.ts';
-import type { Accounts, ContainerSource, Kernel, KernelMap, Link, ProcessTable } from '../sensors/index.ts';
+import type {
+  Accounts,
+  ContainerSource,
+  Kernel,
+  KernelMap,
+  Link,
+  LoadedProgram,
+  ProcessTable,
+} from '../sensors/index.ts';
+import type { Dispatcher } from './dispatcher.ts';
 import { createFactFill, type FactFill } from './facts.ts';
 import { createProcessFill, type ProcessFill } from './process-facts.ts';
 import { createRing } from './rings.ts';
@@ -30,6 +39,17 @@ export interface LoadOptions {
   /** Bytes of the ring buffers, powers of two; default the object's. */
   readonly rings?: Readonly<Record<Ring, number>>;
   readonly warn?: (sentence: string) => void;
+  /** Where programs are put so that other ones can take their place; left out: they are attached by themselves. */
+  readonly post?: Post;
+}
+
+/** An object's place among those that a dispatcher chooses from. */
+export interface Post {
+  readonly dispatcher: Dispatcher;
+  /** What records carry, from 1 to 255. */
+  readonly generation: number;
+  /** The ring buffers of the object that is there already, which this one writes to as well. */
+  readonly rings?: ReadonlyMap<string, KernelMap>;
 }
 
 /** Thrown where a kernel lacks what every rule needs; the message says what. */
@@ -40,9 +60,11 @@ export class LoadError extends Error {
   }
 }
 
-/** An object's maps and attached programs in a kernel. */
+/** An object's maps and programs in a kernel. */
 export interface Loaded {
   readonly maps: ReadonlyMap<string, KernelMap>;
+  readonly programs: readonly LoadedProgram[];
+  /** Of what is attached by itself. */
   readonly links: readonly Link[];
   /** Keeps the map `processes` complete. */
   readonly fill: ProcessFill;
@@ -75,6 +97,9 @@ const LIFECYCLE: readonly string[] = [
   'tp_btf/sched_process_exec',
   'tp_btf/sched_process_fork',
 ];
+/** Programs of these hooks, in that order. */
+const lifecycleOf = <T extends { readonly hook: string }>(programs: readonly T[]): readonly T[] =>
+  LIFECYCLE.flatMap((hook) => programs.filter((program) => program.hook === hook));
 const isLifecycle = ({ hook }: { readonly hook: string }): boolean => LIFECYCLE.includes(hook);
 
 /** The programs that this kernel takes, by its own names of hooks. @throws LoadError where those that keep facts of processes are not among them */
@@ -94,38 +119,143 @@ const attachable = ({ kernel, compiled, warn }: LoadOptions): readonly ProgramSp
   });
 };
 
+/** Maps and programs that are in a kernel, and go from it together where something fails. */
+interface Parts {
+  readonly maps: Map<string, KernelMap>;
+  readonly programs: LoadedProgram[];
+}
+
+const ownMaps = ({ post }: LoadOptions, { maps }: Parts): readonly KernelMap[] =>
+  [...maps].flatMap(([name, map]) => (post?.rings?.get(name) === map ? [] : map));
+
+/** Does something with an object's parts; where it fails, nothing of them stays. */
+const orNothing = <T>(options: LoadOptions, parts: Parts, act: () => T): T => {
+  try {
+    return act();
+  } catch (error) {
+    options.kernel.release({ maps: ownMaps(options, parts), programs: parts.programs });
+    throw error;
+  }
+};
+
+/** Maps with all that programs rely on, and the programs, verified; nothing is attached. */
+const loadParts = (options: LoadOptions): Parts => {
+  const { kernel, compiled, post } = options;
+  const parts: Parts = { maps: new Map(), programs: [] };
+  const { maps, programs } = parts;
+  return orNothing(options, parts, () => {
+    for (const spec of compiled.object.maps) {
+      const shared = post?.rings?.get(spec.name);
+      const map =
+        shared ??
+        (isRing(spec.name) ? createRing(kernel, sized(spec, options.rings), options.warn) : kernel.createMap(spec));
+      maps.set(spec.name, map);
+    }
+    configure(options, mapOf(maps, 'config'), { enforce: false });
+    fillScopes(options, mapOf(maps, 'scopes'));
+    fillProtected(options, mapOf(maps, 'protected'));
+    for (const program of attachable(options)) programs.push(kernel.loadProgram(program, maps));
+    return parts;
+  });
+};
+
+const fillsOf = (options: LoadOptions, { maps }: Parts) => ({
+  fill: createProcessFill({ ...options, table: options.processes, map: mapOf(maps, 'processes') }),
+  facts: createFactFill({ ...options, maps }),
+});
+
 /**
  * Puts an object into a kernel: what its programs rely on is there before they attach. Those that follow exec, fork and exit come first,
  * then the facts of processes that exist, which don't overwrite newer ones, then the others; enforcement is switched on last. A hook that the
  * kernel doesn't have is left out. @throws VerifierError, RelocationError, LoadError
  */
 export const loadObject = (options: LoadOptions): Loaded => {
-  const { kernel, compiled } = options;
-  const maps = new Map<string, KernelMap>();
-  for (const spec of compiled.object.maps) {
-    const map = isRing(spec.name)
-      ? createRing(kernel, sized(spec, options.rings), options.warn)
-      : kernel.createMap(spec);
-    maps.set(spec.name, map);
-  }
-  configure(options, mapOf(maps, 'config'), false);
-  fillScopes(options, mapOf(maps, 'scopes'));
-  fillProtected(options, mapOf(maps, 'protected'));
-  const programs = attachable(options).map((program) => kernel.loadProgram(program, maps));
-  const fill = createProcessFill({ ...options, table: options.processes, map: mapOf(maps, 'processes') });
-  const facts = createFactFill({ ...options, maps });
+  const { kernel, post } = options;
+  const parts = loadParts(options);
+  const { maps, programs } = parts;
+  const { fill, facts } = fillsOf(options, parts);
   const links: Link[] = [];
+  const attach = (program: LoadedProgram): void => {
+    if (post === undefined) links.push(kernel.attach(program));
+    else post.dispatcher.stage(post.generation, program);
+  };
   try {
-    for (const hook of LIFECYCLE)
-      for (const program of programs) if (program.hook === hook) links.push(kernel.attach(program));
+    for (const program of lifecycleOf(programs)) attach(program);
     facts.begin(new Set(fill.snapshot().map(({ cgroup }) => cgroup)));
-    for (const program of programs) if (!isLifecycle(program)) links.push(kernel.attach(program));
+    for (const program of programs) if (!isLifecycle(program)) attach(program);
   } catch (error) {
     for (const link of links) kernel.detach(link);
     throw error;
   }
-  configure(options, mapOf(maps, 'config'), options.enforce);
-  return { maps, links, fill, facts };
+  configure(options, mapOf(maps, 'config'), options);
+  return { maps, programs, links, fill, facts };
+};
+
+/** An object that is loaded while another one's programs run. */
+export interface Staged extends Loaded {
+  /** Gets the facts of what exists, and puts the programs in place; call it when the table has taken what came before `stageObject`. */
+  fillIn(): void;
+  /** Its own programs keep the facts of processes by now. */
+  settled(): void;
+  /** Nothing of it stays. */
+  drop(): void;
+}
+
+/**
+ * Puts an object into a kernel beside the one that is there. Its programs of exec, fork and exit keep the facts of processes from now on, and hand
+ * nothing over; all others wait for their turn. Where something fails nothing of it stays. @throws VerifierError, RelocationError, LoadError, BpfError
+ */
+export const stageObject = (options: LoadOptions & { readonly post: Post }): Staged => {
+  const { kernel, compiled, post } = options;
+  const parts = loadParts(options);
+  const { maps, programs } = parts;
+  const silent: Parts = { maps: new Map(maps), programs: [] };
+  let links: readonly Link[] = [];
+  const leave = (): void => {
+    for (const link of links) kernel.detach(link);
+    links = [];
+    const config = silent.maps.get('config');
+    const own = config === undefined || config === maps.get('config') ? [] : [config];
+    kernel.release({ maps: own, programs: silent.programs.splice(0) });
+    silent.maps.clear();
+  };
+  const drop = (): void => {
+    post.dispatcher.retire(post.generation);
+    leave();
+    kernel.release({ maps: ownMaps(options, parts), programs });
+  };
+  try {
+    configure(options, mapOf(maps, 'config'), options);
+    const config = kernel.createMap(mapOf(maps, 'config').spec);
+    silent.maps.set('config', config);
+    configure(options, config, { enforce: false, silent: true });
+    for (const program of lifecycleOf(compiled.object.programs))
+      silent.programs.push(kernel.loadProgram(program, silent.maps));
+    const { fill, facts } = fillsOf(options, parts);
+    for (const program of silent.programs) links = [...links, kernel.attach(program)];
+    return {
+      maps,
+      programs,
+      links: [],
+      fill,
+      facts,
+      fillIn: () => {
+        facts.begin(new Set(fill.resume().map(({ cgroup }) => cgroup)));
+        for (const program of programs) post.dispatcher.stage(post.generation, program);
+      },
+      settled: leave,
+      drop,
+    };
+  } catch (error) {
+    drop();
+    throw error;
+  }
+};
+
+/** Gives back what an object has of its own in a kernel, but for its ring buffers. */
+export const unloadObject = (kernel: Kernel, { maps, programs, links }: Loaded): void => {
+  for (const link of links) kernel.detach(link);
+  kernel.release({ maps: [...maps].flatMap(([name, map]) => (isRing(name) ? [] : map)), programs });
 };
 
 const fillScopes = ({ kernel, compiled, warn }: LoadOptions, map: KernelMap): void => {
@@ -153,7 +283,11 @@ const fillProtected = ({ kernel, protect, warn }: LoadOptions, map: KernelMap): 
   }
 };
 
-const configure = ({ kernel, scope, agentPid, limit }: LoadOptions, map: KernelMap, enforce: boolean): void => {
+const configure = (
+  { kernel, scope, agentPid, limit, post }: LoadOptions,
+  map: KernelMap,
+  { enforce, silent = false }: { readonly enforce: boolean; readonly silent?: boolean },
+): void => {
   const id = kernel.cgroupId(scope);
   if (id === undefined) throw new LoadError(`there is no cgroup ${scope} to observe; cgroup v2 paths begin with "/"`);
   const config = new Uint8Array(CONFIG.size);
@@ -162,6 +296,8 @@ const configure = ({ kernel, scope, agentPid, limit }: LoadOptions, map: KernelM
   view.setUint32(CONFIG.level, scope.split('/').filter((name) => name !== '').length, true);
   view.setUint32(CONFIG.enforce, enforce ? 1 : 0, true);
   view.setUint32(CONFIG.agent, agentPid, true);
+  view.setUint8(CONFIG.generation, post?.generation ?? 0);
+  view.setUint8(CONFIG.silent, silent ? 1 : 0);
   if (limit !== undefined) {
     const interval = BigInt(Math.max(1, Math.round(1e9 / limit.perSecond)));
     view.setBigUint64(CONFIG.interval, interval, true);

@@ -42,6 +42,8 @@ export interface LossesOptions {
   readonly compiled: Compiled;
   /** The object's map `lost`. */
   readonly lost: KernelMap;
+  /** What was left out by hook, as far as it was found before; it is kept up. */
+  readonly missed?: Map<string, number>;
 }
 
 /** A share in words: `0.3 % of 1,003`. */
@@ -54,14 +56,13 @@ const shareOf = (part: number, whole: number): string => {
 const plural = (count: number, noun: string): string =>
   `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
 
-export const createLosses = ({ kernel, compiled, lost }: LossesOptions): Losses => {
+export const createLosses = ({ kernel, compiled, lost, missed = new Map() }: LossesOptions): Losses => {
   const { layouts, plan } = compiled;
   const slots = layouts.flatMap((layout) =>
     RINGS.map((ring) => ({ hook: layout.hook, ring, at: lostAt(layout.index, ring), received: 0, lost: 0, before: 0 })),
   );
   const slotOf = (hook: number, ring: Ring) => slots[RINGS.length * hook + RINGS.indexOf(ring)];
   const critical = plan.rules.map(({ priority }) => CRITICAL_PRIORITIES.has(priority));
-  const missed = new Map<string, number>();
 
   const checkRings = (): FoundLoss[] => {
     const value = lost.lookup(FIRST);

@@ -26,14 +26,30 @@ const factsText = (process: Image) => ({
   lower: process.layer && process.layer === 'lower',
 });
 
+/** What the table knows, and where it doesn't, what was read. */
+const bothOf = (known: KnownProcess, facts: ProcessFacts): Image => {
+  const env = known.env ?? facts.env;
+  const layer = known.layer ?? facts.layer;
+  return {
+    name: known.name,
+    exepath: known.exepath ?? facts.exepath,
+    argv: known.argv ?? facts.argv,
+    memfd: known.memfd ?? facts.memfd,
+    ...(env && { env }),
+    ...(layer && { layer }),
+  };
+};
+
 /** Keeps the kernel's facts of processes complete where its programs can't: for processes that were there before them. */
 export interface ProcessFill {
   /** Reads the processes there are into the table and into the kernel's map, and returns them. Call it once the lifecycle programs are attached. */
   snapshot(): readonly ProcessFacts[];
+  /** The same where the table knows processes already: what it says of them goes first. Call it once it has taken what came before the programs. */
+  resume(): readonly ProcessFacts[];
   /** A process is known by its exact start now, and the kernel has no facts of it. */
   add(process: KnownProcess): void;
-  /** After the table has taken the record: children of processes that the kernel knew nothing of yet, and ends. */
-  apply(record: EventRecord): void;
+  /** After the table has taken the record: children of processes that the kernel knew nothing of yet, and ends. A `foreign` record is another object's, which does not tell what this one's programs know. */
+  apply(record: EventRecord, foreign: boolean): void;
   /** Takes away what it put there for processes that the table knows have ended: after their exits were lost. */
   prune(): void;
 }
@@ -67,9 +83,19 @@ export const createProcessFill = ({ kernel, scope, compiled, table, map }: Proce
       }
       return all;
     },
+    resume: () => {
+      const all = kernel.processes(scope);
+      for (const facts of all) {
+        const known = facts.coarse === true ? table.living(facts.pid) : table.get(facts.pid, facts.start);
+        if (known === undefined) table.add(facts);
+        if (known !== undefined) put(known.pid, known.start, bothOf(known, facts));
+        else if (facts.coarse !== true) put(facts.pid, facts.start, facts);
+      }
+      return all;
+    },
     add: (process) => put(process.pid, process.start, process),
-    apply: (record) => {
-      if (record.kind === 'fork' && record.arguments[2] === 0n) {
+    apply: (record, foreign) => {
+      if (record.kind === 'fork' && (foreign || record.arguments[2] === 0n)) {
         const child = table.get(record.pid, record.start);
         if (child?.alive) put(child.pid, child.start, child);
       } else if (record.kind === 'exit') {

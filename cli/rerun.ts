@@ -56,7 +56,7 @@ const stateOf = ({ files }: Watched): string =>
     .join('\n');
 
 /** Calls `onChange` some time after any of the files changed; a file that is replaced, and one that is new in a folder, is a change. */
-const onChangeOf = (paths: readonly string[], onChange: () => void): { close(): void } => {
+export const onChangeOf = (paths: readonly string[], onChange: () => void): { close(): void } => {
   const watchers = new Map<string, FSWatcher>();
   let state = stateOf(lookAt(paths));
   let timer: NodeJS.Timeout | undefined;

@@ -15,6 +15,7 @@ import { type Output, openStdout } from './output.ts';
 import { enforcingFolder, libraryFolder } from './package.ts';
 import { count } from './paint.ts';
 import { createProcessTree } from './process-tree.ts';
+import { createReloader } from './reloader.ts';
 import { scenarioOf } from './scenario-file.ts';
 import { runSession, type SessionOptions, type SessionResult } from './session.ts';
 import { createRefrained, runRecord, summaryLines } from './summary.ts';
@@ -36,6 +37,7 @@ export interface RunOptions {
   readonly ruleMatching?: RuleMatching;
   readonly json?: boolean;
   readonly tree?: boolean;
+  readonly watchPolicies?: boolean;
   readonly pace: number;
   readonly logLevel: LogLevel;
 }
@@ -47,7 +49,7 @@ const SHOWN_PROBLEMS = 10;
 const SCOPE_NEEDED =
   '--sensor linux needs --scope: the cgroup to watch with all below it, for example --scope /system.slice/nginx.service; --scope / is the whole host';
 
-/** The policies at some paths; fails with all diagnostics where one has an error. */
+/** The policies at some paths; fails with all diagnostics where one has an error. @throws CliError */
 export const policiesAt = (paths: readonly string[]): readonly Policy[] => {
   const { policies, diagnostics } = loadPolicies(paths);
   const printed = createDiagnosticPrinter(false);
@@ -78,6 +80,8 @@ const checkOptions = (options: RunOptions): void => {
   if (sensor === 'linux' && (input !== undefined || scenario !== undefined || pace > 0))
     wrong('--input, --scenario and --pace are for what is played; --sensor linux watches what happens');
   if (sensor !== 'linux' && scope !== undefined) wrong('--scope is for --sensor linux');
+  if (sensor === 'replay' && options.watchPolicies)
+    wrong('--watch-policies is for --sensor linux and sim; a recording is played with the policies it begins with');
   if (tree && json) wrong('--tree and --json exclude each other');
 };
 
@@ -117,7 +121,9 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
   const log = createLog(options.logLevel);
   const warn = (sentence: string): void => log.warn(sentence);
   const defaults = [libraryFolder(), ...(options.enforce ? [enforcingFolder()] : [])];
-  const policies = policiesAt(options.policies ?? defaults);
+  const paths = options.policies ?? defaults;
+  const policies = policiesAt(paths);
+  const reloader = createReloader({ paths, policies: () => policiesAt(paths), watch: options.watchPolicies === true });
   const tree = options.tree ? createProcessTree(output) : undefined;
   const live = options.sensor === 'linux' ? openLive({ scope: options.scope ?? '' }, warn) : undefined;
   const sensor = live ?? sensorOf(options, tree?.observe);
@@ -141,6 +147,7 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
       if (options.json) output.json(started);
       else output.line(attachedText(started));
     },
+    ...((live !== undefined || options.watchPolicies === true) && { onReloadable: reloader.begin }),
     onAlert: (alert) => {
       refrained.count(alert);
       if (options.json) output.json(alert);
@@ -152,6 +159,7 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
   try {
     result = await runSession(session, signal);
   } finally {
+    reloader.close();
     live?.kernel.close();
   }
   tree?.end();
@@ -177,6 +185,9 @@ alert. Rules that deny or kill act and are raised all the same, and thresholds a
 Linux 6.1 or newer ("shrike doctor"). --scope is required, so that nobody watches a whole host by accident. "shrike watch -- COMMAND"
 is the shorter way for one command. What finds no room in the ring buffer (--ring-size), or is more than --rate-limit lets through, is
 counted, logged and raised as an alert.
+
+SIGHUP has the policies read again, and --watch-policies does so whenever a file changes: the new ones take over from one event to the next,
+nothing is missed and nothing raised twice. Where they have an error it is printed, and the old ones run on.
 
 Every alert is first in the audit log; with --nats it is published from there, to a JetStream stream where the server has one. A
 server that can't be reached delays nothing. The last line of --json is {"type": "summary", ...}, all others are alert records; with
@@ -251,6 +262,7 @@ export const addRun = (program: Command): void => {
     );
   for (const option of liveOptions()) command.addOption(option);
   addRunOptions(command)
+    .option('--watch-policies', 'run the policies anew whenever one of their files changes (SIGHUP does so, too)')
     .option('--tree', 'print processes as a tree, with alerts where they happen')
     .addHelpText('after', HELP)
     .action((options: RunOptions) => runInterruptibly(options));

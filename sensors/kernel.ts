@@ -20,6 +20,8 @@ export interface LoadedProgram {
   readonly name: string;
   /** The section's name, `tp_btf/sys_exit`. */
   readonly hook: string;
+  /** What maps of programs take (a file descriptor on Linux). */
+  readonly handle: number;
   /** Instructions that the verifier explored. */
   readonly explored: number;
 }
@@ -103,6 +105,10 @@ export interface Kernel {
   /** Puts another program of the same hook in a link's place, without a gap where the kernel can. */
   replace(link: Link, program: LoadedProgram): Link;
   detach(link: Link): void;
+  /** Gives back maps and programs that are attached nowhere; programs that others reach stay for these. */
+  release(unused: { readonly maps: Iterable<KernelMap>; readonly programs: Iterable<LoadedProgram> }): void;
+  /** Returns when every run of a program has ended that began before, on any CPU. */
+  settle(): void;
   ringBuffer(map: KernelMap): KernelRingBuffer;
   /** Reads ring buffers together; `timeAt` is where each record has its time, nanoseconds since boot as a u64. */
   stream(maps: readonly KernelMap[], timeAt: number): RecordStream;

@@ -44,7 +44,7 @@ export function createInterpreter(
   const thread = createThread(environment.memory, checked ? STACK_BYTES : 0);
   if (checked) thread.checks = createChecks(environment, thread, checked === true ? {} : checked);
   /** The programs that tail calls led to so far. */
-  const programs = new Map<ExecutableProgram, Code>();
+  const programs = new WeakMap<ExecutableProgram, Code>();
   const codeOf = (wanted: ExecutableProgram): Code => {
     const known = programs.get(wanted);
     if (known) return known;

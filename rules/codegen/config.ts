@@ -14,5 +14,9 @@ export const CONFIG = {
   burst: 32,
   /** The agent's own process id; 0: none. */
   agent: 40,
+  /** A byte that every record of the object's programs carries: which of several objects in the kernel wrote it. */
+  generation: 44,
+  /** A byte, 1: programs of exec, fork and exit keep the facts of processes and hand nothing over. */
+  silent: 45,
   size: 48,
 } as const;

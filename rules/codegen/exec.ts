@@ -41,7 +41,7 @@ import { ARGV_BYTES, ENV_BYTES, HEAD, LAYER, PATH_BYTES, STRING, STRING_STATE } 
 import { emitOutput } from './output.ts';
 import { emitFolderSlash, emitPathOf, emitPathWalk } from './path.ts';
 import { ROW, rowOfText } from './rows.ts';
-import { emitScope } from './scope.ts';
+import { emitScope, emitSilent } from './scope.ts';
 import { CELL_BYTES, emitFill, emitRows, emitStart, emitSteps } from './strings.ts';
 
 /**
@@ -84,6 +84,7 @@ export const emitExec = (context: HookContext): void => {
     mov(R4, 0),
     helper('bpf_map_update_elem'),
   );
+  emitSilent(out, 'exit');
   const [ruleClass] = context.matching.classes;
   if (ruleClass !== undefined) {
     out.emit(mov(R9, ruleClass.at));

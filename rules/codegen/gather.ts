@@ -14,6 +14,7 @@ import {
   ldx,
   ldxField,
   loadMap,
+  loadMapValue,
   lsh,
   mov,
   R0,
@@ -28,6 +29,7 @@ import {
   stx,
 } from '../../engine/isa/index.ts';
 import { AF_INET, AF_INET6, AF_UNIX, FILE_TYPES } from '../language/index.ts';
+import { CONFIG } from './config.ts';
 import { EXTRA, type HookContext } from './context.ts';
 import { type Emitter, helper, lookupFirst, probeFieldAt, STACK, stackAddress } from './emitter.ts';
 import { CONNECTED, END, HEAD, RECORD_KIND, type RecordKind } from './layout.ts';
@@ -66,7 +68,10 @@ export const emitHead = (context: HookContext, kind: RecordKind): void => {
   out.emit(
     comment('who and when'),
     st('h', R7, HEAD.kind, RECORD_KIND[kind]),
-    st('h', R7, HEAD.hook, layout.index),
+    st('b', R7, HEAD.hook, layout.index),
+    loadMapValue(R1, 'config', 0),
+    ldx('b', R1, R1, CONFIG.generation),
+    stx('b', R7, HEAD.generation, R1),
     st('w', R7, HEAD.event, 0),
     helper('bpf_ktime_get_boot_ns'),
     stx('dw', R7, HEAD.time, R0),

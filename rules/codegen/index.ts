@@ -1,5 +1,6 @@
 export { FIRST_NODE, NO, YES } from './chain.ts';
 export { CONFIG } from './config.ts';
+export { dispatchProgram, GENERATION_MAP, generationPlace, HOOK_PROGRAMS_MAP } from './dispatch.ts';
 export { type FactRows, factRow, factRowKey } from './facts.ts';
 export * from './layout.ts';
 export { BUCKET, MAX_BUCKETS, rulesLimitedInKernel } from './limits.ts';
@@ -16,5 +17,6 @@ export {
   MAX_WINDOWS,
   WINDOW_MAPS,
   type WindowRecord,
+  windowEntry,
   windowLife,
 } from './threshold.ts';

@@ -8,7 +8,9 @@ export type RecordKind = keyof typeof RECORD_KIND;
 /** Offsets into the head of every record, in bytes; all numbers are little endian. */
 export const HEAD = {
   kind: 0,
+  /** A byte, as is `generation`: `CONFIG.generation` of the object that the record is of. */
   hook: 2,
+  generation: 3,
   /** System call number; the highest bit is set for the ia32 table. */
   event: 4,
   time: 8,

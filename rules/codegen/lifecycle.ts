@@ -30,7 +30,7 @@ import { emitClass } from './filter.ts';
 import { currentTask, emitClear, emitHead, emitScratch, storeKey } from './gather.ts';
 import { HEAD } from './layout.ts';
 import { emitOutput } from './output.ts';
-import { emitOtherInScope, emitScope } from './scope.ts';
+import { emitOtherInScope, emitScope, emitSilent } from './scope.ts';
 import { emitWorkingFolder } from './working-folder.ts';
 
 /** STACK.key = the key of the process that the task in r9 belongs to. */
@@ -82,6 +82,7 @@ export const emitFork = (context: HookContext): void => {
   );
   emitChildShares(context);
   out.emit(label('report'));
+  emitSilent(out, 'exit');
   emitOutput(context, 'fork');
   out.emit(label('exit'), mov(R0, 0), exit());
 };
@@ -98,6 +99,7 @@ export const emitExit = (context: HookContext): void => {
     ldxField('w', R1, R1, 'signal_struct.live.counter'),
     jne(R1, 0, 'exit'),
   );
+  emitSilent(out, 'forget');
   emitScratch(out);
   emitClear(context);
   emitHead(context, 'exit');
@@ -113,6 +115,7 @@ export const emitExit = (context: HookContext): void => {
   out.emit(label('report'));
   emitOutput(context, 'exit');
   out.emit(
+    label('forget'),
     ...currentTask,
     mov(R9, R8),
     ...keyOfTask,

@@ -207,7 +207,7 @@ export const decodeRecord = (bytes: Uint8Array, layouts: readonly RecordLayout[]
   const own = bytes.slice();
   const view = new DataView(own.buffer);
   const kind = KINDS.get(view.getUint16(HEAD.kind, true));
-  const layout = layouts[view.getUint16(HEAD.hook, true)];
+  const layout = layouts[view.getUint8(HEAD.hook)];
   if (kind === undefined || layout === undefined) throw new RecordError('a record of an unknown kind or hook');
   if (own.length < layout.fixed)
     throw new RecordError(`a record of ${own.length} bytes where ${layout.hook} writes at least ${layout.fixed}`);

@@ -42,6 +42,16 @@ export const emitScope = (out: Emitter, outside: string): void => {
   );
 };
 
+/** Jumps to `silent` where the object's records are not wanted, though the facts that it keeps are. Uses r1. */
+export const emitSilent = (out: Emitter, silent: string): void => {
+  out.emit(
+    comment('nothing is handed over while another object does'),
+    loadMapValue(R1, 'config', 0),
+    ldx('b', R1, R1, CONFIG.silent),
+    jne(R1, 0, silent),
+  );
+};
+
 /**
  * Goes on only where the task in r9 is in the scope, else jumps to `outside`. The task in r8 is in it. Where the scope is the whole
  * host nothing is read. r6 to r9 stay; the stack's slots of a path's components are used.

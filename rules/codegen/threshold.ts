@@ -54,6 +54,7 @@ export const MAX_WINDOWS = 16_384;
 export const WINDOW = {
   kind: HEAD.kind,
   hook: HEAD.hook,
+  generation: HEAD.generation,
   /** The plan's index. */
   rule: HEAD.event,
   /** One nanosecond before the match that it is handed over with, so that it comes first. */
@@ -200,7 +201,9 @@ const emitCount = (context: HookContext, counted: CountedRule, cell: number, bit
     jsgt(R3, R5, park),
     label(tell),
     st('h', R6, WINDOW.kind, WINDOW_KIND),
-    st('h', R6, WINDOW.hook, layout.index),
+    st('b', R6, WINDOW.hook, layout.index),
+    ldx('b', R1, R7, HEAD.generation),
+    stx('b', R6, WINDOW.generation, R1),
     sub(R9, 1),
     stx('dw', R6, WINDOW.time, R9),
     st('w', R6, WINDOW.rule, rule),
@@ -255,16 +258,32 @@ export const isWindow = (bytes: Uint8Array): boolean =>
 /** Reads a window's record. */
 export const decodeWindow = (bytes: Uint8Array): WindowRecord => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return {
+    rule: view.getUint32(WINDOW.rule, true),
+    key: [0, 4, 8].map((at) => view.getUint32(WINDOW.key + at, true)),
+    times: untold(view, view.getBigUint64(WINDOW.next, true) - 1n),
+  };
+};
+
+/** An entry of the map `windows`, when no program counts there any more: all matches that were not handed over. */
+export const windowEntry = (key: Uint8Array, value: Uint8Array): WindowRecord => {
+  const keyView = new DataView(key.buffer, key.byteOffset, key.byteLength);
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  return {
+    rule: keyView.getUint32(0, true),
+    key: [4, 8, 12].map((at) => keyView.getUint32(at, true)),
+    times: untold(view, view.getBigUint64(WINDOW.next, true)),
+  };
+};
+
+/** Times of matches in front of `end` that user space was not told of, as far as they are kept. */
+const untold = (view: DataView, end: bigint): readonly bigint[] => {
   const next = view.getBigUint64(WINDOW.next, true);
   const told = view.getBigUint64(WINDOW.told, true);
   const kept = next > BigInt(SLOTS) ? next - BigInt(SLOTS) : 0n;
   const times: bigint[] = [];
-  for (let match = told > kept ? told : kept; match < next - 1n; match++) times.push(timeOf(view, match));
-  return {
-    rule: view.getUint32(WINDOW.rule, true),
-    key: [0, 4, 8].map((at) => view.getUint32(WINDOW.key + at, true)),
-    times,
-  };
+  for (let match = told > kept ? told : kept; match < end; match++) times.push(timeOf(view, match));
+  return times;
 };
 
 /** Time of the last match in a value of the map `windows`; 0 before the first. */

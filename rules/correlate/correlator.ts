@@ -136,11 +136,14 @@ export const createCorrelator = ({ rules, parentOf, before, limits }: Correlator
   const identities = identitiesOf(rules);
   const states = new Map<string, ThresholdState | SequenceState>();
   const names = new Map<string, string>();
+  const told = new Map<string, Dropped>();
   const stateOf = (rule: Rule, correlation: Correlation): ThresholdState | SequenceState => {
     const identity = identities.get(`${rule.policy}\n${rule.name}`) ?? '';
+    const kept = before?.rules.get(identity);
+    if (kept !== undefined) told.set(identity, { ...kept.dropped });
     const made =
       states.get(identity) ??
-      before?.rules.get(identity) ??
+      kept ??
       (correlation.kind === 'threshold' ? createThreshold(correlation, limits) : createSequence(correlation, limits));
     states.set(identity, made);
     names.set(identity, rule.name);
@@ -157,7 +160,6 @@ export const createCorrelator = ({ rules, parentOf, before, limits }: Correlator
   const isTree = rules.some(({ correlation }) => correlation?.kind === 'sequence' && correlation.tree);
   const hasSteps = rules.some(({ correlation }) => correlation?.kind === 'sequence');
   const lineage = before?.lineage ?? createLineage(parentOf);
-  const told = new Map<string, Dropped>();
   const stepOf = (rule: number): number => {
     const correlation = correlating[rule]?.correlation;
     return correlation?.kind === 'sequence' ? correlation.step : 0;

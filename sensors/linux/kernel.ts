@@ -1,6 +1,7 @@
 import { type MapSpec, type ProgramSpec, parseSection } from '../../engine/object/index.ts';
 import type { Kernel, KernelFeatures, KernelMap, Link, LoadedProgram, ProgramStats } from '../kernel.ts';
 import { kernelBtf } from './btf.ts';
+import { waitForPrograms } from './call.ts';
 import { openCgroups } from './cgroups.ts';
 import { createClock } from './clock.ts';
 import { fileId } from './files.ts';
@@ -121,7 +122,7 @@ export function openLinuxKernel(options: LinuxKernelOptions = {}): LinuxKernel {
     loadProgram(spec: ProgramSpec<string>, used: ReadonlyMap<string, KernelMap>): LoadedProgram {
       const own = loadProgram(spec, (name) => used.get(name)?.handle, btf);
       pins?.pin(own.fd, `program_${spec.name}`);
-      const program: LoadedProgram = { name: spec.name, hook: spec.hook, explored: own.verified };
+      const program: LoadedProgram = { name: spec.name, hook: spec.hook, handle: own.fd, explored: own.verified };
       programs.set(program, own);
       return program;
     },
@@ -141,6 +142,17 @@ export function openLinuxKernel(options: LinuxKernelOptions = {}): LinuxKernel {
       return next;
     },
     detach,
+    release(unused) {
+      for (const program of unused.programs) {
+        programOf(program).close();
+        programs.delete(program);
+      }
+      for (const map of unused.maps) {
+        mapOf(map).close();
+        maps.delete(map);
+      }
+    },
+    settle: waitForPrograms,
     enableStatistics() {
       if (!counts) closedWithKernel(openStatistics());
       counts = true;

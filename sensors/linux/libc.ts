@@ -33,8 +33,10 @@ export const COMMANDS = {
 
 export type Command = keyof typeof COMMANDS;
 
-/** __NR_bpf and __NR_perf_event_open of x86-64. */
-const [NR_BPF, NR_PERF_EVENT_OPEN] = [321, 298];
+/** __NR_bpf, __NR_perf_event_open and __NR_membarrier of x86-64. */
+const [NR_BPF, NR_PERF_EVENT_OPEN, NR_MEMBARRIER] = [321, 298, 324];
+/** MEMBARRIER_CMD_GLOBAL (include/uapi/linux/membarrier.h). */
+const MEMBARRIER_GLOBAL = 1;
 /** Clocks by number (include/uapi/linux/time.h). */
 const CLOCKS = { CLOCK_REALTIME: 0, CLOCK_BOOTTIME: 7 } as const;
 const PERF_FLAG_FD_CLOEXEC = 8;
@@ -46,6 +48,8 @@ interface Libc {
   bpf(command: Command, attr: Uint8Array, size: number): number;
   /** perf_event_open(2): a file descriptor, or the errno negated. */
   perfEventOpen(attr: Uint8Array, pid: number, cpu: number, group: number, flags: number): number;
+  /** membarrier(2): 0, or the errno negated. */
+  barrier(command: number): number;
   /** pthread_sigmask(3). */
   signalMask(how: number, mask: Uint8Array, before: Uint8Array | null): void;
   openByHandle(mount: number, handle: Uint8Array, flags: number): number;
@@ -71,6 +75,7 @@ function load(): Libc | string {
   const libc = koffi.load('libc.so.6');
   const syscall = libc.func('long syscall(long, int, void *, unsigned int)');
   const openEvent = libc.func('long syscall(long, void *, int, int, int, unsigned long)');
+  const membarrier = libc.func('long syscall(long, int, unsigned int, int)');
   const signalMask = libc.func('int pthread_sigmask(int, void *, void *)');
   const openByHandleAt = libc.func('int open_by_handle_at(int, void *, int)');
   const clockGettime = libc.func('int clock_gettime(int, void *)');
@@ -84,6 +89,10 @@ function load(): Libc | string {
     },
     perfEventOpen(attr, pid, cpu, group, flags) {
       const result = Number(openEvent(NR_PERF_EVENT_OPEN, attr, pid, cpu, group, flags));
+      return result >= 0 ? result : -koffi.errno();
+    },
+    barrier(command) {
+      const result = Number(membarrier(NR_MEMBARRIER, command, 0, 0));
       return result >= 0 ? result : -koffi.errno();
     },
     signalMask(how, mask, before) {
@@ -123,6 +132,15 @@ export const bpf = (command: Command, attr: Uint8Array, size: number): number =>
  */
 export const openPerfEvent = (attr: Uint8Array, cpu: number): number =>
   libc().perfEventOpen(attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+/** Waits that take the barrier's place where the kernel has none: no program runs for as long, in milliseconds. */
+const NO_BARRIER_MS = 200;
+
+/** Returns when no program runs any more that ran before, on any CPU: synchronize_rcu (kernel/sched/membarrier.c). */
+export function waitForPrograms(): void {
+  if (libc().barrier(MEMBARRIER_GLOBAL) !== 0)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, NO_BARRIER_MS);
+}
 
 const [SIG_BLOCK, SIG_SETMASK, SIGSET_BYTES] = [0, 2, 128];
 

@@ -102,7 +102,7 @@ export function createJit(program: ExecutableProgram, environment: VmEnvironment
   };
 
   /** The programs that tail calls led to so far. */
-  const followers = new Map<ExecutableProgram, FunctionExport>();
+  const followers = new WeakMap<ExecutableProgram, FunctionExport>();
   const run: Run = {
     environment,
     helperOf: options.helper ?? helperById,

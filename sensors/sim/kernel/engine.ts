@@ -17,6 +17,8 @@ const RUNS_BEFORE_JIT = 64;
 export interface Runner {
   /** Runs with a context at an offset in memory; gives the low 32 bits of r0, signed. @throws Fault */
   run(contextOffset: number): number;
+  /** Gives its memory back; it can't run any more. */
+  close(): void;
 }
 
 /** Makes a program ready to run. The compiled one takes over the interpreter's stack, so that memory looks the same either way. */
@@ -33,6 +35,10 @@ export function createRunner(program: ExecutableProgram, environment: VmEnvironm
       if (interpreter) return Number(BigInt.asIntN(32, interpreter.run(environment.memory.address(contextOffset))));
       jit ??= createJit(program, environment);
       return jit.run32(contextOffset);
+    },
+    close: () => {
+      interpreter?.close();
+      jit?.close();
     },
   };
 }

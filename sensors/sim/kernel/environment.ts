@@ -5,7 +5,10 @@ import { sendSignal } from './signals.ts';
 import { PF_EXITING, type Task } from './tasks.ts';
 
 /** What helpers see of the machine. */
-export const createEnvironment = (machine: Omit<Machine, 'programs' | 'proc'>): VmEnvironment => {
+export const createEnvironment = (
+  machine: Omit<Machine, 'programs' | 'proc'>,
+  program: NonNullable<VmEnvironment['program']>,
+): VmEnvironment => {
   const random = machine.random;
   const current = (): Task => {
     if (!machine.current) throw new Error('a program ran while no task did');
@@ -43,6 +46,7 @@ export const createEnvironment = (machine: Omit<Machine, 'programs' | 'proc'>): 
       return 0;
     },
     random,
+    program,
     trace: () => {},
   };
 };

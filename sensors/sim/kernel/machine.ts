@@ -91,8 +91,14 @@ export const createMachine = (
     recorded: false,
   };
   const procFiles = files.newSuperBlock('proc', undefined, 0o555);
+  const programs: Programs = new Programs(
+    createEnvironment(state, (handle) => programs.executable(handle)),
+    state.hookPoints,
+    state.maps,
+    engine,
+  );
   return Object.assign(state, {
     proc: new Proc(memory, procFiles, tasks, namespaceFiles(files), () => state.current),
-    programs: new Programs(createEnvironment(state), state.hookPoints, state.maps, engine),
+    programs,
   });
 };

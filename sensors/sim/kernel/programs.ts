@@ -1,8 +1,16 @@
 import { type BpfMap, createMap, isRingBuffer } from '../../../engine/maps/index.ts';
 import { type Hook, type MapSpec, type ProgramSpec, relocate } from '../../../engine/object/index.ts';
 import { type Verified, verify } from '../../../engine/verifier/index.ts';
-import { helperById, type VmEnvironment } from '../../../engine/vm/index.ts';
-import type { KernelMap, KernelRingBuffer, Link, LoadedProgram, ProgramStats, RecordStream } from '../../kernel.ts';
+import { type ExecutableProgram, helperById, type VmEnvironment } from '../../../engine/vm/index.ts';
+import type {
+  Kernel,
+  KernelMap,
+  KernelRingBuffer,
+  Link,
+  LoadedProgram,
+  ProgramStats,
+  RecordStream,
+} from '../../kernel.ts';
 import { createRunner, type Engine, type Runner } from './engine.ts';
 import { type HookPoints, SIM_HOOKS, simHook } from './hooks.ts';
 import { KERNEL_BTF } from './layout.ts';
@@ -10,6 +18,8 @@ import { KERNEL_BTF } from './layout.ts';
 /** A verified program of the simulated kernel. */
 export interface SimProgram extends LoadedProgram {
   runner: Runner;
+  /** An object of its own: machines keep what they made of it, with the maps that its handles stood for. */
+  readonly executable: ExecutableProgram;
   /** Where its object says which calls it looks at; undefined where it may look at any. */
   readonly calls: CallTable | undefined;
   /** How often it ran. */
@@ -40,8 +50,10 @@ export interface SimLink extends Link {
  */
 const verifiedBefore = new WeakMap<
   ProgramSpec<string>,
-  { readonly maps: readonly (MapSpec | number)[]; readonly verified: Verified }
+  readonly { readonly maps: readonly (MapSpec | number)[]; readonly verified: Verified }[]
 >();
+/** Results that are kept of one program, with as many sets of maps. */
+const KEPT = 8;
 
 const isSame = <T>(one: readonly T[], other: readonly T[]): boolean =>
   one.length === other.length && one.every((value, index) => value === other[index]);
@@ -50,6 +62,7 @@ const isSame = <T>(one: readonly T[], other: readonly T[]): boolean =>
 const timed = (program: SimProgram): Runner => {
   const { runner } = program;
   return {
+    close: runner.close,
     run: (contextOffset) => {
       const start = performance.now();
       const result = runner.run(contextOffset);
@@ -65,7 +78,7 @@ export class Programs {
   readonly #hooks: HookPoints;
   readonly #maps: Map<number, BpfMap>;
   readonly #engine: Engine;
-  readonly #programs = new Set<SimProgram>();
+  readonly #programs = new Map<number, SimProgram>();
   #isTimed = false;
 
   /** @param maps by handle, as the environment finds them. */
@@ -77,7 +90,11 @@ export class Programs {
   }
 
   createMap(spec: MapSpec): KernelMap {
-    const map = createMap(this.#environment.memory, spec, this.#maps.size + 1);
+    const map = createMap(this.#environment.memory, spec, this.#newHandle(), {
+      map: (handle) => this.#maps.get(handle),
+      isProgram: (handle) => this.#programs.has(handle),
+      owner: () => undefined,
+    });
     this.#maps.set(map.handle, map);
     return map;
   }
@@ -115,6 +132,8 @@ export class Programs {
     const program: SimProgram = {
       name: spec.name,
       hook: spec.hook,
+      handle: this.#newHandle(),
+      executable: { ...verified },
       explored: verified.explored,
       runner: createRunner(verified, this.#environment, this.#engine),
       calls: spec.calls === undefined ? undefined : this.#callTable(maps.get(spec.calls)?.handle),
@@ -122,8 +141,15 @@ export class Programs {
       ns: 0,
     };
     if (this.#isTimed) program.runner = timed(program);
-    this.#programs.add(program);
+    this.#programs.set(program.handle, program);
     return program;
+  }
+
+  /** The lowest number that no map and no program has, as file descriptors are given. */
+  #newHandle(): number {
+    let handle = 1;
+    while (this.#maps.has(handle) || this.#programs.has(handle)) handle++;
+    return handle;
   }
 
   #callTable(handle: number | undefined): CallTable | undefined {
@@ -134,8 +160,9 @@ export class Programs {
 
   #verify(spec: ProgramSpec<string>, hook: Hook, maps: ReadonlyMap<string, KernelMap>): Verified {
     const used = [...maps.values()].flatMap((map) => [map.handle, map.spec]);
-    const before = verifiedBefore.get(spec);
-    if (before !== undefined && isSame(before.maps, used)) return before.verified;
+    const before = verifiedBefore.get(spec) ?? [];
+    const known = before.find(({ maps: its }) => isSame(its, used));
+    if (known !== undefined) return known.verified;
     const verified = verify(
       relocate(spec, (name) => maps.get(name)?.handle, KERNEL_BTF),
       {
@@ -147,7 +174,7 @@ export class Programs {
         lines: spec.lines,
       },
     );
-    verifiedBefore.set(spec, { maps: used, verified });
+    verifiedBefore.set(spec, [{ maps: used, verified }, ...before.slice(0, KEPT - 1)]);
     return verified;
   }
 
@@ -179,15 +206,38 @@ export class Programs {
     this.#hooks.changed();
   }
 
+  /** A program by its number, for tail calls. */
+  executable(handle: number): ExecutableProgram | undefined {
+    return this.#programs.get(handle)?.executable;
+  }
+
+  /** Gives back what is attached nowhere. */
+  release({ maps, programs }: Parameters<Kernel['release']>[0]): void {
+    for (const program of programs) {
+      this.#own(program).runner.close();
+      this.#programs.delete(program.handle);
+    }
+    for (const { handle } of maps) {
+      this.#maps.get(handle)?.close();
+      this.#maps.delete(handle);
+    }
+  }
+
   /** From now on the time of each run counts; looking at the clock takes some of it. */
   enableStatistics(): void {
     if (this.#isTimed) return;
     this.#isTimed = true;
-    for (const program of this.#programs) program.runner = timed(program);
+    for (const program of this.#programs.values()) program.runner = timed(program);
   }
 
   stats(): ProgramStats[] {
-    return [...this.#programs].map(({ name, hook, runs, ns }) => ({ program: name, hook, runs, ns, missed: 0 }));
+    return [...this.#programs.values()].map(({ name, hook, runs, ns }) => ({
+      program: name,
+      hook,
+      runs,
+      ns,
+      missed: 0,
+    }));
   }
 
   detachAll(): void {
@@ -196,7 +246,8 @@ export class Programs {
   }
 
   #own(program: LoadedProgram): SimProgram {
-    for (const own of this.#programs) if (own === program) return own;
+    const own = this.#programs.get(program.handle);
+    if (own === program) return own;
     throw new Error(`program ${program.name} was not loaded into this kernel`);
   }
 

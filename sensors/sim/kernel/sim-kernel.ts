@@ -52,6 +52,8 @@ export const createSimKernel = (machine: Machine, level: FeatureLevel): Kernel =
     attach: (program, { cgroup } = {}) => programs.attach(program, cgroup),
     replace: (link, program) => programs.replace(link, program),
     detach: (link) => programs.detach(link),
+    release: (unused) => programs.release(unused),
+    settle: () => undefined,
     ringBuffer: (map) => programs.ringBuffer(map),
     stream: (maps, timeAt) => programs.stream(maps, timeAt),
     cgroupId: (path) => cgroups.byPath(path)?.id,

@@ -87,7 +87,7 @@ export const kernelCases = group('Kernel', [`hook:${HOOK}`], {
     });
   },
   'programs of another kernel are refused': async (host) => {
-    const program = { name: 'stranger', hook: HOOK, explored: 1 };
+    const program = { name: 'stranger', hook: HOOK, handle: -1, explored: 1 };
     throws(() => host.kernel.attach(program), { message: 'program stranger was not loaded into this kernel' });
   },
   'two programs at one hook both run': async (host) => {
