@@ -1,6 +1,7 @@
 import {
   applyTransformer,
   evaluateExpression,
+  type FieldRef,
   type FieldSource,
   type FieldValue,
   fieldsOf,
@@ -62,23 +63,48 @@ const printField = (field: TemplateField, value: FieldValue): string => {
 /** Fields of the event of a sequence's step, from 1. */
 export type StepSource = (step: number) => FieldSource | undefined;
 
+const NO_STEP: FieldSource = () => ({ state: 'absent' });
+
+/** What a part of a template is read as: its field, and those that its output names, by their names there. */
+interface Named {
+  readonly part: TemplateField;
+  readonly field: FieldRef;
+  readonly fields: readonly { readonly key: string; readonly field: FieldRef }[];
+}
+
+const partsBefore = new WeakMap<OutputTemplate, readonly (string | Named)[]>();
+
+/** A template's parts, looked up once. */
+const partsOf = (template: OutputTemplate): readonly (string | Named)[] => {
+  const before = partsBefore.get(template);
+  if (before !== undefined) return before;
+  const parts = template.parts.map((part): string | Named => {
+    if (typeof part === 'string') return part;
+    const span = { start: 0, end: 0 };
+    const { name, argument, expression } = part;
+    const field = argument === undefined ? { name, span } : { name, argument, span };
+    const named = expression === undefined ? [field] : fieldsOf(expression);
+    return { part, field, fields: named.map((each) => ({ key: nameOf({ ...part, ...each }), field: each })) };
+  });
+  partsBefore.set(template, parts);
+  return parts;
+};
+
 /** Fills in an output template; control characters in values are escaped. */
 export const formatOutput = (template: OutputTemplate, source: FieldSource, steps?: StepSource): Output => {
   const fields: Record<string, FieldJson> = {};
   const trust: Record<string, Trust> = {};
   let text = '';
-  for (const part of template.parts) {
-    if (typeof part === 'string') {
-      text += part;
+  for (const each of partsOf(template)) {
+    if (typeof each === 'string') {
+      text += each;
       continue;
     }
-    const span = { start: 0, end: 0 };
-    const { name, argument, step, expression } = part;
-    const from: FieldSource = (step === undefined ? source : steps?.(step)) ?? (() => ({ state: 'absent' }));
-    const field = argument === undefined ? { name, span } : { name, argument, span };
-    for (const named of expression === undefined ? [field] : fieldsOf(expression)) {
+    const { part, field } = each;
+    const { step, expression } = part;
+    const from: FieldSource = (step === undefined ? source : steps?.(step)) ?? NO_STEP;
+    for (const { key, field: named } of each.fields) {
       const value = from(named);
-      const key = nameOf({ ...part, ...named });
       fields[key] = toJson(value);
       if (value.state !== 'absent') trust[key] = value.state === 'unknown' ? 'unknown' : value.trust;
     }

@@ -1,10 +1,17 @@
 const SECOND = 1_000_000_000n;
 
+/** The second that was asked for last: most times follow one another closely. */
+let last = { second: -1n, text: '' };
+
+const textOf = (second: bigint): string => {
+  if (last.second !== second) last = { second, text: new Date(Number(second / 1_000_000n)).toISOString().slice(0, 19) };
+  return last.text;
+};
+
 /** ISO 8601 with nanoseconds, UTC, from nanoseconds since 1970: `2026-01-02T03:04:05.678900000Z`. */
 export const isoTime = (nanoseconds: bigint): string => {
   const fraction = ((nanoseconds % SECOND) + SECOND) % SECOND;
-  const seconds = new Date(Number((nanoseconds - fraction) / 1_000_000n)).toISOString().slice(0, 19);
-  return `${seconds}.${fraction.toString().padStart(9, '0')}Z`;
+  return `${textOf(nanoseconds - fraction)}.${fraction.toString().padStart(9, '0')}Z`;
 };
 
 /** The wall clock, to a millisecond, in the format of `isoTime`. */

@@ -49,7 +49,8 @@ export const encodeLine = (record: AuditRecord): { readonly bytes: Uint8Array; r
   const covered = `{"v":${v},"seq":${seq},"time":"${time}","kind":"${kind}","body":${bodyText}`;
   const bytes = encoder.encode(`${covered},"crc32c":"00000000"}`);
   const checksum = hex(crc32c(bytes.subarray(0, bytes.length - TRAILER_LENGTH)));
-  bytes.set(encoder.encode(checksum), bytes.length - '01234567"}'.length);
+  for (let index = 0, at = bytes.length - '01234567"}'.length; index < checksum.length; index++)
+    bytes[at + index] = checksum.charCodeAt(index);
   return { bytes, entry: { v, seq, time, kind, body: record.body, bodyText, crc32c: checksum } };
 };
 

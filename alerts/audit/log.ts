@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { type FileHandle, open, truncate } from 'node:fs/promises';
 import { isoNow } from '../time.ts';
-import { type AuditEntry, type AuditKind, encodeLine } from './line.ts';
+import { type AuditEntry, type AuditKind, decodeLine, encodeLine } from './line.ts';
 import { lockFolder } from './lock.ts';
 import { checkSegment, describeProblem, type LineProblem, listSegments, type Segment, segmentOf } from './segment.ts';
 
@@ -46,9 +46,18 @@ export interface AuditLog {
 }
 
 interface Waiting {
+  readonly seq: number;
   readonly bytes: Uint8Array;
-  readonly entry: AuditEntry;
+  /** Left out where nobody listened when it was appended. */
+  readonly entry: AuditEntry | undefined;
 }
+
+const entryOf = ({ bytes, entry }: Waiting): AuditEntry => {
+  if (entry !== undefined) return entry;
+  const line = decodeLine(bytes);
+  if (!line.ok) throw new Error(line.problem);
+  return line.entry;
+};
 
 /** A segment open for appending, and how long it is with whole committed lines only. */
 interface OpenSegment extends Segment {
@@ -137,7 +146,7 @@ const createLog = (options: AuditLogOptions, first: OpenSegment, openedAt: numbe
       const batch = waiting;
       waiting = [];
       try {
-        if (segment.bytes >= segmentBytes) segment = await followingSegment(segment, batch[0]!.entry.seq);
+        if (segment.bytes >= segmentBytes) segment = await followingSegment(segment, batch[0]!.seq);
         await writeAll(segment, joined(batch));
       } catch (error) {
         waiting = [...batch, ...waiting];
@@ -146,8 +155,9 @@ const createLog = (options: AuditLogOptions, first: OpenSegment, openedAt: numbe
       }
       refusal = undefined;
       for (const { bytes } of batch) waitingBytes -= bytes.length;
-      committed = batch.at(-1)!.entry.seq;
-      const entries = batch.map(({ entry }) => entry);
+      committed = batch.at(-1)!.seq;
+      if (listeners.size === 0) continue;
+      const entries = batch.map(entryOf);
       for (const listener of listeners) listener(entries);
     }
   };
@@ -206,7 +216,7 @@ const createLog = (options: AuditLogOptions, first: OpenSegment, openedAt: numbe
       const record = { v: 1, seq, time: isoNow(), kind, body: typeof body === 'function' ? body(seq) : body } as const;
       const line = encodeLine(record);
       last = seq;
-      waiting.push(line);
+      waiting.push({ seq, bytes: line.bytes, entry: listeners.size > 0 ? line.entry : undefined });
       waitingBytes += line.bytes.length;
       if (committing === undefined) schedule(commitEveryMs);
       return { seq };

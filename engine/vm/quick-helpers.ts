@@ -113,6 +113,31 @@ const probeReadUserString: QuickHelper = {
     }),
 };
 
+const probeReadKernelString: QuickHelper = {
+  gives: 'number',
+  make: (environment) => {
+    const { memory } = environment;
+    const { bytes } = memory;
+    return (first, length, third, high) => {
+      if (length === 0) return 0;
+      const to = first >>> 0;
+      const from = memory.offsetOf(third, high, 1);
+      const end = Math.ceil(memory.used / PAGE) * PAGE;
+      for (let done = 0; from !== -1 && done < length && from + done < end; done++) {
+        const byte = bytes[from + done] ?? 0;
+        bytes[to + done] = byte;
+        if (byte === 0) return done + 1;
+      }
+      if (from !== -1 && from + length <= end) {
+        bytes[to + length - 1] = 0;
+        return length;
+      }
+      bytes.fill(0, to, to + length);
+      return readMemory(environment, 'kernel', addressOf(third, high), length) as number;
+    };
+  },
+};
+
 /** By id; the others are called as the interpreter calls them. */
 export const QUICK_HELPERS: ReadonlyMap<number, QuickHelper> = new Map([
   [16, getCurrentComm],
@@ -121,6 +146,7 @@ export const QUICK_HELPERS: ReadonlyMap<number, QuickHelper> = new Map([
   [112, probeReadUser],
   [113, probeReadKernel],
   [114, probeReadUserString],
+  [115, probeReadKernelString],
   [123, register((environment, level) => (level < 0 ? 0n : environment.currentAncestorCgroupId(level)))],
   [125, register((environment) => environment.bootNs())],
   [158, currentTask],

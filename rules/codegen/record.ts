@@ -200,18 +200,79 @@ const truthAt = (view: DataView, layout: RecordLayout, predicate: number): Truth
 
 const ABSENT_BIT = Truth.ABSENT & ~Truth.FALSE;
 
+/** Indices of the rules whose bits are set from a byte on. */
+const rulesAt = (view: DataView, { rules, ruleBytes }: RecordLayout, from: number): readonly number[] => {
+  let found: number[] | undefined;
+  for (let at = 0; at < ruleBytes; at++) {
+    const byte = view.getUint8(from + at);
+    for (let bit = 0; byte >> bit !== 0; bit++) {
+      const rule = rules[8 * at + bit];
+      if ((byte & (1 << bit)) === 0 || rule === undefined) continue;
+      found ??= [];
+      found.push(rule);
+    }
+  }
+  return found ?? NO_RULES;
+};
+
+const NO_RULES: readonly number[] = [];
+const NONE_CERTAIN: ReadonlySet<number> = new Set();
+
+const certainAt = (view: DataView, layout: RecordLayout): ReadonlySet<number> => {
+  const rules = rulesAt(view, layout, layout.acted);
+  return rules.length === 0 ? NONE_CERTAIN : new Set(rules);
+};
+
+const argumentsAt = (view: DataView): readonly bigint[] => {
+  const at = HEAD.arguments;
+  return [
+    view.getBigUint64(at, true),
+    view.getBigUint64(at + 8, true),
+    view.getBigUint64(at + 16, true),
+    view.getBigUint64(at + 24, true),
+    view.getBigUint64(at + 32, true),
+    view.getBigUint64(at + 40, true),
+  ];
+};
+
+/** Most texts are short and ASCII, for which a loop is faster than TextDecoder. */
+const SHORT_TEXT = 64;
+
+const textAt = (bytes: Uint8Array, from: number, to: number): string => {
+  if (to - from > SHORT_TEXT) return decoder.decode(bytes.subarray(from, to));
+  let text = '';
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at] ?? 0;
+    if (byte >= 0x80) return decoder.decode(bytes.subarray(from, to));
+    text += String.fromCharCode(byte);
+  }
+  return text;
+};
+
+/** Where the strings of a layout begin. */
+const stringsOf = new WeakMap<RecordLayout, readonly (readonly [name: string, at: number])[]>();
+
+const stringsIn = (layout: RecordLayout): readonly (readonly [name: string, at: number])[] => {
+  let strings = stringsOf.get(layout);
+  if (strings === undefined) {
+    strings = Object.entries(layout.strings);
+    stringsOf.set(layout, strings);
+  }
+  return strings;
+};
+
 /** Decodes a record; the bytes are copied where they are kept. @throws RecordError */
 export const decodeRecord = (bytes: Uint8Array, layouts: readonly RecordLayout[]): EventRecord => {
   if (bytes.length < HEAD.size)
     throw new RecordError(`a record of ${bytes.length} bytes is shorter than its head of ${HEAD.size}`);
   const own = bytes.slice();
-  const view = new DataView(own.buffer);
+  const view = new DataView(own.buffer, own.byteOffset, own.byteLength);
   const kind = KINDS.get(view.getUint16(HEAD.kind, true));
   const layout = layouts[view.getUint8(HEAD.hook)];
   if (kind === undefined || layout === undefined) throw new RecordError('a record of an unknown kind or hook');
   if (own.length < layout.fixed)
     throw new RecordError(`a record of ${own.length} bytes where ${layout.hook} writes at least ${layout.fixed}`);
-  for (const [name, at] of Object.entries(layout.strings)) {
+  for (const [name, at] of stringsIn(layout)) {
     const end = at + STRING.data;
     if (own.length <= at || (own.length >= end && own.length >= end + view.getUint16(at + STRING.length, true)))
       continue;
@@ -219,8 +280,6 @@ export const decodeRecord = (bytes: Uint8Array, layouts: readonly RecordLayout[]
   }
   const number = view.getUint32(HEAD.event, true);
   const abi = number >= IA32_BIT ? 'ia32' : number >= X32_BIT ? 'x32' : 'x86-64';
-  const bits = (at: number): number[] =>
-    layout.rules.filter((_, index) => (view.getUint8(at + (index >> 3)) & (1 << (index & 7))) !== 0);
   return {
     kind,
     hook: layout.hook,
@@ -231,7 +290,7 @@ export const decodeRecord = (bytes: Uint8Array, layouts: readonly RecordLayout[]
     pid: view.getUint32(HEAD.tgid, true),
     start: view.getBigUint64(HEAD.start, true),
     tid: view.getUint32(HEAD.tid, true),
-    comm: decoder.decode(own.subarray(HEAD.comm, own.indexOf(0, HEAD.comm))),
+    comm: textAt(own, HEAD.comm, own.indexOf(0, HEAD.comm)),
     parentPid: view.getUint32(HEAD.ppid, true),
     parentStart: view.getBigUint64(HEAD.parentStart, true),
     uid: view.getUint32(HEAD.uid, true),
@@ -239,7 +298,7 @@ export const decodeRecord = (bytes: Uint8Array, layouts: readonly RecordLayout[]
     loginuid: view.getInt32(HEAD.loginuid, true),
     cgroup: view.getBigUint64(HEAD.cgroup, true),
     result: view.getBigInt64(HEAD.result, true),
-    arguments: [0, 1, 2, 3, 4, 5].map((index) => view.getBigUint64(HEAD.arguments + 8 * index, true)),
+    arguments: argumentsAt(view),
     fd: view.getInt32(HEAD.fd, true),
     flags: view.getUint32(HEAD.flags, true),
     ino: view.getBigUint64(HEAD.ino, true),
@@ -258,8 +317,8 @@ export const decodeRecord = (bytes: Uint8Array, layouts: readonly RecordLayout[]
       return size === 4 ? BigInt(view.getUint32(HEAD[name], true)) : view.getBigUint64(HEAD[name], true);
     },
     exe: kind === 'exec' ? exeOf(view) : NO_EXE,
-    matched: bits(layout.matched),
-    certain: new Set(bits(layout.acted)),
+    matched: rulesAt(view, layout, layout.matched),
+    certain: certainAt(view, layout),
     truth: (predicate) => truthAt(view, layout, predicate),
     string: (name) => {
       const at = layout.strings[name];
@@ -269,7 +328,7 @@ export const decodeRecord = (bytes: Uint8Array, layouts: readonly RecordLayout[]
       const length = view.getUint16(at + STRING.length, true);
       return {
         state,
-        text: decoder.decode(own.subarray(at + STRING.data, at + STRING.data + length)),
+        text: textAt(own, at + STRING.data, at + STRING.data + length),
         asPassed: (view.getUint8(at + STRING.flags) & AS_PASSED) !== 0,
         nameLength: view.getUint16(at + STRING.nameLength, true),
       };

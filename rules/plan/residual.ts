@@ -27,18 +27,19 @@ const isDecided = (truth: Truth | undefined): truth is Truth =>
  * event's fields.
  */
 export const residualOf = (plan: Plan): Residual => {
-  const places = new Map<string, Map<Predicate, Placement>>();
+  const places: Map<string, Map<Predicate, Placement>>[] = plan.rules.map(() => new Map());
   for (const placement of plan.placements) {
-    const key = `${placement.rule} ${placement.hook} ${placement.event}`;
-    const known = places.get(key);
-    if (known === undefined) places.set(key, new Map([[placement.predicate, placement]]));
+    const own = places[placement.rule];
+    const key = `${placement.hook} ${placement.event}`;
+    const known = own?.get(key);
+    if (known === undefined) own?.set(key, new Map([[placement.predicate, placement]]));
     else known.set(placement.predicate, placement);
   }
   return {
     matches: (rule, decided, source) => {
       const planned = plan.rules[rule];
       if (planned === undefined) return false;
-      const placed = places.get(`${rule} ${decided.hook} ${decided.event}`);
+      const placed = places[rule]?.get(`${decided.hook} ${decided.event}`);
       const truthOf = (predicate: Predicate): Truth => {
         const placement = placed?.get(predicate);
         if (placement?.placed.kind === 'constant') return placement.placed.truth;

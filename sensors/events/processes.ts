@@ -183,14 +183,6 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
     settle(key);
     return processes.get(key) ?? (coarse.size > 0 ? lookCoarse(pid, start) : undefined);
   };
-  const identity = (record: EventRecord) => ({
-    pid: record.pid,
-    start: record.start,
-    parentPid: record.parentPid,
-    parentStart: record.parentStart,
-    uid: record.uid,
-    alive: true,
-  });
   const add = (facts: ProcessFacts): void => {
     if (facts.coarse === true) {
       addCoarse(facts);
@@ -225,7 +217,10 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
         get(record.pid, record.start);
         put(
           {
-            ...identity(record),
+            pid: record.pid,
+            start: record.start,
+            parentPid: record.parentPid,
+            parentStart: record.parentStart,
             name: record.comm,
             exepath: image?.state === 'present' ? image.text : undefined,
             argv: argv?.state === 'present' ? splitArguments(argv.text) : argv?.state === 'absent' ? [] : undefined,
@@ -236,6 +231,8 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
             exeIno: record.ino === 0n ? undefined : record.ino,
             exeCtime: record.exe.ctime,
             exeMtime: record.exe.mtime,
+            uid: record.uid,
+            alive: true,
           },
           record.time,
         );
@@ -244,6 +241,10 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
         const maker = get(Number(pid), start);
         put(
           {
+            pid: record.pid,
+            start: record.start,
+            parentPid: record.parentPid,
+            parentStart: record.parentStart,
             name: maker?.name ?? record.comm,
             exepath: maker?.exepath,
             argv: maker?.argv,
@@ -254,7 +255,8 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
             exeIno: maker?.exeIno,
             exeCtime: maker?.exeCtime,
             exeMtime: maker?.exeMtime,
-            ...identity(record),
+            uid: record.uid,
+            alive: true,
           },
           record.time,
         );

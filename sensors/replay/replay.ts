@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { ONLY_ROOT } from '../accounts.ts';
 import type { Sensor, SensorReport } from '../kernel.ts';
 import { createSimHost, type SimHost } from '../sim/index.ts';
-import { type DecodedRecording, decodeRecording } from './decode.ts';
+import { type DecodedEvent, type DecodedRecording, decodeRecording } from './decode.ts';
 import { parseStrace } from './parse.ts';
 import { createPlayer } from './player.ts';
 import type { OnProblem, RecordingProblem } from './recording.ts';
@@ -64,14 +64,28 @@ const hostFor = (start: bigint | undefined): SimHost =>
     ...(start !== undefined && { bootTime: new Date(Number(start / 1_000_000n) - UPTIME_MS) }),
   });
 
-/** Gives way to what waits, and looks at the ring buffers, every so many events. */
-const createPace = (pump: () => void): (() => Promise<void> | undefined) => {
+/**
+ * Plays events, looks at the ring buffers every so many and gives way to what waits every so many more; each time it goes on where the last
+ * one ended.
+ */
+const createPace = (pump: () => void) => {
   let played = 0;
-  return () => {
-    played += 1;
-    if (played % EVENTS_PER_PUMP !== 0) return undefined;
-    pump();
-    return played % EVENTS_PER_YIELD === 0 ? new Promise(setImmediate) : undefined;
+  /** Plays from an event on until others get their turn; returns where it stopped. `play` says whether to go on. */
+  const playSome = (events: readonly DecodedEvent[], from: number, play: (event: DecodedEvent) => boolean): number => {
+    for (let at = from; at < events.length; ) {
+      if (!play(events[at++] as DecodedEvent)) return events.length;
+      played += 1;
+      if (played % EVENTS_PER_PUMP !== 0) continue;
+      pump();
+      if (played % EVENTS_PER_YIELD === 0) return at;
+    }
+    return events.length;
+  };
+  return async (events: readonly DecodedEvent[], play: (event: DecodedEvent) => boolean): Promise<void> => {
+    for (let at = 0; at < events.length; ) {
+      at = playSome(events, at, play);
+      if (played % EVENTS_PER_YIELD === 0) await new Promise(setImmediate);
+    }
   };
 };
 
@@ -92,14 +106,12 @@ export const createReplaySensor = ({ path, onProblem }: ReplayOptions): Sensor &
   const run = async (pump: () => void, signal: AbortSignal): Promise<SensorReport> => {
     const problems = [...unreadable];
     const pace = createPace(pump);
-    for (const event of decoded.events) {
-      if (signal.aborted) break;
+    await pace(decoded.events, (event) => {
+      if (signal.aborted) return false;
       const before = problems.length;
       player.play(event, problems);
-      if (problems.length > before && onProblem === 'stop') break;
-      const wait = pace();
-      if (wait) await wait;
-    }
+      return problems.length === before || onProblem !== 'stop';
+    });
     pump();
     problems.sort((a, b) => a.line - b.line);
     return { calls: player.calls, problems: problems.map((problem) => sentence(path, problem)) };
@@ -148,11 +160,10 @@ export const createRepeatedReplay = ({ paths, rounds }: RepeatedReplayOptions): 
       const { path, decoded } = recordings[play % recordings.length] as Read;
       const player = createPlayer(host, decoded, { begins: Number(host.bootNs), pidShift: (play % shifts) * step });
       const problems: RecordingProblem[] = [];
-      for (const event of decoded.events) {
+      await pace(decoded.events, (event) => {
         player.play(event, problems);
-        const wait = pace();
-        if (wait) await wait;
-      }
+        return true;
+      });
       player.end();
       calls += player.calls;
       for (const problem of problems) told.add(sentence(path, problem));

@@ -18,8 +18,31 @@ export interface SocketAddress {
   readonly path: string | undefined;
 }
 
-/** The 16 bytes of an IPv6 address, or of an IPv4 one as IPv4-mapped. @throws Error for what is neither */
-export const ipv6Bytes = (address: string): Uint8Array => {
+/** An address as bytes, and as a stable key. */
+interface Host {
+  readonly bytes: Uint8Array;
+  readonly key: string;
+}
+
+/** Addresses that were asked for before; recordings name few of them again and again. */
+const hosts = new Map<string, Host>();
+/** Addresses that are remembered before all are forgotten. */
+const MOST_HOSTS = 4096;
+
+const hostOf = (address: string): Host => {
+  const before = hosts.get(address);
+  if (before !== undefined) return before;
+  const bytes = parseHost(address);
+  const host = { bytes, key: addressText(bytes) };
+  if (hosts.size >= MOST_HOSTS) hosts.clear();
+  hosts.set(address, host);
+  return host;
+};
+
+/** The 16 bytes of an IPv6 address, or of an IPv4 one as IPv4-mapped; they must not change. @throws Error for what is neither */
+export const ipv6Bytes = (address: string): Uint8Array => hostOf(address).bytes;
+
+const parseHost = (address: string): Uint8Array => {
   const parsed = parseAddress(address);
   if (!parsed) throw new Error(`"${address}" is neither an IPv4 nor an IPv6 address`);
   if (parsed.length === 16) return parsed;
@@ -33,7 +56,7 @@ export const ipv6Bytes = (address: string): Uint8Array => {
 export const ipv4Bytes = (address: string): Uint8Array => ipv6Bytes(address).subarray(12);
 
 /** A stable key of a host for maps. */
-export const hostKey = (address: string): string => addressText(ipv6Bytes(address));
+export const hostKey = (address: string): string => hostOf(address).key;
 
 /** 0.0.0.0 or ::. */
 export const isAny = (address: string): boolean => {
@@ -47,8 +70,16 @@ export const isLoopback = (address: string): boolean => {
   return key === '::1' || key.startsWith('::ffff:127.');
 };
 
-/** The sockaddr that stands for an address, as include/uapi/linux/in.h, in6.h and un.h lay it out. */
+const encodedBefore = new WeakMap<SimAddress, Uint8Array>();
+
+/** The sockaddr that stands for an address, as include/uapi/linux/in.h, in6.h and un.h lay it out; it must not change. */
 export const encodeSockaddr = (address: SimAddress): Uint8Array => {
+  const bytes = encodedBefore.get(address) ?? layOutSockaddr(address);
+  encodedBefore.set(address, bytes);
+  return bytes;
+};
+
+const layOutSockaddr = (address: SimAddress): Uint8Array => {
   if ('path' in address) {
     const name = encodeText(address.path);
     const bytes = new Uint8Array(2 + name.length + (address.path.startsWith('@') ? 0 : 1));

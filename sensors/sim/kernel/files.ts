@@ -96,7 +96,7 @@ export class OpenFile extends KernelObject {
 
 /** A process's descriptors (struct files_struct with its struct fdtable). */
 export class FilesStruct extends KernelObject {
-  readonly #files: (OpenFile | undefined)[] = [];
+  #files: (OpenFile | undefined)[] = [];
   readonly #closeOnExec = new Set<number>();
   readonly #table: FdTable;
   #users = 1;
@@ -157,7 +157,7 @@ export class FilesStruct extends KernelObject {
 
   /** What exec does to descriptors. */
   closeForExec(): void {
-    for (const fd of this.#closeOnExec) this.close(fd);
+    if (this.#closeOnExec.size > 0) for (const fd of this.#closeOnExec) this.close(fd);
   }
 
   get shared(): boolean {
@@ -172,12 +172,14 @@ export class FilesStruct extends KernelObject {
   /** The copy that fork makes. */
   copy(): FilesStruct {
     const copy = new FilesStruct(this.memory);
+    copy.#files = this.#files.slice();
     for (let fd = 0; fd < this.#files.length; fd++) {
       const file = this.#files[fd];
-      copy.#files.push(file?.share());
-      if (file) copy.#table.set(fd, file.at);
+      if (file === undefined) continue;
+      file.share();
+      copy.#table.set(fd, file.at);
     }
-    for (const fd of this.#closeOnExec) copy.#closeOnExec.add(fd);
+    if (this.#closeOnExec.size > 0) for (const fd of this.#closeOnExec) copy.#closeOnExec.add(fd);
     return copy;
   }
 

@@ -22,6 +22,12 @@ export class FoundPaths {
   readonly #absolute: Place[] = [];
   readonly #relative = new Map<Dentry, Place>();
   #count = 0;
+  #age = 0;
+
+  /** Another number whenever all were forgotten. */
+  get age(): number {
+    return this.#age;
+  }
 
   /** What a path led to; undefined where that isn't known. @param start where a relative path begins */
   get(root: Path, start: Path, text: string, follow: boolean): Path | undefined {
@@ -48,6 +54,7 @@ export class FoundPaths {
     this.#absolute.length = 0;
     this.#relative.clear();
     this.#count = 0;
+    this.#age++;
   }
 
   #below(root: Path): Place | undefined {

@@ -7,17 +7,17 @@ export class KernelObject {
   protected readonly memory: Memory;
   /** Offset in memory. */
   readonly at: number;
-  readonly #size: number;
+  private readonly structSize: number;
 
   constructor(memory: Memory, size: number) {
     this.memory = memory;
-    this.#size = size;
+    this.structSize = size;
     this.at = memory.allocate(size);
   }
 
   /** Gives the structure's memory back; nothing may point to it any more. */
   protected free(): void {
-    this.memory.free(this.at, this.#size);
+    this.memory.free(this.at, this.structSize);
   }
 
   protected u16(offset: number): number {

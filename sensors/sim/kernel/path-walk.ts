@@ -53,6 +53,11 @@ export class PathWalk {
     return this.#found.get(task.fs.root, start, text, follow);
   }
 
+  /** What `found` gives is the same while this number is, and while what it gave keeps its name. */
+  get foundAge(): number {
+    return this.#found.age;
+  }
+
   /** The directory that the last component of a path is in. */
   entry(task: Task, start: Path, text: string, links = 0): Entry | number {
     const found = this.#walk(task, start, text, false, true, links);

@@ -109,13 +109,19 @@ export class Programs {
   stream(maps: readonly KernelMap[], timeAt: number): RecordStream {
     const rings = maps.map((map) => this.ringBuffer(map));
     const consume = (handle: (record: Uint8Array) => void): number => {
-      const records: { readonly bytes: Uint8Array; readonly time: bigint }[] = [];
+      const { view } = this.#environment.memory;
+      const records: { readonly bytes: Uint8Array; readonly time: number }[] = [];
+      let last = 0;
+      let sorted = true;
       for (const ring of rings)
         ring.consume((record) => {
-          const bytes = record.slice();
-          records.push({ bytes, time: new DataView(bytes.buffer).getBigUint64(timeAt, true) });
+          const at = record.byteOffset + timeAt;
+          const time = view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
+          records.push({ bytes: record.slice(), time });
+          if (time < last) sorted = false;
+          last = time;
         });
-      records.sort((one, other) => Number(one.time - other.time));
+      if (!sorted) records.sort((one, other) => one.time - other.time);
       for (const { bytes } of records) handle(bytes);
       return records.length;
     };

@@ -19,19 +19,19 @@ const isAddress = (argument: object): argument is SimAddress => 'address' in arg
 
 /** What a system call is given. */
 export class CallArguments {
-  readonly #arguments: readonly SimArgument[];
+  private readonly given: readonly SimArgument[];
 
   constructor(args: readonly SimArgument[]) {
-    this.#arguments = args;
+    this.given = args;
   }
 
   raw(index: number): SimArgument | undefined {
-    return this.#arguments[index];
+    return this.given[index];
   }
 
   /** A numeric argument, 0 where it was left out. Pointers to numbers have no value. */
   number(index: number): number {
-    const argument = this.#arguments[index];
+    const argument = this.given[index];
     return typeof argument === 'number' ? argument : typeof argument === 'bigint' ? Number(argument) : 0;
   }
 
@@ -46,13 +46,13 @@ export class CallArguments {
   }
 
   isNull(index: number): boolean {
-    const argument = this.#arguments[index];
+    const argument = this.given[index];
     return argument === null || argument === undefined || argument === 0 || argument === 0n;
   }
 
   /** A string argument. @throws CallError EFAULT for another pointer or none */
   text(index: number): string {
-    const argument = this.#arguments[index];
+    const argument = this.given[index];
     if (typeof argument === 'string') return argument;
     if (argument instanceof Uint8Array) {
       const nul = argument.indexOf(0);
@@ -70,7 +70,7 @@ export class CallArguments {
 
   /** The bytes that a pointer points to. @throws CallError EFAULT where it points nowhere */
   bytes(index: number): Uint8Array {
-    const argument = this.#arguments[index];
+    const argument = this.given[index];
     if (argument instanceof Uint8Array) return argument;
     if (typeof argument === 'string') return encodeText(argument);
     if (typeof argument === 'object' && argument !== null && isAddress(argument)) return encodeSockaddr(argument);
@@ -79,7 +79,7 @@ export class CallArguments {
 
   /** A list of strings; the null pointer is the empty list, as execve takes it. @throws CallError EFAULT */
   texts(index: number): readonly string[] {
-    const argument = this.#arguments[index];
+    const argument = this.given[index];
     if (this.isNull(index)) return [];
     if (Array.isArray(argument)) return argument;
     throw new CallError(EFAULT);
@@ -87,7 +87,7 @@ export class CallArguments {
 
   /** openat2's or clone3's structure. @throws CallError EFAULT */
   structure(index: number): Partial<OpenHow & CloneArguments> {
-    const argument = this.#arguments[index];
+    const argument = this.given[index];
     if (typeof argument === 'object' && argument !== null && 'flags' in argument) return argument;
     throw new CallError(EFAULT);
   }

@@ -40,7 +40,7 @@ export class SystemCall extends CallArguments {
   executed = false;
   /** The caller does not return. */
   exited = false;
-  readonly #server: RingServer | undefined;
+  private readonly server: RingServer | undefined;
   /** A process that the call's signal ended. */
   signalled: Task[] | undefined;
 
@@ -54,7 +54,7 @@ export class SystemCall extends CallArguments {
     this.event = prepared.event;
     this.abi = prepared.abi;
     this.recorded = prepared.recorded;
-    this.#server = server;
+    this.server = server;
   }
 
   get name(): string {
@@ -63,7 +63,7 @@ export class SystemCall extends CallArguments {
 
   /** Takes a ring's next entry and does what it asks for. */
   serve(ring: Ring): void {
-    this.#server?.(this.task, ring);
+    this.server?.(this.task, ring);
   }
 
   /** An open file that was not opened with O_PATH. @throws CallError EBADF */

@@ -1,20 +1,32 @@
 import { EACCES, EPERM } from '../../../engine/maps/index.ts';
 import { type Abi, callNumber, callPlace, type EventType } from '../../../rules/index.ts';
+import type { Path } from '../kernel/mounts.ts';
 import type { CallOptions, Recorded, SimArgument } from '../sim-host.ts';
 import { AT_FDCWD } from '../uapi.ts';
 import type { CallHandler } from './call.ts';
 import { CallArguments } from './call-arguments.ts';
+import { LIGHT_CALLS, type LightCall } from './light.ts';
 import { looksOf } from './quiet.ts';
 import { isUnderWay } from './recorded.ts';
 import { ARGUMENT_REGISTERS, type EntryImage } from './registers.ts';
 import { callNamed, notImplemented } from './table.ts';
 
 /** A path to find before a recorded call may be passed over. */
-interface KnownPath {
+export interface KnownPath {
   readonly text: string;
   /** The descriptor that it starts at. */
   readonly fd: number;
   readonly follow: boolean;
+  /** What it led to last. */
+  last: LastFound | undefined;
+}
+
+/** Where a path led, below which root and from where, and how old what is known of paths was then. */
+export interface LastFound {
+  readonly found: Path;
+  readonly root: Path;
+  readonly start: Path;
+  readonly age: number;
 }
 
 /** A call with its arguments, looked up and checked, to be made any number of times. */
@@ -30,6 +42,8 @@ export interface PreparedCall {
   readonly recorded: Recorded | undefined;
   /** Of a recorded call that changes nothing where these paths lead somewhere: the paths. Undefined for all others. */
   readonly quiet: readonly KnownPath[] | undefined;
+  /** Does the same where no program looks at the call; undefined where only making it does. */
+  readonly light: LightCall | undefined;
   /** What entering it writes, once it was played. */
   image: EntryImage | undefined;
 }
@@ -57,7 +71,7 @@ const quietOf = (
     const text = args[path];
     if (text instanceof Uint8Array) return undefined;
     if (typeof text !== 'string' || text === '') continue;
-    paths.push({ text, fd: directory === undefined ? AT_FDCWD : given.int(directory), follow });
+    paths.push({ text, fd: directory === undefined ? AT_FDCWD : given.int(directory), follow, last: undefined });
   }
   return paths;
 };
@@ -77,5 +91,17 @@ export const prepareCall = (
   if (args.length > most)
     throw new Error(`${event.type} got ${args.length} arguments; a system call takes at most ${most}`);
   const quiet = recorded && quietOf(name, handler, args, recorded);
-  return { event, handler, abi, nr, place: callPlace(nr, abi), arguments: args, recorded, quiet, image: undefined };
+  const light = recorded !== undefined && recorded.result >= 0 ? LIGHT_CALLS[name] : undefined;
+  return {
+    event,
+    handler,
+    abi,
+    nr,
+    place: callPlace(nr, abi),
+    arguments: args,
+    recorded,
+    quiet,
+    light,
+    image: undefined,
+  };
 };

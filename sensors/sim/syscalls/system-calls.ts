@@ -3,12 +3,13 @@ import { callPlace, EVENT_TYPES, requestTypeOf } from '../../../rules/index.ts';
 import type { HookPoint } from '../kernel/hooks.ts';
 import type { Ring, RingEntry } from '../kernel/io-uring.ts';
 import type { Machine } from '../kernel/machine.ts';
+import type { Path } from '../kernel/mounts.ts';
 import type { Processes } from '../kernel/processes.ts';
 import type { Task } from '../kernel/tasks.ts';
 import type { CallOptions, CallResult, SimArgument, Via } from '../sim-host.ts';
 import { CallError, SystemCall } from './call.ts';
 import { IORING_ENTER_GETEVENTS, IORING_SETUP_SQPOLL, prepareRequest, ringOf } from './io-uring.ts';
-import { type PreparedCall, prepareCall } from './prepared.ts';
+import { type KnownPath, type PreparedCall, prepareCall } from './prepared.ts';
 import { isUnderWay, prepareRecorded, showRefused, startAt } from './recorded.ts';
 import { clearForExec, enterCall, keepEntry, setResult } from './registers.ts';
 import { traceEntry, traceExit } from './traced.ts';
@@ -44,7 +45,12 @@ export class SystemCalls {
   /** Makes a call whose result nobody asks for. One that changes nothing and that no program looks at only takes its time. */
   play(task: Task, prepared: PreparedCall): void {
     const { hookPoints } = this.#machine;
-    if (prepared.quiet !== undefined && !hookPoints.looksAt(prepared.place) && this.#isKnown(task, prepared.quiet)) {
+    const { quiet, light } = prepared;
+    if (
+      (quiet !== undefined || light !== undefined) &&
+      !hookPoints.looksAt(prepared.place) &&
+      (quiet === undefined ? light?.(task, prepared) : this.#isKnown(task, quiet)) === true
+    ) {
       this.#passTime();
       hookPoints.passSysExit();
       return;
@@ -55,9 +61,23 @@ export class SystemCalls {
   }
 
   #isKnown(task: Task, paths: NonNullable<PreparedCall['quiet']>): boolean {
-    for (const { text, fd, follow } of paths)
-      if (this.#machine.walk.found(task, startAt(task, fd), text, follow) === undefined) return false;
+    for (let index = 0; index < paths.length; index++) if (!this.#leads(task, paths[index] as KnownPath)) return false;
     return true;
+  }
+
+  /** Whether a path leads somewhere, as far as that is known. */
+  #leads(task: Task, path: KnownPath): boolean {
+    const { walk } = this.#machine;
+    const { root } = task.fs;
+    const start = startAt(task, path.fd);
+    const { last } = path;
+    if (last !== undefined && last.age === walk.foundAge && isSame(last.root, root) && isSame(last.start, start)) {
+      const { dentry } = last.found;
+      if (dentry.linked && !dentry.renamed) return true;
+    }
+    const found = walk.found(task, start, path.text, path.follow);
+    path.last = found && { found, root, start, age: walk.foundAge };
+    return found !== undefined;
   }
 
   #passTime(): void {
@@ -217,6 +237,8 @@ export class SystemCalls {
     hook.run();
   }
 }
+
+const isSame = (one: Path, other: Path): boolean => one.dentry === other.dentry && one.mount === other.mount;
 
 const LSM_HOOKS = ['lsm/file_open', 'lsm/bprm_check_security', 'lsm/socket_connect'] as const;
 

@@ -1,0 +1,40 @@
+import type { Task } from '../kernel/tasks.ts';
+import type { PreparedCall } from './prepared.ts';
+
+/** Does what a recorded call did to its caller's descriptors; false where it has to be made like any other. */
+export type LightCall = (task: Task, call: PreparedCall) => boolean;
+
+const numberAt = ({ arguments: args }: PreparedCall, index: number): number => {
+  const argument = args[index];
+  return typeof argument === 'number' ? argument : Number.NaN;
+};
+
+/** How many bytes of a regular file a call would get; undefined for what is none. */
+const readable = (task: Task, call: PreparedCall, position: number | undefined): number | undefined => {
+  const file = task.files.get(numberAt(call, 0));
+  if (file === undefined || !file.readable || !file.inode.isRegular || file.inode.generate !== undefined)
+    return undefined;
+  const count = Math.min(numberAt(call, 2), file.inode.data.length - (position ?? file.position));
+  return Number.isNaN(count) ? undefined : Math.max(0, count);
+};
+
+const read: LightCall = (task, call) => {
+  const count = readable(task, call, undefined);
+  const file = task.files.get(numberAt(call, 0));
+  if (count === undefined || file === undefined) return false;
+  if (count > 0) file.position += count;
+  return true;
+};
+
+const pread: LightCall = (task, call) => {
+  const position = numberAt(call, 3);
+  return position >= 0 && readable(task, call, position) !== undefined;
+};
+
+const close: LightCall = (task, call) => {
+  task.files.close(numberAt(call, 0));
+  return true;
+};
+
+/** Calls that recordings are full of and that do nothing but move in a file or let go of it, by name. */
+export const LIGHT_CALLS: Readonly<Record<string, LightCall>> = { read, pread64: pread, close };
