@@ -25,7 +25,7 @@ const hasFalco = FALCO_FILES.every((name) => existsSync(join(FALCO, name)));
 const PROGRAMS = join(ROOT, 'test/live/programs');
 /** Alone on two cores a kernel takes about two minutes. */
 const LIMIT_MS = 15 * 60_000;
-const SILENCE_MS = 5 * 60_000;
+const SILENCE_MS = 10 * 60_000;
 const DRIVER = 'app/driver';
 
 const say = (sentence) => console.log(`kernels: ${sentence}`);
