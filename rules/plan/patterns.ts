@@ -52,11 +52,19 @@ const textOfHex = (digits: string): string | undefined => {
   }
 };
 
+/** Paths that are one or lie under it, by their components; an empty one has every path under it that begins as it does. */
 const pathPatterns = (text: string, fold: boolean): readonly Pattern[] => {
-  const path = text.endsWith('/') && text !== '/' ? text.slice(0, -1) : text;
+  const root = text.startsWith('/') ? '/' : '';
+  const path = `${root}${text.split('/').filter(Boolean).join('/')}`;
+  if (path === '/') return [{ match: 'prefix', text: '/', fold }];
+  if (path === '')
+    return [
+      { match: 'equals', text: '', fold },
+      { match: 'glob', text: '[!/]*', fold },
+    ];
   return [
     { match: 'equals', text: path, fold },
-    { match: 'prefix', text: path === '/' ? '/' : `${path}/`, fold },
+    { match: 'prefix', text: `${path}/`, fold },
   ];
 };
 

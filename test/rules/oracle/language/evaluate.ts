@@ -90,7 +90,7 @@ const NO_FIELD: FieldName = { kind: 'field', name: '' };
 /** What a comparison with some constants comes to, any of them deciding. */
 const truthWith = ({ left, operator }: Check, fact: Fact, constants: readonly Scalar[]): Truth => {
   const { name, argument } = left.kind === 'field' ? left : NO_FIELD;
-  if (fact === 'unknown' || fact === 'untold') return 'unknown';
+  if (fact === 'unknown' || fact === 'untold') return constants.length === 0 ? 'false' : 'unknown';
   if (fact === 'absent') return 'absent';
   const isOpen = fact.open === true;
   const one = (value: Scalar): boolean => constants.some((constant) => holds(name, operator, value, constant));

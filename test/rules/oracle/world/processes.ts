@@ -117,6 +117,7 @@ export const execFromMemory = (
     intArgument('fd', fd),
     argument('count', is('4')),
   );
+  process.fds.set(fd, { path: '', type: 'm' });
   const result = call(context, process, 'execveat', [fd, '', argv, env, 0x1000]);
   if (result < 0) throw new Error(`a program in memory was not run: ${result}`);
   delete process.thread;

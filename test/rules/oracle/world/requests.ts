@@ -27,7 +27,8 @@ export const request = (context: Context, process: Known, { kind, path, flags, f
   emit(context, 'io_uring_enter', process, ...untold([...RESULT, ...FILE, ...ARGUMENTS]), ...inetUntold);
   const name = passed(base, path);
   const fields: Field[] = [
-    ...RESULT.map((field): Field => [field, 'unknown']),
+    ['evt.failed', 'unknown'],
+    ...untold(['evt.rawres', 'evt.res']),
     ['evt.io_uring', is(true)],
     ['fs.path.name', name],
     ['fs.path.nameraw', raw(path, false)],
