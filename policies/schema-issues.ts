@@ -95,7 +95,7 @@ const diagnosticsOf = (issue: Issue, checked: Checked): readonly Diagnostic[] =>
   const code = issue.code === 'invalid_type' || issue.code === 'invalid_union' ? 'wrong-type' : 'wrong-value';
   const plain = typeof value === 'number' || typeof value === 'boolean';
   const quotes = plain && acceptsAt(schema, inner, String(value)) && !acceptsAt(schema, inner, value);
-  const wanted = quotes ? `${expected}, in quotes` : expected;
+  const wanted = quotes && !expected.includes('in quotes') ? `${expected}, in quotes` : expected;
   return [diagnostic(code, place, field, { where: whereOf(path), found: describe(value), expected: wanted })];
 };
 

@@ -72,7 +72,7 @@ interface TextProblem {
 /** A text in quotes that is never closed is told where it begins, not where the file ends. */
 const atStart = (document: Document, { code, message, pos }: YAMLError): TextProblem => {
   let start: number | undefined;
-  if (/^Missing closing ['"]quote$/.test(message))
+  if (NEVER_CLOSED.test(message))
     visit(document, {
       Scalar: (_, { range }) => {
         if (range && range[0] <= pos[0] && range[2] >= pos[0]) start = range[0];
@@ -81,10 +81,14 @@ const atStart = (document: Document, { code, message, pos }: YAMLError): TextPro
   return { code, message, pos: start === undefined ? pos : [start, pos[1]] };
 };
 
-/** Without what follows from tabs as indentation: lines before and after them are then misread. */
+const NEVER_CLOSED = /^Missing closing ['"]quote$/;
+
+/** Without what follows from tabs as indentation, since lines before and after them are misread, or from a text that is never closed. */
 const causes = (problems: readonly TextProblem[]): readonly TextProblem[] => {
   const tabs = problems.filter(({ code }) => code === 'TAB_AS_INDENT');
-  return tabs.length === 0 ? problems : tabs;
+  if (tabs.length > 0) return tabs;
+  const open = problems.find(({ message }) => NEVER_CLOSED.test(message));
+  return open === undefined ? problems : problems.filter(({ pos }) => pos[0] <= open.pos[0]);
 };
 
 /** The first problem of each line: later ones are mostly its consequence. */

@@ -18,7 +18,7 @@ export class ProgramRefused extends BpfError {
   readonly at: number | undefined;
   /** Its disassembly. */
   readonly instruction: string | undefined;
-  /** What it comes from: `rule Read shadow`. */
+  /** What it comes from: `fd.name = /etc/shadow`. */
   readonly line: LineInfo | undefined;
 
   constructor(spec: ProgramSpec<string>, cause: BpfError) {
@@ -28,8 +28,7 @@ export class ProgramRefused extends BpfError {
     const line = at === undefined ? undefined : lineOf(spec.lines, at);
     const place = at === undefined ? '' : ` at slot ${at}${instruction ? `, ${instruction}` : ''}`;
     const reason = cause.reason === '' ? cause.errno : cause.reason;
-    const remedy =
-      REMEDIES[cause.errno] ?? (line?.text.startsWith('rule ') ? `leave that rule out, and ${REPORT}` : REPORT);
+    const remedy = REMEDIES[cause.errno] ?? REPORT;
     this.message = `program "${spec.name}" (${spec.hook}): the kernel refuses it${place}: ${reason}${line ? ` (from: ${line.text})` : ''}; ${remedy}`;
     this.name = 'ProgramRefused';
     this.program = spec.name;

@@ -101,6 +101,10 @@ it('leaves a condition with mistakes as it is', () => {
   expect(formatPolicyText(text)).toBe(text);
 });
 
+/** Brackets around an `and` in an `and` say nothing. */
+const flat = (kind: 'and' | 'or', condition: Condition): readonly Condition[] =>
+  condition.kind === kind ? condition.operands.flatMap((operand) => flat(kind, operand)) : [condition];
+
 const withoutSpans = (condition: Condition): unknown => {
   switch (condition.kind) {
     case 'constant':
@@ -110,7 +114,7 @@ const withoutSpans = (condition: Condition): unknown => {
     case 'not':
       return ['not', withoutSpans(condition.operand)];
     default:
-      return [condition.kind, ...condition.operands.map(withoutSpans)];
+      return [condition.kind, ...flat(condition.kind, condition).map(withoutSpans)];
   }
 };
 

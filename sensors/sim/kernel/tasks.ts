@@ -74,7 +74,7 @@ export class Task extends KernelObject implements SimTask {
   exepath: string;
   argv: readonly string[];
   alive = true;
-  killedBy: number | undefined;
+  killedBy: number | undefined = undefined;
   #cgroup: Cgroup;
   files: FilesStruct;
   fs: FsStruct;

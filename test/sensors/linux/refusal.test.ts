@@ -104,7 +104,7 @@ describe.skipIf(skip)(`a program that the running kernel refuses${skip ? ` (skip
     );
   });
 
-  it('is mapped to the rule of a compiled policy', () => {
+  it('is mapped to the condition of a compiled policy', () => {
     const { policies } = loadPolicyText(
       'secrets.yaml',
       `apiVersion: shrike/v1
@@ -123,11 +123,11 @@ spec:
     );
     const maps = new Map(object.maps.map((spec) => [spec.name, kernel.createMap(spec)]));
     const program = object.programs.find(({ hook }) => hook === HOOK) as ProgramSpec;
-    const at = program.lines.find(({ text }) => text === 'rule Become root')?.at as number;
+    const at = program.lines.find(({ text }) => text === 'evt.arg[uid] = 0')?.at as number;
     const broken = [...program.instructions];
     broken[at] = assemble([ldx('dw', R0, R10, 8)]).instructions[0] as Instruction;
     expect(() => kernel.loadProgram({ ...program, instructions: broken }, maps)).toThrow(
-      `program "sys_exit" (tp_btf/sys_exit): the kernel refuses it at slot ${at}, r0 = *(u64 *)(r10 +8): invalid read from stack R10 off=8 size=8 (from: rule Become root); leave that rule out, and report it with the verifier log`,
+      `program "sys_exit" (tp_btf/sys_exit): the kernel refuses it at slot ${at}, r0 = *(u64 *)(r10 +8): invalid read from stack R10 off=8 size=8 (from: evt.arg[uid] = 0); report it with the verifier log`,
     );
     expect(kernel.loadProgram(program, maps).name).toBe('sys_exit');
   });

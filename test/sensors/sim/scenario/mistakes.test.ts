@@ -104,7 +104,7 @@ steps:
     ],
     [
       'name: s\nsteps: [{exec: "x]\n',
-      's.yaml:3:1: error[yaml-syntax]: This is not valid YAML: a text in " is never closed.',
+      's.yaml:2:16: error[yaml-syntax]: This is not valid YAML: a text in " is never closed.',
     ],
     [
       'name: &n s\ndescription: *n\nsteps: [{exec: [ls]}]\n',
