@@ -193,12 +193,12 @@ For each rule: the hooks it is attached to; its condition as a tree, and for eac
   cost     nanoseconds that it is estimated to take alone on a server's core with warm caches; what rules share is paid once
   decided  kernel (by the program, and how), after (by user space on the event, and why), fixed (known when compiled)
 For rules that deny or kill also their scope and the guards in front of the action. Then the hooks' programs in eBPF assembly,
-each part under the texts of the conditions that it came from. A program looks up the row of each value that its rules test, ANDs the rows'
-bits, and decides the rules that are left in the steps that follow its listing. Names: maps as map[name], members of kernel structures by name,
-since both are filled in at load.
+each part under the texts of the conditions that it came from. A program looks up the row of each value that its rules test, ANDs
+the rows' bits, and decides the rules that are left in the steps that follow its listing. Names: maps as map[name], members of kernel
+structures by name, since both are filled in at load.
 
---recording plays an strace log in the simulated machine, with all the policy's rules and without each of them in turns: how many events
-of its types each rule got, how many the kernel part let through, how many raised an alert, and what the rule added to an event.
+--recording plays an strace log in the simulated machine, with all the policy's rules and without each of them in turns: how many
+events of its types each rule got, how many the kernel part let through, how many raised an alert, and what the rule added to an event.
 
 Exit codes: 0 fine, 1 errors in the policy, 2 no such policy or rule.
 

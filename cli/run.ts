@@ -186,8 +186,8 @@ Linux 6.1 or newer ("shrike doctor"). --scope is required, so that nobody watche
 is the shorter way for one command. What finds no room in the ring buffer (--ring-size), or is more than --rate-limit lets through, is
 counted, logged and raised as an alert.
 
-SIGHUP has the policies read again, and --watch-policies does so whenever a file changes: the new ones take over from one event to the next,
-nothing is missed and nothing raised twice. Where they have an error it is printed, and the old ones run on.
+SIGHUP has the policies read again, and --watch-policies does so whenever a file changes: the new ones take over from one event to
+the next, nothing is missed and nothing raised twice. Where they have an error it is printed, and the old ones run on.
 
 Every alert is first in the audit log; with --nats it is published from there, to a JetStream stream where the server has one. A
 server that can't be reached delays nothing. The last line of --json is {"type": "summary", ...}, all others are alert records; with

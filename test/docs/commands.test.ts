@@ -12,7 +12,7 @@ const commandsOf = (markdown: string): readonly string[] => {
   const spans = [...markdown.replace(/^```.*?^```$/gms, '').matchAll(/`(shrike [^`]+)`/g)].map(([, text = '']) => text);
   return [...blocks, ...spans].flatMap((line) => {
     const command = /^\s*(?:shrike|node dist\/cli\/main\.js) ([a-z].*)$/.exec(line)?.[1];
-    return command === undefined ? [] : [command.replace(/\s+(#|\|).*$/, '').trim()];
+    return command === undefined ? [] : [command.replace(/\s+(#|\||>).*$/, '').trim()];
   });
 };
 

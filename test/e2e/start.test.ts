@@ -50,7 +50,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(stdout).toMatch(/✗ DENIED: openat \S+ \S+ = -1 EPERM/);
     expect(stdout).toMatch(/✗ KILLED: SIGKILL before its first instruction/);
     expect(stdout).toMatch(/^enforcement 1 call denied and 1 process killed$/m);
-    expect(stdout.trimEnd().split('\n').length).toBeLessThanOrEqual(48);
+    expect(stdout.trimEnd().split('\n').length).toBeLessThanOrEqual(50);
     expect(stdout.split('\n').filter((line) => [...line].length > 120)).toEqual([]);
     expect(stdout.match(/^Try next\n(?: {2}node \S+main\.js .+\n){3}$/m)).not.toBeNull();
   });

@@ -35,17 +35,18 @@ const run = (files: Readonly<Record<string, string>>, environment: Readonly<Reco
 
 it('counts what passed, failed and was skipped', () => {
   const { status, totals } = run({ 'a.test.ts': SUITE }, {});
-  expect([status, totals]).toEqual([1, { passed: 1, failed: 1, skipped: 1 }]);
+  expect([status, totals]).toEqual([1, { passed: 1, failed: 1, skipped: 1, failures: ['test/a.test.ts > fails'] }]);
 });
 
 it('counts a skip that is not allowed as failed where CI is set, and names it', () => {
   const onlySkip = SUITE.replace(/it\('fails'.*\n/, '');
   const { status, stderr, totals } = run({ 'a.test.ts': onlySkip }, { CI: '1' });
-  expect([status, totals]).toEqual([1, { passed: 1, failed: 1, skipped: 0 }]);
+  const failures = ['not to be skipped: test/a.test.ts > has no server: nats-server is not installed'];
+  expect([status, totals]).toEqual([1, { passed: 1, failed: 1, skipped: 0, failures }]);
   expect(stderr).toContain('  test/a.test.ts > has no server: nats-server is not installed\n');
 });
 
 it('counts a file that can not be loaded as failed', () => {
   const { status, totals } = run({ 'a.test.ts': 'throw new Error();' }, {});
-  expect([status, totals]).toEqual([1, { passed: 0, failed: 1, skipped: 0 }]);
+  expect([status, totals]).toEqual([1, { passed: 0, failed: 1, skipped: 0, failures: ['test/a.test.ts'] }]);
 });
