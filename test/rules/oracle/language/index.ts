@@ -1,4 +1,4 @@
-export { isCertain, outcomes, type Truth, truthOf } from './evaluate.ts';
+export { isCertain, outcomes, truthOf } from './evaluate.ts';
 export { type Fact, type Facts, is, listOf, type Scalar } from './fact.ts';
 export { type FalcoRule, readFalcoFiles } from './falco-files.ts';
 export { type Names, substitute } from './names.ts';

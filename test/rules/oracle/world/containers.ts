@@ -15,7 +15,6 @@ export const CGROUPS = {
   unknown: `/system.slice/docker-${id('d')}.scope`,
   partly: `/system.slice/docker-${id('e')}.scope`,
 } as const;
-export type CgroupName = keyof typeof CGROUPS;
 
 const none = { labels: {}, mounts: [], startNs: 1_767_225_600_000_000_000n } as const;
 

@@ -20,7 +20,7 @@ import {
 } from './context.ts';
 import type { Known } from './known.ts';
 import { modeFact } from './names.ts';
-import { absolute, resolvePath } from './paths.ts';
+import { resolvePath } from './paths.ts';
 import { inetUntold } from './sockets.ts';
 
 const S_IFMT = 0o170000;
@@ -140,6 +140,3 @@ export const onDescriptor = (context: Context, process: Known, kind: OnDescripto
   if (kind === 'read' || kind === 'write') fields.push(intArgument(kind === 'read' ? 'count' : 'count', 0));
   emit(context, kind, process, ...fields);
 };
-
-/** A path below the process's folder, absolute. */
-export const pathOf = ({ base }: From, path: string): string => absolute(base ?? '/', path);
