@@ -73,13 +73,13 @@ const childOf = (node: unknown, key: string | number): unknown =>
 
 const isWritten = (node: unknown): boolean => isNode(node) && node.range != null;
 
-/** Takes out merge keys (`<<`); whether there were any. */
-export const removeMerges = (document: Document): boolean => {
-  let found = false;
+/** Takes out merge keys (`<<`), and tells where they were. */
+export const removeMerges = (document: Document): readonly number[] => {
+  const found: number[] = [];
   visit(document, {
     Pair: (_, pair) => {
       if (!isScalar(pair.key) || pair.key.value !== '<<') return undefined;
-      found = true;
+      found.push(pair.key.range?.[0] ?? 0);
       return visit.REMOVE;
     },
   });

@@ -1,5 +1,5 @@
 import { type Document, Lexer, parseAllDocuments, visit, type YAMLError } from 'yaml';
-import type { Diagnostic } from '../rules/index.ts';
+import type { Diagnostic, Position } from '../rules/index.ts';
 import { removeAliases, removeMerges, type SourceDocument, sourceDocument } from './document.ts';
 import { type Ignore, readIgnores } from './ignores.ts';
 import { type PlaceOf, placesIn } from './lines.ts';
@@ -118,6 +118,12 @@ const lineBefore = (text: string, offset: number): number => {
   return start < 1 ? 0 : text.lastIndexOf('\n', start - 1) + 1;
 };
 
+/** A merge key with an alias is told of by the alias. */
+const mergeProblem = (position: Position): Diagnostic =>
+  diagnostic('yaml-syntax', position, undefined, {
+    reason: 'YAML 1.2 has no merge key "<<"; write out what it takes in',
+  });
+
 const readDocument = (file: string, text: string, place: PlaceOf, document: Document, kind: DocumentKind): YamlFile => {
   const problems = causes(
     onePerLine(
@@ -131,6 +137,7 @@ const readDocument = (file: string, text: string, place: PlaceOf, document: Docu
     diagnostics.push(diagnostic('alias-not-allowed', place(offset), undefined, { ...kind, alias: name }));
   }
   const merges = removeMerges(document);
+  if (aliases.length === 0) for (const offset of merges) diagnostics.push(mergeProblem(place(offset)));
   if (document.contents === null) return { documents: [], diagnostics };
   const harmful = problems
     .filter((problem) => !HARMLESS.has(problem.code))
@@ -138,7 +145,7 @@ const readDocument = (file: string, text: string, place: PlaceOf, document: Docu
   const damage = {
     from: harmful.length === 0 ? undefined : Math.min(...harmful),
     aliases: aliases.map((alias) => alias.offset),
-    merges,
+    merges: merges.length > 0,
   };
   try {
     return { documents: [sourceDocument(file, text, place, document, damage)], diagnostics };
