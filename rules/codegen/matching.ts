@@ -127,11 +127,12 @@ const stepsOf = (nodes: readonly ChainNode[], from: number): readonly DecisionSt
 /** The rules' decisions, as entries of the classes they are in. */
 const entriesOf = (plan: Plan, layout: RecordLayout, dimensions: Dimensions, nodes: ChainNode[]) => {
   const known = new Map<PlannedRule, readonly Entry[]>();
+  const bits = new Map(layout.rules.map((rule, bit) => [rule, bit]));
   return (planned: PlannedRule): readonly Entry[] => {
     const before = known.get(planned);
     if (before !== undefined) return before;
     const rule = plan.rules[planned.rule];
-    const bit = layout.rules.indexOf(planned.rule);
+    const bit = bits.get(planned.rule) ?? 0;
     const entry = (from: Formula, bound: Bound, at: number, verdict: number): Entry[] => {
       const formula = toLeaves(from, bound, dimensions.predicates);
       if (formula.kind === 'constant' && !formula.value) return [];
@@ -248,6 +249,7 @@ export const matchingOf = (
     const asked = new Set(
       (eventsOf[index] ?? []).flatMap((event) => rules.flatMap(({ rule }) => askedBy.get(`${rule} ${event}`) ?? [])),
     );
+    const askedDimensions = new Set([...asked].map((leaf) => (leaf.kind === 'cell' ? leaf.dimension : undefined)));
     const own = wordsOf(its.length);
     const initial = new Uint8Array(words * 8);
     for (const bit of its.keys()) initial[bit >> 3] = (initial[bit >> 3] ?? 0) | (1 << (bit & 7));
@@ -262,11 +264,11 @@ export const matchingOf = (
       true,
     );
     for (const [number, { rows }] of dimensions.dimensions.entries()) {
+      if (!askedDimensions.has(number)) continue;
       const excluding = its.flatMap(({ formula }, bit) => {
         const can = possibleOf(formula)[number];
         return can === undefined ? [] : [{ bit, can }];
       });
-      if (![...asked].some((leaf) => leaf.kind === 'cell' && leaf.dimension === number)) continue;
       const offsets = new Uint8Array(rows.count * 4);
       const offsetView = new DataView(offsets.buffer);
       for (let row = 0; row < rows.count; row++) {
