@@ -1,3 +1,4 @@
+import { ATTACH_TYPES, type AttachType, sockAddrContext } from './contexts.ts';
 import type { ProgramType } from './program-types.ts';
 
 /** A context slot of 8 bytes: a number, or a pointer to a kernel struct that BTF describes and that may be null where it says so. */
@@ -63,6 +64,14 @@ const lsm = (...args: HookArgument[]): Hook => ({
   returns: { min: -4095, max: 0 },
 });
 
+const sockAddr = (attach: AttachType, max = 1): Hook => ({
+  programType: 'cgroup_sock_addr',
+  attachType: ATTACH_TYPES[attach],
+  arguments: [],
+  context: sockAddrContext(attach),
+  returns: { min: 0, max },
+});
+
 /** The hooks there are so far: the arguments follow include/trace/events/*.h and include/linux/lsm_hook_defs.h. */
 export const HOOKS = {
   'raw_tp/sys_enter': {
@@ -83,6 +92,51 @@ export const HOOKS = {
     scalar('addrlen'),
     scalar('ret'),
   ),
+  'lsm/socket_bind': lsm(pointer('sock', 'socket'), pointer('address', 'sockaddr'), scalar('addrlen'), scalar('ret')),
+  'lsm/socket_sendmsg': lsm(pointer('sock', 'socket'), pointer('msg', 'msghdr'), scalar('size'), scalar('ret')),
+  'lsm/path_unlink': lsm(pointer('dir', 'path'), pointer('dentry', 'dentry'), scalar('ret')),
+  'lsm/path_rename': lsm(
+    pointer('old_dir', 'path'),
+    pointer('old_dentry', 'dentry'),
+    pointer('new_dir', 'path'),
+    pointer('new_dentry', 'dentry'),
+    scalar('flags'),
+    scalar('ret'),
+  ),
+  'lsm/path_link': lsm(
+    pointer('old_dentry', 'dentry'),
+    pointer('new_dir', 'path'),
+    pointer('new_dentry', 'dentry'),
+    scalar('ret'),
+  ),
+  'lsm/path_symlink': lsm(pointer('dir', 'path'), pointer('dentry', 'dentry'), scalar('old_name'), scalar('ret')),
+  'lsm/path_chmod': lsm(pointer('path', 'path'), scalar('mode'), scalar('ret')),
+  'lsm/task_kill': lsm(
+    pointer('p', 'task_struct'),
+    pointer('info', 'kernel_siginfo'),
+    scalar('sig'),
+    pointer('cred', 'cred'),
+    scalar('ret'),
+  ),
+  'lsm/task_fix_setuid': lsm(pointer('new', 'cred'), pointer('old', 'cred'), scalar('flags'), scalar('ret')),
+  'lsm/ptrace_access_check': lsm(pointer('child', 'task_struct'), scalar('mode'), scalar('ret')),
+  'lsm/sb_mount': lsm(
+    scalar('dev_name'),
+    pointer('path', 'path'),
+    scalar('type'),
+    scalar('flags'),
+    scalar('data'),
+    scalar('ret'),
+  ),
+  'lsm/kernel_read_file': lsm(pointer('file', 'file'), scalar('id'), scalar('contents'), scalar('ret')),
+  'lsm/kernel_load_data': lsm(scalar('id'), scalar('contents'), scalar('ret')),
+  'lsm/bpf': lsm(scalar('cmd'), pointer('attr', 'bpf_attr'), scalar('size'), scalar('ret')),
+  'cgroup/connect4': sockAddr('cgroup_inet4_connect'),
+  'cgroup/connect6': sockAddr('cgroup_inet6_connect'),
+  'cgroup/sendmsg4': sockAddr('cgroup_udp4_sendmsg'),
+  'cgroup/sendmsg6': sockAddr('cgroup_udp6_sendmsg'),
+  'cgroup/bind4': sockAddr('cgroup_inet4_bind', 3),
+  'cgroup/bind6': sockAddr('cgroup_inet6_bind', 3),
 } as const satisfies Record<string, Hook>;
 
 /** A hook's name, as objects and kernels use it. */

@@ -43,7 +43,7 @@ import { emitPathOf, emitPathWalk } from './path.ts';
 import { emitScope } from './scope.ts';
 import { emitWorkingFolder } from './working-folder.ts';
 
-type BeforeEffect = Extract<HookName, `lsm/${string}`>;
+type BeforeEffect = Extract<HookName, 'lsm/file_open' | 'lsm/bprm_check_security' | 'lsm/socket_connect'>;
 
 /** __FMODE_EXEC, which exec puts into f_flags (include/linux/fs.h). */
 const FMODE_EXEC = 0x20;
@@ -90,6 +90,9 @@ const GATHER: Readonly<Record<BeforeEffect, (context: HookContext) => void>> = {
     out.emit(label(done));
   },
 };
+
+/** Whether programs are generated for a hook before the effect. */
+export const isBeforeEffect = (hook: HookName): hook is BeforeEffect => Object.hasOwn(GATHER, hook);
 
 /** Path and facts of the file in r9 go into the record. */
 const emitFile = (context: HookContext): void => {

@@ -174,7 +174,7 @@ export interface TruthPlace {
 
 const align = (value: number): number => (value + 7) & ~7;
 
-const STRINGS: Readonly<Record<HookName, readonly RecordString[]>> = {
+const STRINGS: Readonly<Partial<Record<HookName, readonly RecordString[]>>> = {
   'raw_tp/sys_enter': [],
   'tp_btf/sys_exit': ['file', 'path', 'path2', 'base', 'base2', 'text', 'cwd'],
   'tp_btf/sched_process_exec': ['file', 'base', 'argv', 'env'],
@@ -203,7 +203,7 @@ export const recordLayout = (
   const fixed = predicates + predicateBytes;
   let at = fixed;
   const strings: Partial<Record<RecordString, number>> = {};
-  for (const name of STRINGS[hook]) {
+  for (const name of STRINGS[hook] ?? []) {
     if (unused.has(name)) continue;
     strings[name] = at;
     at += STRING.data + stringBytes(name);

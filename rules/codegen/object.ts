@@ -11,7 +11,7 @@ import {
   taskDetailsOf,
   usedFields,
 } from '../plan/index.ts';
-import { emitBeforeEffect } from './before-effect.ts';
+import { emitBeforeEffect, isBeforeEffect } from './before-effect.ts';
 import { CONFIG } from './config.ts';
 import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup, type ProcessLayout } from './context.ts';
 import { type Dimensions, dimensionsOf } from './dimensions.ts';
@@ -160,8 +160,8 @@ const emitHook = (context: HookContext): void => {
   else if (hook === 'tp_btf/sched_process_fork') emitFork(context);
   else if (hook === 'tp_btf/sched_process_exit') emitExit(context);
   else if (hook === 'tp_btf/io_uring_submit_req') emitIoUring(context);
-  else if (hook === 'raw_tp/sys_enter') throw new Error(`no program is generated for ${hook}`);
-  else emitBeforeEffect(context, hook);
+  else if (isBeforeEffect(hook)) emitBeforeEffect(context, hook);
+  else throw new Error(`no program is generated for ${hook}`);
 };
 
 const word = (value: number): Uint8Array => {

@@ -1,29 +1,40 @@
 import { type FeatureLevel, HOOKS, type Hook, type HookName, hookOfSection } from '../../../engine/object/index.ts';
 import type { Memory } from '../../../engine/vm/index.ts';
 import { EVENT_TYPES } from '../../../rules/index.ts';
+import type { Cgroup } from './cgroups.ts';
 import { writePointer } from './kernel-object.ts';
 import { KERNEL_BTF } from './layout.ts';
 import type { CallTable, SimLink } from './programs.ts';
 
 const contextSize = ({ arguments: slots, context }: Hook): number => context?.size ?? slots.length * 8;
 
+/** What programs decided about the call under way. */
+export class Verdicts {
+  /** Recorded calls: what programs return has no effect. */
+  ignored = false;
+  /** The first hook at which a program refused. */
+  refusedAt: HookName | undefined;
+
+  refuse(hook: string): void {
+    if (isStatic(hook)) this.refusedAt ??= hook;
+  }
+}
+
 /** A place programs are attached to, with the context they get: one slot of 8 bytes an argument, or a struct; written anew for each run. */
 export class HookPoint {
   readonly name: string;
   /** In the order they run. */
   readonly links: SimLink[] = [];
-  /** Recorded calls: what LSM programs return has no effect. */
-  ignoresReturn = false;
-  /** A program's negative result ended a run; whoever makes calls clears it. */
-  refused = false;
   /** Offset in memory of what programs get. */
   readonly context: number;
   readonly #memory: Memory;
   /** What programs return decides whether the call goes on. */
   readonly #decides: boolean;
   readonly #newestFirst: boolean;
+  readonly #verdicts: Verdicts;
 
-  constructor(memory: Memory, name: string, hook: Hook) {
+  constructor(memory: Memory, name: string, hook: Hook, verdicts: Verdicts) {
+    this.#verdicts = verdicts;
     this.name = name;
     this.#decides = hook.programType === 'lsm';
     this.#newestFirst = /^(lsm|fentry|fexit)\//.test(name);
@@ -59,21 +70,41 @@ export class HookPoint {
     for (const link of this.links) {
       link.program.runs++;
       const result = link.program.runner.run(this.context);
-      if (result < 0 && this.#decides && !this.ignoresReturn) {
-        this.refused = true;
+      if (result < 0 && this.#decides && !this.#verdicts.ignored) {
+        this.#verdicts.refuse(this.name);
         return result;
       }
     }
     return 0;
+  }
+
+  /**
+   * Runs the programs of a task's cgroup and of those above it, from the task's own upwards (compute_effective_progs of
+   * kernel/bpf/cgroup.c), each on what the one before left of the context. Gives what all allow: bit 0 the call itself, and of the higher ones what any says.
+   */
+  runForCgroup(cgroup: Cgroup): number {
+    let allowed = 1;
+    let said = 0;
+    for (let level = cgroup.ancestors.length - 1; level >= 0; level--)
+      for (const link of this.links) {
+        if (link.cgroup !== cgroup.ancestors[level]?.path) continue;
+        link.program.runs++;
+        const result = link.program.runner.run(this.context);
+        allowed &= result;
+        said |= result & ~1;
+      }
+    if (allowed === 0 && this.#verdicts.ignored) return 1;
+    if (allowed === 0) this.#verdicts.refuse(this.name);
+    return allowed | said;
   }
 }
 
 /** The hooks that compiled rules are attached to. */
 export type Hooks = { readonly [Name in HookName]: HookPoint };
 
-export const createHooks = (memory: Memory): Hooks => {
+export const createHooks = (memory: Memory, verdicts: Verdicts): Hooks => {
   const hooks: Partial<Record<HookName, HookPoint>> = {};
-  for (const name of Object.keys(HOOKS) as HookName[]) hooks[name] = new HookPoint(memory, name, HOOKS[name]);
+  for (const name of Object.keys(HOOKS) as HookName[]) hooks[name] = new HookPoint(memory, name, HOOKS[name], verdicts);
   return hooks as Hooks;
 };
 
@@ -81,7 +112,7 @@ export const createHooks = (memory: Memory): Hooks => {
 const isCall = (name: string): boolean => (EVENT_TYPES.get(name)?.nr ?? -1) >= 0;
 
 /** Sections beside those of HOOKS that the simulated kernel can fire; a star stands for any call of the x86-64 table. */
-const OTHERS = [
+const OTHERS: readonly string[] = [
   'tp_btf/io_uring_submit_sqe',
   'tp_btf/sys_enter',
   'raw_tp/sys_exit',
@@ -93,21 +124,35 @@ const OTHERS = [
   'tp/syscalls/sys_enter_*',
   'tp/syscalls/sys_exit_*',
   'kprobe/__x64_sys_*',
-  'kprobe/security_file_open',
-  'kprobe/security_bprm_check',
-  'kprobe/security_socket_connect',
-  'fentry/security_file_open',
-  'fentry/security_bprm_check',
-  'fentry/security_socket_connect',
-  'fexit/security_file_open',
-  'fexit/security_bprm_check',
-  'fexit/security_socket_connect',
-  'cgroup/connect4',
-  'cgroup/connect6',
-] as const;
+];
+
+/** The functions of security/security.c that ask LSM programs, by the hook they ask. */
+const functionOf = (hook: string): string =>
+  `security_${hook === 'lsm/bprm_check_security' ? 'bprm_check' : hook.slice('lsm/'.length)}`;
+
+/** Where the functions that ask LSM programs are traced: their name, and what probes, entry and exit are called. */
+interface TracedFunction {
+  readonly kprobe: string;
+  readonly fentry: string;
+  readonly fexit: string;
+}
+
+/** What asks an LSM hook, by the hook's name. */
+export const SECURITY_FUNCTIONS: ReadonlyMap<string, TracedFunction> = new Map(
+  Object.keys(HOOKS)
+    .filter((name) => name.startsWith('lsm/'))
+    .map((name) => {
+      const traced = functionOf(name);
+      return [name, { kprobe: `kprobe/${traced}`, fentry: `fentry/${traced}`, fexit: `fexit/${traced}` }];
+    }),
+);
 
 /** Every hook of the simulated kernel by its section's name. */
-export const SIM_HOOKS: readonly string[] = [...Object.keys(HOOKS), ...OTHERS];
+export const SIM_HOOKS: readonly string[] = [
+  ...Object.keys(HOOKS),
+  ...OTHERS,
+  ...[...SECURITY_FUNCTIONS.values()].flatMap((traced) => Object.values<string>({ ...traced })),
+];
 
 /** The hooks that a simulated kernel of a level has: the tracepoint of io_uring's requests has one name or the other. */
 export const simHooksOf = (level: FeatureLevel): readonly string[] => {
@@ -116,7 +161,7 @@ export const simHooksOf = (level: FeatureLevel): readonly string[] => {
 };
 
 const isOther = (section: string): boolean =>
-  OTHERS.some((name) =>
+  SIM_HOOKS.some((name) =>
     name.endsWith('*')
       ? section.startsWith(name.slice(0, -1)) && isCall(section.slice(name.length - 1))
       : section === name,
@@ -140,9 +185,11 @@ export class HookPoints {
   readonly #others = new Map<string, HookPoint>();
   /** The calls that attached programs look at; undefined where one of them may look at any. */
   #calls: readonly CallTable[] | undefined = [];
+  readonly verdicts: Verdicts;
 
-  constructor(memory: Memory, hooks: Hooks) {
+  constructor(memory: Memory, hooks: Hooks, verdicts: Verdicts) {
     this.#memory = memory;
+    this.verdicts = verdicts;
     this.#hooks = hooks;
   }
 
@@ -154,7 +201,7 @@ export class HookPoints {
       for (const twin of [`raw_tp/${name}`, `tp_btf/${name}`]) if (isStatic(twin)) return this.#hooks[twin];
     const hook = simHook(section);
     if (!hook) throw new Error(`the simulated kernel has no hook ${section}`);
-    const point = this.#others.get(section) ?? new HookPoint(this.#memory, section, hook);
+    const point = this.#others.get(section) ?? new HookPoint(this.#memory, section, hook, this.verdicts);
     this.#others.set(section, point);
     return point;
   }

@@ -7,7 +7,7 @@ import type { Engine } from './engine.ts';
 import { createEnvironment } from './environment.ts';
 import { FileSystem } from './file-system.ts';
 import { FoundPaths } from './found-paths.ts';
-import { createHooks, HookPoints, type Hooks } from './hooks.ts';
+import { createHooks, HookPoints, type Hooks, Verdicts } from './hooks.ts';
 import type { Path } from './mounts.ts';
 import { Namespaces } from './namespaces.ts';
 import { Network } from './network.ts';
@@ -66,7 +66,8 @@ export const createMachine = (
 ): Machine => {
   const memory = new Memory(memoryBytes);
   const permissions = new Permissions();
-  const hooks = createHooks(memory);
+  const verdicts = new Verdicts();
+  const hooks = createHooks(memory, verdicts);
   const found = new FoundPaths();
   const clock = new Clock(bootTime);
   const files = new FileSystem(memory, permissions, found, clock, untold);
@@ -77,7 +78,7 @@ export const createMachine = (
     random: createRandom(seed),
     cgroups: new Cgroups(memory),
     hooks,
-    hookPoints: new HookPoints(memory, hooks),
+    hookPoints: new HookPoints(memory, hooks, verdicts),
     permissions,
     files,
     walk: new PathWalk(permissions, found),

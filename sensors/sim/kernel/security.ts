@@ -1,19 +1,17 @@
-import type { HookPoint } from './hooks.ts';
+import type { HookName } from '../../../engine/object/index.ts';
+import { type HookPoint, SECURITY_FUNCTIONS } from './hooks.ts';
 import { writePointer } from './kernel-object.ts';
 import type { Machine } from './machine.ts';
 import { PT_REGS } from './structs.ts';
 
-/** The kernel's functions that ask security modules (security/security.c), by the hook they ask. */
-const FUNCTIONS = {
-  file_open: 'security_file_open',
-  bprm_check_security: 'security_bprm_check',
-  socket_connect: 'security_socket_connect',
-} as const;
+/** A hook that security modules are asked at, by its name in include/linux/lsm_hook_defs.h. */
+export type SecurityHook = HookName extends infer Name ? (Name extends `lsm/${infer Hook}` ? Hook : never) : never;
 
 /** An argument: the address of what lies at an offset in memory, or a number. */
 export type SecurityArgument = { readonly at: number } | number;
 
-const REGISTERS = [PT_REGS.di, PT_REGS.si, PT_REGS.dx] as const;
+/** Where functions of the kernel get their arguments (the System V ABI for x86-64). */
+const REGISTERS = [PT_REGS.di, PT_REGS.si, PT_REGS.dx, PT_REGS.cx, PT_REGS.r8] as const;
 
 const fill = (point: HookPoint, args: readonly SecurityArgument[], result?: number): HookPoint => {
   for (const [index, argument] of args.entries()) {
@@ -24,8 +22,8 @@ const fill = (point: HookPoint, args: readonly SecurityArgument[], result?: numb
   return point;
 };
 
-const runProbe = (machine: Machine, name: string, args: readonly SecurityArgument[]): void => {
-  const probe = machine.hookPoints.attached(`kprobe/${name}`);
+const runProbe = (machine: Machine, section: string, args: readonly SecurityArgument[]): void => {
+  const probe = machine.hookPoints.attached(section);
   if (!probe) return;
   const { memory } = machine;
   for (const [index, argument] of args.entries()) {
@@ -36,21 +34,22 @@ const runProbe = (machine: Machine, name: string, args: readonly SecurityArgumen
   probe.run();
 };
 
+/** Whether anything would run that is asked about a hook, so that arguments need not be made up for nobody. */
+export const isAsked = (machine: Machine, name: SecurityHook): boolean =>
+  machine.hooks[`lsm/${name}`].active || machine.hookPoints.hasOthers;
+
 /** Asks LSM programs, by the function that does so, which programs may trace: 0 or a negative errno. */
-export const askSecurity = (
-  machine: Machine,
-  name: keyof typeof FUNCTIONS,
-  args: readonly SecurityArgument[],
-): number => {
+export const askSecurity = (machine: Machine, name: SecurityHook, args: readonly SecurityArgument[]): number => {
   const { hookPoints } = machine;
   const hook = machine.hooks[`lsm/${name}`];
   if (!hook.active && !hookPoints.hasOthers) return 0;
-  const traced = FUNCTIONS[name];
-  runProbe(machine, traced, args);
-  const entry = hookPoints.attached(`fentry/${traced}`);
+  const traced = SECURITY_FUNCTIONS.get(hook.name);
+  if (traced === undefined || !hookPoints.hasOthers) return fill(hook, args, 0).run();
+  runProbe(machine, traced.kprobe, args);
+  const entry = hookPoints.attached(traced.fentry);
   if (entry) fill(entry, args).run();
   const verdict = hook.active ? fill(hook, args, 0).run() : 0;
-  const exit = hookPoints.attached(`fexit/${traced}`);
+  const exit = hookPoints.attached(traced.fexit);
   if (exit) fill(exit, args, verdict).run();
   return verdict;
 };

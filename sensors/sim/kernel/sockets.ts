@@ -3,7 +3,7 @@ import { AF_INET, AF_INET6, AF_UNIX, IPPROTO_TCP, IPPROTO_UDP, SOCK_STREAM } fro
 import { type InetAddress, ipv4Bytes, ipv6Bytes } from './addresses.ts';
 import { KernelObject } from './kernel-object.ts';
 import { Pipe } from './pipes.ts';
-import { SOCK, SOCKET } from './structs.ts';
+import { BPF_SOCK, SOCK, SOCKET } from './structs.ts';
 
 /** enum socket_state (include/uapi/linux/net.h). */
 const SS_UNCONNECTED = 1;
@@ -97,6 +97,11 @@ export class Socket extends KernelObject {
     this.#sock.state = connected ? TCP_ESTABLISHED : TCP_CLOSE;
   }
 
+  /** Offset in memory of what programs for cgroups see of it (struct bpf_sock), written anew. */
+  describe(): number {
+    return this.#sock.describe();
+  }
+
   listen(backlog: number): void {
     this.queue ??= [];
     this.backlog = backlog;
@@ -115,6 +120,7 @@ export class Socket extends KernelObject {
 /** The protocol's half of a socket (struct sock). */
 class Sock extends KernelObject {
   readonly #family: number;
+  #view: number | undefined;
 
   constructor(memory: Memory, family: number, type: number, protocol: number) {
     super(memory, SOCK.size);
@@ -139,7 +145,29 @@ class Sock extends KernelObject {
     this.#setAddress(SOCK.peerAddress, SOCK.peerAddress6, address);
   }
 
+  describe(): number {
+    const { memory } = this;
+    const { bytes } = memory;
+    this.#view ??= memory.allocate(BPF_SOCK.size);
+    const at = this.#view;
+    const set = (member: number, value: number): void => memory.view.setUint32(at + member, value, true);
+    const copy = (member: number, from: number, length: number): void =>
+      void bytes.copyWithin(at + member, this.at + from, this.at + from + length);
+    set(BPF_SOCK.family, this.#family);
+    set(BPF_SOCK.type, this.u16(SOCK.type));
+    set(BPF_SOCK.protocol, this.u16(SOCK.protocol));
+    set(BPF_SOCK.state, bytes[this.at + SOCK.state] ?? 0);
+    set(BPF_SOCK.sourcePort, this.u16(SOCK.localPort));
+    copy(BPF_SOCK.peerPort, SOCK.peerPort, 2);
+    copy(BPF_SOCK.sourceAddress, SOCK.localAddress, 4);
+    copy(BPF_SOCK.peerAddress, SOCK.peerAddress, 4);
+    copy(BPF_SOCK.sourceAddress6, SOCK.localAddress6, 16);
+    copy(BPF_SOCK.peerAddress6, SOCK.peerAddress6, 16);
+    return at;
+  }
+
   release(): void {
+    if (this.#view !== undefined) this.memory.free(this.#view, BPF_SOCK.size);
     this.free();
   }
 

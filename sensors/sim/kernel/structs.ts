@@ -155,6 +155,26 @@ export const SOCK = offsets('sock', {
   protocol: 'sk_protocol',
   type: 'sk_type',
 });
+export const SIGINFO = offsets('kernel_siginfo', {
+  signo: 'si_signo',
+  code: 'si_code',
+  pid: 'si_pid',
+  uid: 'si_uid',
+});
+export const MSGHDR = offsets('msghdr', { name: 'msg_name', nameLength: 'msg_namelen' });
+export const BPF_ATTR = offsets('bpf_attr', {});
+export const BPF_SOCK = offsets('bpf_sock', {
+  family: 'family',
+  type: 'type',
+  protocol: 'protocol',
+  sourceAddress: 'src_ip4',
+  sourceAddress6: 'src_ip6',
+  sourcePort: 'src_port',
+  peerPort: 'dst_port',
+  peerAddress: 'dst_ip4',
+  peerAddress6: 'dst_ip6',
+  state: 'state',
+});
 export const FILENAME = offsets('filename', { name: 'name', user: 'uptr' });
 export const IO_KIOCB = offsets('io_kiocb', {
   file: 'file',

@@ -35,7 +35,7 @@ import {
 } from '../uapi.ts';
 import type { CallHandler, SystemCall } from './call.ts';
 import { CallError } from './call.ts';
-import { askCgroupConnect } from './cgroup-connect.ts';
+import { askCgroup } from './cgroup-address.ts';
 import { installPair } from './descriptors.ts';
 import { receive, send } from './read-write.ts';
 import { bindUnix, connectUnix, join, unixTarget } from './unix-socket.ts';
@@ -161,8 +161,9 @@ const connect: CallHandler = (call) => {
 const connectInet = (call: SystemCall, file: OpenFile, from: Socket, wanted: InetAddress): number => {
   const { network } = call.machine;
   const isNew = !from.connected && !from.queue && from.pending === undefined;
-  const to = isNew ? askCgroupConnect(call, from, wanted) : wanted;
-  if (typeof to === 'number') return to;
+  const answer = isNew ? askCgroup(call, 'connect', from, wanted) : { address: wanted };
+  if (typeof answer === 'number') return answer;
+  const to = answer.address;
   if (from.type !== SOCK_STREAM) {
     network.establish(from, to);
     return 0;

@@ -1,6 +1,5 @@
 import { ECANCELED } from '../../../engine/maps/index.ts';
 import { callPlace, EVENT_TYPES, requestTypeOf } from '../../../rules/index.ts';
-import type { HookPoint } from '../kernel/hooks.ts';
 import type { Ring, RingEntry } from '../kernel/io-uring.ts';
 import type { Machine } from '../kernel/machine.ts';
 import type { Path } from '../kernel/mounts.ts';
@@ -25,14 +24,12 @@ const EXECVE_PLACE = callPlace(EXECVE, 'x86-64');
 export class SystemCalls {
   readonly #machine: Machine;
   readonly #processes: Processes;
-  readonly #security: readonly HookPoint[];
   /** Calls made so far. */
   count = 0;
 
   constructor(machine: Machine, processes: Processes) {
     this.#machine = machine;
     this.#processes = processes;
-    this.#security = LSM_HOOKS.map((name) => machine.hooks[name]);
   }
 
   /** @throws Error for an unknown name and for arguments that a call can't have */
@@ -98,7 +95,7 @@ export class SystemCalls {
     machine.current = task;
     this.#setRecorded(recorded !== undefined);
     try {
-      for (const hook of this.#security) hook.refused = false;
+      machine.hookPoints.verdicts.refusedAt = undefined;
       this.#runSysEnter(task, nr);
       traceEntry(machine, task, event, abi);
       const result = recorded === undefined ? effect(call) : this.#play(call, recorded.result);
@@ -111,8 +108,7 @@ export class SystemCalls {
   }
 
   #resultOf(call: SystemCall, result: number): CallResult {
-    const { hooks } = this.#machine;
-    const deniedBy = result < 0 ? LSM_HOOKS.find((name) => hooks[name].refused) : undefined;
+    const deniedBy = result < 0 ? this.#machine.hookPoints.verdicts.refusedAt : undefined;
     return {
       result,
       ...(call.data === undefined ? {} : { data: call.data }),
@@ -150,7 +146,7 @@ export class SystemCalls {
     const { event } = entry.type;
     const before = machine.current;
     machine.current = task;
-    for (const hook of this.#security) hook.refused = false;
+    machine.hookPoints.verdicts.refusedAt = undefined;
     const call = new SystemCall(machine, this.#processes, task, prepareCall(event.type, entry.arguments, {}));
     const result = resultOf(() => {
       this.#showRequest(call, entry);
@@ -175,7 +171,7 @@ export class SystemCalls {
     if (machine.recorded === recorded) return;
     machine.recorded = recorded;
     machine.permissions.lifted = recorded;
-    for (const hook of this.#security) hook.ignoresReturn = recorded;
+    machine.hookPoints.verdicts.ignored = recorded;
   }
 
   /** A recorded call: made to happen if it succeeded, shown to the LSM hooks it reached if it was refused. */
@@ -239,8 +235,6 @@ export class SystemCalls {
 }
 
 const isSame = (one: Path, other: Path): boolean => one.dentry === other.dentry && one.mount === other.mount;
-
-const LSM_HOOKS = ['lsm/file_open', 'lsm/bprm_check_security', 'lsm/socket_connect'] as const;
 
 /** Lets a call happen; a negative result is an errno. */
 const effect = (call: SystemCall): number => {
