@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { count, seed, suiteSize } from '../support/counts.ts';
+import { count, leastShare, seed, suiteSize } from '../support/counts.ts';
 import { kernelSkip } from '../support/kernel.ts';
 import { REFUSAL_CLASSES, STRICTER } from './programs/classes.ts';
 import { examine, openSides } from './programs/examine.ts';
@@ -37,7 +37,7 @@ describe.skipIf(kernelSkip())('generated programs, beside the running kernel', (
       expect(tally.failures.slice(0, 3).join('\n\n')).toBe('');
       expect(tally.kernelAccepts).toBeGreaterThanOrEqual(PROGRAMS / 4);
       expect(tally.kernelRefuses).toBeGreaterThanOrEqual(PROGRAMS / 4);
-      expect(tally.bothAccept / tally.kernelAccepts).toBeGreaterThanOrEqual(0.97);
+      expect(tally.bothAccept / tally.kernelAccepts).toBeGreaterThanOrEqual(leastShare(0.97, tally.kernelAccepts));
       expect(tally.telling / tally.bothAccept).toBeGreaterThanOrEqual(1 / 3);
       expect(tally.of('numbers known more closely')).toBeLessThanOrEqual(1 + PROGRAMS / 1000);
       expect(tally.lost).toBeLessThanOrEqual(1 + PROGRAMS / 4000);

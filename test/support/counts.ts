@@ -13,6 +13,13 @@ function sizeOf(name: string): SuiteSize {
 /** How many cases to run where the full suite runs `full`: a hundredth in npm test, a tenth in CI; at least 1. */
 export const count = (full: number): number => Math.max(1, Math.ceil(full / DIVISOR[suiteSize]));
 
+/**
+ * The least share that a count of `cases` may show where the full suite has to show `share`: that itself at full size, else three
+ * standard deviations of a sample less, so that a smaller count fails for what is wrong and not by chance.
+ */
+export const leastShare = (share: number, cases: number): number =>
+  suiteSize === 'full' ? share : share - 3 * Math.sqrt((share * (1 - share)) / Math.max(1, cases));
+
 const base = seedBase(process.env.SHRIKE_SEED);
 
 function seedBase(text: string | undefined): number {

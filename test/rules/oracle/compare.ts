@@ -47,7 +47,7 @@ const isSeenBy = (fields: ReadonlySet<string>, event: Happened): boolean =>
   event.type !== 'procexit' || fields.has('evt.type');
 
 /** What a rule should come to on an event; undefined where the test doesn't know. */
-const expected = (tree: Tree, fields: ReadonlySet<string>, event: Happened): boolean | undefined => {
+export const expected = (tree: Tree, fields: ReadonlySet<string>, event: Happened): boolean | undefined => {
   if (!isSeenBy(fields, event)) return false;
   for (const field of fields) if (event.facts.get(field) === 'untold') return undefined;
   return outcomes(tree, event.facts).yes;

@@ -24,7 +24,8 @@ const solvePath = (random: Random, literals: readonly Literal[]): string => {
     const directory = solveText(random, literals, 'fd.directory', '/srv/data') ?? '/srv';
     const filename = solveText(random, literals, 'fd.filename', 'file') ?? 'file';
     const name = solveText(random, literals, 'fd.name', `${directory}/${filename}`) ?? '/srv/x';
-    const base = name.startsWith('/') || name === '' ? name : `/srv/${name}`;
+    // One folder of many: where a file was made below a name, that name is a folder and can't be opened for writing any more.
+    const base = name.startsWith('/') || name === '' ? name : `/srv/${random.below(100)}/${name}`;
     found = usable(random.pick([base, `${base}/${filename}`, `${base}1`, `${base}/authorized_keys`]));
     if (allHold(mine, pathFields(found))) return found;
   }
