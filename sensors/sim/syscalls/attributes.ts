@@ -5,6 +5,7 @@ import type { Path } from '../kernel/mounts.ts';
 import { MAY_WRITE } from '../kernel/permissions.ts';
 import { AT_EACCESS, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, S_ISGID } from '../uapi.ts';
 import type { CallHandler, SystemCall } from './call.ts';
+import { askChmod } from './path-security.ts';
 
 /** struct stat of x86-64 (arch/x86/include/uapi/asm/stat.h): the members that the simulation has. */
 const encodeStat = (inode: Inode): Uint8Array => {
@@ -40,6 +41,8 @@ const changeMode = (call: SystemCall, path: Path, mode: number): number => {
   const { inode } = path.dentry;
   const { cred } = call.task;
   if (files.readOnly(path)) return -EROFS;
+  const verdict = askChmod(call, path, mode & 0xffff);
+  if (verdict < 0) return verdict;
   if (!permissions.owns(cred, inode)) return -EPERM;
   let bits = mode & 0o7777;
   if (!permissions.lifted && !cred.inGroup(inode.gid) && !cred.capable(CAP_FSETID)) bits &= ~S_ISGID;

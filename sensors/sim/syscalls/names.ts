@@ -33,6 +33,7 @@ import {
 } from '../uapi.ts';
 import type { CallHandler, SystemCall } from './call.ts';
 import { removeDirectory } from './directories.ts';
+import { askLink, askRename, askSymlink, askUnlink } from './path-security.ts';
 
 const isSpecial = (name: string): boolean => name === '' || name === '.' || name === '..';
 
@@ -43,6 +44,8 @@ const unlink = (call: SystemCall, directory: number | undefined, pathIndex: numb
   const victim = call.childOf(entry);
   if (!victim) return -ENOENT;
   if (entry.trailingSlash) return victim.dentry.inode.isDirectory ? -EISDIR : -ENOTDIR;
+  const verdict = askUnlink(call, entry, victim);
+  if (verdict < 0) return verdict;
   const refusal = files.mayDelete(call.task.cred, entry.parent, victim, false);
   if (refusal < 0) return refusal;
   files.remove(victim.dentry);
@@ -82,6 +85,8 @@ const rename = (
   if (!sourceIsDirectory && (from.trailingSlash || (!exchange && to.trailingSlash))) return -ENOTDIR;
   if (isAbove(source.dentry, to.parent.dentry)) return -EINVAL;
   if (target && isAbove(target.dentry, from.parent.dentry)) return exchange ? -EINVAL : -ENOTEMPTY;
+  const verdict = askRename(call, from, source, to, target, flags);
+  if (verdict < 0) return verdict;
   if (target?.dentry.inode === source.dentry.inode) return 0;
   const refusal = files.mayDelete(cred, from.parent, source, sourceIsDirectory);
   if (refusal < 0) return refusal;
@@ -111,6 +116,8 @@ const link = (
   if (entry.trailingSlash) return -ENOENT;
   if (source.mount !== entry.parent.mount) return -EXDEV;
   if (!permissions.mayLink(call.task.cred, source.dentry.inode)) return -EPERM;
+  const verdict = askLink(call, source.dentry, entry);
+  if (verdict < 0) return verdict;
   const refusal = files.mayCreate(call.task.cred, entry.parent);
   if (refusal < 0) return refusal;
   if (source.dentry.inode.isDirectory) return -EPERM;
@@ -134,6 +141,8 @@ const symlink = (call: SystemCall, directory: number | undefined, pathIndex: num
   const entry = call.entry(pathIndex, directory);
   if (isSpecial(entry.name) || call.childOf(entry)) return -EEXIST;
   if (entry.trailingSlash) return -ENOENT;
+  const verdict = askSymlink(call, entry, target);
+  if (verdict < 0) return verdict;
   const refusal = files.mayCreate(call.task.cred, entry.parent);
   if (refusal < 0) return refusal;
   const { inode } = files.create(call.task.cred, entry.parent, entry.name, S_IFLNK | 0o777).dentry;
