@@ -7,13 +7,31 @@ import {
   effectiveAfterFsuid,
   type Ids,
 } from '../kernel/credentials.ts';
+import { askSecurity } from '../kernel/security.ts';
 import { UNSET_LOGINUID } from '../kernel/tasks.ts';
 import type { CallHandler, SystemCall } from './call.ts';
 
 /** An id of -1 stays as it is; it can't be set (kernel/sys.c). */
 const KEEP = UNSET_LOGINUID;
 
-const commit = (call: SystemCall, ids: Partial<Ids>): number => {
+/** What a change of user ids is (include/linux/security.h, LSM_SETID_*). */
+type Change = 'setuid' | 'setreuid' | 'setresuid' | 'setfsuid';
+const LSM_SETID: Readonly<Record<Change, number>> = { setuid: 1, setreuid: 2, setresuid: 4, setfsuid: 8 };
+
+/** Gives the task new credentials once lsm/task_fix_setuid agrees; it is asked about user ids only. */
+const become = (call: SystemCall, cred: Cred, change: Change | undefined): number => {
+  const { task, machine } = call;
+  const verdict =
+    change === undefined ? 0 : askSecurity(machine, 'task_fix_setuid', [cred, task.cred, LSM_SETID[change]]);
+  if (verdict < 0) {
+    cred.release();
+    return verdict;
+  }
+  task.cred = cred;
+  return 0;
+};
+
+const commit = (call: SystemCall, ids: Partial<Ids>, change?: Change): number => {
   const before = call.task.cred;
   const after: Ids = {
     uid: ids.uid ?? before.uid,
@@ -26,8 +44,7 @@ const commit = (call: SystemCall, ids: Partial<Ids>): number => {
     fsgid: ids.fsgid ?? ids.egid ?? before.fsgid,
   };
   const { permitted, effective } = capabilitiesAfter(before, after);
-  call.task.cred = new Cred(call.machine.memory, after, before.groups, permitted, effective, before.kept);
-  return 0;
+  return become(call, new Cred(call.machine.memory, after, before.groups, permitted, effective, before.kept), change);
 };
 
 const idsOfCred = ({ uid, gid, suid, sgid, euid, egid, fsuid, fsgid }: Ids): Ids => ({
@@ -48,8 +65,8 @@ const setuid: CallHandler = (call) => {
   const uid = call.unsigned(0);
   const { cred } = call.task;
   if (uid === KEEP) return -EINVAL;
-  if (mayUid(call)) return commit(call, { uid, suid: uid, euid: uid });
-  return uid === cred.uid || uid === cred.suid ? commit(call, { euid: uid }) : -EPERM;
+  if (mayUid(call)) return commit(call, { uid, suid: uid, euid: uid }, 'setuid');
+  return uid === cred.uid || uid === cred.suid ? commit(call, { euid: uid }, 'setuid') : -EPERM;
 };
 
 const setgid: CallHandler = (call) => {
@@ -70,7 +87,7 @@ const setreuid: CallHandler = (call) => {
     if (euid !== cred.uid && euid !== cred.euid && euid !== cred.suid) return -EPERM;
   }
   const saves = call.unsigned(0) !== KEEP || (call.unsigned(1) !== KEEP && euid !== cred.uid);
-  return commit(call, { uid, euid, suid: saves ? euid : cred.suid });
+  return commit(call, { uid, euid, suid: saves ? euid : cred.suid }, 'setreuid');
 };
 
 const setregid: CallHandler = (call) => {
@@ -90,11 +107,18 @@ const setresuid: CallHandler = (call) => {
   const own = [cred.uid, cred.euid, cred.suid];
   const [uid = KEEP, euid = KEEP, suid = KEEP] = [0, 1, 2].map((index) => call.unsigned(index));
   if (!mayUid(call) && [uid, euid, suid].some((id) => id !== KEEP && !own.includes(id))) return -EPERM;
-  return commit(call, {
-    uid: uid === KEEP ? cred.uid : uid,
-    euid: euid === KEEP ? cred.euid : euid,
-    suid: suid === KEEP ? cred.suid : suid,
-  });
+  const keeps = (id: number, ...current: readonly number[]): boolean =>
+    id === KEEP || current.every((own) => own === id);
+  if (keeps(uid, cred.uid) && keeps(euid, cred.euid, cred.fsuid) && keeps(suid, cred.suid)) return 0;
+  return commit(
+    call,
+    {
+      uid: uid === KEEP ? cred.uid : uid,
+      euid: euid === KEEP ? cred.euid : euid,
+      suid: suid === KEEP ? cred.suid : suid,
+    },
+    'setresuid',
+  );
 };
 
 const setresgid: CallHandler = (call) => {
@@ -114,14 +138,18 @@ const setfsuid: CallHandler = (call) => {
   const { cred } = call.task;
   const before = cred.fsuid;
   const uid = call.unsigned(0);
-  if (uid !== KEEP && (mayUid(call) || [cred.uid, cred.euid, cred.suid, cred.fsuid].includes(uid)))
-    call.task.cred = new Cred(
-      call.machine.memory,
-      { ...idsOfCred(cred), fsuid: uid },
-      cred.groups,
-      cred.permitted,
-      effectiveAfterFsuid(cred, uid),
-      cred.kept,
+  if (uid !== KEEP && uid !== before && (mayUid(call) || [cred.uid, cred.euid, cred.suid, cred.fsuid].includes(uid)))
+    become(
+      call,
+      new Cred(
+        call.machine.memory,
+        { ...idsOfCred(cred), fsuid: uid },
+        cred.groups,
+        cred.permitted,
+        effectiveAfterFsuid(cred, uid),
+        cred.kept,
+      ),
+      'setfsuid',
     );
   return before;
 };

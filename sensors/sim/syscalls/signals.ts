@@ -1,6 +1,9 @@
 import { EINVAL, EPERM, ESRCH } from '../../../engine/maps/index.ts';
 import { CAP_KILL, CAP_SYS_PTRACE } from '../kernel/credentials.ts';
+import { Loan } from '../kernel/loan.ts';
+import { askSecurity, isAsked } from '../kernel/security.ts';
 import { sendSignal } from '../kernel/signals.ts';
+import { SIGINFO } from '../kernel/structs.ts';
 import type { Task } from '../kernel/tasks.ts';
 import {
   PTRACE_ATTACH,
@@ -23,9 +26,32 @@ const maySignal = (call: SystemCall, target: Task, signal: number): boolean => {
   return sameUser || (signal === SIGCONT && target.group.sid === call.task.group.sid);
 };
 
+/** si_code of a signal that a call sent to a process, and to a thread (include/uapi/asm-generic/siginfo.h). */
+const SI_USER = 0;
+const SI_TKILL = -6;
+
+/** Asks lsm/task_kill, which may be asked about any signal, 0 too (check_kill_permission of kernel/signal.c). */
+const askKill = (call: SystemCall, target: Task, signal: number, code: number): number => {
+  const { machine, task } = call;
+  if (!isAsked(machine, 'task_kill')) return 0;
+  const loan = new Loan(machine.memory);
+  const info = loan.take(SIGINFO.size);
+  const { view } = machine.memory;
+  view.setInt32(info + SIGINFO.signo, signal, true);
+  view.setInt32(info + SIGINFO.code, code, true);
+  view.setInt32(info + SIGINFO.pid, task.tgid, true);
+  view.setUint32(info + SIGINFO.uid, task.uid, true);
+  const verdict = askSecurity(machine, 'task_kill', [target, { at: info }, signal, 0]);
+  loan.end();
+  return verdict;
+};
+
 /** Delivers; what it ends goes once the call is over. A recording says by itself how everybody ends. */
-const deliver = (call: SystemCall, target: Task, signal: number): number => {
+const deliver = (call: SystemCall, target: Task, signal: number, code = SI_USER): number => {
+  if (signal < 0 || signal > SIGNALS) return -EINVAL;
   if (!maySignal(call, target, signal)) return -EPERM;
+  const verdict = askKill(call, target, signal, code);
+  if (verdict < 0) return verdict;
   if (call.recorded) return 0;
   sendSignal(target, signal);
   call.signalled ??= [];
@@ -33,55 +59,68 @@ const deliver = (call: SystemCall, target: Task, signal: number): number => {
   return 0;
 };
 
-/** To several processes: 0 if any could be signalled. */
-const deliverToAll = (call: SystemCall, targets: readonly Task[], signal: number): number => {
+/** To the processes of a group: 0 if any could be signalled, else why the last one couldn't (__kill_pgrp_info of kernel/signal.c). */
+const deliverToGroup = (call: SystemCall, pgid: number, signal: number): number => {
   let result = -ESRCH;
+  for (const target of processes(call)) {
+    if (target.group.pgid !== pgid) continue;
+    const outcome = deliver(call, target, signal);
+    if (result !== 0) result = outcome;
+  }
+  return result;
+};
+
+/** To all but the caller's own process and init; that some may not be signalled is no error (kill_something_info of kernel/signal.c). */
+const deliverToAll = (call: SystemCall, signal: number): number => {
+  const targets = processes(call).filter((task) => task.tgid !== 1 && task.tgid !== call.task.tgid);
+  let result = targets.length > 0 ? 0 : -ESRCH;
   for (const target of targets) {
     const outcome = deliver(call, target, signal);
-    if (outcome === 0 || result === -ESRCH) result = outcome;
-    else if (result !== 0) result = outcome;
+    if (outcome !== -EPERM) result = outcome;
   }
   return result;
 };
 
 const processes = (call: SystemCall): Task[] => [...call.machine.tasks.values()].filter((task) => task.leader === task);
 
+/** Stands for no process group: its negation is no number of an int. */
+const INT_MIN = -0x8000_0000;
+
 const kill: CallHandler = (call) => {
   const pid = call.int(0);
   const signal = call.int(1);
-  if (signal < 0 || signal > SIGNALS) return -EINVAL;
   if (pid > 0) {
     const target = call.machine.tasks.get(pid);
     return target ? deliver(call, target.leader, signal) : -ESRCH;
   }
-  if (pid === -1)
-    return deliverToAll(
-      call,
-      processes(call).filter((task) => task.tgid !== 1 && task.tgid !== call.task.tgid),
-      signal,
-    );
-  const pgid = pid === 0 ? call.task.group.pgid : -pid;
-  return deliverToAll(
-    call,
-    processes(call).filter((task) => task.group.pgid === pgid),
-    signal,
-  );
+  if (pid === INT_MIN) return -ESRCH;
+  if (pid === -1) return deliverToAll(call, signal);
+  return deliverToGroup(call, pid === 0 ? call.task.group.pgid : -pid, signal);
 };
 
 const signalThread = (call: SystemCall, tgid: number | undefined, tid: number, signal: number): number => {
-  if (tid <= 0 || (tgid !== undefined && tgid <= 0) || signal < 0 || signal > SIGNALS) return -EINVAL;
+  if (tid <= 0 || (tgid !== undefined && tgid <= 0)) return -EINVAL;
   const target = call.machine.tasks.get(tid);
   if (!target || (tgid !== undefined && target.tgid !== tgid)) return -ESRCH;
-  return deliver(call, target, signal);
+  return deliver(call, target, signal, SI_TKILL);
 };
 
-/** Whether the caller may trace a process (ptrace(2), "Ptrace access mode checking"). */
-export const mayTrace = (call: SystemCall, target: Task): boolean => {
+/** Of ptrace access checks (include/linux/ptrace.h): as whom, and how much. */
+export const PTRACE_MODE_READ_FSCREDS = 0x09;
+export const PTRACE_MODE_ATTACH_REALCREDS = 0x12;
+const PTRACE_MODE_FSCREDS = 0x08;
+
+/** Whether the caller may look into a process: 0 or -EPERM (ptrace(2), "Ptrace access mode checking"; __ptrace_may_access of kernel/ptrace.c). */
+export const mayTrace = (call: SystemCall, target: Task, mode: number): number => {
   const { cred } = call.task;
+  if (target.tgid === call.task.tgid) return 0;
   const other = target.cred;
-  if (call.machine.permissions.capable(cred, CAP_SYS_PTRACE)) return true;
-  const sameUser = [other.uid, other.euid, other.suid].every((uid) => uid === cred.uid);
-  return sameUser && [other.gid, other.egid, other.sgid].every((gid) => gid === cred.gid);
+  const [uid, gid] = (mode & PTRACE_MODE_FSCREDS) !== 0 ? [cred.fsuid, cred.fsgid] : [cred.uid, cred.gid];
+  const isSame =
+    [other.uid, other.euid, other.suid].every((each) => each === uid) &&
+    [other.gid, other.egid, other.sgid].every((each) => each === gid);
+  if (!isSame && !call.machine.permissions.capable(cred, CAP_SYS_PTRACE)) return -EPERM;
+  return askSecurity(call.machine, 'ptrace_access_check', [target, mode]);
 };
 
 const trace = (tracer: Task, tracee: Task): number => {
@@ -97,8 +136,10 @@ const ptrace: CallHandler = (call) => {
   const target = call.machine.tasks.get(call.int(1));
   if (!target) return -ESRCH;
   if (request === PTRACE_ATTACH || request === PTRACE_SEIZE) {
-    if (!target.alive || target.tgid === task.tgid || target.isKernelThread || target.tracer) return -EPERM;
-    return mayTrace(call, target) ? trace(task, target) : -EPERM;
+    if (target.tgid === task.tgid || target.isKernelThread) return -EPERM;
+    const verdict = mayTrace(call, target, PTRACE_MODE_ATTACH_REALCREDS);
+    if (verdict < 0) return verdict;
+    return target.alive && !target.tracer ? trace(task, target) : -EPERM;
   }
   if (target.tracer !== task) return -ESRCH;
   if (request === PTRACE_DETACH) {
