@@ -158,6 +158,9 @@ export const EXECUTES: ReadonlySet<string> = new Set(['execve', 'execveat']);
 /** Calls that make a socket first where none is given. */
 export const MAKES_SOCKET: ReadonlySet<string> = new Set(['connect', 'bind']);
 
+/** Words of steps that are no system calls. */
+export const OWN_WORDS: readonly string[] = ['exec', 'wait'];
+
 /** System calls, by their kernel names. */
 export const CALLS: readonly string[] = [...EVENT_TYPES.values()].filter(({ nr }) => nr >= 0).map(({ type }) => type);
 

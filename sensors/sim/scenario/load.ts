@@ -1,15 +1,20 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type DocumentKind, near, type PolicyTest, packageFolder, readYaml } from '../../../policies/index.ts';
 import { nearest, type Position } from '../../../rules/index.ts';
 import { scenarioDiagnostic } from './messages.ts';
 import { parseScenario, type ScenarioResult } from './parse.ts';
+import { isMapping } from './parse-host.ts';
 
 /** A scenario that ships. */
 export interface ShippedScenario {
   readonly name: string;
   readonly description: string;
   readonly file: string;
+  /** Rules that it raises; undefined where nothing is said of them. */
+  readonly expect: readonly string[] | undefined;
+  /** Names of its variants. */
+  readonly variants: readonly string[];
 }
 
 const SCENARIO: DocumentKind = {
@@ -18,12 +23,17 @@ const SCENARIO: DocumentKind = {
   insteadOfAlias: 'write the value out',
 };
 
-const folder = (): string => packageFolder('sensors', 'sim', 'scenarios');
+/** Groups of scenarios that ship, and the folders that they are in. */
+const GROUPS = { stories: [], falco: ['falco'] } as const;
+export type ScenarioGroup = keyof typeof GROUPS;
 
-const shippedFiles = (): readonly string[] =>
-  readdirSync(folder())
+const shippedIn = (group: ScenarioGroup): readonly string[] => {
+  const folder = packageFolder('sensors', 'sim', 'scenarios', ...GROUPS[group]);
+  return readdirSync(folder)
     .filter((name) => name.endsWith('.yaml'))
-    .sort();
+    .sort()
+    .map((name) => join(folder, name));
+};
 
 const nameOf = (file: string): string => basename(file).replace(/\.ya?ml$/, '');
 
@@ -54,28 +64,67 @@ const loadFile = (path: string): ScenarioResult => {
   }
 };
 
-/** The scenarios that ship, by name. */
-export const listScenarios = (): readonly ShippedScenario[] =>
-  shippedFiles().map((name) => {
-    const file = join(folder(), name);
-    const { scenario } = loadFile(file);
-    return { name: nameOf(file), description: scenario?.description ?? '', file };
+/**
+ * The scenarios that ship, by name: stories, or one for each public rule of Falco. Only what is listed of them is read.
+ */
+export const listScenarios = (group: ScenarioGroup = 'stories'): readonly ShippedScenario[] =>
+  shippedIn(group).map((file) => {
+    const { documents } = readYaml(file, readFileSync(file), SCENARIO);
+    const data = isMapping(documents[0]?.data) ? documents[0].data : {};
+    const variants = (Array.isArray(data.but) ? data.but : []).filter(isMapping);
+    return {
+      name: nameOf(file),
+      description: String(data.description ?? '').trim(),
+      file,
+      expect: Array.isArray(data.expect) ? data.expect.map(String) : undefined,
+      variants: variants.map(({ name }) => String(name)),
+    };
   });
 
 const isPath = (text: string): boolean => text.includes('/') || /\.ya?ml$/.test(text);
 
+/** `webshell/refused`, `./mine.yaml/refused`: a scenario, and one of its variants. */
+const splitName = (text: string): { readonly scenario: string; readonly variant: string | undefined } => {
+  const slash = text.lastIndexOf('/');
+  const [scenario, variant] = [text.slice(0, slash), text.slice(slash + 1)];
+  const isVariant = slash > 0 && /^[\w.-]+$/.test(variant) && (/\.ya?ml$/.test(scenario) || !/[/.]/.test(scenario));
+  return isVariant && !existsSync(text) ? { scenario, variant } : { scenario: text, variant: undefined };
+};
+
+const variantOf = (result: ScenarioResult, variant: string, from: Position): ScenarioResult => {
+  const { scenario, diagnostics } = result;
+  if (scenario === undefined) return result;
+  const found = scenario.variants.find(({ name }) => name === `${scenario.name}/${variant}`);
+  if (found !== undefined) return { scenario: found, diagnostics };
+  const known = scenario.variants.map(({ name }) => name.slice(scenario.name.length + 1));
+  const expected =
+    known.length === 0 ? `"${scenario.name}" alone, which has no variants` : `one of ${known.join(', ')}`;
+  const detail = { scenario: scenario.name, variant, expected, ...near(nearest(variant, known)) };
+  return { scenario: undefined, diagnostics: [scenarioDiagnostic('no-such-variant', from, undefined, detail)] };
+};
+
 /**
- * Loads a scenario that ships by its name, or any by its file's path (with a slash, or ending in .yaml or .yml). Never throws.
+ * Loads a scenario that ships by its name, or any by its file's path (with a slash, or ending in .yaml or .yml); with `/` and a name after it, one of
+ * its variants. Never throws.
  * @param from where the name was written, for the diagnostic of an unknown one
  */
 export const loadScenario = (nameOrPath: string, from?: Position): ScenarioResult => {
-  if (isPath(nameOrPath)) return loadFile(nameOrPath);
-  const names = shippedFiles().map(nameOf);
-  if (names.includes(nameOrPath)) return loadFile(join(folder(), `${nameOrPath}.yaml`));
   const position = from ?? { file: nameOrPath, line: 1, column: 1 };
-  const expected = `one of ${names.join(', ')}, or a file's path such as ./${nameOrPath}.yaml`;
-  const detail = { scenario: nameOrPath, expected, ...near(nearest(nameOrPath, names)) };
-  return { scenario: undefined, diagnostics: [scenarioDiagnostic('unknown-scenario', position, undefined, detail)] };
+  const { scenario, variant } = splitName(nameOrPath);
+  if (isPath(scenario)) {
+    const result = loadFile(scenario);
+    return variant === undefined ? result : variantOf(result, variant, position);
+  }
+  const shipped = [...shippedIn('stories'), ...shippedIn('falco')];
+  const file = shipped.find((each) => nameOf(each) === scenario);
+  if (file === undefined) {
+    const names = shippedIn('stories').map(nameOf);
+    const expected = `one of ${names.join(', ')}, or a file's path such as ./${scenario}.yaml`;
+    const detail = { scenario, expected, ...near(nearest(scenario, shipped.map(nameOf))) };
+    return { scenario: undefined, diagnostics: [scenarioDiagnostic('unknown-scenario', position, undefined, detail)] };
+  }
+  const result = loadFile(file);
+  return variant === undefined ? result : variantOf(result, variant, position);
 };
 
 /** The scenario of a policy's test, named or inline; an inline one happens within the policy's scope. A recording is none. */

@@ -6,6 +6,12 @@ interface Details {
   readonly 'several-documents': { readonly expected: string };
   readonly 'not-a-scenario': { readonly found: string; readonly expected: string };
   readonly 'unknown-scenario': { readonly scenario: string; readonly expected: string; readonly nearest?: string };
+  readonly 'no-such-variant': {
+    readonly scenario: string;
+    readonly variant: string;
+    readonly expected: string;
+    readonly nearest?: string;
+  };
   readonly 'no-call': { readonly where: string; readonly expected: string };
   readonly 'several-calls': { readonly where: string; readonly calls: readonly string[]; readonly expected: string };
   readonly 'unknown-call': { readonly call: string; readonly expected: string; readonly nearest?: string };
@@ -32,6 +38,24 @@ interface Details {
   };
   readonly 'unknown-process': { readonly process: string; readonly expected: string; readonly nearest?: string };
   readonly 'unknown-descriptor': { readonly name: string; readonly expected: string; readonly nearest?: string };
+  readonly 'unknown-step': { readonly step: string; readonly expected: string; readonly nearest?: string };
+  readonly 'duplicate-step': { readonly step: string; readonly line: number; readonly expected: string };
+  readonly 'not-in-host': {
+    readonly noun: string;
+    readonly name: string;
+    readonly expected: string;
+    readonly nearest?: string;
+  };
+  readonly 'duplicate-variant': { readonly variant: string; readonly line: number; readonly expected: string };
+  readonly 'not-one-change': { readonly where: string; readonly targets: readonly string[]; readonly expected: string };
+  readonly 'change-misplaced': {
+    readonly where: string;
+    readonly target: string;
+    readonly wanted: boolean;
+    readonly expected: string;
+  };
+  readonly 'unknown-variant': { readonly variant: string; readonly expected: string; readonly nearest?: string };
+  readonly 'variants-in-circle': { readonly circle: readonly string[]; readonly expected: string };
   readonly 'duplicate-process': { readonly process: string; readonly line: number; readonly expected: string };
   readonly 'nobody-listens': { readonly port: number; readonly expected: string };
 }
@@ -45,6 +69,7 @@ export const scenarioDiagnostic = diagnosticsOf<Details>({
   'several-documents': ({ expected }) => `This file holds several YAML documents; expected ${expected}.`,
   'not-a-scenario': ({ found, expected }) => `Expected ${expected}, but found ${found}.`,
   'unknown-scenario': ({ scenario, expected, nearest }) => `There is no scenario "${scenario}"; expected ${expected}${meant(nearest)}`,
+  'no-such-variant': ({ scenario, variant, expected, nearest }) => `"${scenario}" has no variant "${variant}"; expected ${expected}${meant(nearest)}`,
   'no-call': ({ where, expected }) => `${where} says nothing to do; expected ${expected}.`,
   'several-calls': ({ where, calls }) => `${where} has the calls ${calls.join(' and ')}; make a step of each.`,
   'unknown-call': ({ call, nearest }) => `There is no call "${call}"${meant(nearest)}`,
@@ -57,6 +82,14 @@ export const scenarioDiagnostic = diagnosticsOf<Details>({
   'too-many-arguments': ({ where, found, expected }) => `${where} has ${found} arguments; expected ${expected}.`,
   'unknown-process': ({ process, nearest }) => `No process is called "${process}" here${meant(nearest)}`,
   'unknown-descriptor': ({ name, nearest }) => `No step before opened "${name}"${meant(nearest)}`,
+  'unknown-step': ({ step, nearest }) => `No step has the id "${step}"${meant(nearest)}`,
+  'duplicate-step': ({ step, line }) => `The id "${step}" is already that of the step in line ${line}; give one of them another id.`,
+  'not-in-host': ({ noun, name, nearest }) => `The host has no ${noun} "${name}"${meant(nearest)}`,
+  'duplicate-variant': ({ variant, line }) => `The variant "${variant}" is already there, from line ${line}; give one of them another name.`,
+  'not-one-change': ({ where, targets }) => targets.length === 0 ? `${where} changes nothing; a variant changes one thing.` : `${where} changes ${targets.join(' and ')}; a variant changes one thing: make one of each, and build one on the other with "of".`,
+  'change-misplaced': ({ where, target, wanted }) => wanted ? `${where} lacks "change": what of the ${target} is other.` : `${where} has "change" beside "${target}", which says it all; leave it out.`,
+  'unknown-variant': ({ variant, nearest }) => `There is no variant "${variant}" to build on${meant(nearest)}`,
+  'variants-in-circle': ({ circle }) => `The variants build on one another in a circle: ${circle.join(', ')}.`,
   'duplicate-process': ({ process, line }) => `The process "${process}" is already there, from line ${line}; give one of them another name.`,
   'nobody-listens': ({ port }) => `Nobody listens on port ${port}; give a process "listen: [0.0.0.0:${port}]".`,
 });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import { formatPath, near, type Path, type SourcePlaces } from '../../../policies/index.ts';
 import { type Diagnostic, nearest, type Position } from '../../../rules/index.ts';
@@ -25,9 +26,27 @@ const sound = <Schema extends z.ZodType>(schema: Schema, value: unknown): readon
 
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
-const processOf = (declared: z.infer<typeof ProcessSchema>, position: Position): ScenarioProcess => {
-  const { name, path, argv, env, parent, listen, uid, gid, groups, loginuid, cwd, cgroup, tty, capabilities, vpid } =
-    declared;
+const ID_DIGITS = 64;
+
+/** The cgroup of a container that says none: an id that only its name decides. */
+const ownCgroup = (name: string): string =>
+  `/docker/${createHash('sha256').update(name).digest('hex').slice(0, ID_DIGITS)}`;
+
+/** Cgroups of declared containers by name. */
+const cgroupsOf = (host: Mapping): ReadonlyMap<string, string> =>
+  new Map(
+    listOf(host.containers)
+      .flatMap((written) => sound(ContainerSchema, written))
+      .map(({ name, cgroup = ownCgroup(name) }) => [name, cgroup]),
+  );
+
+const processOf = (
+  declared: z.infer<typeof ProcessSchema>,
+  position: Position,
+  cgroups: ReadonlyMap<string, string>,
+): ScenarioProcess => {
+  const { name, path, argv, env, parent, listen, uid, gid, groups, loginuid, cwd, tty, capabilities, vpid } = declared;
+  const cgroup = declared.cgroup ?? cgroups.get(declared.container ?? '');
   return {
     name,
     path,
@@ -61,7 +80,7 @@ const filesOf = (files: unknown): readonly ScenarioFile[] =>
   );
 
 const containerOf = (declared: z.infer<typeof ContainerSchema>): readonly ContainerFacts[] => {
-  const { cgroup, name, image, privileged = false, labels = {}, mounts = [], ip, pod } = declared;
+  const { name, cgroup = ownCgroup(name), image, privileged = false, labels = {}, mounts = [], ip, pod } = declared;
   const found = containersInCgroup(cgroup).at(-1);
   if (found === undefined) return [];
   return [
@@ -86,26 +105,31 @@ const containerOf = (declared: z.infer<typeof ContainerSchema>): readonly Contai
 };
 
 /** What a host is before anything happens, from its written parts that are right. */
-export const hostOf = (host: Mapping, base: Path, places: SourcePlaces): ScenarioHost => ({
-  files: filesOf(host.files),
-  overlays: listOf(host.overlays).filter((path) => typeof path === 'string'),
-  programs: listOf(host.programs).filter((program) => typeof program === 'string'),
-  processes: listOf(host.processes).flatMap((written, index) =>
-    sound(ProcessSchema, written).map((declared) => processOf(declared, places.valueAt([...base, 'processes', index]))),
-  ),
-  remotes: listOf(host.remotes).flatMap((written) =>
-    sound(RemoteSchema, written).map(({ address, reply }) => ({ ...endpointOf(address), reply: reply ?? '' })),
-  ),
-  incoming: listOf(host.incoming).flatMap((written, index) =>
-    sound(IncomingSchema, written).map(({ from, port, data }) => ({
-      from: endpointOf(from),
-      port,
-      data: data ?? '',
-      position: places.valueAt([...base, 'incoming', index]),
-    })),
-  ),
-  containers: listOf(host.containers).flatMap((written) => sound(ContainerSchema, written).flatMap(containerOf)),
-});
+export const hostOf = (host: Mapping, base: Path, places: SourcePlaces): ScenarioHost => {
+  const cgroups = cgroupsOf(host);
+  return {
+    files: filesOf(host.files),
+    overlays: listOf(host.overlays).filter((path) => typeof path === 'string'),
+    programs: listOf(host.programs).filter((program) => typeof program === 'string'),
+    processes: listOf(host.processes).flatMap((written, index) =>
+      sound(ProcessSchema, written).map((declared) =>
+        processOf(declared, places.valueAt([...base, 'processes', index]), cgroups),
+      ),
+    ),
+    remotes: listOf(host.remotes).flatMap((written) =>
+      sound(RemoteSchema, written).map(({ address, reply }) => ({ ...endpointOf(address), reply: reply ?? '' })),
+    ),
+    incoming: listOf(host.incoming).flatMap((written, index) =>
+      sound(IncomingSchema, written).map(({ from, port, data }) => ({
+        from: endpointOf(from),
+        port,
+        data: data ?? '',
+        position: places.valueAt([...base, 'incoming', index]),
+      })),
+    ),
+    containers: listOf(host.containers).flatMap((written) => sound(ContainerSchema, written).flatMap(containerOf)),
+  };
+};
 
 /** The names of declared processes, also where something else about them is wrong. */
 export const declaredNames = (host: Mapping): readonly (string | undefined)[] =>
@@ -117,6 +141,7 @@ export const declaredNames = (host: Mapping): readonly (string | undefined)[] =>
 export const checkProcesses = (written: Mapping, base: Path, places: SourcePlaces, report: Report): void => {
   const seen = new Map<string, Position>();
   const names = declaredNames(written);
+  const containers = cgroupsOf(written);
   for (const [index, process] of listOf(written.processes).entries()) {
     const at: Path = [...base, 'processes', index];
     const name = names[index];
@@ -126,6 +151,14 @@ export const checkProcesses = (written: Mapping, base: Path, places: SourcePlace
       const detail = { process: parent, expected: `one of ${known.join(', ')}`, ...near(nearest(parent, known)) };
       const place: Path = [...at, 'parent'];
       report(scenarioDiagnostic('unknown-process', places.valueAt(place), formatPath(place), detail));
+    }
+    const container = isMapping(process) ? process.container : undefined;
+    if (typeof container === 'string' && !containers.has(container)) {
+      const known = [...containers.keys()];
+      const expected = known.length === 0 ? 'host.containers with that name' : `one of ${known.join(', ')}`;
+      const detail = { noun: 'container', name: container, expected, ...near(nearest(container, known)) };
+      const place: Path = [...at, 'container'];
+      report(scenarioDiagnostic('not-in-host', places.valueAt(place), formatPath(place), detail));
     }
     if (name === undefined) continue;
     const before = seen.get(name);

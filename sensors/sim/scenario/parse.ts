@@ -6,6 +6,7 @@ import { checkHost, checkProcesses, declaredNames, hostOf, isMapping, type Repor
 import { readStep } from './read-step.ts';
 import type { Scenario, Step } from './scenario.ts';
 import { InlineSchema, ScenarioSchema } from './schema.ts';
+import { variantsOf, type Written } from './variants.ts';
 
 /** What reading a scenario came to; it is there when no diagnostic is an error. */
 export interface ScenarioResult {
@@ -37,23 +38,12 @@ export interface ScenarioForm {
   readonly cgroup?: string;
 }
 
-/**
- * Reads a scenario: `file` is a document of its own with name, host and steps, `inline` a policy test's list of steps or mapping
- * with steps. Never throws; every mistake has its place.
- */
-export const parseScenario = (
-  given: unknown,
-  source: SourcePlaces,
-  { form = 'inline', cgroup }: ScenarioForm = {},
-): ScenarioResult => {
-  const { data, places } = form === 'inline' ? asMapping(given, source) : { data: given, places: source };
-  const diagnostics: Diagnostic[] = [];
-  const report: Report = (...found) => void diagnostics.push(...found);
-  if (!isMapping(data)) {
-    const expected = form === 'inline' ? INLINE_EXPECTED : FILE_EXPECTED;
-    report(scenarioDiagnostic('not-a-scenario', places.valueAt([]), undefined, { found: describe(data), expected }));
-    return { scenario: undefined, diagnostics };
-  }
+/** What is written, read as one scenario: mistakes are reported, in the order in which they are found. */
+const readScenario = (
+  { data, places }: Written,
+  { form = 'inline', cgroup }: ScenarioForm,
+  report: Report,
+): Omit<Scenario, 'expected' | 'variants'> => {
   const schema = form === 'inline' ? InlineSchema : ScenarioSchema;
   const base: Path = form === 'inline' ? [] : ['host'];
   const checked = schema.safeParse(data);
@@ -72,19 +62,68 @@ export const parseScenario = (
     const read = readStep(step, index + 1, ['steps', index], context);
     return read === undefined ? [] : [read];
   });
-  const inOrder = diagnostics.toSorted((one, other) => one.line - other.line || one.column - other.column);
-  if (inOrder.some(({ severity }) => severity === 'error')) return { scenario: undefined, diagnostics: inOrder };
   const { name, description } = data;
   return {
-    scenario: {
-      name: typeof name === 'string' ? name : '',
-      description: typeof description === 'string' ? description : '',
-      file: places.file,
-      host,
-      steps,
-      cgroup,
-      provides: form === 'inline',
-    },
-    diagnostics: inOrder,
+    name: typeof name === 'string' ? name : '',
+    description: typeof description === 'string' ? description.trim() : '',
+    file: places.file,
+    host,
+    steps,
+    cgroup,
+    provides: form === 'inline',
   };
+};
+
+const keyOf = ({ code, line, column, message }: Diagnostic): string => `${line}:${column} ${code} ${message}`;
+
+const textsIn = (value: unknown): readonly string[] =>
+  Array.isArray(value) ? value.filter((each) => typeof each === 'string') : [];
+
+/** The scenario with its variants; what is wrong with one that isn't with the scenario is reported. */
+const withVariants = (
+  whole: Written,
+  scenario: Omit<Scenario, 'expected' | 'variants'>,
+  found: readonly Diagnostic[],
+  report: Report,
+): Scenario => {
+  const written = variantsOf(whole, report);
+  const raised = Array.isArray(whole.data.expect) ? textsIn(whole.data.expect) : undefined;
+  const named = [...new Set([...(raised ?? []), ...written.flatMap(({ expect }) => expect)])];
+  const known = new Set(found.map(keyOf));
+  const { but: _but, expect: _expect, ...rest } = whole.data;
+  const variants = written.map(({ name, description, expect, data, places }): Scenario => {
+    const { but: _variants, expect: _raised, ...own } = data;
+    const read = readScenario({ data: own, places }, { form: 'file' }, (...diagnostics) => {
+      const fresh = diagnostics.filter((each) => !known.has(keyOf(each)));
+      for (const each of fresh) known.add(keyOf(each));
+      report(...fresh);
+    });
+    const full = `${String(rest.name)}/${name}`;
+    return { ...read, name: full, description, expected: { raised: expect, named }, variants: [] };
+  });
+  return { ...scenario, expected: raised && { raised, named }, variants };
+};
+
+/**
+ * Reads a scenario: `file` is a document of its own with name, host, steps, what rules it raises, and variants; `inline` a policy test's list of
+ * steps or mapping with steps. Never throws; every mistake has its place.
+ */
+export const parseScenario = (given: unknown, source: SourcePlaces, how: ScenarioForm = {}): ScenarioResult => {
+  const { form = 'inline' } = how;
+  const { data, places } = form === 'inline' ? asMapping(given, source) : { data: given, places: source };
+  const diagnostics: Diagnostic[] = [];
+  const report: Report = (...found) => void diagnostics.push(...found);
+  if (!isMapping(data)) {
+    const expected = form === 'inline' ? INLINE_EXPECTED : FILE_EXPECTED;
+    report(scenarioDiagnostic('not-a-scenario', places.valueAt([]), undefined, { found: describe(data), expected }));
+    return { scenario: undefined, diagnostics };
+  }
+  const alone = readScenario({ data, places }, how, report);
+  const scenario: Scenario =
+    form === 'inline'
+      ? { ...alone, expected: undefined, variants: [] }
+      : withVariants({ data, places }, alone, [...diagnostics], report);
+  const inOrder = diagnostics.toSorted((one, other) => one.line - other.line || one.column - other.column);
+  const wrong = inOrder.some(({ severity }) => severity === 'error');
+  return { scenario: wrong ? undefined : scenario, diagnostics: inOrder };
 };

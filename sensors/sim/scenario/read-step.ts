@@ -2,7 +2,16 @@ import { describe, formatPath, near, type Path, type SourcePlaces } from '../../
 import { type Abi, type Diagnostic, EVENT_TYPES, nearest, requestTypeOf } from '../../../rules/index.ts';
 import type { Via } from '../sim-host.ts';
 import { buildAction } from './build-action.ts';
-import { ACCEPT_MEMBERS, CALLS, EXEC_MEMBERS, FORKS, type Member, membersOf, WAIT_MEMBERS } from './forms.ts';
+import {
+  ACCEPT_MEMBERS,
+  CALLS,
+  EXEC_MEMBERS,
+  FORKS,
+  type Member,
+  membersOf,
+  OWN_WORDS,
+  WAIT_MEMBERS,
+} from './forms.ts';
 import { KINDS, type Kind } from './kinds.ts';
 import type { KnownNames } from './known-names.ts';
 import { scenarioDiagnostic } from './messages.ts';
@@ -22,12 +31,10 @@ export interface StepContext {
   report(found: Diagnostic): void;
 }
 
-/** Words of steps that are no system calls. */
-const OWN_WORDS = ['exec', 'wait'];
 const WORDS: ReadonlySet<string> = new Set([...OWN_WORDS, ...CALLS]);
 
 /** Keys that every step may have, whatever it does; expect_errno is another name of expect. */
-const MODIFIERS = ['by', 'as', 'abi', 'via', 'expect', 'expect_errno'];
+const MODIFIERS = ['by', 'as', 'abi', 'via', 'expect', 'expect_errno', 'id'];
 
 const EXAMPLE = 'a call such as exec, openat or connect';
 
@@ -197,6 +204,7 @@ const textKind = (expected: string, choices?: readonly string[]): Kind => ({
 });
 
 const NAME = textKind("a process's name");
+const ID = textKind('a name for variants to mean the step by');
 const ABI = textKind('one of x86-64, ia32, x32', ['x86-64', 'ia32', 'x32']);
 const VIA = textKind('one of io_uring, io_uring_sqpoll', ['io_uring', 'io_uring_sqpoll']);
 
@@ -254,6 +262,7 @@ export const readStep = (value: unknown, number: number, path: Path, context: St
   const expected =
     modifier('expect', EXPECTATION, given, context) ?? modifier('expect_errno', EXPECTATION, given, context);
   const as = modifier('as', NAME, given, context);
+  modifier('id', ID, given, context);
   const by = modifier('by', NAME, given, context);
   const event = EVENT_TYPES.get(call);
   if (abi === 'ia32' && event !== undefined && event.nr32 < 0) {

@@ -141,10 +141,23 @@ export interface Step {
   readonly position: Position;
 }
 
+/** What a scenario's file says of the rules that it names anywhere; of all others it says nothing. */
+export interface Expected {
+  /** Rules that are raised, once or more often. */
+  readonly raised: readonly string[];
+  /** Rules that the file names, for the scenario or one of its variants: those that are not to be raised here are not. */
+  readonly named: readonly string[];
+}
+
 /** An intrusion, or a quiet day, in a file. */
 export interface Scenario {
+  /** That of a variant begins with its scenario's: `webshell/refused`. */
   readonly name: string;
   readonly description: string;
+  /** Undefined: nothing is said of rules. */
+  readonly expected: Expected | undefined;
+  /** The same with one thing changed each; a variant has none. */
+  readonly variants: readonly Scenario[];
   readonly file: string;
   readonly host: ScenarioHost;
   readonly steps: readonly Step[];

@@ -61,6 +61,7 @@ export const ProcessSchema = z
       .optional()
       .describe('a list such as [LANG=C, HOME=/root]'),
     parent: z.string().optional().describe('the name of a process before it'),
+    container: z.string().optional().describe("a container's name: the process is in its cgroup"),
     listen: z.array(endpoint).optional().describe('a list of addresses such as ["0.0.0.0:80"]'),
     ...identityShape,
   })
@@ -94,6 +95,7 @@ export const ContainerSchema = z
     cgroup: z
       .string()
       .refine((path) => containersInCgroup(path).length > 0)
+      .optional()
       .describe("the path of a container's cgroup such as /docker/ and 64 hexadecimal digits"),
     name: z.string().min(1).describe("the container's name"),
     image: z.string().min(1).optional().describe("an image's name such as docker.io/library/nginx:1.25"),
@@ -122,7 +124,7 @@ export const ContainerSchema = z
       .optional()
       .describe('a pod: a mapping with name and namespace'),
   })
-  .describe('a container: a mapping with cgroup and name');
+  .describe('a container: a mapping with name');
 
 const hostShape = {
   files: z.record(z.string(), FileSchema).optional().describe('a mapping from paths to contents'),
@@ -142,19 +144,53 @@ const steps = z
   .min(1)
   .describe('a list of steps such as [{exec: [cat, /etc/shadow]}, {openat: /etc/shadow, by: cat}]');
 
+const name = z
+  .string()
+  .regex(/^[\w.-]+$/)
+  .describe('a name of letters, digits and . _ -');
+
+const expect = z
+  .array(z.string().min(1).describe("a rule's name"))
+  .describe('a list of the rules that it raises such as [Password file read]; [] for none');
+
+const stepId = z.string().min(1).describe("a step's id");
+
+/** A scenario with one thing changed, as it is written. */
+export const VariantSchema = z
+  .strictObject({
+    name,
+    description: z.string().optional().describe('a sentence that says what is other, or why it is no attack'),
+    of: z.string().optional().describe('the name of another variant, which this one changes further'),
+    step: stepId.optional().describe('the id of the step that "change" is about'),
+    process: z.string().min(1).optional().describe('the name of the host\'s process that "change" is about'),
+    file: absolute.optional().describe('the path of the host\'s file that "change" is about, an absolute one'),
+    container: z.string().min(1).optional().describe('the name of the host\'s container that "change" is about'),
+    change: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe('a mapping with the keys that are other; null takes one away'),
+    without: z
+      .union([stepId, z.array(stepId).min(1)])
+      .optional()
+      .describe('the id of a step that is left out, or a list of some'),
+    add: z.unknown().optional().describe('a step that is added, at the end or as "before" says'),
+    before: stepId.optional().describe('the id of the step that "add" comes before'),
+    expect,
+  })
+  .describe('a variant: a mapping with name, what it changes, and expect');
+
 /** A scenario in a file of its own, as it is written; the inside of steps is read apart. */
 export const ScenarioSchema = z
   .strictObject({
-    name: z
-      .string()
-      .regex(/^[\w.-]+$/)
-      .describe('a name of letters, digits and . _ -'),
+    name,
     description: z.string().optional().describe('a sentence that says what happens'),
     host: z
       .strictObject(hostShape)
       .optional()
       .describe('a mapping with files, overlays, programs, processes, remotes, incoming, containers'),
     steps,
+    expect: expect.optional(),
+    but: z.array(VariantSchema).optional().describe('a list of variants, each with one thing changed'),
   })
   .describe('a scenario: a mapping with name and steps');
 

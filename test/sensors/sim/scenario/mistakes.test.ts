@@ -55,7 +55,7 @@ steps:
 `;
     expect(messages(text)).toStrictEqual([
       's.yaml:1:7: error[wrong-value]: name is "a b"; expected a name of letters, digits and . _ -.',
-      's.yaml:2:1: error[unknown-key]: The document has no key "descripton"; did you mean "description"?\n  expected one of name, description, host, steps',
+      's.yaml:2:1: error[unknown-key]: The document has no key "descripton"; did you mean "description"?\n  expected one of name, description, host, steps, expect, but',
       's.yaml:5:5: error[wrong-value]: The path "etc/motd" is relative; expected an absolute one such as "/etc/motd".\n  in host.files["etc/motd"]',
       's.yaml:6:31: error[unknown-key]: host.files["/etc/issue"] has no key "mdoe"; did you mean "mode"?\n  in host.files["/etc/issue"].mdoe\n  expected one of content, mode, uid, gid, layer',
       's.yaml:7:37: error[wrong-value]: host.files["/etc/hosts"].mode is the number 644; expected octal digits in quotes such as "0644".',
@@ -66,7 +66,7 @@ steps:
       's.yaml:14:7: error[nobody-listens]: Nobody listens on port 80; give a process "listen: [0.0.0.0:80]".\n  in host.incoming[0].port\n  expected a process that listens there',
       's.yaml:16:6: error[unknown-call]: There is no call "opnat"; did you mean "openat"?\n  in steps[0].opnat\n  expected a call such as exec, openat or connect',
       's.yaml:17:34: error[wrong-value]: steps[1].flags is "O_RDNLY"; expected flags such as O_RDONLY or [O_WRONLY, O_CREAT]; did you mean "O_RDONLY"?',
-      's.yaml:18:27: error[unknown-key]: steps[2] has no key "mod"; did you mean "mode"?\n  in steps[2].mod\n  expected one of dirfd, path, flags, mode, by, as, abi, via, expect, expect_errno',
+      's.yaml:18:27: error[unknown-key]: steps[2] has no key "mod"; did you mean "mode"?\n  in steps[2].mod\n  expected one of dirfd, path, flags, mode, by, as, abi, via, expect, expect_errno, id',
       's.yaml:19:31: error[unknown-process]: No process is called "worke" here; did you mean "worker"?\n  in steps[3].by\n  expected one of systemd, sshd, bash, nginx, worker',
       's.yaml:20:15: error[wrong-value]: steps[4].connect is "203.0.113.5:99999"; expected an address and a port such as "203.0.113.5:4444", or the path of a socket.',
       's.yaml:21:23: error[too-many-arguments]: steps[5].rename has 3 arguments; expected at most 2: oldpath, newpath.',
