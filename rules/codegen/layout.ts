@@ -183,7 +183,13 @@ const STRINGS: Readonly<Partial<Record<HookName, readonly RecordString[]>>> = {
   'tp_btf/io_uring_submit_req': ['file', 'path', 'path2', 'base', 'base2', 'cwd'],
   'lsm/file_open': ['file', 'cwd'],
   'lsm/bprm_check_security': ['file', 'cwd'],
-  'lsm/socket_connect': ['cwd'],
+  'lsm/path_unlink': ['path', 'cwd'],
+  'lsm/path_rename': ['path', 'path2', 'cwd'],
+  'lsm/path_link': ['path', 'path2', 'cwd'],
+  'lsm/path_symlink': ['path', 'text', 'cwd'],
+  'lsm/path_chmod': ['path', 'cwd'],
+  'lsm/sb_mount': ['path2', 'text', 'cwd'],
+  'lsm/kernel_read_file': ['file', 'cwd'],
 };
 
 /** Lays out the records of a hook, without the strings that no rule reads: `predicateBytes`, a multiple of 8, and `truths` are what its dimensions take. */
@@ -203,7 +209,7 @@ export const recordLayout = (
   const fixed = predicates + predicateBytes;
   let at = fixed;
   const strings: Partial<Record<RecordString, number>> = {};
-  for (const name of STRINGS[hook] ?? []) {
+  for (const name of STRINGS[hook] ?? ['cwd']) {
     if (unused.has(name)) continue;
     strings[name] = at;
     at += STRING.data + stringBytes(name);

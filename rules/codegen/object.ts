@@ -3,6 +3,7 @@ import type { BpfObject, FeatureLevel, HookName, MapSpec, ProgramSpec } from '..
 import { X32_CALL_COUNT } from '../language/index.ts';
 import {
   type BooleanFact,
+  HOOKS_BEFORE_EFFECT,
   type HookPlan,
   type Plan,
   type ProcessFact,
@@ -11,7 +12,7 @@ import {
   taskDetailsOf,
   usedFields,
 } from '../plan/index.ts';
-import { emitBeforeEffect, isBeforeEffect } from './before-effect.ts';
+import { emitBeforeEffect } from './before-effect.ts';
 import { CONFIG } from './config.ts';
 import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup, type ProcessLayout } from './context.ts';
 import { type Dimensions, dimensionsOf } from './dimensions.ts';
@@ -19,6 +20,7 @@ import { createEmitter, type Loops } from './emitter.ts';
 import { emitExec } from './exec.ts';
 import { type FactRows, factMaps, layOutFacts } from './facts.ts';
 import { workBytes } from './filter.ts';
+import { isBeforeEffect } from './gather-before-effect.ts';
 import { emitIoUring } from './io-uring.ts';
 import { type RecordLayout, type RecordString, recordLayout, type TruthPlace } from './layout.ts';
 import { emitExit, emitFork } from './lifecycle.ts';
@@ -42,9 +44,7 @@ const LIFECYCLE: readonly HookName[] = [
 /** Lifecycle first, so that facts exist before a rule asks for them. */
 const ORDER: readonly HookName[] = [
   ...LIFECYCLE,
-  'lsm/file_open',
-  'lsm/bprm_check_security',
-  'lsm/socket_connect',
+  ...HOOKS_BEFORE_EFFECT,
   'tp_btf/sys_exit',
   'tp_btf/io_uring_submit_req',
 ];
@@ -160,7 +160,7 @@ const emitHook = (context: HookContext): void => {
   else if (hook === 'tp_btf/sched_process_fork') emitFork(context);
   else if (hook === 'tp_btf/sched_process_exit') emitExit(context);
   else if (hook === 'tp_btf/io_uring_submit_req') emitIoUring(context);
-  else if (isBeforeEffect(hook)) emitBeforeEffect(context, hook);
+  else if (isBeforeEffect(hook)) emitBeforeEffect(context);
   else throw new Error(`no program is generated for ${hook}`);
 };
 

@@ -246,7 +246,7 @@ export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void =
 };
 
 /** STACK.dentry and STACK.mount = those of the struct path at the address in r9 plus a member's offset. Uses r9. */
-export const emitPathOf = (out: Emitter, structPath: 'file.f_path' | 'fs_struct.pwd'): void => {
+export const emitPathOf = (out: Emitter, structPath: 'file.f_path' | 'fs_struct.pwd' | 'path'): void => {
   out.emit(
     stx('dw', R10, STACK.scratch, R9),
     ...probeFieldAt(STACK.dentry, 8, STACK.scratch, `${structPath}.dentry`),

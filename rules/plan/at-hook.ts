@@ -1,7 +1,7 @@
 import type { HookName } from '../../engine/object/index.ts';
 import { type EventType, fieldOf, type Predicate, requestTypeOf, Truth } from '../language/index.ts';
 import { constant, type Placed, user } from './placed.ts';
-import { HIGHEST, LOWEST, oneOf } from './tests.ts';
+import { HIGHEST, LOWEST, type NumberTest, oneOf } from './tests.ts';
 
 /** What a result field comes to at a hook before the effect: the call counts as one that will succeed. */
 export const assumed = (placed: Placed, name: string, hook: HookName): Placed => {
@@ -61,4 +61,16 @@ export const atBprm = (placed: Placed): Placed => {
     ? [[LOWEST, memfd.ranges[0]![0] - 1n] as const, [memfd.ranges[0]![0] + 1n, HIGHEST] as const]
     : memfd.ranges;
   return { kind: 'kernel', kernel: { place: 'number', of: { slot: 'typechar' }, test: { ranges } } };
+};
+
+/** PTRACE_ATTACH and PTRACE_SEIZE (include/uapi/linux/ptrace.h). */
+const ATTACHING: readonly bigint[] = [16n, 0x4206n];
+
+/** lsm/ptrace_access_check is asked where a process begins to control another, and can't tell the ways to. */
+export const atPtrace = (test: NumberTest): Placed => {
+  const holds = ATTACHING.map((request) => test.ranges.some(([low, high]) => request >= low && request <= high));
+  if (holds.every((each) => each)) return constant(Truth.TRUE);
+  return user(
+    "lsm/ptrace_access_check can't tell PTRACE_ATTACH and PTRACE_SEIZE apart and sees no other request; name both",
+  );
 };

@@ -1,3 +1,4 @@
+export { beforeEffect, FAMILIES, HOOKS_BEFORE_EFFECT, isKnownArgument } from './before-effect.ts';
 export { type CountedRule, countedRules } from './correlation.ts';
 export {
   FACT_SOURCES,
@@ -13,4 +14,5 @@ export * from './predicates.ts';
 export * from './residual.ts';
 export { isNarrow, scopedCondition } from './scope.ts';
 export * from './tests.ts';
+export { TIERS, type Tier, tierOf } from './tiers.ts';
 export { taskDetailsOf, usedFields } from './used-fields.ts';

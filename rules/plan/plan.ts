@@ -9,14 +9,16 @@ import {
   Truth,
 } from '../language/index.ts';
 import type { Rule } from '../rule.ts';
+import { EVENT_BEFORE_EFFECT, FAMILIES } from './before-effect.ts';
 import { correlationFindings } from './correlation.ts';
 import { eventTypesOf, listed, neverMatches } from './event-types.ts';
 import { createFactColumns, type FactTest, factKey } from './facts.ts';
 import { type Formula, predicatesOf, toFormula } from './formula.ts';
 import type { KernelPredicate, Placed, ProcessFact } from './placed.ts';
-import { EXEC_EVENTS, FAMILIES, IO_URING_HOOK, OPEN_EVENTS, placePredicate } from './predicates.ts';
+import { EXEC_EVENTS, IO_URING_HOOK, placePredicate } from './predicates.ts';
 import { isNarrow, isOfScope, scopedCondition } from './scope.ts';
 import type { StringTest } from './tests.ts';
+import { enforcedAt } from './tiers.ts';
 
 /** A predicate that a hook's program evaluates; its place in the array is its number. */
 export interface PlannedPredicate {
@@ -127,25 +129,20 @@ export const predicateText = (predicate: Predicate): string => {
 };
 
 /** The hooks at which a rule sees an event type, empty where its action has no hook before the effect. */
-const hooksFor = (rule: Rule, event: EventType): readonly HookName[] => {
+const hooksFor = (rule: Rule, event: EventType, offered: ReadonlySet<string> | undefined): readonly HookName[] => {
   if (rule.action === 'alert') {
     if (event.type === 'procexit') return ['tp_btf/sched_process_exit'];
     if (EXEC_EVENTS.includes(event.type)) return ['tp_btf/sched_process_exec', 'tp_btf/sys_exit'];
     return requestTypeOf(event.type) === undefined ? ['tp_btf/sys_exit'] : ['tp_btf/sys_exit', IO_URING_HOOK];
   }
-  if (EXEC_EVENTS.includes(event.type))
-    return [rule.action === 'kill' ? 'tp_btf/sched_process_exec' : 'lsm/bprm_check_security'];
-  if (OPEN_EVENTS.includes(event.type)) return ['lsm/file_open'];
-  return event.type === 'connect' ? ['lsm/socket_connect'] : [];
+  return enforcedAt(rule.action, event.type, offered);
 };
 
 /** The event type that a hook's events count as, where their calls' numbers don't tell or don't matter. */
 export const EVENT_OF_HOOK: Partial<Record<HookName, string>> = {
   'tp_btf/sched_process_exec': 'execve',
   'tp_btf/sched_process_exit': 'procexit',
-  'lsm/file_open': 'openat',
-  'lsm/bprm_check_security': 'execve',
-  'lsm/socket_connect': 'connect',
+  ...EVENT_BEFORE_EFFECT,
 };
 
 class HookBuilder {
@@ -167,8 +164,9 @@ class HookBuilder {
 /**
  * Splits rules into what each hook's program decides and what user space checks afterwards. Findings are errors for rules that
  * can't be enforced as written (they are left out of the plan) and warnings for rules that can never match.
+ * @param offered hooks that the kernel takes programs at, which say by what way a rule is enforced; left out: all
  */
-export const planRules = (rules: readonly Rule[]): Plan => {
+export const planRules = (rules: readonly Rule[], offered?: ReadonlySet<string>): Plan => {
   const hooks = new Map<HookName, HookBuilder>();
   const processTests = new Map<string, ProcessTest>();
   const facts = createFactColumns();
@@ -186,14 +184,14 @@ export const planRules = (rules: readonly Rule[]): Plan => {
     const seen = new Set<string>();
     const shared = new Map<string, PlannedRule>();
     for (const event of events) {
-      const at = hooksFor(rule, event);
+      const at = hooksFor(rule, event, offered);
       if (at.length === 0) {
         diagnostics.push({
           ...rule.position,
           severity: 'error',
           code: 'no-hook-before-effect',
           field: 'action',
-          message: `rule "${rule.name}" can't ${rule.action} ${event.type}: there is no hook before its effect; ${rule.action} works on open, openat, openat2, connect and execve`,
+          message: `rule "${rule.name}" can't ${rule.action} ${event.type}: there is no hook before its effect; ${rule.action} works on open, exec, connect, bind, sendto, unlink, rename, link, symlink, chmod, kill, ptrace, mount, setuid, init_module, bpf and their like`,
         });
         break;
       }

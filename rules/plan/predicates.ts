@@ -21,7 +21,15 @@ import {
   SOCKET_KINDS,
   Truth,
 } from '../language/index.ts';
-import { assumed, atBprm, atExec, atSubmission } from './at-hook.ts';
+import { assumed, atBprm, atExec, atPtrace, atSubmission } from './at-hook.ts';
+import {
+  beforeEffect,
+  FAMILIES,
+  isKnownArgument,
+  isKnownEnd,
+  isKnownOfFile,
+  isKnownString,
+} from './before-effect.ts';
 import { factSourceOf } from './facts.ts';
 import { capabilityTest, flagged, modeTest, openFlagsTest } from './flags.ts';
 import {
@@ -49,14 +57,6 @@ import {
   within,
 } from './tests.ts';
 import { afterTransformers, otherFields, transformerReason } from './transformed.ts';
-
-/** Event types that a hook before the effect can't tell apart; creat is an open too (open(2)), and counts as one. */
-export const FAMILIES: Partial<Record<HookName, readonly string[]>> = {
-  'lsm/file_open': ['open', 'openat', 'openat2'],
-};
-
-/** Hooks at which the call has no result yet. */
-export const beforeEffect = (hook: HookName): boolean => hook.startsWith('lsm/');
 
 /** Where requests of io_uring are seen, when they are submitted. */
 export const IO_URING_HOOK: HookName = 'tp_btf/io_uring_submit_req';
@@ -550,9 +550,6 @@ const present = (name: string, event: EventType): boolean => {
   }
 };
 
-/** Strings that are known before the effect. */
-const AT_LSM: ReadonlySet<StringSlot> = new Set(['file', 'cwd']);
-
 /** At lsm/bprm_check_security the new image is known by its file only, and the process is still the old one. */
 const NOT_AT_BPRM: ReadonlySet<string> = new Set([
   'proc.name',
@@ -608,10 +605,19 @@ export const placePredicate = (predicate: Predicate, site: Site): Placed => {
     if (NOT_AT_BPRM.has(name)) return user(`${name} of the new program isn't known at ${hook}; proc.exepath is`);
     if (name === 'proc.exepath' || name === 'proc.is_exe_from_memfd') return atBprm(placed);
   }
-  if (placed.kind === 'kernel' && placed.kernel.place === 'number' && placed.kernel.of.slot === 'argument')
-    return user(`evt.arg[${predicate.field.argument ?? ''}] isn't known at ${hook}`);
-  if (placed.kind === 'kernel' && placed.kernel.place === 'string' && !AT_LSM.has(placed.kernel.of))
+  if (placed.kind !== 'kernel') return placed;
+  const { kernel } = placed;
+  if (kernel.place === 'number' && kernel.of.slot === 'argument') {
+    const argument = predicate.field.argument ?? '';
+    if (hook === 'lsm/ptrace_access_check' && argument === 'request') return atPtrace(kernel.test);
+    return isKnownArgument(hook, argument) ? placed : user(`evt.arg[${argument}] isn't known at ${hook}`);
+  }
+  if (kernel.place === 'string' && !isKnownString(hook, kernel.of, kernel.part))
     return user(`${name} isn't known at ${hook}${hook === 'lsm/file_open' ? '; fd.name is' : ''}`);
+  if ((kernel.place === 'address' || kernel.place === 'port') && !kernel.ends.every((end) => isKnownEnd(hook, end)))
+    return user(`${name} isn't known at ${hook}`);
+  if (kernel.place === 'number' && FILE_SLOTS.has(kernel.of.slot) && !isKnownOfFile(hook, kernel.of.slot))
+    return user(`${name} isn't known at ${hook}`);
   return placed;
 };
 
