@@ -1,13 +1,14 @@
-import { exit, label, mov, R0, R1, R6, R9 } from '../../engine/isa/index.ts';
+import { exit, label, mov, R1, R6, R9 } from '../../engine/isa/index.ts';
 import { emitEarlyCells, emitLateCells } from './cells.ts';
 import type { HookContext } from './context.ts';
 import { emitDecisions } from './decide.ts';
-import { emitAct, emitGuards } from './enforce.ts';
+import { emitAct, emitAllow, emitGuards } from './enforce.ts';
 import { emitClass } from './filter.ts';
-import { currentTask, emitClear, emitHead, emitScratch } from './gather.ts';
+import { currentTask, emitClear, emitHead } from './gather.ts';
 import { emitGatherBeforeEffect } from './gather-before-effect.ts';
 import { emitOutput } from './output.ts';
 import { emitScope } from './scope.ts';
+import { emitRelease, emitTake } from './slot.ts';
 import { emitWorkingFolder } from './working-folder.ts';
 
 /** A program at a hook before the call takes effect: decides its rules, records what they say, and denies or kills behind the guards. */
@@ -15,9 +16,9 @@ export const emitBeforeEffect = (context: HookContext): void => {
   const { out } = context;
   const [ruleClass] = context.matching.classes;
   out.emit(mov(R6, R1));
-  emitScope(out, 'exit');
+  emitScope(out, 'outside');
+  emitTake(context, 'outside');
   out.emit(...currentTask);
-  emitScratch(out);
   emitClear(context);
   emitHead(context, 'event');
   emitGatherBeforeEffect(context);
@@ -33,5 +34,9 @@ export const emitBeforeEffect = (context: HookContext): void => {
   emitGuards(context);
   emitOutput(context, 'event');
   emitAct(context);
-  out.emit(label('exit'), mov(R0, 0), exit());
+  emitRelease(context);
+  out.emit(exit(), label('exit'));
+  emitRelease(context);
+  out.emit(label('outside'));
+  emitAllow(context);
 };

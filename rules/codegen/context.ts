@@ -1,7 +1,7 @@
 import type { HookPlan, Plan, ProcessFact, StringPart, StringSlot, TaskDetail } from '../plan/index.ts';
 import type { Emitter } from './emitter.ts';
 import type { FactRows } from './facts.ts';
-import type { RecordLayout } from './layout.ts';
+import type { Guard, RecordLayout } from './layout.ts';
 import type { Matching } from './matching.ts';
 import { WALK_BYTES } from './path.ts';
 import type { PlacedAutomaton } from './rows.ts';
@@ -47,6 +47,8 @@ export interface ProcessLayout {
   readonly groups: readonly ProcessGroup[];
   /** A byte of a value: 1 where others share the process's file descriptors, or have since its exec, or where that isn't known. */
   readonly shared: number;
+  /** A byte, 0: the executable was not protected when it was executed, whatever the process makes of it since. */
+  readonly isProtected: number;
   /** Bytes a value; a multiple of 8. */
   readonly size: number;
 }
@@ -97,4 +99,8 @@ export interface HookContext {
   readonly states: number;
   /** Offset in the scratch value of what matching keeps while it goes on. */
   readonly work: number;
+  /** Bytes of a scratch value, behind which those of the map `slots` say whether they are in use. */
+  readonly slotBytes: number;
+  /** Guards that are left out: only tests do that, to show that each is needed. */
+  readonly without: ReadonlySet<Guard>;
 }

@@ -2,6 +2,7 @@ import {
   and,
   comment,
   exit,
+  type Item,
   ja,
   jeq,
   jge,
@@ -21,10 +22,13 @@ import {
   st,
   stx,
 } from '../../engine/isa/index.ts';
-import { CONFIG } from './config.ts';
+import type { HookName } from '../../engine/object/index.ts';
+import { emitBudget } from './budget.ts';
+import { CONFIG, SWITCH } from './config.ts';
 import type { HookContext } from './context.ts';
 import { helper, STACK, stackAddress } from './emitter.ts';
-import { GUARDS, HEAD } from './layout.ts';
+import { lookupProcess, storeKey } from './gather.ts';
+import { GUARDS, type Guard, HEAD, SPARED } from './layout.ts';
 
 /** Value of `HEAD.verdict`. */
 export const VERDICTS = { alert: 0, deny: 1, kill: 2 } as const;
@@ -33,90 +37,190 @@ const PF_KTHREAD = 0x0020_0000;
 const SIGKILL = 9;
 const EPERM = 1;
 
-/**
- * The guards that no policy can remove, in front of every action: HEAD.guard becomes 0 where the verdict is to be carried out, else
- * why not. Leaves r8 = the current task.
- */
-export const emitGuards = (context: HookContext): void => {
-  const { out } = context;
-  const end = out.fresh('guards.end');
-  const guard = (name: keyof typeof GUARDS) => st('b', R7, HEAD.guard, GUARDS[name]);
-  /** Ends the guards where the file in STACK.key is protected, else goes on at `otherwise`. */
-  const protectedFile = (otherwise: string) => [
+/** Processes that the agent spares at most: its own, and the first of each container. */
+export const MAX_SPARED = 4096;
+
+/** Whether a hook's program can refuse the call. */
+const canDeny = (hook: HookName): boolean => hook.startsWith('lsm/') || hook.startsWith('cgroup/');
+
+/** A guard's code: goes on where it does not hold, else jumps to `end`, with its number in the record. */
+type GuardCode = (context: HookContext, end: string) => readonly Item[];
+
+const isSpared = (out: HookContext['out'], bit: number, end: string): readonly Item[] => {
+  const free = out.fresh('guard.free');
+  return [
+    ldx('w', R1, R7, HEAD.tgid),
+    ldx('dw', R2, R7, HEAD.start),
+    ...storeKey,
+    loadMap(R1, 'spared'),
+    ...stackAddress(R2, STACK.key),
+    helper('bpf_map_lookup_elem'),
+    jeq(R0, 0, free),
+    ldx('w', R1, R0, 0),
+    and(R1, bit),
+    jne(R1, 0, end),
+    label(free),
+  ];
+};
+
+/** Jumps to `end` where the file in STACK.key is protected. */
+const isProtected = (out: HookContext['out'], end: string): readonly Item[] => {
+  const free = out.fresh('guard.free');
+  return [
     loadMap(R1, 'protected'),
     ...stackAddress(R2, STACK.key),
     helper('bpf_map_lookup_elem'),
-    jeq(R0, 0, otherwise),
-    guard('protected executable'),
+    jeq(R0, 0, free),
     ja(end),
+    label(free),
   ];
-  const [notExpired, newFile, free] = [out.fresh('guard.time'), out.fresh('guard.new'), out.fresh('guard.free')];
+};
+
+/** STACK.key = inode and device of the program that the task in r8 runs; jumps to `none` where it has none. */
+const ownExecutable = (none: string): readonly Item[] => [
+  ldxField('dw', R1, R8, 'task_struct.mm'),
+  jeq(R1, 0, none),
+  ldxField('dw', R1, R1, 'mm_struct.exe_file'),
+  jeq(R1, 0, none),
+  ldxField('dw', R1, R1, 'file.f_inode'),
+  jeq(R1, 0, none),
+  ldxField('dw', R2, R1, 'inode.i_ino'),
+  stx('dw', R10, STACK.key, R2),
+  ldxField('dw', R1, R1, 'inode.i_sb'),
+  jeq(R1, 0, none),
+  ldxField('w', R2, R1, 'super_block.s_dev'),
+  stx('dw', R10, STACK.key + 8, R2),
+];
+
+/** What stands before every action, in this order: r8 is the current task. */
+const BEFORE_ALL: readonly (readonly [Guard, GuardCode])[] = [
+  [
+    'expired',
+    ({ out }, end) => {
+      const free = out.fresh('guard.time');
+      return [
+        loadMapValue(R1, 'config', 0),
+        ldx('dw', R2, R1, CONFIG.expires),
+        jeq(R2, 0, free),
+        ldx('dw', R0, R7, HEAD.time),
+        jge(R0, R2, end),
+        label(free),
+      ];
+    },
+  ],
+  [
+    'agent',
+    ({ out }, end) => [
+      loadMapValue(R1, 'config', 0),
+      ldx('w', R2, R1, CONFIG.agent),
+      ldx('w', R0, R7, HEAD.tgid),
+      jeq(R0, R2, end),
+      ...isSpared(out, SPARED.agent, end),
+    ],
+  ],
+  ['init', (_, end) => [ldx('w', R0, R7, HEAD.tgid), jeq(R0, 1, end)]],
+  ['kernel thread', (_, end) => [ldxField('w', R1, R8, 'task_struct.flags'), and(R1, PF_KTHREAD), jne(R1, 0, end)]],
+  [
+    'protected executable',
+    (context, end) => {
+      const { out, layout, processes } = context;
+      const [free, known] = [out.fresh('guard.other'), out.fresh('guard.known')];
+      const newFile =
+        layout.hook === 'lsm/bprm_check_security'
+          ? [
+              ldx('dw', R2, R7, HEAD.ino),
+              stx('dw', R10, STACK.key, R2),
+              ldx('w', R2, R7, HEAD.dev),
+              stx('dw', R10, STACK.key + 8, R2),
+              ...isProtected(out, end),
+            ]
+          : [];
+      return [
+        ...newFile,
+        ...ownExecutable(free),
+        loadMap(R1, 'protected'),
+        ...stackAddress(R2, STACK.key),
+        helper('bpf_map_lookup_elem'),
+        jeq(R0, 0, free),
+        comment(
+          'prctl can change which executable a process claims to run (PR_SET_MM_EXE_FILE): its exec knows better',
+        ),
+        ...lookupProcess,
+        jeq(R0, 0, known),
+        ldx('b', R1, R0, processes.isProtected),
+        jeq(R1, 0, free),
+        label(known),
+        ja(end),
+        label(free),
+      ];
+    },
+  ],
+  ['executable unknown', (_, end) => ownExecutable(end)],
+];
+
+/** What also stands before a kill. STACK.key is the executable's. */
+const BEFORE_KILL: readonly (readonly [Guard, GuardCode])[] = [
+  ['container init', ({ out }, end) => isSpared(out, SPARED.containerInit, end)],
+  [
+    'budget spent',
+    (context, end) => {
+      const start = context.out.items.length;
+      emitBudget(context, end);
+      return context.out.items.splice(start);
+    },
+  ],
+  ['not sent', (_, end) => [mov(R1, SIGKILL), helper('bpf_send_signal'), jne(R0, 0, end)]],
+];
+
+/**
+ * The guards that no policy can remove, in front of every action, and behind them the kill: HEAD.guard becomes 0 where the verdict was carried out,
+ * else why not, and HEAD.denied 1 where the call is to be refused, which `emitAct` does. A killing rule at a hook that can refuse the call does
+ * that too, also where only the kill is kept back. Leaves r8 = the current task.
+ */
+export const emitGuards = (context: HookContext): void => {
+  const { out, layout, without } = context;
+  const end = out.fresh('guards.end');
+  const guard = (name: Guard) => st('b', R7, HEAD.guard, GUARDS[name]);
+  const emit = (guards: readonly (readonly [Guard, GuardCode])[]): void => {
+    for (const [name, code] of guards) if (!without.has(name)) out.emit(guard(name), ...code(context, end));
+  };
+  const on = out.fresh('guards.on');
   out.emit(
     comment('guards in front of every action'),
     ldx('b', R1, R7, HEAD.verdict),
     jeq(R1, 0, end),
-    guard('monitor'),
     loadMapValue(R1, 'config', 0),
     ldx('w', R2, R1, CONFIG.enforce),
-    jeq(R2, 0, end),
-    ldx('dw', R2, R1, CONFIG.expires),
-    jeq(R2, 0, notExpired),
-    ldx('dw', R0, R7, HEAD.time),
-    guard('expired'),
-    jge(R0, R2, end),
-    label(notExpired),
-    guard('agent'),
-    ldx('w', R2, R1, CONFIG.agent),
-    ldx('w', R0, R7, HEAD.tgid),
-    jeq(R0, R2, end),
-    guard('init'),
-    jeq(R0, 1, end),
-    guard('kernel thread'),
+    jeq(R2, SWITCH.on, on),
+    guard('monitor'),
+    jne(R2, SWITCH.off, end),
+    guard('switched off'),
+    ja(end),
+    label(on),
     helper('bpf_get_current_task_btf'),
     mov(R8, R0),
-    ldxField('w', R1, R8, 'task_struct.flags'),
-    and(R1, PF_KTHREAD),
-    jne(R1, 0, end),
-    ldxField('dw', R1, R8, 'task_struct.mm'),
-    jeq(R1, 0, end),
-    ldxField('dw', R1, R1, 'mm_struct.exe_file'),
-    jeq(R1, 0, free),
-    ldxField('dw', R1, R1, 'file.f_inode'),
-    ldxField('dw', R2, R1, 'inode.i_ino'),
-    stx('dw', R10, STACK.key, R2),
-    ldxField('dw', R1, R1, 'inode.i_sb'),
-    ldxField('w', R2, R1, 'super_block.s_dev'),
-    stx('dw', R10, STACK.key + 8, R2),
-    ...protectedFile(newFile),
-    label(newFile),
   );
-  if (context.layout.hook === 'lsm/bprm_check_security') {
-    out.emit(
-      ldx('dw', R2, R7, HEAD.ino),
-      stx('dw', R10, STACK.key, R2),
-      ldx('w', R2, R7, HEAD.dev),
-      stx('dw', R10, STACK.key + 8, R2),
-      ...protectedFile(free),
-    );
-  }
-  out.emit(label(free), guard('done'), label(end));
+  emit(BEFORE_ALL);
+  const done = out.fresh('guards.done');
+  if (canDeny(layout.hook)) out.emit(st('b', R7, HEAD.denied, 1));
+  out.emit(ldx('b', R1, R7, HEAD.verdict), jne(R1, VERDICTS.kill, done));
+  emit(BEFORE_KILL);
+  out.emit(label(done), guard('done'), label(end));
 };
 
-/** Carries out what the record says and leaves the program. A killing hook before the effect also denies the call. */
-export const emitAct = (context: HookContext): void => {
-  const { out, layout } = context;
-  const [none, deny] = [out.fresh('act.none'), out.fresh('act.deny')];
-  const denies = layout.hook.startsWith('lsm/');
-  out.emit(
-    comment('act'),
-    ldx('b', R1, R7, HEAD.verdict),
-    jeq(R1, 0, none),
-    ldx('b', R2, R7, HEAD.guard),
-    jne(R2, 0, none),
-    jne(R1, VERDICTS.kill, denies ? deny : none),
-    mov(R1, SIGKILL),
-    helper('bpf_send_signal'),
-  );
-  if (denies) out.emit(label(deny), mov(R0, -EPERM), exit());
-  out.emit(label(none), mov(R0, 0), exit());
+/** What a hook's program returns to let the call go on, and to have it fail with EPERM. */
+const returnsOf = (hook: HookName) =>
+  hook.startsWith('cgroup/') ? ({ allow: 1, deny: 0 } as const) : ({ allow: 0, deny: -EPERM } as const);
+
+/** Leaves the program, and lets the call go on. */
+export const emitAllow = ({ out, layout }: HookContext): void => {
+  out.emit(mov(R0, returnsOf(layout.hook).allow), exit());
+};
+
+/** r0 = what the record says is to become of the call. */
+export const emitAct = ({ out, layout }: HookContext): void => {
+  const { allow, deny } = returnsOf(layout.hook);
+  const done = out.fresh('act.done');
+  out.emit(comment('act'), mov(R0, allow));
+  if (canDeny(layout.hook)) out.emit(ldx('b', R1, R7, HEAD.denied), jeq(R1, 0, done), mov(R0, deny), label(done));
 };

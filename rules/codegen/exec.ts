@@ -33,7 +33,7 @@ import { emitEarlyCells, emitLateCells } from './cells.ts';
 import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup } from './context.ts';
 import { emitDecisions } from './decide.ts';
 import { helper, loopHead, loopStart, STACK, stackAddress } from './emitter.ts';
-import { emitAct, emitGuards } from './enforce.ts';
+import { emitGuards } from './enforce.ts';
 import { EXE, emitEnvironment, emitExeFacts } from './exe-facts.ts';
 import { emitClass } from './filter.ts';
 import { COMM_BYTES, emitClear, emitFileFacts, emitHead, emitScratch, storeKey } from './gather.ts';
@@ -71,6 +71,7 @@ export const emitExec = (context: HookContext): void => {
   }
   emitCommLength(context);
   for (const fact of PROCESS_FACTS) emitProcessFact(context, fact);
+  emitIsProtected(context);
   out.emit(
     comment('keep the facts with the process; exec has made its file descriptors its own'),
     st('b', R7, extra + EXTRA.process + context.processes.shared, 0),
@@ -97,8 +98,28 @@ export const emitExec = (context: HookContext): void => {
   }
   out.emit(label('report'));
   emitOutput(context, 'exec');
-  emitAct(context);
   out.emit(label('exit'), mov(R0, 0), exit());
+};
+
+/** Keeps with the process whether its new executable is protected; no protected one has no rule that could act on it. */
+const emitIsProtected = ({ out, plan, processes, extra }: HookContext): void => {
+  if (plan.rules.every(({ action }) => action === 'alert')) return;
+  const at = extra + EXTRA.process + processes.isProtected;
+  const free = out.fresh('exec.free');
+  out.emit(
+    comment('whether the executable is protected'),
+    st('b', R7, at, 0),
+    ldx('dw', R1, R7, HEAD.ino),
+    stx('dw', R10, STACK.key, R1),
+    ldx('w', R1, R7, HEAD.dev),
+    stx('dw', R10, STACK.key + 8, R1),
+    loadMap(R1, 'protected'),
+    ...stackAddress(R2, STACK.key),
+    helper('bpf_map_lookup_elem'),
+    jeq(R0, 0, free),
+    st('b', R7, at, 1),
+    label(free),
+  );
 };
 
 /** The executable's path and facts, and the working directory. */

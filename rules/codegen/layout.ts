@@ -63,6 +63,10 @@ export const HEAD = {
   /** Of an IP socket: its protocol, and `CONNECTED`. */
   protocol: 272,
   connected: 274,
+  /** 1: the call was refused. */
+  denied: 275,
+  /** 1: with this event the kills of the executable in its cgroup are used up. */
+  usedUp: 276,
   size: 280,
 } as const;
 
@@ -107,17 +111,33 @@ export const PATH_BYTES = 256;
 /** Bytes of an argument vector that are read; a longer one is unknown. */
 export const ARGV_BYTES = 512;
 
-/** Why a verdict was not carried out, by the code in the record. */
+/** Why a verdict was not carried out, by the code in the record: the first of these that held. */
 export const GUARDS = {
   done: 0,
+  /** The agent doesn't enforce. */
   monitor: 1,
+  /** The agent has not said for too long that it lives. */
   expired: 2,
+  /** The process with id 1 of the first pid namespace. */
   init: 3,
   'kernel thread': 4,
+  /** A process of the agent. */
   agent: 5,
   'protected executable': 6,
+  'switched off': 7,
+  /** A container's first process, as its runtime says: from kills, not from denials. */
+  'container init': 8,
+  /** The kills of this executable in this cgroup are used up for now; denials have no budget. */
+  'budget spent': 9,
+  /** Which executable the process runs could not be told. */
+  'executable unknown': 10,
+  /** The kernel took no signal. */
+  'not sent': 11,
 } as const;
 export type Guard = keyof typeof GUARDS;
+
+/** What the agent says of a process in the map `spared`, keyed as `processes`: bits. */
+export const SPARED = { agent: 1, containerInit: 2 } as const;
 
 /** Bytes of an environment that are read; a longer one is unknown. */
 export const ENV_BYTES = 4096;

@@ -13,22 +13,25 @@ import {
   usedFields,
 } from '../plan/index.ts';
 import { emitBeforeEffect } from './before-effect.ts';
+import { killsMap } from './budget.ts';
 import { CONFIG } from './config.ts';
 import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup, type ProcessLayout } from './context.ts';
 import { type Dimensions, dimensionsOf } from './dimensions.ts';
 import { createEmitter, type Loops } from './emitter.ts';
+import { MAX_SPARED } from './enforce.ts';
 import { emitExec } from './exec.ts';
 import { type FactRows, factMaps, layOutFacts } from './facts.ts';
 import { workBytes } from './filter.ts';
 import { isBeforeEffect } from './gather-before-effect.ts';
 import { emitIoUring } from './io-uring.ts';
-import { type RecordLayout, type RecordString, recordLayout, type TruthPlace } from './layout.ts';
+import { type Guard, type RecordLayout, type RecordString, recordLayout, type TruthPlace } from './layout.ts';
 import { emitExit, emitFork } from './lifecycle.ts';
 import { BUCKET, limitsMap, MAX_BUCKETS } from './limits.ts';
 import { type Decision, dimensionBytes, matchingOf } from './matching.ts';
 import { NAMED_MAP, namedCalls } from './named-calls.ts';
 import { LOST, RINGS, type Ring } from './rings.ts';
 import { placeTests, ROW, rowOfText } from './rows.ts';
+import { SLOTS_MAP, SLOTS_PER_CPU } from './slot.ts';
 import { groupStrings } from './string-groups.ts';
 import { CELL_BYTES } from './strings.ts';
 import { CALL_NUMBERS, CALL_PLACES, CALLS_MAP, callTable, emitSysExit, namedNumbers } from './sys-exit.ts';
@@ -124,7 +127,8 @@ const layOutProcesses = (plan: Plan, tables: Tables): ProcessLayout => {
     );
   }
   const shared = 2 * groups.length;
-  return { groups, shared, size: (shared + 8) & ~7 };
+  const isProtected = shared + 1;
+  return { groups, shared, isProtected, size: (isProtected + 8) & ~7 };
 };
 
 /** Where records have the truths of a hook's predicates. */
@@ -153,6 +157,27 @@ const unusedStrings = (used: ReadonlySet<string>): ReadonlySet<RecordString> =>
     ),
   );
 
+/** What only rules that deny or kill need; without them the maps that the agent fills are there, and small. */
+const enforcementMaps = (
+  plan: Plan,
+  prepared: readonly { readonly hook: HookPlan }[],
+  slotBytes: number,
+): readonly MapSpec[] => {
+  const acts = plan.rules.some(({ action }) => action !== 'alert');
+  const slots: MapSpec = {
+    name: SLOTS_MAP,
+    type: 'percpu_array',
+    keySize: 4,
+    valueSize: slotBytes + 8,
+    maxEntries: SLOTS_PER_CPU,
+  };
+  return [
+    { name: 'spared', type: 'hash', keySize: 16, valueSize: 4, maxEntries: acts ? MAX_SPARED : 1 },
+    acts ? killsMap : { ...killsMap, maxEntries: 1 },
+    ...(prepared.some(({ hook }) => isBeforeEffect(hook.hook)) ? [slots] : []),
+  ];
+};
+
 const emitHook = (context: HookContext): void => {
   const { hook } = context.layout;
   if (hook === 'tp_btf/sys_exit') emitSysExit(context);
@@ -172,9 +197,10 @@ const word = (value: number): Uint8Array => {
 
 /**
  * Generates one program a hook for a plan: lifecycle programs always, the others where rules need them. The instructions are those
- * every level from 6.1 on has, so that all levels get the same bytes so far.
+ * every level from 6.1 on has, so that all levels get the same bytes so far. @param without guards that are left out, for tests that show what
+ * each is for; nothing else passes it
  */
-export const generate = (plan: Plan, level: FeatureLevel): Generated => {
+export const generate = (plan: Plan, level: FeatureLevel, without: ReadonlySet<Guard> = new Set()): Generated => {
   const tables = createTables();
   const processes = layOutProcesses(plan, tables);
   const facts = layOutFacts(plan);
@@ -196,11 +222,13 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
   const states = extra + EXTRA.process + processes.size + CELL_BYTES;
   const automataCount = Math.max(processes.groups.length, ...prepared.map(({ groups }) => groups.length));
   const work = (states + 2 * automataCount + 7) & ~7;
+  const slotBytes = (work + Math.max(...prepared.map(({ matching, layout }) => workBytes(matching, layout))) + 7) & ~7;
   const tooLarge: { hook: HookName; reason: string }[] = [];
   const programs = prepared.flatMap(({ hook, groups, layout, matching }): ProgramSpec[] => {
     const out = createEmitter(LOOPS[level]);
     try {
-      emitHook({ out, plan, hook, layout, processes, facts, details, groups, tables, matching, extra, states, work });
+      const own = { out, plan, hook, layout, groups, matching };
+      emitHook({ ...own, processes, facts, details, tables, extra, states, work, slotBytes, without });
       const { instructions, relocations, lines } = assemble(out.items);
       return [{ name: hook.hook.replace(/^.*\//, ''), hook: hook.hook, instructions, relocations, lines }];
     } catch (error) {
@@ -249,12 +277,8 @@ export const generate = (plan: Plan, level: FeatureLevel): Generated => {
       prepared.map(({ layout }) => layout),
     ),
     { name: 'protected', type: 'hash', keySize: 16, valueSize: 4, maxEntries: MAX_PROTECTED },
-    one(
-      'scratch',
-      work + Math.max(...prepared.map(({ matching, layout }) => workBytes(matching, layout))),
-      undefined,
-      'percpu_array',
-    ),
+    one('scratch', slotBytes, undefined, 'percpu_array'),
+    ...enforcementMaps(plan, prepared, slotBytes),
     one(TABLES_MAP, contents.length, contents),
     one('scopes', Math.max(8, plan.scopes.length * 8)),
     one('config', CONFIG.size),
@@ -283,6 +307,7 @@ export const processValue = (
   const value = new Uint8Array(processes.size);
   const encoder = new TextEncoder();
   value[processes.shared] = 1;
+  value[processes.isProtected] = 1;
   const view = new DataView(value.buffer);
   for (const { fact, placed, at } of processes.groups) {
     const known = facts[fact];
