@@ -88,6 +88,7 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
     options.memory ?? DEFAULT_MEMORY,
     options.engine ?? 'tiered',
     options.untold,
+    options.level,
   );
   for (const path of options.cgroups ?? []) machine.cgroups.at(path);
   const processes = new Processes(machine);

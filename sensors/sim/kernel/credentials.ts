@@ -12,7 +12,9 @@ export const CAP_KILL = 5;
 export const CAP_SETGID = 6;
 export const CAP_SETUID = 7;
 const CAP_LINUX_IMMUTABLE = 9;
+export const CAP_SETPCAP = 8;
 export const CAP_NET_BIND_SERVICE = 10;
+export const CAP_NET_ADMIN = 12;
 export const CAP_NET_RAW = 13;
 export const CAP_SYS_MODULE = 16;
 export const CAP_SYS_RAWIO = 17;
@@ -21,10 +23,13 @@ export const CAP_SYS_PTRACE = 19;
 export const CAP_SYS_PACCT = 20;
 export const CAP_SYS_ADMIN = 21;
 export const CAP_SYS_BOOT = 22;
+export const CAP_SYS_RESOURCE = 24;
 export const CAP_SYS_TIME = 25;
 export const CAP_SYS_TTY_CONFIG = 26;
 export const CAP_MKNOD = 27;
 const CAP_MAC_OVERRIDE = 32;
+export const CAP_PERFMON = 38;
+export const CAP_BPF = 39;
 
 /** A capability set as its low and high 32 bits. */
 export interface CapabilitySet {

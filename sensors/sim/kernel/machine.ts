@@ -1,4 +1,5 @@
 import type { BpfMap } from '../../../engine/maps/index.ts';
+import type { FeatureLevel } from '../../../engine/object/index.ts';
 import { Memory } from '../../../engine/vm/index.ts';
 import { Clock, createRandom } from '../clock.ts';
 import { S_IFREG } from '../uapi.ts';
@@ -38,6 +39,10 @@ export interface Machine {
   /** By thread id; those that died and were not waited for included. */
   readonly tasks: Map<number, Task>;
   readonly maps: Map<number, BpfMap>;
+  /** The version whose order of checks holds where versions differ. */
+  readonly level: FeatureLevel;
+  /** Names of the modules that are loaded. */
+  readonly modules: Set<string>;
   /** The task that runs; programs see it as the current one. */
   current: Task | undefined;
   /** How many pages mmap has given out. */
@@ -63,6 +68,7 @@ export const createMachine = (
   memoryBytes: number,
   engine: Engine,
   untold = false,
+  level: FeatureLevel = '6.12',
 ): Machine => {
   const memory = new Memory(memoryBytes);
   const permissions = new Permissions();
@@ -87,6 +93,8 @@ export const createMachine = (
     namespaces: new Namespaces(memory, untold),
     tasks,
     maps: new Map<number, BpfMap>(),
+    level,
+    modules: new Set(['dummy']),
     current: undefined as Task | undefined,
     mappedPages: 0,
     recorded: false,

@@ -25,8 +25,6 @@ const CAPABILITY: Readonly<Record<string, number>> = {
   move_mount: CAP_SYS_ADMIN,
   mount_setattr: CAP_SYS_ADMIN,
   reboot: CAP_SYS_BOOT,
-  kexec_load: CAP_SYS_BOOT,
-  kexec_file_load: CAP_SYS_BOOT,
   settimeofday: CAP_SYS_TIME,
   clock_settime: CAP_SYS_TIME,
   acct: CAP_SYS_PACCT,

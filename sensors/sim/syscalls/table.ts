@@ -1,6 +1,7 @@
 import { ENOSYS } from '../../../engine/maps/index.ts';
 import { EVENT_TYPES, type EventType } from '../../../rules/index.ts';
 import { attributeCalls } from './attributes.ts';
+import { bpfCalls } from './bpf.ts';
 import type { CallHandler } from './call.ts';
 import { credentialCalls } from './credentials.ts';
 import { descriptorCalls } from './descriptors.ts';
@@ -28,6 +29,7 @@ const HANDLERS: ReadonlyMap<string, CallHandler> = new Map(
     ...directoryCalls,
     ...ioUringCalls,
     ...moduleCalls,
+    ...bpfCalls,
     ...mountCalls,
     ...nameCalls,
     ...openCalls,

@@ -50,7 +50,7 @@ describe('a simulated host', () => {
       expect(Number.isInteger(host.call(task, type, [0, 0, 0, 0, 0, 0]).result), type).toBe(true);
     }
     const host = createSimHost();
-    expect(host.call(host.root, 'bpf', [0, null, 0]).result).toBe(-38);
+    expect(host.call(host.root, 'landlock_create_ruleset', [null, 0, 0]).result).toBe(-38);
     expect(host.call(host.root, 'create_module', ['x', 0]).result).toBe(-38);
   });
 
