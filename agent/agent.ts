@@ -106,7 +106,7 @@ export const runAgent = async (
   const { sensor, policies, log } = options;
   const { kernel, scope, containers = NO_CONTAINERS } = sensor;
   const rules = policies.flatMap((policy) => policy.rules);
-  const compiled = options.compiled ?? compile(rules, { level: kernel.features.level });
+  const compiled = options.compiled ?? compile(rules, kernel.features);
   const errors = compiled.diagnostics.filter((diagnostic) => diagnostic.severity === 'error');
   if (errors.length > 0) throw new CompileError(errors);
   if (options.enforce && !kernel.features.enforcement)
@@ -119,7 +119,7 @@ export const runAgent = async (
   });
   const tally = createTally();
   const progress = createProgress();
-  const dispatcher = options.onReloadable && createDispatcher(kernel);
+  const dispatcher = options.onReloadable && createDispatcher(kernel, scope);
   const number = dispatcher === undefined ? 0 : 1;
   const load = {
     ...options,

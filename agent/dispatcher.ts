@@ -23,7 +23,8 @@ interface Post {
 
 const word = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer);
 
-export const createDispatcher = (kernel: Kernel): Dispatcher => {
+/** @param cgroup that programs for cgroups are attached to: the observed one. */
+export const createDispatcher = (kernel: Kernel, cgroup: string): Dispatcher => {
   const cell = kernel.createMap(GENERATION_MAP);
   const posts = new Map<string, Post>();
   const put = (programs: KernelMap, generation: number, program: LoadedProgram): void => {
@@ -41,7 +42,7 @@ export const createDispatcher = (kernel: Kernel): Dispatcher => {
       const dispatch = kernel.loadProgram(dispatchProgram(program.hook), maps);
       loaded.push(dispatch);
       put(programs, generation, program);
-      return { programs, dispatch, link: kernel.attach(dispatch), generations: new Set([generation]) };
+      return { programs, dispatch, link: kernel.attach(dispatch, { cgroup }), generations: new Set([generation]) };
     } catch (error) {
       kernel.release({ maps: [programs], programs: loaded });
       throw error;

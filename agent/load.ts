@@ -170,13 +170,13 @@ const fillsOf = (options: LoadOptions, { maps }: Parts) => ({
  * kernel doesn't have is left out. @throws VerifierError, RelocationError, LoadError
  */
 export const loadObject = (options: LoadOptions): Loaded => {
-  const { kernel, post } = options;
+  const { kernel, post, scope: cgroup } = options;
   const parts = loadParts(options);
   const { maps, programs } = parts;
   const { fill, facts } = fillsOf(options, parts);
   const links: Link[] = [];
   const attach = (program: LoadedProgram): void => {
-    if (post === undefined) links.push(kernel.attach(program));
+    if (post === undefined) links.push(kernel.attach(program, { cgroup }));
     else post.dispatcher.stage(post.generation, program);
   };
   try {

@@ -90,7 +90,7 @@ export const createReload = (options: ReloadOptions): { readonly reload: Reload;
   const prepare = async (policies: readonly Policy[], given: Compiled | undefined) => {
     const before = live.current;
     const rules = policies.flatMap((policy) => policy.rules);
-    const compiled = given ?? compile(rules, { level: kernel.features.level });
+    const compiled = given ?? compile(rules, kernel.features);
     const errors = compiled.diagnostics.filter(({ severity }) => severity === 'error');
     if (errors.length > 0) throw new CompileError(errors);
     const number = (before.number % NUMBERS) + 1;

@@ -11,9 +11,15 @@ export interface Compiled extends Generated {
   readonly diagnostics: readonly Diagnostic[];
 }
 
+export interface CompileOptions {
+  readonly level: FeatureLevel;
+  /** The kernel's hooks, by which rules that deny or kill find their way; left out: it has all. */
+  readonly hooks?: readonly string[];
+}
+
 /** Compiles rules to one object. Never throws for what a rule says: see `diagnostics`. */
-export const compile = (rules: readonly Rule[], options: { readonly level: FeatureLevel }): Compiled => {
-  const plan = planRules(rules);
+export const compile = (rules: readonly Rule[], options: CompileOptions): Compiled => {
+  const plan = planRules(rules, options.hooks && new Set(options.hooks));
   const generated = generate(plan, options.level);
   const diagnostics: Diagnostic[] = [...plan.diagnostics];
   const said = new Set<string>();

@@ -5,6 +5,7 @@ import { emitEarlyCells, emitLateCells } from './cells.ts';
 import { EXTRA, type HookContext } from './context.ts';
 import { emitDecisions } from './decide.ts';
 import { emitOwnTable } from './descriptors.ts';
+import { emitGuards } from './enforce.ts';
 import { emitClass } from './filter.ts';
 import { emitOutput } from './output.ts';
 
@@ -23,6 +24,10 @@ export const recipeOf = (recipe: number, ruleClass: number): number => (ruleClas
 /** r9 = the recipe of what `recipeOf` made. */
 export const RECIPE_MASK = 2 ** RECIPE_BITS - 1;
 
+/** Whether a rule of the hook kills, which at the end of a call is after its effect. */
+const acts = ({ hook }: HookContext): boolean =>
+  hook.events.some(({ rules }) => rules.some(({ certain }) => certain !== undefined));
+
 /**
  * What follows once an event's arguments are where the common code looks for them, at `rules`: the rules of the event's class are decided, and
  * the record is handed over. Events end at `exit`, which the caller has.
@@ -37,6 +42,7 @@ export const emitRules = (context: HookContext, needs: number, source: ArgumentS
   emitLateCells(context, 'exit');
   emitDecisions(context, 'exit');
   if (source === 'call') emitOwnTable(context);
+  if (acts(context)) emitGuards(context);
   emitOutput(context, 'event');
   out.emit(ja('exit'));
 };

@@ -34,7 +34,7 @@ export const dispatchProgram = (hook: string): ProgramSpec<string> => {
     and(R3, BANKS - 1),
     loadMap(R2, PROGRAMS),
     helper('bpf_tail_call'),
-    mov(R0, 0),
+    mov(R0, hook.startsWith('cgroup/') ? 1 : 0),
     exit(),
   ]);
   return { name: 'dispatch', hook, instructions, relocations, lines };

@@ -43,6 +43,9 @@ export const MAX_SPARED = 4096;
 /** Whether a hook's program can refuse the call. */
 const canDeny = (hook: HookName): boolean => hook.startsWith('lsm/') || hook.startsWith('cgroup/');
 
+/** Programs for cgroups may send no signal. */
+const canKill = (hook: HookName): boolean => !hook.startsWith('cgroup/');
+
 /** A guard's code: goes on where it does not hold, else jumps to `end`, with its number in the record. */
 type GuardCode = (context: HookContext, end: string) => readonly Item[];
 
@@ -203,8 +206,10 @@ export const emitGuards = (context: HookContext): void => {
   emit(BEFORE_ALL);
   const done = out.fresh('guards.done');
   if (canDeny(layout.hook)) out.emit(st('b', R7, HEAD.denied, 1));
-  out.emit(ldx('b', R1, R7, HEAD.verdict), jne(R1, VERDICTS.kill, done));
-  emit(BEFORE_KILL);
+  if (canKill(layout.hook)) {
+    out.emit(ldx('b', R1, R7, HEAD.verdict), jne(R1, VERDICTS.kill, done));
+    emit(BEFORE_KILL);
+  }
   out.emit(label(done), guard('done'), label(end));
 };
 

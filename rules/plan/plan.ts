@@ -14,11 +14,11 @@ import { correlationFindings } from './correlation.ts';
 import { eventTypesOf, listed, neverMatches } from './event-types.ts';
 import { createFactColumns, type FactTest, factKey } from './facts.ts';
 import { type Formula, predicatesOf, toFormula } from './formula.ts';
-import type { KernelPredicate, Placed, ProcessFact } from './placed.ts';
+import type { KernelPredicate, Placed, ProcessFact, Site } from './placed.ts';
 import { EXEC_EVENTS, IO_URING_HOOK, placePredicate } from './predicates.ts';
 import { isNarrow, isOfScope, scopedCondition } from './scope.ts';
 import type { StringTest } from './tests.ts';
-import { enforcedAt } from './tiers.ts';
+import { waysToEnforce } from './tiers.ts';
 
 /** A predicate that a hook's program evaluates; its place in the array is its number. */
 export interface PlannedPredicate {
@@ -128,14 +128,34 @@ export const predicateText = (predicate: Predicate): string => {
   return constants.length > 1 ? `${name} ${operator} anyof (${list})` : `${name} ${operator} ${list}`;
 };
 
-/** The hooks at which a rule sees an event type, empty where its action has no hook before the effect. */
+/** An event type at a hook, where several may count as one. */
+const siteAt = (hook: HookName, event: EventType): Site => ({
+  hook,
+  event: EVENT_TYPES.get(EVENT_OF_HOOK[hook] ?? event.type) ?? event,
+});
+
+/** Whether all of a rule's predicates are decided in the kernel at some hooks. */
+const decidedAt = (rule: Rule, event: EventType, hooks: readonly HookName[]): boolean => {
+  const predicates = [...predicatesOf(scopedCondition(rule))];
+  return hooks.every((hook) =>
+    predicates.every((predicate) => placePredicate(predicate, siteAt(hook, event)).kind !== 'user'),
+  );
+};
+
+/**
+ * The hooks at which a rule sees an event type, empty where its action has no hook before the effect. Rules that act see it where the strongest way to is
+ * that the kernel offers, and that decides their predicates; where it offers none, at the strongest there is.
+ */
 const hooksFor = (rule: Rule, event: EventType, offered: ReadonlySet<string> | undefined): readonly HookName[] => {
   if (rule.action === 'alert') {
     if (event.type === 'procexit') return ['tp_btf/sched_process_exit'];
     if (EXEC_EVENTS.includes(event.type)) return ['tp_btf/sched_process_exec', 'tp_btf/sys_exit'];
     return requestTypeOf(event.type) === undefined ? ['tp_btf/sys_exit'] : ['tp_btf/sys_exit', IO_URING_HOOK];
   }
-  return enforcedAt(rule.action, event.type, offered);
+  const [strongest = [], ...weaker] = waysToEnforce(rule.action, event.type);
+  const isOffered = (hooks: readonly HookName[]): boolean => hooks.every((hook) => offered?.has(hook) ?? true);
+  if (isOffered(strongest)) return strongest;
+  return weaker.find((hooks) => isOffered(hooks) && decidedAt(rule, event, hooks)) ?? strongest;
 };
 
 /** The event type that a hook's events count as, where their calls' numbers don't tell or don't matter. */
@@ -196,7 +216,7 @@ export const planRules = (rules: readonly Rule[], offered?: ReadonlySet<string>)
         break;
       }
       for (const hook of at) {
-        const site = { hook, event: EVENT_TYPES.get(EVENT_OF_HOOK[hook] ?? event.type) ?? event };
+        const site = siteAt(hook, event);
         const id = `${hook} ${site.event.type}`;
         if (seen.has(id)) continue;
         seen.add(id);

@@ -58,19 +58,13 @@ const DENIED_AT: ReadonlyMap<string, readonly (readonly HookName[])[]> = new Map
 export const DENIABLE: readonly string[] = [...DENIED_AT.keys()];
 
 /**
- * The hooks at which a rule that denies or kills sees an event type: those of the strongest way that the kernel offers; where it offers none, those of the
- * strongest there is. Empty where nothing comes before the effect.
- * @param offered the kernel's hooks; undefined: all
+ * The hooks at which a rule that denies or kills may see an event type, for each way, strongest first; empty where nothing comes before the effect. A
+ * kill after the effect is only for kernels that lack what comes before it.
  */
-export const enforcedAt = (
-  action: 'deny' | 'kill',
-  type: string,
-  offered: ReadonlySet<string> | undefined,
-): readonly HookName[] => {
-  if (action === 'kill' && (type === 'execve' || type === 'execveat')) return ['tp_btf/sched_process_exec'];
+export const waysToEnforce = (action: 'deny' | 'kill', type: string): readonly (readonly HookName[])[] => {
+  if (action === 'kill' && (type === 'execve' || type === 'execveat')) return [['tp_btf/sched_process_exec']];
   const ways = DENIED_AT.get(type) ?? [];
-  const [strongest = []] = ways;
-  if (offered === undefined || strongest.length === 0) return strongest;
-  if (action === 'kill') return strongest.every((hook) => offered.has(hook)) ? strongest : ['tp_btf/sys_exit'];
-  return ways.find((hooks) => hooks.every((hook) => offered.has(hook))) ?? strongest;
+  const [strongest] = ways;
+  if (strongest === undefined) return [];
+  return action === 'kill' ? [strongest, ['tp_btf/sys_exit']] : ways;
 };

@@ -71,7 +71,7 @@ describe('an agent', () => {
   });
 
   it('does not start with rules that can not be compiled', async () => {
-    const rule = ruleOf('act', 'evt.type = unlink', { action: 'deny', mode: 'enforce', scope: { cgroup: '/a' } });
+    const rule = ruleOf('act', 'evt.type = mkdir', { action: 'deny', mode: 'enforce', scope: { cgroup: '/a' } });
     const failed = await run([rule], opens).catch((error: unknown) => error);
     expect(failed).toBeInstanceOf(CompileError);
     expect((failed as CompileError).message).toBe("1 rule can't be compiled");

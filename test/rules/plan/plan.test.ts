@@ -311,7 +311,7 @@ describe('a rule that acts', () => {
   });
 
   it('is refused for events that have no hook before their effect', () => {
-    expect(found(acting('kill', 'evt.type = unlink and fs.path.name = /x'))).toEqual([
+    expect(found(acting('kill', 'evt.type = mkdir and fs.path.name = /x'))).toEqual([
       {
         file: 'test.yaml',
         line: 4,
@@ -320,7 +320,7 @@ describe('a rule that acts', () => {
         code: 'no-hook-before-effect',
         field: 'action',
         message:
-          'rule "act" can\'t kill unlink: there is no hook before its effect; kill works on open, openat, openat2, connect and execve',
+          'rule "act" can\'t kill mkdir: there is no hook before its effect; kill works on open, exec, connect, bind, sendto, unlink, rename, link, symlink, chmod, kill, ptrace, mount, setuid, init_module, bpf and their like',
       },
     ]);
   });
