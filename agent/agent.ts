@@ -15,6 +15,7 @@ import { createProgress } from './events.ts';
 import { createGeneration, type Generation, type Shared } from './generation.ts';
 import type { HeldBack } from './held-back.ts';
 import { type LoadOptions, loadObject, mapOf } from './load.ts';
+import { checkedBudget, DEFAULT_BUDGET, type KillBudget } from './kill-budget.ts';
 import type { FoundLoss, RingTotal } from './losses.ts';
 import { createPast } from './past.ts';
 import { logReload, policyRecord } from './policy-records.ts';
@@ -35,6 +36,8 @@ export interface AgentOptions {
   readonly log: AuditLog;
   /** Executables that are never denied or killed, by path; looked up once, then known by device and inode. */
   readonly protect?: readonly string[];
+  /** How often one executable may be killed in one cgroup; default 10 times in a minute. Denials have no budget. */
+  readonly budget?: KillBudget;
   /** How long alerts wait for facts of containers. */
   readonly wait?: WaitLimits;
   /** Records of one rule in one cgroup: how many a second on average, how many at once; default without limit. */
@@ -121,11 +124,13 @@ export const runAgent = async (
   const progress = createProgress();
   const dispatcher = options.onReloadable && createDispatcher(kernel, scope);
   const number = dispatcher === undefined ? 0 : 1;
+  const budget = checkedBudget(options.budget ?? DEFAULT_BUDGET);
   const load = {
     ...options,
+    budget,
     kernel,
     scope,
-    agentPid: sensor.kind === 'linux' ? process.pid : 0,
+    agentPid: kernel.ownPid?.() ?? 0,
     protect: options.protect ?? [],
     processes: table,
     containers,

@@ -6,9 +6,9 @@ export const BUILT_IN_POLICY = 'shrike';
 
 /** What an alert of the agent's own says. */
 export interface BuiltIn {
-  readonly rule: 'Events lost' | 'Rule held back' | 'Matches forgotten';
+  readonly rule: 'Events lost' | 'Rule held back' | 'Matches forgotten' | 'Kill budget spent';
   /** The kind of audit entry that says the same. */
-  readonly event: 'loss' | 'shed';
+  readonly event: 'loss' | 'shed' | 'enforcement';
   readonly priority: Priority;
   /** The hook that it is about; empty where it is about none. */
   readonly hook: string;

@@ -7,7 +7,6 @@ import {
   decodeRecord,
   decodeWindow,
   type EventRecord,
-  type Guard,
   isWindow,
   RecordError,
   type Rule,
@@ -24,7 +23,9 @@ import {
   type Sensor,
   snapshotOf,
 } from '../sensors/index.ts';
+import { attemptOf } from './attempt.ts';
 import { type BuiltIn, builtInAlert } from './built-in.ts';
+import { budgetSpent, type KillBudget } from './kill-budget.ts';
 import type { OwnLimits } from './own-limits.ts';
 import type { Tally } from './tally.ts';
 import type { Waiting } from './waiting.ts';
@@ -52,6 +53,8 @@ export interface EventsOptions {
   /** Records that are passed over; asked for every one. */
   readonly ignore?: (record: EventRecord) => boolean;
   readonly onAlert?: (alert: Alert) => void;
+  /** How often one executable may be killed. */
+  readonly budget?: KillBudget | undefined;
   readonly progress: Progress;
 }
 
@@ -94,14 +97,6 @@ type Decision = 'raised' | 'dropped' | 'held back' | 'pending';
 /** Whether of rules like this only the first that matches an event raises an alert, where so is asked for. */
 export const isExclusive = ({ action, correlation }: Rule): boolean => action === 'alert' && correlation === undefined;
 
-/** What an audit record of an enforcing rule says was done. */
-const outcomeOf = (verdict: 'deny' | 'kill', rule: Rule, certain: boolean, guard: Guard): string => {
-  if (!certain) return 'not certain';
-  if (rule.mode !== 'enforce' || guard === 'monitor') return 'would have';
-  if (guard !== 'done') return `suppressed: ${guard}`;
-  return verdict === 'deny' ? 'denied' : 'killed';
-};
-
 export const createEvents = (options: EventsOptions): Events => {
   const { sensor, host, policies, compiled, log, table, tally, correlator, limits, waiting, progress } = options;
   const isFirstOnly = options.ruleMatching === 'first';
@@ -125,17 +120,16 @@ export const createEvents = (options: EventsOptions): Events => {
   const raise = (rule: Rule, index: number, record: EventRecord, alert: ReturnType<typeof raiseAlert>): void => {
     const raised = append(alert);
     if (rule.action !== 'alert')
-      log.append('enforcement', {
-        rule: rule.name,
-        policy: rule.policy,
-        policyHash: alert.policyHash,
-        mode: rule.mode,
-        hook: record.hook,
-        pid: record.pid,
-        action: rule.action,
-        outcome: outcomeOf(rule.action, rule, record.certain.has(index), record.guard),
-        fields: alert.fields,
-      });
+      log.append(
+        'enforcement',
+        attemptOf(rule, index, record, {
+          policyHash: alert.policyHash,
+          wallTime: kernel.wallTime(record.time),
+          processes: table,
+          cgroup: kernel.cgroupPath(record.cgroup),
+          fields: alert.fields,
+        }),
+      );
     tally.count(rule, alert.enforced === true ? rule.action : undefined);
     tell(raised);
   };
@@ -231,6 +225,12 @@ export const createEvents = (options: EventsOptions): Events => {
       failures.reason = error instanceof Error ? error.message : String(error);
     }
   };
+  const raiseBuiltIn = (builtIn: BuiltIn): void => {
+    const wallTime = kernel.wallTime(sensor.now?.() ?? progress.lastTime);
+    const raised = append(builtInAlert(builtIn, { host, kernel: kernel.features.name, wallTime }));
+    tally.count({ name: builtIn.rule, priority: builtIn.priority });
+    tell(raised);
+  };
   return {
     guarded,
     handle: (bytes) =>
@@ -248,13 +248,9 @@ export const createEvents = (options: EventsOptions): Events => {
         correlator.began(record);
         options.onRecord(record);
         if (options.ignore?.(record) !== true && record.matched.length > 0) decide(record);
+        if (record.usedUp) raiseBuiltIn(budgetSpent(record, options.budget, table, kernel.cgroupPath(record.cgroup)));
         correlator.ended(record);
       }),
-    raise: (builtIn) => {
-      const wallTime = kernel.wallTime(sensor.now?.() ?? progress.lastTime);
-      const raised = append(builtInAlert(builtIn, { host, kernel: kernel.features.name, wallTime }));
-      tally.count({ name: builtIn.rule, priority: builtIn.priority });
-      tell(raised);
-    },
+    raise: raiseBuiltIn,
   };
 };

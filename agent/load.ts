@@ -1,5 +1,5 @@
 import { type MapSpec, offeredHook, type ProgramSpec } from '../engine/object/index.ts';
-import { CONFIG, type Compiled, RINGS, type Ring } from '../rules/index.ts';
+import { CONFIG, type Compiled, RINGS, type Ring, SWITCH } from '../rules/index.ts';
 import type {
   Accounts,
   ContainerSource,
@@ -11,8 +11,10 @@ import type {
 } from '../sensors/index.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { createFactFill, type FactFill } from './facts.ts';
+import type { KillBudget } from './kill-budget.ts';
 import { createProcessFill, type ProcessFill } from './process-facts.ts';
 import { createRing } from './rings.ts';
+import { withSpared } from './spared.ts';
 
 /** The key of an array map's first entry. */
 export const FIRST = new Uint8Array(4);
@@ -36,6 +38,10 @@ export interface LoadOptions {
   readonly accounts?: Accounts | undefined;
   /** Records of one rule in one cgroup: how many a second on average, how many at once; default without limit. */
   readonly limit?: { readonly perSecond: number; readonly burst: number };
+  /** Kills of one executable in one cgroup; default without limit. */
+  readonly budget?: KillBudget | undefined;
+  /** Someone has switched enforcement off: asked whenever the configuration is written. */
+  readonly isSwitchedOff?: () => boolean;
   /** Bytes of the ring buffers, powers of two; default the object's. */
   readonly rings?: Readonly<Record<Ring, number>>;
   readonly warn?: (sentence: string) => void;
@@ -159,10 +165,14 @@ const loadParts = (options: LoadOptions): Parts => {
   });
 };
 
-const fillsOf = (options: LoadOptions, { maps }: Parts) => ({
-  fill: createProcessFill({ ...options, table: options.processes, map: mapOf(maps, 'processes') }),
-  facts: createFactFill({ ...options, maps }),
-});
+const fillsOf = (options: LoadOptions, { maps }: Parts) => {
+  const facts = createFactFill({ ...options, maps });
+  const acts = options.compiled.plan.rules.some(({ action }) => action !== 'alert');
+  return {
+    fill: createProcessFill({ ...options, table: options.processes, map: mapOf(maps, 'processes') }),
+    facts: acts ? withSpared(facts, { ...options, map: mapOf(maps, 'spared') }) : facts,
+  };
+};
 
 /**
  * Puts an object into a kernel: what its programs rely on is there before they attach. Those that follow exec, fork and exit come first,
@@ -284,7 +294,7 @@ const fillProtected = ({ kernel, protect, warn }: LoadOptions, map: KernelMap): 
 };
 
 const configure = (
-  { kernel, scope, agentPid, limit, post }: LoadOptions,
+  { kernel, scope, agentPid, limit, budget, post, isSwitchedOff }: LoadOptions,
   map: KernelMap,
   { enforce, silent = false }: { readonly enforce: boolean; readonly silent?: boolean },
 ): void => {
@@ -294,7 +304,11 @@ const configure = (
   const view = new DataView(config.buffer);
   view.setBigUint64(CONFIG.scope, id, true);
   view.setUint32(CONFIG.level, scope.split('/').filter((name) => name !== '').length, true);
-  view.setUint32(CONFIG.enforce, enforce ? 1 : 0, true);
+  view.setUint32(CONFIG.enforce, enforce ? (isSwitchedOff?.() ? SWITCH.off : SWITCH.on) : SWITCH.monitor, true);
+  if (budget !== undefined) {
+    view.setUint32(CONFIG.kills, budget.kills, true);
+    view.setUint32(CONFIG.period, budget.periodMs, true);
+  }
   view.setUint32(CONFIG.agent, agentPid, true);
   view.setUint8(CONFIG.generation, post?.generation ?? 0);
   view.setUint8(CONFIG.silent, silent ? 1 : 0);

@@ -2,6 +2,7 @@ export * from './alert.ts';
 export { type AuditLog, type AuditLogOptions, openAuditLog } from './audit/log.ts';
 export { readAuditLog } from './audit/read.ts';
 export { formatAlert, inPriority, verdictText, wantsColour } from './console.ts';
+export * from './enforcement.ts';
 export * from './escape.ts';
 export { createPublisher, type Publisher, type PublisherOptions } from './nats/publisher.ts';
 export * from './nats/server.ts';

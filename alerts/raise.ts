@@ -46,7 +46,8 @@ const describeContainer = (answer: ContainerAnswer | undefined): Pick<Alert, 'co
 const verdictOf = (rule: Rule, index: number, record: EventRecord): Pick<Alert, 'verdict' | 'enforced'> => {
   if (rule.action === 'alert') return {};
   if (!record.certain.has(index)) return { verdict: 'allow', enforced: false };
-  return { verdict: rule.action, enforced: rule.mode === 'enforce' && record.guard === 'done' };
+  const isDone = rule.action === 'deny' ? record.denied : record.guard === 'done';
+  return { verdict: rule.action, enforced: rule.mode === 'enforce' && isDone };
 };
 
 /** What several events came to; `wallTime` turns nanoseconds since boot into those since the Unix epoch. */

@@ -120,6 +120,8 @@ export interface Kernel {
   fileId(path: string): { readonly dev: bigint; readonly ino: bigint } | undefined;
   /** Nanoseconds since the Unix epoch of a time since boot. */
   wallTime(bootNs: bigint): bigint;
+  /** The id of the process that this is, in the first pid namespace, as programs see it; left out where it is none of this kernel's. */
+  ownPid?(): number;
   /** The processes there are now in a cgroup and those below it; `/` is the whole host. Parents outside of it are left out (parentPid 0). */
   processes(scope: string): readonly ProcessFacts[];
   /** Has runs and their time counted for `stats`, from now until the kernel is closed; it costs some 20 ns a run of every program on the machine. */

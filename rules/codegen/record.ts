@@ -120,6 +120,10 @@ export interface EventRecord {
   readonly verdict: 'alert' | 'deny' | 'kill';
   /** `done`: the verdict was carried out; else why not. */
   readonly guard: Guard;
+  /** The call was refused. */
+  readonly denied: boolean;
+  /** With this event the kills of the executable in its cgroup are used up. */
+  readonly usedUp: boolean;
   readonly local: SocketEnd | undefined;
   readonly remote: SocketEnd | undefined;
   /** Of an IP socket that was read: its protocol's number, and whether it is connected. */
@@ -307,6 +311,8 @@ export const decodeRecord = (bytes: Uint8Array, layouts: readonly RecordLayout[]
     ownTable: view.getUint8(HEAD.ownTable) === 1,
     verdict: VERDICT_NAMES[view.getUint8(HEAD.verdict)] ?? 'alert',
     guard: GUARD_NAMES.get(view.getUint8(HEAD.guard)) ?? 'done',
+    denied: view.getUint8(HEAD.denied) === 1,
+    usedUp: view.getUint8(HEAD.usedUp) === 1,
     local: endOf(view, HEAD.local),
     remote: endOf(view, HEAD.remote),
     protocol: view.getUint16(HEAD.protocol, true) || undefined,

@@ -14,5 +14,5 @@ export * from './predicates.ts';
 export * from './residual.ts';
 export { isNarrow, scopedCondition } from './scope.ts';
 export * from './tests.ts';
-export { TIERS, type Tier, tierOf } from './tiers.ts';
+export { TIER_NAMES, TIERS, type Tier, tierOf } from './tiers.ts';
 export { taskDetailsOf, usedFields } from './used-fields.ts';

@@ -47,6 +47,8 @@ export interface ContainerFacts {
   readonly mounts: readonly MountFacts[] | null;
   /** Nanoseconds since the Unix epoch; null while it has not started. */
   readonly startNs: bigint | null;
+  /** Its first process's id in the first pid namespace; left out where it isn't known, or has not started. */
+  readonly init?: number;
   /** Left out on the host's network. */
   readonly ip?: string | null;
   /** Left out outside of pods; null where only part of it could be had. */

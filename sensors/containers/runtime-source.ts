@@ -119,7 +119,8 @@ export const createContainerSource = (options: ContainerSourceOptions = {}): Con
       if (signal.aborted) return;
       if (found.state === 'found') {
         entry.home = await homeOf(entry.container.id, found.inspected.pid);
-        entry.facts = found.inspected.facts;
+        const { facts, pid } = found.inspected;
+        entry.facts = entry.home === undefined || pid === undefined || pid <= 0 ? facts : { ...facts, init: pid };
         entry.state = 'known';
       }
       const isOld = performance.now() - began + pause > youngFor;

@@ -8,6 +8,7 @@ import { fileId } from './files.ts';
 import { type AttachOptions, createLink, type LinuxLink } from './link.ts';
 import { loadProgram } from './load-program.ts';
 import { createLinuxMap, type LinuxMap } from './map.ts';
+import { ownPid } from './own-pid.ts';
 import { openPins } from './pin.ts';
 import { probeFeatures } from './probe/index.ts';
 import { createProcessReader } from './processes.ts';
@@ -166,6 +167,7 @@ export function openLinuxKernel(options: LinuxKernelOptions = {}): LinuxKernel {
     fileId,
     wallTime: createClock(),
     processes: processes.read,
+    ownPid,
     stats: (): ProgramStats[] => [...programs].map(([{ name, hook }, own]) => ({ program: name, hook, ...own.runs() })),
     close() {
       for (const link of links.values()) link.close();

@@ -299,7 +299,7 @@ describe('guards', () => {
     });
     expect(played.outcomes).toEqual([
       ['deny secret', 'denied'],
-      ['deny secret', 'suppressed: expired'],
+      ['deny secret', 'expired'],
     ]);
   });
 
