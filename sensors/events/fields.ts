@@ -12,6 +12,7 @@ import {
   isIo,
   isIoRead,
   isIoWrite,
+  isKnownArgument,
   isWait,
   L4_PROTOCOLS,
   OPEN_EVENTS,
@@ -49,6 +50,9 @@ const PROCESS_FACTS: Readonly<Record<string, (process: KnownProcess) => FieldVal
   cmdline: (process) => presentOr(commandLine(process), 'as passed'),
   env: (process) => presentOr(process.env?.join(' '), 'as passed'),
 };
+
+/** Paths that calls name: what the kernel acts on before the effect, the caller's memory after it. */
+const pathTrust = (record: EventRecord): Trust => (beforeEffect(record.hook) ? 'resolved' : 'as passed');
 
 const fileTrust = (record: EventRecord): Trust =>
   record.kind === 'exec' || beforeEffect(record.hook) || record.ownTable ? 'resolved' : 'contestable';
@@ -101,13 +105,14 @@ const argumentValue = (record: EventRecord, name: string | undefined): FieldValu
   const index = record.event?.arguments.findIndex((argument) => argument.name === name) ?? -1;
   const kind = record.event?.arguments[index]?.kind;
   if (kind === undefined) return ABSENT;
-  if (record.kind !== 'event' || beforeEffect(record.hook)) return UNKNOWN;
+  if (record.kind !== 'event') return UNKNOWN;
   if (kind === 'text') return textValue(record);
-  if (kind === 'path' || kind === 'source') return pathValue(record, 'path', 'as passed');
+  if (kind === 'path' || kind === 'source') return pathValue(record, 'path', pathTrust(record));
   if (kind === 'target') {
     const second = record.event?.arguments.some((argument) => argument.kind === 'source') ?? false;
-    return pathValue(record, second ? 'path2' : 'path', 'as passed');
+    return pathValue(record, second ? 'path2' : 'path', pathTrust(record));
   }
+  if (beforeEffect(record.hook) && !isKnownArgument(record.hook, name ?? '')) return UNKNOWN;
   if (isRequest(record) && !keeps(record, index)) return UNKNOWN;
   if (kind === 'sockaddr') return presentOr(tupleText(record), socketTrust(record));
   return presentOr(argumentText(record, index));
@@ -116,7 +121,8 @@ const argumentValue = (record: EventRecord, name: string | undefined): FieldValu
 const rawArgument = (record: EventRecord, name: string | undefined): FieldValue => {
   const index = record.event?.arguments.findIndex((argument) => argument.name === name) ?? -1;
   if (index < 0) return ABSENT;
-  if (record.kind !== 'event' || beforeEffect(record.hook)) return UNKNOWN;
+  if (record.kind !== 'event') return UNKNOWN;
+  if (beforeEffect(record.hook) && !isKnownArgument(record.hook, name ?? '')) return UNKNOWN;
   if (isRequest(record) && !keeps(record, index)) return UNKNOWN;
   const value = argumentNumber(record, index);
   return value === undefined ? ABSENT : present(value);
@@ -216,7 +222,7 @@ const takes = (record: EventRecord, kind: 'source' | 'path' | 'target'): boolean
 
 const namedPath = (record: EventRecord, name: 'path' | 'path2'): FieldValue =>
   takes(record, 'path') || takes(record, 'source') || takes(record, 'target')
-    ? pathValue(record, name, 'as passed')
+    ? pathValue(record, name, pathTrust(record))
     : ABSENT;
 
 const number =

@@ -1,4 +1,4 @@
-import type { EventRecord, FieldValue, RecordString, Trust } from '../../rules/index.ts';
+import { beforeEffect, type EventRecord, type FieldValue, type RecordString, type Trust } from '../../rules/index.ts';
 
 /** A path without `.`, `..` and doubled slashes, by its text alone. */
 export const normalPath = (path: string): string => {
@@ -37,7 +37,7 @@ const baseOf = (name: 'file' | 'path' | 'path2'): RecordString => (name === 'pat
 /** A path of a record as it was written. */
 export const rawPathValue = (record: EventRecord, name: 'path' | 'path2'): FieldValue => {
   const text = record.string(name);
-  if (text === undefined || text.state === 'unknown') return UNKNOWN;
+  if (text === undefined || text.state === 'unknown' || beforeEffect(record.hook)) return UNKNOWN;
   return text.state === 'absent' ? { state: 'absent' } : { state: 'present', value: text.text, trust: 'as passed' };
 };
 

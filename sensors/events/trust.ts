@@ -77,10 +77,13 @@ export const expectedTrust = (
   if (NEVER_KNOWN.has(name) || (hook === IO_URING_HOOK && hasNoValue(field, event))) return ['unknown'];
   if (OWN_MEMORY.has(name)) return ['as passed'];
   if (name === 'proc.cwd') return ['contestable'];
-  if (name.startsWith('fs.path.') || PASSED.has(name)) return ['as passed'];
+  const passed: Trust = beforeEffect(hook) ? 'resolved' : 'as passed';
+  if (name.startsWith('fs.path.')) return [passed];
+  if (PASSED.has(name)) return ['as passed'];
   if (name === 'evt.arg') {
     const kind = event.arguments.find((candidate) => candidate.name === argument)?.kind;
-    if (kind === 'path' || kind === 'source' || kind === 'target' || kind === 'text') return ['as passed'];
+    if (kind === 'path' || kind === 'source' || kind === 'target') return [passed];
+    if (kind === 'text') return ['as passed'];
     return kind === 'sockaddr' ? ['contestable'] : ['resolved'];
   }
   if (!name.startsWith('fd.') || BEFORE_THE_FILE.has(name) || beforeEffect(hook)) return ['resolved'];
