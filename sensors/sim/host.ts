@@ -214,6 +214,7 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
     fs: files,
     network: {
       declareRemote: (address, port, { reply = '' } = {}) => machine.network.declareRemote(address, port, reply),
+      declareName: (name, address) => machine.network.declareName(name, address),
       reachable: (address, port) => machine.network.reachable(address, port),
       incoming: (from, port, data = '') => machine.network.incoming(from, port, data),
     },

@@ -98,6 +98,12 @@ export interface OpenHow {
   readonly resolve?: number;
 }
 
+/** A message header (struct msghdr) of sendmsg: what is sent, and where to where that is not the socket's peer. */
+export interface SimMessage {
+  readonly message: string | Uint8Array;
+  readonly to?: SimAddress;
+}
+
 /** clone3's argument. */
 export interface CloneArguments {
   readonly flags: number;
@@ -115,6 +121,7 @@ export type SimArgument =
   | Uint8Array
   | readonly string[]
   | SimAddress
+  | SimMessage
   | OpenHow
   | CloneArguments;
 
@@ -155,6 +162,8 @@ export interface CallResult {
   readonly data?: Uint8Array;
   /** pipe, pipe2, socketpair. */
   readonly fds?: readonly [number, number];
+  /** recvfrom, recvmsg: who sent it; accept: who connected. */
+  readonly from?: SimAddress;
   /** The hook whose program refused the call; left out where none did. */
   readonly deniedBy?: HookName;
 }
@@ -195,6 +204,8 @@ export interface SimFileSystem {
 export interface SimNetwork {
   /** A remote host answers connections to this port; `reply` can be read from each. Its other ports refuse, undeclared hosts time out. */
   declareRemote(address: string, port: number, options?: { readonly reply?: string | Uint8Array }): void;
+  /** Resolvers, which are asked by UDP on port 53 of any remote host, know the address of a domain name; it may have several. */
+  declareName(name: string, address: string): void;
   reachable(address: string, port: number): boolean;
   /** A connection comes in from outside for the listener on `port` to accept; false where nobody listens. */
   incoming(

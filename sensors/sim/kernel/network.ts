@@ -1,6 +1,7 @@
 import { EADDRINUSE, EADDRNOTAVAIL, ECONNREFUSED, ETIMEDOUT } from '../../../engine/maps/index.ts';
-import { IPPROTO_TCP } from '../uapi.ts';
+import { IPPROTO_TCP, IPPROTO_UDP } from '../uapi.ts';
 import { hostKey, type InetAddress, isAny, isLoopback } from './addresses.ts';
+import { answerQuery, type DomainNames } from './domain-names.ts';
 import { encodeText } from './kernel-object.ts';
 import { Pipe } from './pipes.ts';
 import type { Socket } from './sockets.ts';
@@ -10,12 +11,16 @@ const OWN_ADDRESSES = ['10.0.2.15', 'fd00::15'];
 /** net.ipv4.ip_local_port_range */
 const EPHEMERAL = { first: 32_768, last: 60_999 };
 
+/** Where resolvers are asked (RFC 1035, section 4.2.1). */
+const DNS_PORT = 53;
+
 /** Bytes one connection can hold. */
 const BUFFER_BYTES = 212_992;
 
 /** The network as the host sees it: its own sockets' addresses, and the remote hosts there are. */
 export class Network {
   readonly #remotes = new Map<string, Map<number, Uint8Array>>();
+  readonly #names: DomainNames = new Map();
   /** Bound sockets by protocol and port. */
   readonly #bound = new Map<string, Set<Socket>>();
   /** Unix sockets with abstract names. */
@@ -27,6 +32,14 @@ export class Network {
     const ports = this.#remotes.get(key) ?? new Map<number, Uint8Array>();
     ports.set(port, typeof reply === 'string' ? encodeText(reply) : reply);
     this.#remotes.set(key, ports);
+  }
+
+  /** A domain name stands for an address beside those it stands for already; resolvers say so. */
+  declareName(name: string, address: string): void {
+    const key = name.toLowerCase().replace(/\.$/, '');
+    const addresses = this.#names.get(key) ?? [];
+    if (!addresses.includes(address)) addresses.push(address);
+    this.#names.set(key, addresses);
   }
 
   reachable(address: string, port: number): boolean {
@@ -102,8 +115,22 @@ export class Network {
     return true;
   }
 
-  /** The datagram socket bound to an address. */
-  receiver(to: InetAddress, protocol: number): Socket | undefined {
+  /** Brings a datagram to whoever has its address: a socket of this host, or a resolver anywhere on port 53. 0 or why it comes back (ICMP). */
+  deliver(from: Socket, to: InetAddress, bytes: Uint8Array): number {
+    this.bindForSending(from, to.address);
+    if (this.isLocal(to.address)) {
+      const receiver = this.#receiver(to, from.protocol);
+      const wrong = receiver?.connected === true && !overlap(receiver.peer, from.local ?? to);
+      if (!receiver || wrong) return ECONNREFUSED;
+      receiver.datagrams.push({ bytes: bytes.slice(), from: from.local });
+      return 0;
+    }
+    const answer = to.port === DNS_PORT && from.protocol === IPPROTO_UDP ? answerQuery(bytes, this.#names) : undefined;
+    if (answer) from.datagrams.push({ bytes: answer, from: to });
+    return 0;
+  }
+
+  #receiver(to: InetAddress, protocol: number): Socket | undefined {
     for (const socket of this.#bound.get(`${protocol} ${to.port}`) ?? []) if (overlap(socket.local, to)) return socket;
     return undefined;
   }

@@ -1,5 +1,5 @@
 import type { Memory } from '../../../engine/vm/index.ts';
-import { AF_INET, AF_INET6, AF_UNIX, IPPROTO_TCP, IPPROTO_UDP, SOCK_STREAM } from '../uapi.ts';
+import { AF_INET, AF_INET6, AF_UNIX, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from '../uapi.ts';
 import { type InetAddress, ipv4Bytes, ipv6Bytes } from './addresses.ts';
 import { KernelObject } from './kernel-object.ts';
 import { Pipe } from './pipes.ts';
@@ -26,6 +26,12 @@ export interface Incoming {
   readonly outgoing: Pipe;
 }
 
+/** A message with its bounds, and who sent it; undefined for a socket without a name. */
+export interface Datagram {
+  readonly bytes: Uint8Array;
+  readonly from: InetAddress | { readonly path: string } | undefined;
+}
+
 /** A socket (struct socket with its struct sock). */
 export class Socket extends KernelObject {
   readonly family: number;
@@ -44,6 +50,20 @@ export class Socket extends KernelObject {
   pending: number | undefined;
   /** Of a Unix socket: the path or `@name` it is bound to. */
   unixPath: string | undefined;
+  /** The same of who it is connected to. */
+  peerPath: string | undefined;
+  /** Messages that arrived, where they keep their bounds. */
+  readonly datagrams: Datagram[] = [];
+  /** Of a connected Unix datagram socket: who gets what is sent. */
+  target: Socket | undefined;
+  /** Why the last message did not arrive, positive, until somebody is told. */
+  error = 0;
+  /** shutdown(2) ended one direction. */
+  noMoreReading = false;
+  noMoreWriting = false;
+  closed = false;
+  /** Values that setsockopt gave, by level and option. */
+  readonly options = new Map<string, number>();
   /** Runs when the last descriptor is closed. */
   onClose: (() => void) | undefined;
   readonly #sock: Sock;
@@ -108,7 +128,13 @@ export class Socket extends KernelObject {
     this.#sock.state = TCP_LISTEN;
   }
 
+  /** Messages keep their bounds. */
+  get isDatagram(): boolean {
+    return this.type === SOCK_DGRAM || this.type === SOCK_RAW;
+  }
+
   close(): void {
+    this.closed = true;
     this.onClose?.();
     this.incoming.readers = 0;
     if (this.outgoing) this.outgoing.writers = 0;

@@ -77,6 +77,21 @@ export class CallArguments {
     throw new CallError(EFAULT);
   }
 
+  /** What a message header names: the bytes to send and the sockaddr they go to, undefined for the peer. @throws CallError EFAULT */
+  message(index: number): { readonly bytes: Uint8Array; readonly to: Uint8Array | undefined } {
+    const argument = this.given[index];
+    if (typeof argument !== 'object' || argument === null || !('message' in argument)) {
+      const isNumber = typeof argument === 'number' || typeof argument === 'bigint';
+      if (argument === undefined || argument === null || isNumber) return { bytes: new Uint8Array(0), to: undefined };
+      return { bytes: this.bytes(index), to: undefined };
+    }
+    const { message, to } = argument;
+    return {
+      bytes: typeof message === 'string' ? encodeText(message) : message,
+      to: to && encodeSockaddr(to),
+    };
+  }
+
   /** A list of strings; the null pointer is the empty list, as execve takes it. @throws CallError EFAULT */
   texts(index: number): readonly string[] {
     const argument = this.given[index];

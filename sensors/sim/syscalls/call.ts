@@ -7,7 +7,7 @@ import type { Path } from '../kernel/mounts.ts';
 import { type Entry, isLongName } from '../kernel/path-walk.ts';
 import type { Processes } from '../kernel/processes.ts';
 import type { Task } from '../kernel/tasks.ts';
-import type { Recorded } from '../sim-host.ts';
+import type { Recorded, SimAddress } from '../sim-host.ts';
 import { AT_FDCWD, O_PATH } from '../uapi.ts';
 import { CallArguments, CallError } from './call-arguments.ts';
 import type { PreparedCall } from './prepared.ts';
@@ -34,6 +34,8 @@ export class SystemCall extends CallArguments {
   /** What the call wrote to its caller's memory. */
   data: Uint8Array | undefined;
   fds: readonly [number, number] | undefined;
+  /** Who sent what it received. */
+  from: SimAddress | undefined;
   /** The task that the call made, which returns from it too. */
   child: Task | undefined;
   /** The registers were cleared: a new program runs. */

@@ -1,14 +1,10 @@
 import {
   EACCES,
-  EAGAIN,
   EBADF,
-  EDESTADDRREQ,
   EFBIG,
   EINVAL,
   EISDIR,
   ENOSPC,
-  ENOTCONN,
-  EPIPE,
   ERESTARTSYS,
   EROFS,
   ESPIPE,
@@ -17,9 +13,9 @@ import type { OpenFile } from '../kernel/files.ts';
 import { encodeText } from '../kernel/kernel-object.ts';
 import { MAY_WRITE } from '../kernel/permissions.ts';
 import type { Pipe } from '../kernel/pipes.ts';
-import { sendSignal } from '../kernel/signals.ts';
-import { AF_UNIX, O_APPEND, O_NONBLOCK, S_IFCHR, SIGPIPE, SOCK_STREAM } from '../uapi.ts';
+import { O_APPEND, S_IFCHR } from '../uapi.ts';
 import type { CallHandler, SystemCall } from './call.ts';
+import { brokenPipe, receive, send, wouldBlock } from './messages.ts';
 
 /** Largest size a file may have in the simulation. */
 const MAX_FILE = 256 * 1024 * 1024;
@@ -31,25 +27,10 @@ const DEV_FULL = (1 << 20) | 7;
 const DEV_RANDOM = (1 << 20) | 8;
 const DEV_URANDOM = (1 << 20) | 9;
 
-/** What a call would wait for: not in the simulation, where it is interrupted instead. */
-const wouldBlock = (file: OpenFile): number => ((file.flags & O_NONBLOCK) !== 0 ? -EAGAIN : -ERESTARTSYS);
-
 const readPipe = (call: SystemCall, file: OpenFile, pipe: Pipe, count: number): number => {
   if (pipe.length === 0) return pipe.writers > 0 ? wouldBlock(file) : 0;
   call.data = pipe.read(count);
   return call.data.length;
-};
-
-/** Takes bytes off a socket; 0 at the end of a stream. */
-export const receive = (call: SystemCall, file: OpenFile, count: number): number => {
-  const { socket } = file;
-  if (!socket) return -EBADF;
-  if (socket.type === SOCK_STREAM && !socket.connected) return socket.family === AF_UNIX ? -EINVAL : -ENOTCONN;
-  if (socket.incoming.length > 0) {
-    call.data = socket.incoming.read(count);
-    return call.data.length;
-  }
-  return socket.type === SOCK_STREAM && socket.incoming.writers === 0 ? 0 : wouldBlock(file);
 };
 
 const randomBytes = (call: SystemCall, count: number): Uint8Array => {
@@ -86,29 +67,6 @@ const writePipe = (call: SystemCall, file: OpenFile, pipe: Pipe, bytes: Uint8Arr
   if (pipe.readers === 0) return brokenPipe(call, true);
   if (bytes.length > 0 && pipe.length === pipe.capacity) return wouldBlock(file);
   return pipe.write(bytes);
-};
-
-/** Sends bytes to a socket's peer. @param signals whether SIGPIPE goes with -EPIPE (it does without MSG_NOSIGNAL) */
-export const send = (call: SystemCall, file: OpenFile, bytes: Uint8Array, signals: boolean): number => {
-  const { socket } = file;
-  if (!socket) return -EBADF;
-  if (!socket.connected) {
-    if (socket.type !== SOCK_STREAM) return socket.family === AF_UNIX ? -ENOTCONN : -EDESTADDRREQ;
-    return socket.family === AF_UNIX ? -ENOTCONN : brokenPipe(call, signals);
-  }
-  const { outgoing } = socket;
-  if (!outgoing) return bytes.length;
-  if (socket.type === SOCK_STREAM && outgoing.readers === 0) {
-    if (socket.family === AF_UNIX || socket.wasReset) return brokenPipe(call, signals);
-    socket.wasReset = true;
-    return bytes.length;
-  }
-  return outgoing.length === outgoing.capacity ? wouldBlock(file) : outgoing.write(bytes);
-};
-
-const brokenPipe = (call: SystemCall, signals: boolean): number => {
-  if (signals && !call.recorded) sendSignal(call.task, SIGPIPE);
-  return -EPIPE;
 };
 
 const writeFile = (call: SystemCall, bytes: Uint8Array, position: number | undefined): number => {

@@ -1,10 +1,11 @@
 import type { Abi, ArgumentKind, EventType } from '../../../rules/index.ts';
 import { encodeSockaddr } from '../kernel/addresses.ts';
+import { encodeText } from '../kernel/kernel-object.ts';
 import type { Machine } from '../kernel/machine.ts';
 import { PT_REGS } from '../kernel/structs.ts';
 import { type Task, TS_COMPAT } from '../kernel/tasks.ts';
 import type { ScratchImage } from '../kernel/user-memory.ts';
-import type { SimArgument } from '../sim-host.ts';
+import type { SimArgument, SimMessage } from '../sim-host.ts';
 import type { PreparedCall } from './prepared.ts';
 
 /** Where a call's arguments lie, by table (arch/x86/entry/entry_64.S, entry_64_compat.S). */
@@ -38,6 +39,27 @@ const isNarrow = (event: EventType): readonly boolean[] => {
   return narrow;
 };
 
+/** Bytes of struct user_msghdr, and where it has the address, the vectors and their count (include/linux/socket.h). */
+const MSGHDR_BYTES = 56;
+const [MSG_NAME, MSG_NAMELEN, MSG_IOV, MSG_IOVLEN] = [0, 8, 16, 24];
+
+/** Puts a message header with its one vector into the caller's memory. */
+const placeMessage = ({ scratch }: Machine, { message, to }: SimMessage): number => {
+  const bytes = typeof message === 'string' ? encodeText(message) : message;
+  const header = new DataView(new ArrayBuffer(MSGHDR_BYTES));
+  if (to) {
+    const name = encodeSockaddr(to);
+    header.setBigUint64(MSG_NAME, BigInt(scratch.add(name)), true);
+    header.setUint32(MSG_NAMELEN, name.length, true);
+  }
+  const vector = new DataView(new ArrayBuffer(16));
+  vector.setBigUint64(0, BigInt(scratch.add(bytes)), true);
+  vector.setBigUint64(8, BigInt(bytes.length), true);
+  header.setBigUint64(MSG_IOV, BigInt(scratch.add(new Uint8Array(vector.buffer))), true);
+  header.setBigUint64(MSG_IOVLEN, 1n, true);
+  return scratch.add(new Uint8Array(header.buffer));
+};
+
 /** Copies what an argument points to into the caller's memory and returns its address; a number is itself. */
 export const placeArgument = (machine: Machine, event: EventType, argument: SimArgument, abi: Abi): number | bigint => {
   const { scratch } = machine;
@@ -47,6 +69,7 @@ export const placeArgument = (machine: Machine, event: EventType, argument: SimA
   if (argument instanceof Uint8Array) return scratch.add(argument);
   if (Array.isArray(argument)) return scratch.addTexts(argument, abi === 'x86-64' ? 8 : 4);
   if ('address' in argument || 'path' in argument) return scratch.add(encodeSockaddr(argument));
+  if ('message' in argument) return placeMessage(machine, argument);
   if ('flags' in argument && event.type === 'io_uring_setup') {
     const bytes = new Uint8Array(IO_URING_PARAMS_BYTES);
     new DataView(bytes.buffer).setUint32(8, argument.flags, true);
@@ -67,6 +90,7 @@ export const placeArgument = (machine: Machine, event: EventType, argument: SimA
 const impliedLength = (event: EventType, before: SimArgument | undefined): number => {
   if (typeof before !== 'object' || before === null || before instanceof Uint8Array || Array.isArray(before)) return 0;
   if ('address' in before || 'path' in before) return encodeSockaddr(before).length;
+  if ('message' in before) return 0;
   return event.type === 'openat2' ? OPEN_HOW_BYTES : CLONE_ARGS_BYTES;
 };
 

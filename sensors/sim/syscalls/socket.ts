@@ -1,23 +1,25 @@
 import {
   EACCES,
+  EADDRNOTAVAIL,
   EAFNOSUPPORT,
   EAGAIN,
-  ECONNREFUSED,
+  EALREADY,
   EINPROGRESS,
   EINVAL,
   EISCONN,
   ENOTCONN,
-  ENOTSOCK,
   EOPNOTSUPP,
   EPERM,
   EPROTONOSUPPORT,
   ERESTARTSYS,
   ESOCKTNOSUPPORT,
+  ETIMEDOUT,
 } from '../../../engine/maps/index.ts';
 import { decodeSockaddr, type InetAddress, type SocketAddress } from '../kernel/addresses.ts';
 import { CAP_NET_BIND_SERVICE, CAP_NET_RAW } from '../kernel/credentials.ts';
 import { OpenFile } from '../kernel/files.ts';
-import { askSecurity } from '../kernel/security.ts';
+import { Loan } from '../kernel/loan.ts';
+import { askSecurity, isAsked } from '../kernel/security.ts';
 import { Socket } from '../kernel/sockets.ts';
 import {
   AF_INET,
@@ -37,8 +39,9 @@ import type { CallHandler, SystemCall } from './call.ts';
 import { CallError } from './call.ts';
 import { askCgroup } from './cgroup-address.ts';
 import { installPair } from './descriptors.ts';
-import { receive, send } from './read-write.ts';
-import { bindUnix, connectUnix, join, unixTarget } from './unix-socket.ts';
+import { receive, send } from './messages.ts';
+import { socketOf, socketOptionCalls } from './socket-options.ts';
+import { bindUnix, connectUnix, join } from './unix-socket.ts';
 
 const SOCK_TYPE_MASK = 0xf;
 const SOCK_MAX = 11;
@@ -101,12 +104,6 @@ const socketpair: CallHandler = (call) => {
   return installPair(call, fileOf(call, one, flags), fileOf(call, other, flags), (flags & O_CLOEXEC) !== 0);
 };
 
-const socketOf = (call: SystemCall): { readonly file: OpenFile; readonly socket: Socket } => {
-  const file = call.file(0);
-  if (!file.socket) throw new CallError(ENOTSOCK);
-  return { file, socket: file.socket };
-};
-
 /** The address a call got, and its bytes cut to the length it was given. @throws CallError EINVAL */
 const addressOf = (
   call: SystemCall,
@@ -119,15 +116,25 @@ const addressOf = (
   return { bytes, address: decodeSockaddr(bytes) };
 };
 
-/** Asks lsm/socket_connect; the address is the kernel's own copy. */
-export const askConnect = (call: SystemCall, target: Socket, bytes: Uint8Array): number => {
-  const { memory } = call.machine;
-  const copy = memory.allocate(LONGEST_ADDRESS);
-  memory.bytes.set(bytes, copy);
-  const verdict = askSecurity(call.machine, 'socket_connect', [target, { at: copy }, bytes.length]);
-  memory.free(copy, LONGEST_ADDRESS);
+/** Asks an LSM hook about an address; it is the kernel's own copy. */
+const askAddress = (
+  call: SystemCall,
+  hook: 'socket_connect' | 'socket_bind',
+  target: Socket,
+  bytes: Uint8Array,
+): number => {
+  const { machine } = call;
+  if (!isAsked(machine, hook)) return 0;
+  const loan = new Loan(machine.memory);
+  const copy = loan.take(LONGEST_ADDRESS);
+  machine.memory.bytes.set(bytes, copy);
+  const verdict = askSecurity(machine, hook, [target, { at: copy }, bytes.length]);
+  loan.end();
   return verdict;
 };
+
+export const askConnect = (call: SystemCall, target: Socket, bytes: Uint8Array): number =>
+  askAddress(call, 'socket_connect', target, bytes);
 
 /** A recorded call worked on a socket that the recording doesn't show the making of: it is made now. */
 export const ensureSocket = (call: SystemCall): void => {
@@ -152,7 +159,8 @@ const connect: CallHandler = (call) => {
     return 0;
   }
   if (from.family === AF_UNIX) return connectUnix(call, from, address);
-  if (address.family !== from.family && !(from.family === AF_INET6 && address.family === AF_INET)) return -EAFNOSUPPORT;
+  const isMapped = from.family === AF_INET6 && address.family === AF_INET && from.type !== SOCK_STREAM;
+  if (address.family !== from.family && !isMapped && !call.recorded) return -EAFNOSUPPORT;
   const { inet } = address;
   if (!inet) return -EAFNOSUPPORT;
   return connectInet(call, file, from, inet);
@@ -168,6 +176,7 @@ const connectInet = (call: SystemCall, file: OpenFile, from: Socket, wanted: Ine
     network.establish(from, to);
     return 0;
   }
+  if (from.pending === -ETIMEDOUT) return -EALREADY;
   if (from.pending !== undefined) {
     const result = from.pending;
     from.pending = undefined;
@@ -189,21 +198,32 @@ const connectInet = (call: SystemCall, file: OpenFile, from: Socket, wanted: Ine
 
 const bind: CallHandler = (call) => {
   const { socket: from } = socketOf(call);
-  const { address } = addressOf(call, 1);
+  const { bytes, address } = addressOf(call, 1);
+  const verdict = askAddress(call, 'socket_bind', from, bytes);
+  if (verdict < 0) return verdict;
   if (!address) return -EINVAL;
   if (address.family !== from.family) return from.family === AF_UNIX ? -EINVAL : -EAFNOSUPPORT;
   if (from.family === AF_NETLINK) return 0;
   if (from.family === AF_UNIX) return bindUnix(call, from, address.path ?? '');
-  const { inet } = address;
-  if (!inet) return -EAFNOSUPPORT;
+  return address.inet ? bindInet(call, from, address.inet) : -EAFNOSUPPORT;
+};
+
+/** What a program for bind may say beside 1: no capability is needed (BPF_RET_BIND_NO_CAP_NET_BIND_SERVICE of include/linux/bpf-cgroup.h). */
+const NEEDS_NO_CAPABILITY = 2;
+
+/** inet_bind of net/ipv4/af_inet.c. */
+const bindInet = (call: SystemCall, from: Socket, wanted: InetAddress): number => {
+  const answer = askCgroup(call, 'bind', from, wanted);
+  if (typeof answer === 'number') return answer;
+  const { address: inet, said } = answer;
   const { network, permissions } = call.machine;
   if (call.recorded) {
     from.local = inet;
     network.bind(from, inet);
     return 0;
   }
-  const privileged = inet.port > 0 && inet.port < FIRST_PRIVILEGED_FREE_PORT;
-  if (!network.isLocal(inet.address)) return network.bind(from, inet);
+  if (!network.isLocal(inet.address)) return -EADDRNOTAVAIL;
+  const privileged = inet.port > 0 && inet.port < FIRST_PRIVILEGED_FREE_PORT && (said & NEEDS_NO_CAPABILITY) === 0;
   if (privileged && !permissions.capable(call.task.cred, CAP_NET_BIND_SERVICE)) return -EACCES;
   return from.local ? -EINVAL : network.bind(from, inet);
 };
@@ -238,42 +258,61 @@ const accept = (call: SystemCall, flags: number): number => {
   made.connected = true;
   made.local = connection?.socket?.peer ?? listener.local;
   made.peer = peer;
+  made.unixPath = listener.unixPath;
+  made.peerPath = connection?.socket?.unixPath;
+  call.from = peer;
   return call.install(fileOf(call, made, flags), (flags & O_CLOEXEC) !== 0);
 };
 
 const MSG_NOSIGNAL = 0x4000;
+const MSG_DONTWAIT = 0x40;
+
+/** The file as a call with MSG_DONTWAIT sees it: nobody waits. */
+const impatient = (file: OpenFile, flags: number, act: () => number): number => {
+  if ((flags & MSG_DONTWAIT) === 0 || (file.flags & O_NONBLOCK) !== 0) return act();
+  file.flags |= O_NONBLOCK;
+  const result = act();
+  file.flags &= ~O_NONBLOCK;
+  return result;
+};
 
 /** sendto: with an address for datagrams, without one as write. */
 const sendto: CallHandler = (call) => {
-  const { file, socket: from } = socketOf(call);
+  const { file } = socketOf(call);
   const given = call.isNull(1) ? new Uint8Array(0) : call.bytes(1);
   const bytes = call.raw(2) === undefined ? given : given.subarray(0, call.number(2));
-  if (from.type === SOCK_STREAM || call.isNull(4)) {
-    return send(call, file, bytes, (call.int(3) & MSG_NOSIGNAL) === 0);
-  }
-  const { address } = addressOf(call, 4);
-  if (!address) return -EINVAL;
-  if (from.family === AF_NETLINK) return bytes.length;
-  if (from.family === AF_UNIX) {
-    const to = unixTarget(call, address.path ?? '');
-    if (!to) return -ECONNREFUSED;
-    return to.incoming.write(bytes);
-  }
-  if (!address.inet || address.family !== from.family) return -EAFNOSUPPORT;
-  if (address.inet.port === 0) return -EINVAL;
-  const { network } = call.machine;
-  network.bindForSending(from, address.inet.address);
-  if (network.isLocal(address.inet.address)) network.receiver(address.inet, from.protocol)?.incoming.write(bytes);
-  return bytes.length;
+  const to = call.isNull(4) ? undefined : addressOf(call, 4).bytes;
+  const flags = call.int(3);
+  return impatient(file, flags, () => send(call, file, bytes, (flags & MSG_NOSIGNAL) === 0, to));
+};
+
+/** What a message header names: the bytes to send, and where to. @throws CallError EFAULT */
+const sendmsg = (call: SystemCall, flags: number): number => {
+  const { file } = socketOf(call);
+  const { bytes, to } = call.message(1);
+  return impatient(file, flags, () => send(call, file, bytes, (flags & MSG_NOSIGNAL) === 0, to));
+};
+
+const receiveWith = (call: SystemCall, count: number, flags: number): number => {
+  const { file } = socketOf(call);
+  return impatient(file, flags, () => receive(call, file, count));
 };
 
 /** shutdown(2)'s `how`. */
 const SHUT_RD = 0;
+const SHUT_WR = 1;
 const SHUT_RDWR = 2;
 
-/** Calls about a socket whose effect nothing in the simulation sees. */
-const checkSocket: CallHandler = (call) => {
-  socketOf(call);
+const shutdown: CallHandler = (call) => {
+  const { socket: from } = socketOf(call);
+  const how = call.int(1);
+  if (how < SHUT_RD || how > SHUT_RDWR) return -EINVAL;
+  if (!from.connected && from.family !== AF_UNIX) return -ENOTCONN;
+  if (how !== SHUT_RD) {
+    from.noMoreWriting = true;
+    if (from.outgoing) from.outgoing.writers = 0;
+  }
+  if (how !== SHUT_WR) from.noMoreReading = true;
   return 0;
 };
 
@@ -287,26 +326,19 @@ export const socketCalls: Readonly<Record<string, CallHandler>> = {
   accept: (call) => accept(call, 0),
   accept4: (call) => accept(call, call.int(3)),
   sendto,
-  sendmsg: (call) => {
-    socketOf(call);
-    return call.raw(1) instanceof Uint8Array || typeof call.raw(1) === 'string'
-      ? send(call, call.file(0), call.bytes(1), (call.int(2) & MSG_NOSIGNAL) === 0)
-      : 0;
+  sendmsg: (call) => sendmsg(call, call.int(2)),
+  sendmmsg: (call) => {
+    const sent = sendmsg(call, call.int(3));
+    return sent < 0 ? sent : 1;
   },
-  recvfrom: (call) => receive(call, socketOf(call).file, call.number(2)),
-  recvmsg: (call) => receive(call, socketOf(call).file, LARGEST_MESSAGE),
-  shutdown: (call) => {
-    const { socket: from } = socketOf(call);
-    const how = call.int(1);
-    if (how < SHUT_RD || how > SHUT_RDWR) return -EINVAL;
-    if (!from.connected) return from.family === AF_UNIX ? 0 : -ENOTCONN;
-    if (how !== SHUT_RD && from.outgoing) from.outgoing.writers = 0;
-    return 0;
+  recvfrom: (call) => receiveWith(call, call.number(2), call.int(3)),
+  recvmsg: (call) => receiveWith(call, LARGEST_MESSAGE, call.int(2)),
+  recvmmsg: (call) => {
+    const received = receiveWith(call, LARGEST_MESSAGE, call.int(3));
+    return received < 0 ? received : 1;
   },
-  setsockopt: checkSocket,
-  getsockopt: checkSocket,
-  getsockname: checkSocket,
-  getpeername: (call) => (socketOf(call).socket.connected ? 0 : -ENOTCONN),
+  shutdown,
+  ...socketOptionCalls,
 };
 
 const LARGEST_MESSAGE = 65_536;

@@ -113,6 +113,7 @@ export class SystemCalls {
       result,
       ...(call.data === undefined ? {} : { data: call.data }),
       ...(call.fds === undefined ? {} : { fds: call.fds }),
+      ...(call.from === undefined ? {} : { from: call.from }),
       ...(deniedBy === undefined ? {} : { deniedBy }),
     };
   }

@@ -8,6 +8,10 @@ import { CallError, type SystemCall } from './call.ts';
 
 /** Connects two sockets of this host to each other. */
 export const join = (one: Socket, other: Socket): void => {
+  if (one.isDatagram) {
+    one.target = other;
+    other.target = one;
+  }
   one.outgoing = other.incoming;
   other.outgoing = one.incoming;
   one.incoming.writers = 1;
@@ -37,8 +41,9 @@ export const connectUnix = (call: SystemCall, from: Socket, address: SocketAddre
   if (!to) return -ECONNREFUSED;
   if (to.type !== from.type) return -EPROTOTYPE;
   if (from.type === SOCK_DGRAM) {
-    from.outgoing = to.incoming;
+    from.target = to;
     from.connected = true;
+    from.peerPath = address.path;
     return 0;
   }
   if (from.connected) return -EISCONN;
@@ -50,6 +55,7 @@ export const connectUnix = (call: SystemCall, from: Socket, address: SocketAddre
   there.writers = 1;
   from.incoming.writers = 1;
   from.connected = true;
+  from.peerPath = address.path;
   to.queue.push({ peer: undefined, socket: from, incoming: there, outgoing: from.incoming });
   return 0;
 };
