@@ -43,9 +43,19 @@ export type DecodedEvent =
     }
   | { readonly kind: 'passed'; readonly line: number; readonly pid: number; readonly time: number | undefined };
 
+/** Of each event what playing it takes where it is a call that changes nothing and that nobody looks at, as most calls are. */
+export interface QuietCalls {
+  /** Its place in programs' tables; -1 for other events. */
+  readonly places: Int32Array;
+  readonly pids: Int32Array;
+  /** Nanoseconds since the recording's first line, NaN where they are not known. */
+  readonly times: Float64Array;
+}
+
 /** A recording whose calls are ready to be made. */
 export interface DecodedRecording {
   readonly events: readonly DecodedEvent[];
+  readonly quiet: QuietCalls;
   /** Whom the recording begins with; undefined where it is empty. */
   readonly first: FirstProcess | undefined;
   /** The processes and threads that there are events of. */
@@ -107,6 +117,22 @@ const endOf = (event: RecordedEvent & { readonly kind: 'exited' | 'killed' }): D
   return { ...at, how: undefined, problem: `expected the name of a signal, SIGKILL; found ${event.signal}` };
 };
 
+/** Whether playing an event takes nothing but its time where no program looks at it. */
+const isQuiet = (event: DecodedEvent): event is DecodedCall & { readonly prepared: PreparedCall } =>
+  event.kind === 'call' &&
+  event.prepared?.quiet?.length === 0 &&
+  event.shifted === undefined &&
+  event.files === undefined &&
+  event.made < 0 &&
+  event.child === 0 &&
+  event.returns === 'yes';
+
+const quietOf = (events: readonly DecodedEvent[]): QuietCalls => ({
+  places: Int32Array.from(events, (event) => (isQuiet(event) ? event.prepared.place : -1)),
+  pids: Int32Array.from(events, ({ pid }) => pid),
+  times: Float64Array.from(events, ({ time }) => time ?? Number.NaN),
+});
+
 /** Makes a recording's calls ready, once for any number of times that they are played. */
 export const decodeRecording = (recording: Recording): DecodedRecording => {
   const { events, start } = recording;
@@ -135,5 +161,5 @@ export const decodeRecording = (recording: Recording): DecodedRecording => {
     if (child > 0) forks.set(child, [...(forks.get(child) ?? []), call]);
     return call;
   });
-  return { events: decoded, first: firstProcessOf(recording), pids, forks, start };
+  return { events: decoded, quiet: quietOf(decoded), first: firstProcessOf(recording), pids, forks, start };
 };

@@ -7,8 +7,11 @@ import type { RecordingProblem } from './recording.ts';
 export interface Player {
   /** Calls played so far. */
   readonly calls: number;
-  /** Plays one event, given in the recording's order; what could not be played as recorded is put to `problems`. */
-  play(event: DecodedEvent, problems: RecordingProblem[]): void;
+  /**
+   * Plays events from one index up to another, in the recording's order; what could not be played as recorded is put to `problems`.
+   * Returns the index after the last one played. @param stops at the first problem
+   */
+  play(from: number, to: number, problems: RecordingProblem[], stops: boolean): number;
   /** Ends the processes that the recording left running. */
   end(): void;
 }
@@ -23,7 +26,7 @@ export interface PlayerOptions {
 /** Plays a recording once. The process that it begins with is there before anything is played. */
 export const createPlayer = (
   host: SimHost,
-  { first, pids, forks }: DecodedRecording,
+  { events, quiet, first, pids, forks }: DecodedRecording,
   { begins, pidShift = 0 }: PlayerOptions,
 ): Player => {
   /** Forks that came before their place, because their child did. */
@@ -34,6 +37,7 @@ export const createPlayer = (
   const spawned: SimTask[] = [];
   const shift = { pids: pidShift };
   let lastSeen = -1;
+  let lastPlayed: SimTask | undefined;
   let unbegun = first;
   let calls = 0;
 
@@ -84,11 +88,17 @@ export const createPlayer = (
     }
   };
 
+  /** Whether a process or thread lives; it is `lastPlayed` then. */
+  const isThere = (pid: number): boolean => {
+    if (lastPlayed?.alive === true && lastPlayed.pid === pid) return true;
+    lastPlayed = host.task(pid);
+    return lastPlayed !== undefined;
+  };
+
   /** The task of an event. A child whose lines come before its parent's clone returned makes that clone come first. */
   const taskOf = (event: DecodedEvent, problems: RecordingProblem[]): SimTask => {
     const pid = event.pid + pidShift;
-    const present = host.task(pid);
-    if (present !== undefined) return present;
+    if (isThere(pid)) return lastPlayed as SimTask;
     const fork = forks.get(event.pid)?.find((call) => !playedForks.has(call) && call.begin < event.line);
     if (fork !== undefined) {
       ahead.add(fork);
@@ -105,32 +115,57 @@ export const createPlayer = (
 
   if (first !== undefined && host.task(first.pid + pidShift) === undefined) spawnFirst(first);
 
+  /** Plays a call that changes nothing and that nobody looks at; false for other events. */
+  const pass = (at: number): boolean => {
+    const place = quiet.places[at] ?? -1;
+    const pid = quiet.pids[at] ?? 0;
+    if (place < 0 || unbegun !== undefined || !isThere(pid + pidShift)) return false;
+    host.advanceTo(begins + (quiet.times[at] ?? 0));
+    if (!host.pass(place)) return false;
+    if (pid !== lastSeen) {
+      lastSeen = pid;
+      seen.add(pid);
+    }
+    calls += 1;
+    return true;
+  };
+
+  const playEvent = (event: DecodedEvent, problems: RecordingProblem[]): void => {
+    if (unbegun !== undefined) {
+      if (!unbegun.executes) {
+        const message = `process ${unbegun.pid} ran before the recording began: its program is unknown until it calls execve`;
+        problems.push({ line: unbegun.line, message });
+      }
+      unbegun = undefined;
+    }
+    if (event.time !== undefined) host.advanceTo(begins + event.time);
+    if (event.kind === 'passed') return;
+    if (event.kind === 'end') {
+      const task = host.task(event.pid + pidShift);
+      if (task === undefined) return;
+      if (event.how !== undefined) host.end(task, event.how);
+      else problems.push({ line: event.line, message: event.problem ?? '' });
+      return;
+    }
+    if (event.child > 0 && ahead.has(event)) return;
+    // the process ended in the middle of the call, or did so before another of its threads
+    if (event.returns === 'no') return;
+    if (event.returns === 'ends' && seen.has(event.pid) && host.task(event.pid + pidShift) === undefined) return;
+    playCall(taskOf(event, problems), event, problems);
+  };
+
   return {
     get calls() {
       return calls;
     },
-    play: (event, problems) => {
-      if (unbegun !== undefined) {
-        if (!unbegun.executes) {
-          const message = `process ${unbegun.pid} ran before the recording began: its program is unknown until it calls execve`;
-          problems.push({ line: unbegun.line, message });
-        }
-        unbegun = undefined;
+    play: (from, to, problems, stops) => {
+      for (let at = from; at < to; at++) {
+        if (pass(at)) continue;
+        const before = problems.length;
+        playEvent(events[at] as DecodedEvent, problems);
+        if (stops && problems.length > before) return at + 1;
       }
-      if (event.time !== undefined) host.advanceTo(begins + event.time);
-      if (event.kind === 'passed') return;
-      if (event.kind === 'end') {
-        const task = host.task(event.pid + pidShift);
-        if (task === undefined) return;
-        if (event.how !== undefined) host.end(task, event.how);
-        else problems.push({ line: event.line, message: event.problem ?? '' });
-        return;
-      }
-      if (event.child > 0 && ahead.has(event)) return;
-      // the process ended in the middle of the call, or did so before another of its threads
-      if (event.returns === 'no') return;
-      if (event.returns === 'ends' && seen.has(event.pid) && host.task(event.pid + pidShift) === undefined) return;
-      playCall(taskOf(event, problems), event, problems);
+      return to;
     },
     end: () => {
       for (const pid of pids) {

@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { ONLY_ROOT } from '../accounts.ts';
 import type { Sensor, SensorReport } from '../kernel.ts';
 import { createSimHost, type SimHost } from '../sim/index.ts';
-import { type DecodedEvent, type DecodedRecording, decodeRecording } from './decode.ts';
+import { type DecodedRecording, decodeRecording } from './decode.ts';
 import { parseStrace } from './parse.ts';
 import { createPlayer } from './player.ts';
 import type { OnProblem, RecordingProblem } from './recording.ts';
@@ -64,26 +64,22 @@ const hostFor = (start: bigint | undefined): SimHost =>
     ...(start !== undefined && { bootTime: new Date(Number(start / 1_000_000n) - UPTIME_MS) }),
   });
 
+/** Plays the events from an index up to another; returns where it goes on. */
+type PlayEvents = (from: number, to: number) => number;
+
 /**
  * Plays events, looks at the ring buffers every so many and gives way to what waits every so many more; each time it goes on where the last
  * one ended.
  */
 const createPace = (pump: () => void) => {
   let played = 0;
-  /** Plays from an event on until others get their turn; returns where it stopped. `play` says whether to go on. */
-  const playSome = (events: readonly DecodedEvent[], from: number, play: (event: DecodedEvent) => boolean): number => {
-    for (let at = from; at < events.length; ) {
-      if (!play(events[at++] as DecodedEvent)) return events.length;
-      played += 1;
+  return async (count: number, play: PlayEvents): Promise<void> => {
+    for (let at = 0; at < count; ) {
+      const next = play(at, Math.min(count, at + EVENTS_PER_PUMP - (played % EVENTS_PER_PUMP)));
+      played += next - at;
+      at = next;
       if (played % EVENTS_PER_PUMP !== 0) continue;
       pump();
-      if (played % EVENTS_PER_YIELD === 0) return at;
-    }
-    return events.length;
-  };
-  return async (events: readonly DecodedEvent[], play: (event: DecodedEvent) => boolean): Promise<void> => {
-    for (let at = 0; at < events.length; ) {
-      at = playSome(events, at, play);
       if (played % EVENTS_PER_YIELD === 0) await new Promise(setImmediate);
     }
   };
@@ -106,11 +102,12 @@ export const createReplaySensor = ({ path, onProblem }: ReplayOptions): Sensor &
   const run = async (pump: () => void, signal: AbortSignal): Promise<SensorReport> => {
     const problems = [...unreadable];
     const pace = createPace(pump);
-    await pace(decoded.events, (event) => {
-      if (signal.aborted) return false;
+    const count = decoded.events.length;
+    await pace(count, (from, to) => {
+      if (signal.aborted) return count;
       const before = problems.length;
-      player.play(event, problems);
-      return problems.length === before || onProblem !== 'stop';
+      const next = player.play(from, to, problems, onProblem === 'stop');
+      return problems.length > before && onProblem === 'stop' ? count : next;
     });
     pump();
     problems.sort((a, b) => a.line - b.line);
@@ -160,10 +157,7 @@ export const createRepeatedReplay = ({ paths, rounds }: RepeatedReplayOptions): 
       const { path, decoded } = recordings[play % recordings.length] as Read;
       const player = createPlayer(host, decoded, { begins: Number(host.bootNs), pidShift: (play % shifts) * step });
       const problems: RecordingProblem[] = [];
-      await pace(decoded.events, (event) => {
-        player.play(event, problems);
-        return true;
-      });
+      await pace(decoded.events.length, (from, to) => player.play(from, to, problems, false));
       player.end();
       calls += player.calls;
       for (const problem of problems) told.add(sentence(path, problem));

@@ -244,10 +244,11 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
       for (const thread of own(task).group.threads) thread.cgroupOf = cgroup;
     },
     play: (task, call) => {
-      const caller = own(task);
+      const caller = task instanceof Task && task.alive && task.isIn(memory) ? task : own(task);
       if (!caller.alive) throw new Error(`${task.name} (pid ${task.pid}) is dead; it can make no call`);
       calls.play(caller, call);
     },
+    pass: (place) => calls.pass(place),
     end: (task, how) => {
       if (!task.alive) return;
       processes.exitGroup(own(task), how);

@@ -247,6 +247,11 @@ export interface SimHost {
   moveToCgroup(task: SimTask, path: string): void;
   /** As `call`, for a call that was prepared and whose result nobody asks for. @throws Error for a task that is dead or not this host's */
   play(task: SimTask, call: PreparedCall): void;
+  /**
+   * A recorded call of a living task that changes nothing, by its place: only its time passes, as nobody looks. False, with nothing done, where
+   * an attached program may look at it, so that it has to be played.
+   */
+  pass(place: number): boolean;
   /** A process ends without a call of its own: by a signal from outside, or as a recording says. Its exit hooks fire. */
   end(task: SimTask, how: { readonly signal: number } | { readonly status: number }): void;
 }

@@ -182,6 +182,7 @@ export const simHook = (section: string): Hook | undefined => {
 export class HookPoints {
   readonly #memory: Memory;
   readonly #hooks: Hooks;
+  readonly #sysExit: HookPoint;
   readonly #others = new Map<string, HookPoint>();
   /** The calls that attached programs look at; undefined where one of them may look at any. */
   #calls: readonly CallTable[] | undefined = [];
@@ -191,6 +192,7 @@ export class HookPoints {
     this.#memory = memory;
     this.verdicts = verdicts;
     this.#hooks = hooks;
+    this.#sysExit = hooks['tp_btf/sys_exit'];
   }
 
   /** Where programs of a section attach. @throws Error where there is no such hook */
@@ -233,15 +235,19 @@ export class HookPoints {
 
   /** A call returned that none of the attached programs looks at: the kernel runs them, and they leave. */
   passSysExit(): void {
-    for (const { program } of this.#hooks['tp_btf/sys_exit'].links) program.runs++;
+    const { links } = this.#sysExit;
+    for (let index = 0; index < links.length; index++) (links[index] as SimLink).program.runs++;
   }
 
   /** Whether an attached program may look at a call, by its place in programs' tables, -1 for none; asked anew each time, as maps change. */
   looksAt(place: number): boolean {
     if (this.#calls === undefined) return true;
     if (place < 0) return false;
-    for (const { at, stride, entries } of this.#calls)
-      if (place < entries && this.#memory.view.getUint32(at + place * stride, true) !== 0) return true;
+    const { view } = this.#memory;
+    for (let index = 0; index < this.#calls.length; index++) {
+      const { at, stride, entries } = this.#calls[index] as CallTable;
+      if (place < entries && view.getUint32(at + place * stride, true) !== 0) return true;
+    }
     return false;
   }
 

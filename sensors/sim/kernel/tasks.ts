@@ -236,6 +236,11 @@ export class Task extends KernelObject implements SimTask {
     this.setU32(TASK.loginuid, loginuid);
   }
 
+  /** Whether its structure lies in a machine's memory, so that it is a task of that machine. */
+  isIn(memory: Memory): boolean {
+    return this.memory === memory;
+  }
+
   get isKernelThread(): boolean {
     return (this.flags & PF_KTHREAD) !== 0;
   }

@@ -41,20 +41,31 @@ export class SystemCalls {
 
   /** Makes a call whose result nobody asks for. One that changes nothing and that no program looks at only takes its time. */
   play(task: Task, prepared: PreparedCall): void {
-    const { hookPoints } = this.#machine;
-    const { quiet, light } = prepared;
-    if (
-      (quiet !== undefined || light !== undefined) &&
-      !hookPoints.looksAt(prepared.place) &&
-      (quiet === undefined ? light?.(task, prepared) : this.#isKnown(task, quiet)) === true
-    ) {
-      this.#passTime();
-      hookPoints.passSysExit();
-      return;
-    }
+    if (this.passQuiet(task, prepared)) return;
     const call = new SystemCall(this.#machine, this.#processes, task, prepared, this.#serve);
     call.isRepeated = true;
     this.#run(call);
+  }
+
+  /** Takes the time of a recorded call that changes nothing, by its place in programs' tables; false, with nothing done, where a program may look at it. */
+  pass(place: number): boolean {
+    const { hookPoints } = this.#machine;
+    if (hookPoints.looksAt(place)) return false;
+    this.#passTime();
+    hookPoints.passSysExit();
+    return true;
+  }
+
+  /** Does what a call does to its caller's descriptors where that is all it does, and takes its time; false, with nothing done, where it has to be made. */
+  passQuiet(task: Task, prepared: PreparedCall): boolean {
+    const { quiet, light } = prepared;
+    if (quiet === undefined && light === undefined) return false;
+    const { hookPoints } = this.#machine;
+    if (hookPoints.looksAt(prepared.place)) return false;
+    if (quiet === undefined ? light?.(task, prepared) !== true : !this.#isKnown(task, quiet)) return false;
+    this.#passTime();
+    hookPoints.passSysExit();
+    return true;
   }
 
   #isKnown(task: Task, paths: NonNullable<PreparedCall['quiet']>): boolean {
