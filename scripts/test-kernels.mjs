@@ -1,9 +1,11 @@
 // Boots Debian's kernels under qemu and runs the kernel suite in each: LSM, fentry and kprobe hooks included. One table at the end.
-//   node scripts/test-kernels.mjs [6.1] [6.12]
+//   node scripts/test-kernels.mjs [6.1] [6.12] [--only GROUP]...
+// With --only just the cases of the kernel suite whose names begin so are run.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { fetchKernels } from './kernels/fetch.mjs';
 import { runGuest } from './kernels/guest.mjs';
 import { buildApp, buildImage } from './kernels/image.mjs';
@@ -13,15 +15,18 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const FOLDER = join(ROOT, '.tmp/kernels');
 const APP = join(FOLDER, 'app');
 const SERIES = ['6.1', '6.12'];
-const MODULES = [
-  'test/live/suite/guest-suite.js',
-  'test/live/behaviours/guest-behaviours.js',
-  'test/live/behaviours/guest-falco.js',
-];
+const SUITE = 'test/live/suite/guest-suite.js';
+const ALL_MODULES = [SUITE, 'test/live/behaviours/guest-behaviours.js', 'test/live/behaviours/guest-falco.js'];
 /** Falco's public rule files lie beside the repository and are no part of it. */
 const FALCO = join(ROOT, '../shared/cases/falco');
 const FALCO_FILES = ['falco_rules.yaml', 'falco-incubating_rules.yaml'];
 const hasFalco = FALCO_FILES.every((name) => existsSync(join(FALCO, name)));
+const { values: chosen, positionals: wantedSeries } = parseArgs({
+  options: { only: { type: 'string', multiple: true } },
+  allowPositionals: true,
+});
+const MODULES = chosen.only === undefined ? ALL_MODULES : [SUITE];
+const ONLY = chosen.only === undefined ? {} : { only: chosen.only };
 const PROGRAMS = join(ROOT, 'test/live/programs');
 /** Alone on two cores a kernel takes about two minutes. */
 const LIMIT_MS = 15 * 60_000;
@@ -42,7 +47,7 @@ const simulated = (level) => {
   const file = join(FOLDER, `simulate-${level}.json`);
   writeFileSync(
     file,
-    JSON.stringify({ driver: '', modules: MODULES, simulate: level, ...(hasFalco && { falco: FALCO }) }),
+    JSON.stringify({ driver: '', modules: MODULES, ...ONLY, simulate: level, ...(hasFalco && { falco: FALCO }) }),
   );
   const { stdout, status } = spawnSync(process.execPath, [join(APP, 'test/live/suite/guest.js'), file], {
     cwd: ROOT,
@@ -87,7 +92,7 @@ const runKernel = async (series, kernel, driver) => {
     app: APP,
     output: image,
     kernel,
-    settings: { driver: `/${DRIVER}`, modules: MODULES, ...(hasFalco && { falco: '/falco' }) },
+    settings: { driver: `/${DRIVER}`, modules: MODULES, ...ONLY, ...(hasFalco && { falco: '/falco' }) },
     files: {
       ...buildPrograms(PROGRAMS, join(FOLDER, 'programs')),
       [DRIVER]: driver,
@@ -191,4 +196,4 @@ const main = async (wanted) => {
   process.exitCode = totals.failed > 0 ? 1 : 0;
 };
 
-await main(process.argv.slice(2));
+await main(wantedSeries);

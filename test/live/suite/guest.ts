@@ -7,6 +7,8 @@ export interface GuestSettings {
   readonly modules: readonly string[];
   /** The folder of Falco's public rule files; left out where there are none. */
   readonly falco?: string;
+  /** Only cases of the kernel suite whose names begin with one of these; left out: all. */
+  readonly only?: readonly string[];
   /** Run in the simulated kernel of this level instead. */
   readonly simulate?: '6.1' | '6.9' | '6.12';
 }

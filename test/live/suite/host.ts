@@ -32,6 +32,8 @@ export type Need =
   | 'enforcement'
   /** Nobody but the suite makes calls, and the whole host may be the scope. */
   | 'own-machine'
+  /** A shell that can be executed, and does what it is told. */
+  | 'shell'
   /** The program level, `level:6.9`. */
   | `level:${string}`
   /** The simulated kernel, or Linux. */

@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -75,6 +75,7 @@ export const linuxPlace = ({ driver, ownMachine }: LinuxPlaceOptions): Place => 
     name: `Linux ${features.name}`,
     lacks(need: Need) {
       if (need.startsWith('hook:')) return why(need.slice('hook:'.length));
+      if (need === 'shell') return existsSync('/bin/sh') ? undefined : 'there is no /bin/sh';
       if (need === 'sim') return 'it is about the simulated kernel alone';
       if (need === 'enforcement' && !ownMachine) return 'no program may refuse calls on a machine that others use';
       if (need === 'own-machine' && !ownMachine) return 'others use this machine';

@@ -21,6 +21,8 @@ export interface WatchOptions extends Pick<AgentOptions, 'limit' | 'rings' | 'pr
   readonly level?: FeatureLevel;
   /** Enforce what rules decide, in the host's scope. */
   readonly enforce?: boolean;
+  /** Hooks that rules are compiled without, as if the kernel had none. */
+  readonly without?: (hook: string) => boolean;
 }
 
 /** What came of a workload under rules. */
@@ -59,7 +61,8 @@ export const watch = async (
   work: () => Promise<void>,
   options: WatchOptions = {},
 ): Promise<Watched> => {
-  const { level = host.kernel.features.level, enforce = false, ...more } = options;
+  const { level = host.kernel.features.level, enforce = false, without = () => false, ...more } = options;
+  const hooks = host.kernel.features.hooks.filter((hook) => !without(hook));
   const { policies, diagnostics } = loadPolicyText('suite.yaml', policyText(host, rules, enforce));
   const mistakes = diagnostics.filter(({ severity }) => severity === 'error');
   if (mistakes.length > 0) throw new Error(`the case's policy: ${JSON.stringify(mistakes)}`);
@@ -79,7 +82,7 @@ export const watch = async (
     sensor,
     compiled: compile(
       policies.flatMap((policy) => policy.rules),
-      { level },
+      { level, hooks },
     ),
     host: 'suite',
     enforce,

@@ -66,6 +66,7 @@ export const simPlace = (level: FeatureLevel): Place => {
       };
       sim.fs.mkdir(FOLDER, 0o755);
       sim.fs.write(PROGRAM, '\x7fELF', 0o755);
+      sim.fs.write('/bin/sh', '\x7fELF', 0o755);
       const spawn = (cgroup: string): SimTask =>
         sim.spawn({ exepath: PROGRAM, argv: [PROGRAM], env: [], uid: 0, cwd: '/', cgroup });
       const server = sim.spawn({ exepath: '/usr/sbin/suite-server', uid: 0, cgroup: '/' });

@@ -16,6 +16,7 @@ import { lsmVerdictCases, refusedCases } from './refused.ts';
 import { ringCases, streamCases } from './rings.ts';
 import { btfSysEnterCases, rawSysEnterCases } from './sys-enter.ts';
 import { rawSysExitCases, sysExitCases } from './sys-exit.ts';
+import { cgroupDenialCases, execKillCases, lsmDenialCases, signalCases as signalTierCases } from './tiers.ts';
 import { rawSyscallsCases, tracepointCases } from './tracepoints.ts';
 
 /** The kernel suite. */
@@ -54,4 +55,8 @@ export const CASES: readonly Case[] = [
   ...policyProcessCases,
   ...limitCases,
   ...enforcingCases,
+  ...lsmDenialCases,
+  ...cgroupDenialCases,
+  ...execKillCases,
+  ...signalTierCases,
 ];
