@@ -3,6 +3,12 @@ import type { ExecutableProgram } from './decoded.ts';
 import type { Kfunc } from './kfunc.ts';
 import type { Memory } from './memory.ts';
 
+/** Where a stretch of a process's memory lies: from an index on. */
+export interface UserBytes {
+  readonly bytes: Uint8Array;
+  readonly at: number;
+}
+
 /** What helpers need of the kernel they run in; `current` is the task that the hook runs on. */
 export interface VmEnvironment {
   readonly memory: Memory;
@@ -26,8 +32,8 @@ export interface VmEnvironment {
   currentAncestorCgroupId(level: number): bigint;
   /** Bytes of the current task's memory, or undefined where any of them isn't mapped or isn't a user address. */
   readUser(address: bigint, length: number): Uint8Array | undefined;
-  /** The same for an address of less than 53 bits; left out, compiled code takes `readUser`. */
-  readUserAt?(address: number, length: number): Uint8Array | undefined;
+  /** Where they lie, for an address of less than 53 bits; good until it is asked again. Left out, compiled code takes `readUser`. */
+  userAt?(address: number, length: number): UserBytes | undefined;
   /** Queues a signal to the current process; 0 or a negative errno. */
   sendSignal(signal: number): number;
   /** 32 random bits; seeded in the simulation. */

@@ -1,6 +1,7 @@
-import { EFAULT, EINVAL } from '../maps/index.ts';
+import { EFAULT, EINVAL, ERANGE } from '../maps/index.ts';
 import type { VmEnvironment } from './environment.ts';
-import { readMemory, STRING_PIECE } from './helpers-probe.ts';
+import { STRING_PIECE } from './helpers-probe.ts';
+import type { Memory } from './memory.ts';
 
 /** A helper's work on words: the low halves of r1 to r3, and the high half of r3. */
 export type QuickFunction = (first: number, second: number, third: number, thirdHigh: number) => number;
@@ -14,8 +15,6 @@ export interface QuickHelper {
 }
 
 const TWO_32 = 0x1_0000_0000;
-
-const addressOf = (low: number, high: number): bigint => BigInt.asUintN(64, (BigInt(high) << 32n) | BigInt(low >>> 0));
 
 const currentTask: QuickHelper = {
   gives: 'address',
@@ -50,6 +49,24 @@ const getCurrentComm: QuickHelper = {
 /** Memory is readable to the end of a page that is in use. */
 const PAGE = 4096;
 
+const readableEnd = ({ used }: Memory): number => Math.ceil(used / PAGE) * PAGE;
+
+/** Stretches up to this long are copied and cleared by a loop, which then is faster than the array's functions. */
+const SHORT = 64;
+
+const clear = (bytes: Uint8Array, from: number, length: number): void => {
+  if (length > SHORT) bytes.fill(0, from, from + length);
+  else for (let index = 0; index < length; index++) bytes[from + index] = 0;
+};
+
+const copy = (source: Uint8Array, from: number, bytes: Uint8Array, to: number, length: number): void => {
+  if (length > SHORT) bytes.set(source.subarray(from, from + length), to);
+  else for (let index = 0; index < length; index++) bytes[to + index] = source[from + index] ?? 0;
+};
+
+/** What reading kernel memory gives where nothing can be read: -ERANGE for what is no kernel address (mm/maccess.c, copy_from_kernel_nofault_allowed). */
+const whyNot = (high: number): number => (high >> 15 === -1 ? -EFAULT : -ERANGE);
+
 const probeReadKernel: QuickHelper = {
   gives: 'number',
   make: (environment) => {
@@ -58,13 +75,13 @@ const probeReadKernel: QuickHelper = {
     return (first, length, third, high) => {
       const to = first >>> 0;
       const from = length === 0 ? -1 : memory.offsetOf(third, high, 1);
-      if (from !== -1 && from + length <= Math.ceil(memory.used / PAGE) * PAGE) {
+      if (from !== -1 && from + length <= readableEnd(memory)) {
         bytes.copyWithin(to, from, from + length);
         return 0;
       }
       if (length === 0) return 0;
-      bytes.fill(0, to, to + length);
-      return readMemory(environment, 'kernel', addressOf(third, high), length) as number;
+      clear(bytes, to, length);
+      return whyNot(high);
     };
   },
 };
@@ -72,14 +89,14 @@ const probeReadKernel: QuickHelper = {
 const probeReadUser: QuickHelper = {
   gives: 'number',
   make: (environment) =>
-    environment.readUserAt &&
+    environment.userAt &&
     ((first, length, third, high) => {
       if (length === 0) return 0;
       const { bytes } = environment.memory;
       const to = first >>> 0;
-      const found = high < 0 ? undefined : environment.readUserAt!(high * TWO_32 + (third >>> 0), length);
-      if (found) bytes.set(found, to);
-      else bytes.fill(0, to, to + length);
+      const found = high < 0 ? undefined : environment.userAt!(high * TWO_32 + (third >>> 0), length);
+      if (found) copy(found.bytes, found.at, bytes, to, length);
+      else clear(bytes, to, length);
       return found ? 0 : -EFAULT;
     }),
 };
@@ -87,7 +104,7 @@ const probeReadUser: QuickHelper = {
 const probeReadUserString: QuickHelper = {
   gives: 'number',
   make: (environment) =>
-    environment.readUserAt &&
+    environment.userAt &&
     ((first, length, third, high) => {
       if (length === 0) return 0;
       const { bytes } = environment.memory;
@@ -95,18 +112,19 @@ const probeReadUserString: QuickHelper = {
       const address = high * TWO_32 + (third >>> 0);
       for (let done = 0; done < length; ) {
         const at = address + done;
-        const piece =
-          high < 0
-            ? undefined
-            : environment.readUserAt!(at, Math.min(length - done, STRING_PIECE - (at % STRING_PIECE)));
+        const size = Math.min(length - done, STRING_PIECE - (at % STRING_PIECE));
+        const piece = high < 0 ? undefined : environment.userAt!(at, size);
         if (!piece) {
-          bytes.fill(0, to, to + length);
+          clear(bytes, to, length);
           return -EFAULT;
         }
-        const nul = piece.indexOf(0);
-        bytes.set(nul < 0 ? piece : piece.subarray(0, nul + 1), to + done);
-        if (nul >= 0) return done + nul + 1;
-        done += piece.length;
+        const { bytes: source, at: from } = piece;
+        for (let index = 0; index < size; index++) {
+          const byte = source[from + index] ?? 0;
+          bytes[to + done + index] = byte;
+          if (byte === 0) return done + index + 1;
+        }
+        done += size;
       }
       bytes[to + length - 1] = 0;
       return length;
@@ -122,7 +140,7 @@ const probeReadKernelString: QuickHelper = {
       if (length === 0) return 0;
       const to = first >>> 0;
       const from = memory.offsetOf(third, high, 1);
-      const end = Math.ceil(memory.used / PAGE) * PAGE;
+      const end = readableEnd(memory);
       for (let done = 0; from !== -1 && done < length && from + done < end; done++) {
         const byte = bytes[from + done] ?? 0;
         bytes[to + done] = byte;
@@ -132,8 +150,8 @@ const probeReadKernelString: QuickHelper = {
         bytes[to + length - 1] = 0;
         return length;
       }
-      bytes.fill(0, to, to + length);
-      return readMemory(environment, 'kernel', addressOf(third, high), length) as number;
+      clear(bytes, to, length);
+      return whyNot(high);
     };
   },
 };

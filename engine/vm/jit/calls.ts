@@ -52,7 +52,7 @@ function callPlanned(code: Code, at: number, leave: Leave, plan: CallPlan): void
       emitCommit(code, plan);
       break;
     case 'probe':
-      emitProbeRead(code, plan, () => callHost(code, at, (nested) => leave(nested + 1), first + plan.index));
+      emitProbeRead(code, plan, first + plan.index);
       break;
   }
 }

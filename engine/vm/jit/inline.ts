@@ -184,11 +184,8 @@ const MOVES: Readonly<Record<number, readonly [load: number, store: number]>> = 
   8: [WASM.i64_load, WASM.i64_store],
 };
 
-/**
- * bpf_probe_read_kernel of a constant size.
- * @param call emits a call of the host's function, for addresses where nothing is allocated
- */
-export function emitProbeRead(code: Code, { bytes }: Planned<'probe'>, call: () => void): void {
+/** bpf_probe_read_kernel of a constant size; the host's function reads, or doesn't, where nothing is allocated. */
+export function emitProbeRead(code: Code, { bytes }: Planned<'probe'>, importIndex: number): void {
   const { writer } = code;
   pushRegister(code, 3);
   writer.byte(WASM.i64_const);
@@ -201,7 +198,7 @@ export function emitProbeRead(code: Code, { bytes }: Planned<'probe'>, call: () 
   writer.byte(WASM.i64_gt_u);
   writer.byte(WASM.if);
   writer.byte(VOID);
-  call();
+  emitQuick(code, importIndex, 'number');
   writer.byte(WASM.else);
   pushWord(code, 1);
   pushWord(code, 3);

@@ -22,7 +22,7 @@ export type CallPlan =
   | { readonly kind: 'array'; readonly layout: ArrayLayout }
   | { readonly kind: 'reserve'; readonly layout: RingBufferLayout; readonly handle: number; readonly bytes: number }
   | { readonly kind: 'commit'; readonly discards: boolean }
-  /** bpf_probe_read_kernel of a constant size, where `index` is called for what can't be read. */
+  /** bpf_probe_read_kernel of a constant size; `index` is its other form, for what can't be read in place. */
   | { readonly kind: 'probe'; readonly index: number; readonly bytes: number };
 
 export interface Plan {
@@ -131,7 +131,7 @@ function inlined(
   if (id === SUBMIT || id === DISCARD) return { kind: 'commit', discards: id === DISCARD };
   if (id === PROBE_READ_KERNEL) {
     const bytes = Number(known[2] ?? 0n);
-    if (bytes > 0 && bytes <= MOST_PROBED) return { kind: 'probe', index: index('helper', id), bytes };
+    if (bytes > 0 && bytes <= MOST_PROBED) return { kind: 'probe', index: index('quick', id), bytes };
   }
   const quick = QUICK_HELPERS.get(id);
   if (quick !== undefined)

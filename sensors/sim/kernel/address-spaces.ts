@@ -2,7 +2,7 @@ import type { Memory } from '../../../engine/vm/index.ts';
 import type { OpenFile } from './files.ts';
 import { KernelObject } from './kernel-object.ts';
 import { MM } from './structs.ts';
-import { type ArgumentStrings, readRegion } from './user-memory.ts';
+import { type ArgumentStrings, isIn, type Region, readRegion } from './user-memory.ts';
 
 /** The first page of a process, which is never mapped. */
 const UNMAPPED = 8;
@@ -46,6 +46,12 @@ export class AddressSpace extends KernelObject {
   /** Bytes at a user address, undefined where it isn't mapped. */
   read(address: number, length: number): Uint8Array | undefined {
     return this.#strings && readRegion(this.#strings.region, address, length);
+  }
+
+  /** As `read`, without a copy. */
+  find(address: number, length: number): Region | undefined {
+    const strings = this.#strings;
+    return strings !== undefined && isIn(strings.region, address, length) ? strings.region : undefined;
   }
 
   share(): AddressSpace {

@@ -10,6 +10,7 @@ export const createEnvironment = (
   program: NonNullable<VmEnvironment['program']>,
 ): VmEnvironment => {
   const random = machine.random;
+  const found = { bytes: machine.memory.bytes, at: 0 };
   const current = (): Task => {
     if (!machine.current) throw new Error('a program ran while no task did');
     return machine.current;
@@ -32,11 +33,20 @@ export const createEnvironment = (
       const at = Number(address);
       return mm.read(at, length) ?? machine.scratch.read(at, length);
     },
-    readUserAt: (address, length) => {
+    userAt: (address, length) => {
       const { mm } = current();
-      return address > 0x7fff_ffff_ffff
-        ? undefined
-        : mm && (mm.read(address, length) ?? machine.scratch.read(address, length));
+      if (mm === undefined || address > 0x7fff_ffff_ffff) return undefined;
+      const { scratch } = machine;
+      if (scratch.has(address, length)) {
+        found.bytes = scratch.bytes;
+        found.at = address - scratch.start;
+        return found;
+      }
+      const region = mm.find(address, length);
+      if (region === undefined) return undefined;
+      found.bytes = region.bytes;
+      found.at = address - region.start;
+      return found;
     },
     // kernel/trace/bpf_trace.c, bpf_send_signal_common
     sendSignal: (signal) => {

@@ -13,7 +13,7 @@ const SCRATCH_BYTES = 65_536;
 const MAX_SCRATCH_BYTES = 8 * 1024 * 1024;
 
 /** A stretch of a process's memory: address and content. */
-interface Region {
+export interface Region {
   readonly start: number;
   readonly bytes: Uint8Array;
 }
@@ -59,12 +59,14 @@ const layOut = (argv: readonly string[], env: readonly string[], filename: strin
   return { region: { start, bytes }, argStart, argEnd, envEnd: argEnd + environment.length };
 };
 
+/** Whether all bytes of a stretch lie in a region. */
+export const isIn = ({ start, bytes }: Region, address: number, length: number): boolean =>
+  address >= start && address - start + length <= bytes.length;
+
 /** The bytes at a user address within a region, undefined where they aren't all in it. */
 export const readRegion = (region: Region, address: number, length: number): Uint8Array | undefined => {
   const offset = address - region.start;
-  return offset >= 0 && offset + length <= region.bytes.length
-    ? region.bytes.subarray(offset, offset + length)
-    : undefined;
+  return isIn(region, address, length) ? region.bytes.subarray(offset, offset + length) : undefined;
 };
 
 /** What a call's arguments are in the caller's memory; must not change. */
@@ -158,7 +160,21 @@ export class Scratch {
   /** Bytes at an address; whole pages are mapped. */
   read(address: number, length: number): Uint8Array | undefined {
     const offset = address - this.#start;
-    const mapped = Math.min(this.#bytes.length, Math.ceil(this.#used / PAGE) * PAGE);
-    return offset >= 0 && offset + length <= mapped ? this.#bytes.subarray(offset, offset + length) : undefined;
+    return this.has(address, length) ? this.#bytes.subarray(offset, offset + length) : undefined;
+  }
+
+  /** Whether all bytes of a stretch are mapped. */
+  has(address: number, length: number): boolean {
+    const offset = address - this.#start;
+    return offset >= 0 && offset + length <= Math.min(this.#bytes.length, Math.ceil(this.#used / PAGE) * PAGE);
+  }
+
+  /** Where it begins, and what lies there. */
+  get start(): number {
+    return this.#start;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes;
   }
 }
