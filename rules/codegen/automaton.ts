@@ -248,6 +248,15 @@ interface State {
   readonly settled: bigint;
 }
 
+/** Where states lead that share their looping nodes and what is settled, for the bytes that only those nodes have an edge for. */
+interface Staying {
+  readonly otherwise: number;
+  /** By class: the nodes that the looping ones lead to besides themselves. */
+  readonly reached: readonly (readonly number[])[];
+  /** By class: the state, or -1 where it wasn't asked for yet. */
+  readonly next: Int32Array;
+}
+
 /** Builds the automaton of some tests; undefined when it would need more states than `STATE_BUDGET`, or `SHARED_BUDGET` for several. */
 export const buildAutomaton = (tests: readonly StringTest[], options: AutomatonOptions = {}): Automaton | undefined => {
   const budget = tests.length > 1 ? SHARED_BUDGET : STATE_BUDGET;
@@ -297,17 +306,40 @@ export const buildAutomaton = (tests: readonly StringTest[], options: AutomatonO
   };
   numberOf(starts, [], 0n);
   const transitions: number[] = [];
-  const next = Array.from({ length: classCount }, (): number[] => []);
+  const reachedBy = (members: readonly number[]): readonly number[][] => {
+    const reached = Array.from({ length: classCount }, (): number[] => []);
+    for (const member of members)
+      for (const edge of edges[member]!) for (const cls of edge.classes) reached[cls]!.push(edge.to);
+    return reached;
+  };
+  const stays = new Map<string, Staying>();
+  const moved = Array.from({ length: classCount }, (): number[] => []);
   for (let state = 0; state < states.length; state++) {
     if (states.length > budget) return undefined;
     const { members, settled } = states[state]!;
     const loops = members.filter((member) => nodes[member]!.loops);
+    const key = `${loops.join()} ${settled.toString(36)}`;
+    let staying = stays.get(key);
+    if (staying === undefined) {
+      const otherwise = numberOf(loops, [], settled);
+      staying = { otherwise, reached: reachedBy(loops), next: new Int32Array(classCount).fill(-1) };
+      stays.set(key, staying);
+    }
+    const { otherwise, reached, next } = staying;
     for (const member of members)
-      for (const edge of edges[member]!) for (const cls of edge.classes) next[cls]!.push(edge.to);
-    const otherwise = numberOf(loops, [], settled);
-    for (const reached of next) {
-      transitions.push(reached.length === 0 ? otherwise : numberOf(loops, reached, settled));
-      reached.length = 0;
+      if (!nodes[member]!.loops)
+        for (const edge of edges[member]!) for (const cls of edge.classes) moved[cls]!.push(edge.to);
+    for (let cls = 0; cls < classCount; cls++) {
+      const targets = moved[cls]!;
+      const ofLoops = reached[cls]!;
+      if (targets.length > 0) {
+        for (const to of ofLoops) targets.push(to);
+        transitions.push(numberOf(loops, targets, settled));
+        targets.length = 0;
+        continue;
+      }
+      if (next[cls]! < 0) next[cls] = ofLoops.length === 0 ? otherwise : numberOf(loops, ofLoops, settled);
+      transitions.push(next[cls]!);
     }
   }
 

@@ -43,9 +43,11 @@ const automatonBytes = (automaton: Automaton): Uint8Array => {
   const bytes = new Uint8Array(parts.size);
   const view = new DataView(bytes.buffer);
   bytes.set(automaton.classes, parts.classes);
-  for (const [index, state] of automaton.transitions.entries())
-    view.setUint16(parts.transitions + index * 2, state, true);
-  for (const [index, row] of automaton.rowOf.entries()) view.setUint16(parts.rowOf + index * 2, ROW.first + row, true);
+  const { transitions, rowOf } = automaton;
+  for (let index = 0; index < transitions.length; index++)
+    view.setUint16(parts.transitions + index * 2, transitions[index]!, true);
+  for (let index = 0; index < rowOf.length; index++)
+    view.setUint16(parts.rowOf + index * 2, ROW.first + rowOf[index]!, true);
   return bytes;
 };
 
