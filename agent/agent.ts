@@ -164,7 +164,7 @@ export const runAgent = async (
         fill.apply(record, of !== from);
         facts.apply(record);
       }
-      options.onRecord?.(record, table);
+      options.onRecord?.(record.keep(), table);
     },
   };
   const first = createGeneration(shared, { number, policies, compiled, loaded });

@@ -149,7 +149,7 @@ export const createEvents = (options: EventsOptions): Events => {
       domains: options.domains,
     });
     const event = record.event?.type ?? '';
-    const decided = { hook: record.hook, event, truth: record.truth };
+    const decided = { hook: record.hook, event, truth: (predicate: number) => record.truth(predicate) };
     const occurrence = { time: record.time, number: tally.events, event, pid: record.pid };
     const kin = correlator.kinOf(record);
     /** Raises or drops, if not a fact may still come that it depends on. */
@@ -210,7 +210,8 @@ export const createEvents = (options: EventsOptions): Events => {
       if ((!acts && waits) || !settle(index, acts, decideNow)) left.push(index);
     }
     if (left.length === 0) return;
-    const { decide: decideLater } = occurrenceOf(record, snapshotOf(table, record));
+    const kept = record.keep();
+    const { decide: decideLater } = occurrenceOf(kept, snapshotOf(table, kept));
     waiting.add(container, (final) => {
       while (left[0] !== undefined && settle(left[0], final, decideLater)) left.shift();
       return left.length === 0;

@@ -240,7 +240,10 @@ const createCgroups = (
 const isOfNames = (rows: FactRows): rows is FactRows & { readonly source: Exclude<FactSource, 'container'> } =>
   rows.source !== 'container';
 
-const isLike = (a: EventRecord | undefined, b: EventRecord): boolean =>
+/** The ids that rows are looked up by. */
+type Ids = Pick<EventRecord, 'cgroup' | 'uid' | 'gid' | 'loginuid'>;
+
+const isLike = (a: Ids | undefined, b: Ids): boolean =>
   a !== undefined && a.cgroup === b.cgroup && a.uid === b.uid && a.gid === b.gid && a.loginuid === b.loginuid;
 
 /** Fills the maps of facts that a compiled object has; where nobody can tell names there are no rows of them. */
@@ -252,16 +255,17 @@ export const createFactFill = (options: FactFillOptions): FactFill => {
     if (!isOfNames(rows)) return [createCgroups(rows, map, kernel, containers, warn)];
     return accounts === undefined ? [] : [createNames(rows, map, accounts, warn)];
   });
-  /** The record before, of whose ids nothing has to be looked up again. */
-  let last: EventRecord | undefined;
+  /** The ids of the record before: nothing has to be looked up again. */
+  let last: Ids | undefined;
   return {
     begin: (cgroups) => {
       const paths = [...cgroups];
       for (const fill of fills) fill.begin(paths);
     },
     apply: (record) => {
-      if (isLike(last, record)) return;
-      last = record;
+      if (fills.length === 0 || isLike(last, record)) return;
+      const { cgroup, uid, gid, loginuid } = record;
+      last = { cgroup, uid, gid, loginuid };
       for (const fill of fills) fill.apply(record);
     },
     recheck: () => {

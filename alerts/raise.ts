@@ -107,7 +107,7 @@ export const raiseAlert = (
       exe: process?.exepath ?? null,
       cmdline: (process && commandLine(process)) ?? null,
       uid: record.uid,
-      ancestors: [...context.processes.ancestors(record)].map(describe),
+      ancestors: context.processes.ancestors(record).map(describe),
     },
     ...describeContainer(context.container),
     ...(pending.length > 0 && { pending }),

@@ -99,6 +99,13 @@ export interface RingBuffer extends BpfMap {
    * A record counts as handed out even if `each` throws.
    */
   consume(each: (record: Uint8Array) => void): number;
+  /**
+   * Tells where every finished record lies, oldest first, and takes none; those that were discarded are left out. Returns the position
+   * behind the last of them, for `release`.
+   */
+  pending(each: (recordOffset: number, size: number) => void): number;
+  /** Gives the room of all records in front of a position that `pending` returned back to programs. */
+  release(position: number): void;
   /** Records that found no room. */
   readonly lost: number;
 }

@@ -78,6 +78,19 @@ export function createRingBuffer(memory: MapMemory, spec: MapSpec, handle: numbe
     return records;
   };
 
+  const pending = (each: (recordOffset: number, length: number) => void): number => {
+    let at = low(consumerAt);
+    while (at !== low(producerAt)) {
+      const header = data + (at & mask);
+      const word = view.getUint32(header, true);
+      if (word >= BUSY) break;
+      const length = word & LENGTH;
+      if ((word & DISCARD) === 0) each(header + HEADER, length);
+      at = (at + align8(length + HEADER)) >>> 0;
+    }
+    return at;
+  };
+
   return {
     spec,
     handle,
@@ -117,6 +130,8 @@ export function createRingBuffer(memory: MapMemory, spec: MapSpec, handle: numbe
         consuming = false;
       }
     },
+    pending,
+    release: (position) => add(consumerAt, (position - low(consumerAt)) >>> 0),
     get lost() {
       return Number(view.getBigUint64(lostAt, true));
     },

@@ -26,7 +26,7 @@ import { NO_CONTAINERS } from '../containers/index.ts';
 import { argumentNumber, argumentText } from './arguments.ts';
 import { type ContainerField, containerValue, isContainerField } from './container.ts';
 import { directoryOf, filenameOf, pathValue, rawPathValue, textValue } from './paths.ts';
-import { argumentsText, commandLine, type KnownProcess } from './processes.ts';
+import { argumentsText, commandLine, type KnownProcess } from './process.ts';
 import {
   ABSENT,
   type EventContext,
@@ -157,15 +157,14 @@ const nameOf = (field: FieldRef): string =>
 
 const own = (fact: string): Reader => ofProcess((process) => PROCESS_FACTS[fact]?.(process) ?? UNKNOWN);
 
-const ancestorsOf = (record: EventRecord, context: EventContext): readonly KnownProcess[] => [
-  ...context.processes.ancestors(record),
-];
+const parentOf = (record: EventRecord, { processes }: EventContext): KnownProcess | undefined =>
+  processes.ancestors(record)[0];
 
 const parent =
   (fact: string): Reader =>
   (record, context) => {
     if (record.parentPid === 0) return ABSENT;
-    const [first] = ancestorsOf(record, context);
+    const first = parentOf(record, context);
     return first === undefined ? UNKNOWN : (PROCESS_FACTS[fact]?.(first) ?? UNKNOWN);
   };
 
@@ -173,7 +172,7 @@ const parent =
 const ancestor =
   (fact: string): Reader =>
   (record, context, field) => {
-    const chain = ancestorsOf(record, context);
+    const chain = context.processes.ancestors(record);
     const complete = (chain.at(-1)?.parentPid ?? record.parentPid) === 0;
     const read = (process: KnownProcess): FieldValue => PROCESS_FACTS[fact]?.(process) ?? UNKNOWN;
     if (field.argument === undefined) {

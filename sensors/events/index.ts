@@ -1,10 +1,8 @@
 export { containerValue, isContainerField } from './container.ts';
 export { fieldsOf } from './fields.ts';
+export { argumentsText, commandLine, type KnownProcess } from './process.ts';
 export {
-  argumentsText,
-  commandLine,
   createProcessTable,
-  type KnownProcess,
   type Processes,
   type ProcessTable,
   snapshotOf,

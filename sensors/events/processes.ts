@@ -1,29 +1,6 @@
-import type { EventRecord, ExeFacts } from '../../rules/index.ts';
+import type { EventRecord } from '../../rules/index.ts';
 import type { ProcessFacts } from '../kernel.ts';
-
-/** A process as the agent knows it; facts are as of its last exec, or its parent's until then. */
-export interface KnownProcess {
-  readonly pid: number;
-  readonly start: bigint;
-  readonly parentPid: number;
-  readonly parentStart: bigint;
-  readonly name: string;
-  /** Undefined where it couldn't be read. */
-  readonly exepath: string | undefined;
-  readonly argv: readonly string[] | undefined;
-  readonly cwd: string | undefined;
-  readonly memfd: boolean | undefined;
-  /** `NAME=value` each; undefined where it couldn't be read, or no rule asks for it. */
-  readonly env: readonly string[] | undefined;
-  /** The layer of an overlay that the executable lies in. */
-  readonly layer: ExeFacts['layer'];
-  readonly exeIno: bigint | undefined;
-  /** Nanoseconds since 1970. */
-  readonly exeCtime: bigint | undefined;
-  readonly exeMtime: bigint | undefined;
-  readonly uid: number;
-  readonly alive: boolean;
-}
+import { imageOf, type KnownProcess, nothingBut, processIn, processOf } from './process.ts';
 
 /** Ended processes that are remembered, for events still on their way and as ancestors in alerts. */
 const MAX_ENDED = 4096;
@@ -36,7 +13,7 @@ export interface Processes {
   /** The living process with an id. */
   living(pid: number): KnownProcess | undefined;
   /** Parent first; ends at the first process, or where a parent isn't known. */
-  ancestors(process: { readonly parentPid: number; readonly parentStart: bigint }): Iterable<KnownProcess>;
+  ancestors(process: { readonly parentPid: number; readonly parentStart: bigint }): readonly KnownProcess[];
 }
 
 /** The processes of the observed host, kept by the records of exec, fork and exit, and by snapshots. */
@@ -60,210 +37,170 @@ export interface ProcessTableOptions {
   readonly onExact?: (process: KnownProcess) => void;
 }
 
+/** What the table knows of a process. */
+interface Entry {
+  process: KnownProcess;
+  /** When what is known of it was so, where a record or a snapshot says. */
+  since: bigint;
+  /** What a snapshot says that is ahead of the records. */
+  ahead: ProcessFacts | undefined;
+  /** One before it with the same id. */
+  older: Entry | undefined;
+}
+
 /** A process whose start is known in ticks of /proc. */
 interface Coarse {
   readonly facts: ProcessFacts;
-  /** Its key, once a record gave its exact start. */
-  key: string | undefined;
+  /** Its exact start, once a record gave it. */
+  start: bigint | undefined;
 }
 
 /** Nanoseconds of a tick in which /proc counts starts (USER_HZ is 100). */
 const TICK = 10_000_000n;
 
-/** The key made last: one record asks for it several times. */
-let lastKey = { pid: 0, start: 0n, key: '0 0' };
-
-const keyOf = (pid: number, start: bigint): string => {
-  if (lastKey.pid !== pid || lastKey.start !== start) lastKey = { pid, start, key: `${pid} ${start}` };
-  return lastKey.key;
-};
-
-const splitArguments = (text: string): readonly string[] => {
-  const parts = text.split('\0');
-  if (parts.at(-1) === '') parts.pop();
-  return parts;
-};
-
-const environmentOf = (record: EventRecord): readonly string[] | undefined => {
-  const env = record.string('env');
-  return env?.state === 'present' ? splitArguments(env.text) : undefined;
-};
-
-const processOf = (facts: ProcessFacts): KnownProcess => ({
-  pid: facts.pid,
-  start: facts.start,
-  parentPid: facts.parentPid,
-  parentStart: facts.parentStart,
-  name: facts.name,
-  exepath: facts.exepath,
-  argv: facts.argv,
-  cwd: undefined,
-  memfd: facts.memfd,
-  env: facts.env,
-  layer: facts.layer,
-  exeIno: facts.exeIno,
-  exeCtime: facts.exeCtime,
-  exeMtime: facts.exeMtime,
-  uid: facts.uid,
-  alive: true,
-});
-
 const isSameImage = (process: KnownProcess, facts: ProcessFacts): boolean =>
   process.exepath === facts.exepath && process.argv?.join('\0') === facts.argv?.join('\0');
 
 export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): ProcessTable => {
-  const processes = new Map<string, KnownProcess>();
+  /** The latest of each id. */
+  const latest = new Map<number, Entry>();
   /** When the living process with an id started. */
   const starts = new Map<number, bigint>();
-  /** When what is known of a process was so, where a record or a snapshot says. */
-  const since = new Map<string, bigint>();
-  /** What snapshots say that are ahead of the records. */
-  const ahead = new Map<string, ProcessFacts>();
   const coarse = new Map<number, Coarse>();
-  const ended: string[] = [];
+  /** Those that ended last; `oldest` is where the first of them is once there are as many as can be. */
+  const ended: Entry[] = [];
+  let oldest = 0;
   let alive = 0;
   let time = 0n;
 
   const advance = (to: bigint): void => {
     if (to > time) time = to;
   };
+  const find = (pid: number, start: bigint): Entry | undefined => {
+    let entry = latest.get(pid);
+    while (entry !== undefined && entry.process.start !== start) entry = entry.older;
+    return entry;
+  };
   const put = (process: KnownProcess, at: bigint): void => {
-    const key = keyOf(process.pid, process.start);
-    const before = processes.get(key);
-    if (before === undefined) alive++;
-    else if (!before.alive) return;
-    processes.set(key, process);
-    since.set(key, at);
+    const entry = find(process.pid, process.start);
+    if (entry === undefined) {
+      alive++;
+      latest.set(process.pid, { process, since: at, ahead: undefined, older: latest.get(process.pid) });
+    } else if (!entry.process.alive) return;
+    else {
+      entry.process = process;
+      entry.since = at;
+    }
     starts.set(process.pid, process.start);
   };
-  const end = (key: string): void => {
-    ahead.delete(key);
-    const process = processes.get(key);
-    if (process?.alive !== true) return;
+  const forget = (entry: Entry): void => {
+    const { pid } = entry.process;
+    const first = latest.get(pid);
+    if (first === entry) {
+      if (entry.older === undefined) latest.delete(pid);
+      else latest.set(pid, entry.older);
+      return;
+    }
+    for (let each = first; each !== undefined; each = each.older) if (each.older === entry) each.older = entry.older;
+  };
+  const end = (entry: Entry | undefined): void => {
+    if (entry === undefined) return;
+    entry.ahead = undefined;
+    const { process } = entry;
+    if (!process.alive) return;
     alive--;
-    processes.set(key, { ...process, alive: false });
+    entry.process = processOf(process, process, false);
     if (starts.get(process.pid) === process.start) starts.delete(process.pid);
-    ended.push(key);
-    if (ended.length <= MAX_ENDED) return;
-    const oldest = ended.shift() ?? '';
-    processes.delete(oldest);
-    since.delete(oldest);
+    if (ended.length < MAX_ENDED) {
+      ended.push(entry);
+      return;
+    }
+    const gone = ended[oldest];
+    ended[oldest] = entry;
+    oldest = (oldest + 1) % MAX_ENDED;
+    if (gone !== undefined) forget(gone);
   };
   /** Lets a snapshot's facts count where the records have come as far. */
-  const settle = (key: string): void => {
-    const facts = ahead.get(key);
+  const settle = (entry: Entry): void => {
+    const facts = entry.ahead;
     if (facts?.asOf === undefined || facts.asOf > time) return;
-    ahead.delete(key);
-    const process = processes.get(key);
-    if (process === undefined || (isSameImage(process, facts) && process.name === facts.name)) return;
-    if (facts.asOf >= (since.get(key) ?? 0n)) put(processOf(facts), facts.asOf);
+    entry.ahead = undefined;
+    const { process } = entry;
+    if (isSameImage(process, facts) && process.name === facts.name) return;
+    if (facts.asOf >= entry.since) put(processIn(facts), facts.asOf);
   };
   const addCoarse = (facts: ProcessFacts): void => {
     const known = coarse.get(facts.pid);
     if (known?.facts.start === facts.start) return;
-    if (known === undefined || known.key !== undefined) alive++;
-    coarse.set(facts.pid, { facts, key: undefined });
+    if (known === undefined || known.start !== undefined) alive++;
+    coarse.set(facts.pid, { facts, start: undefined });
   };
   /** A process that is only coarsely known by its start; an exact start makes it one like others. */
   const lookCoarse = (pid: number, start: bigint): KnownProcess | undefined => {
     const known = coarse.get(pid);
     if (known === undefined || known.facts.start / TICK !== start / TICK) return undefined;
-    if (known.key !== undefined) return processes.get(known.key);
-    const process = processOf(known.facts);
+    if (known.start !== undefined) return find(pid, known.start)?.process;
+    const process = processIn(known.facts);
     if (start % TICK === 0n) return process;
-    known.key = keyOf(pid, start);
+    known.start = start;
     alive--;
-    const exact = { ...process, start };
+    const exact = processOf({ ...process, start }, process);
     put(exact, known.facts.asOf ?? 0n);
     onExact?.(exact);
-    return processes.get(known.key);
+    return find(pid, start)?.process;
   };
   const get = (pid: number, start: bigint): KnownProcess | undefined => {
-    const key = keyOf(pid, start);
-    settle(key);
-    return processes.get(key) ?? (coarse.size > 0 ? lookCoarse(pid, start) : undefined);
+    const entry = find(pid, start);
+    if (entry === undefined) return coarse.size > 0 ? lookCoarse(pid, start) : undefined;
+    if (entry.ahead !== undefined) settle(entry);
+    return entry.process;
   };
   const add = (facts: ProcessFacts): void => {
     if (facts.coarse === true) {
       addCoarse(facts);
       return;
     }
-    const key = keyOf(facts.pid, facts.start);
-    const known = processes.get(key);
-    if (known === undefined) put(processOf(facts), facts.asOf ?? 0n);
-    else if (!known.alive) return;
-    if (facts.asOf === undefined) put(processOf(facts), time);
-    else if (facts.asOf > time || known !== undefined) ahead.set(key, facts);
-    settle(key);
+    const known = find(facts.pid, facts.start);
+    if (known === undefined) put(processIn(facts), facts.asOf ?? 0n);
+    else if (!known.process.alive) return;
+    if (facts.asOf === undefined) put(processIn(facts), time);
+    const entry = find(facts.pid, facts.start);
+    if (entry === undefined) return;
+    if (facts.asOf !== undefined && (facts.asOf > time || known !== undefined)) entry.ahead = facts;
+    settle(entry);
   };
+  const entries = function* (): Iterable<Entry> {
+    for (const first of latest.values())
+      for (let entry: Entry | undefined = first; entry !== undefined; entry = entry.older) yield entry;
+  };
+  const ancestor = (process: { readonly parentPid: number; readonly parentStart: bigint }): KnownProcess | undefined =>
+    process.parentPid === 0 ? undefined : get(process.parentPid, process.parentStart);
   return {
     add,
     resync: (facts, asOf) => {
-      const there = new Set(facts.map(({ pid, start }) => keyOf(pid, start)));
+      const there = new Set(facts.map(({ pid, start }) => `${pid} ${start}`));
       const pids = new Set(facts.map(({ pid }) => pid));
       const exact = facts.every((each) => each.coarse !== true);
-      for (const [key, process] of processes)
-        if (process.alive && (since.get(key) ?? 0n) < asOf && !(exact ? there.has(key) : pids.has(process.pid)))
-          end(key);
+      const isThere = ({ pid, start }: KnownProcess): boolean => (exact ? there.has(`${pid} ${start}`) : pids.has(pid));
+      for (const entry of [...entries()])
+        if (entry.process.alive && entry.since < asOf && !isThere(entry.process)) end(entry);
       for (const each of facts) add(each);
     },
     advance,
     apply: (record) => {
       advance(record.time);
-      if (record.kind === 'exec') {
-        const image = record.string('file');
-        const argv = record.string('argv');
-        const base = record.string('base');
-        get(record.pid, record.start);
-        put(
-          {
-            pid: record.pid,
-            start: record.start,
-            parentPid: record.parentPid,
-            parentStart: record.parentStart,
-            name: record.comm,
-            exepath: image?.state === 'present' ? image.text : undefined,
-            argv: argv?.state === 'present' ? splitArguments(argv.text) : argv?.state === 'absent' ? [] : undefined,
-            cwd: base?.state === 'present' ? base.text : undefined,
-            memfd: record.typechar === '' ? undefined : record.typechar === 'm',
-            env: environmentOf(record),
-            layer: record.exe.layer,
-            exeIno: record.ino === 0n ? undefined : record.ino,
-            exeCtime: record.exe.ctime,
-            exeMtime: record.exe.mtime,
-            uid: record.uid,
-            alive: true,
-          },
-          record.time,
-        );
-      } else if (record.kind === 'fork') {
-        const [pid = 0n, start = 0n] = record.arguments;
-        const maker = get(Number(pid), start);
-        put(
-          {
-            pid: record.pid,
-            start: record.start,
-            parentPid: record.parentPid,
-            parentStart: record.parentStart,
-            name: maker?.name ?? record.comm,
-            exepath: maker?.exepath,
-            argv: maker?.argv,
-            cwd: maker?.cwd,
-            memfd: maker?.memfd,
-            env: maker?.env,
-            layer: maker?.layer,
-            exeIno: maker?.exeIno,
-            exeCtime: maker?.exeCtime,
-            exeMtime: maker?.exeMtime,
-            uid: record.uid,
-            alive: true,
-          },
-          record.time,
-        );
-      } else if (record.kind === 'exit') {
-        get(record.pid, record.start);
-        end(keyOf(record.pid, record.start));
-        if (coarse.get(record.pid)?.key === keyOf(record.pid, record.start)) coarse.delete(record.pid);
+      const { kind, pid, start } = record;
+      if (kind === 'exec') {
+        get(pid, start);
+        put(processOf(record, imageOf(record)), record.time);
+      } else if (kind === 'fork') {
+        const [makerPid = 0n, makerStart = 0n] = record.arguments;
+        const maker = get(Number(makerPid), makerStart);
+        put(processOf(record, maker ?? nothingBut(record.comm)), record.time);
+      } else if (kind === 'exit') {
+        get(pid, start);
+        end(find(pid, start));
+        if (coarse.get(pid)?.start === start) coarse.delete(pid);
       }
     },
     get,
@@ -272,14 +209,13 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
       const process = start === undefined ? undefined : get(pid, start);
       return process?.alive === true ? process : undefined;
     },
-    ancestors: function* (process) {
-      let { parentPid, parentStart } = process;
-      for (let depth = 0; depth < MAX_LISTED_ANCESTORS && parentPid !== 0; depth++) {
-        const parent = get(parentPid, parentStart);
-        if (parent === undefined) return;
-        yield parent;
-        ({ parentPid, parentStart } = parent);
+    ancestors: (process) => {
+      const found: KnownProcess[] = [];
+      for (let next = ancestor(process); next !== undefined; next = ancestor(next)) {
+        found.push(next);
+        if (found.length === MAX_LISTED_ANCESTORS) break;
       }
+      return found;
     },
     get size() {
       return alive;
@@ -290,7 +226,7 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
 /** A record's process and ancestors as they are now, for when the record is looked at later. */
 export const snapshotOf = (table: Processes, record: EventRecord): Processes => {
   const process = table.get(record.pid, record.start);
-  const ancestors = [...table.ancestors(record)];
+  const ancestors = table.ancestors(record);
   const leaders = new Map(
     (['sid', 'pgid'] as const).flatMap((name) => {
       const pid = record.detail(name);
@@ -303,14 +239,4 @@ export const snapshotOf = (table: Processes, record: EventRecord): Processes => 
     living: (pid) => leaders.get(pid),
     ancestors: () => ancestors,
   };
-};
-
-/** proc.args: the arguments after the first, joined by blanks. */
-export const argumentsText = (argv: readonly string[]): string => argv.slice(1).join(' ');
-
-/** proc.cmdline: the name and the arguments. */
-export const commandLine = (process: Pick<KnownProcess, 'name' | 'argv'>): string | undefined => {
-  if (process.argv === undefined) return undefined;
-  const rest = argumentsText(process.argv);
-  return rest === '' && process.argv.length < 2 ? process.name : `${process.name} ${rest}`;
 };

@@ -2,7 +2,8 @@ import type { EventRecord, FieldRef, FieldValue, Trust } from '../../rules/index
 import type { Accounts } from '../accounts.ts';
 import type { ContainerSource } from '../containers/index.ts';
 import type { DomainNames } from '../domain-names.ts';
-import type { KnownProcess, Processes } from './processes.ts';
+import type { KnownProcess } from './process.ts';
+import type { Processes } from './processes.ts';
 
 /** What fields are read from beside the record. */
 export interface EventContext {

@@ -1,5 +1,5 @@
 import { capabilitiesText, type EventRecord, type FieldValue, type RecordDetail } from '../../rules/index.ts';
-import type { KnownProcess } from './processes.ts';
+import type { KnownProcess } from './process.ts';
 import { ABSENT, ofProcess, present, presentOr, type Reader, UNKNOWN } from './reader.ts';
 
 /** A number that was read of the task, unknown where it was not. */
@@ -46,7 +46,7 @@ const layer = (name: 'upper' | 'lower'): Reader =>
 
 /** The ids of the living parents; with an index that of one. */
 const ancestorPids: Reader = (record, { processes }, { argument }) => {
-  const chain = [...processes.ancestors(record)];
+  const chain = processes.ancestors(record);
   const complete = (chain.at(-1)?.parentPid ?? record.parentPid) === 0;
   if (argument === undefined) return complete ? present(chain.map(({ pid }) => String(pid))) : UNKNOWN;
   if (argument === '0') return present(BigInt(record.pid));

@@ -13,15 +13,33 @@ const rules = policies.flatMap((policy) => policy.rules);
 const LEVELS: readonly FeatureLevel[] = ['6.1', '6.9', '6.12'];
 const compiled = new Map(LEVELS.map((level) => [level, compile(rules, { level })]));
 
+const HEAD = [
+  ...(['kind', 'hook', 'abi', 'event', 'time', 'pid', 'start', 'tid', 'comm', 'parentPid', 'parentStart'] as const),
+  ...(['uid', 'gid', 'loginuid', 'cgroup', 'result', 'arguments', 'fd', 'flags', 'ino', 'dev', 'typechar'] as const),
+  ...([
+    'ownTable',
+    'verdict',
+    'guard',
+    'local',
+    'remote',
+    'protocol',
+    'connected',
+    'exe',
+    'matched',
+    'certain',
+  ] as const),
+];
 const DETAILS = ['vpid', 'sid', 'pgid', 'tty', 'capEffective'] as const;
 const STRINGS = ['file', 'path', 'path2', 'base', 'base2', 'argv'] as const;
 
 /** All that a record says, as data. */
-const contentOf = ({ truth, string, detail, layout, ...head }: EventRecord, { plan }: Compiled) => ({
-  ...head,
-  details: DETAILS.map((name) => detail(name)),
-  strings: STRINGS.map((name) => string(name)),
-  truths: (plan.hooks.find(({ hook }) => hook === layout.hook)?.predicates ?? []).map((_, index) => truth(index)),
+const contentOf = (record: EventRecord, { plan }: Compiled) => ({
+  head: HEAD.map((name) => record[name]),
+  details: DETAILS.map((name) => record.detail(name)),
+  strings: STRINGS.map((name) => record.string(name)),
+  truths: (plan.hooks.find(({ hook }) => hook === record.hook)?.predicates ?? []).map((_, index) =>
+    record.truth(index),
+  ),
 });
 
 const run = async (scenario: Scenario, level: FeatureLevel) => {

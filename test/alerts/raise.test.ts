@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseAlert, raiseAlert } from '../../alerts/index.ts';
 import { type EventRecord, parseTemplate, type Rule } from '../../rules/index.ts';
 import { createProcessTable, fieldsOf, NO_CONTAINERS } from '../../sensors/index.ts';
-import { record, type Said } from '../sensors/events/record.ts';
+import { record, type Said, withParts } from '../sensors/events/record.ts';
 import { ruleOf } from '../support/rules.ts';
 
 const ID = 'ab'.repeat(32);
@@ -57,7 +57,7 @@ const raise = (
   more: Partial<EventRecord> = {},
   cgroup: string | undefined = '/user.slice',
 ) => {
-  const event = { ...record(said), ...more };
+  const event = withParts(record(said), more);
   const table = processes();
   const wallTime = 1_767_225_600_000_000_005n;
   const fields = fieldsOf(event, { processes: table, number: 1, wallTime, cgroupPath: () => cgroup });

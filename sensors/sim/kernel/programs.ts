@@ -1,4 +1,4 @@
-import { type BpfMap, createMap, isRingBuffer } from '../../../engine/maps/index.ts';
+import { type BpfMap, createMap, isRingBuffer, type RingBuffer } from '../../../engine/maps/index.ts';
 import { type Hook, type MapSpec, type ProgramSpec, relocate } from '../../../engine/object/index.ts';
 import { type Verified, verify } from '../../../engine/verifier/index.ts';
 import { type ExecutableProgram, helperById, type VmEnvironment } from '../../../engine/vm/index.ts';
@@ -14,6 +14,7 @@ import type {
 import { createRunner, type Engine, type Runner } from './engine.ts';
 import { type HookPoints, SIM_HOOKS, simHook } from './hooks.ts';
 import { KERNEL_BTF } from './layout.ts';
+import { streamOf } from './stream.ts';
 
 /** A verified program of the simulated kernel. */
 export interface SimProgram extends LoadedProgram {
@@ -100,6 +101,10 @@ export class Programs {
   }
 
   ringBuffer(map: KernelMap): KernelRingBuffer {
+    return this.#ringBuffer(map);
+  }
+
+  #ringBuffer(map: KernelMap): RingBuffer {
     const own = this.#maps.get(map.handle);
     if (own !== map || !own || !isRingBuffer(own))
       throw new Error(`map ${map.spec.name} is no ring buffer of this kernel; create one with type ringbuf`);
@@ -107,25 +112,11 @@ export class Programs {
   }
 
   stream(maps: readonly KernelMap[], timeAt: number): RecordStream {
-    const rings = maps.map((map) => this.ringBuffer(map));
-    const consume = (handle: (record: Uint8Array) => void): number => {
-      const { view } = this.#environment.memory;
-      const records: { readonly bytes: Uint8Array; readonly time: number }[] = [];
-      let last = 0;
-      let sorted = true;
-      for (const ring of rings)
-        ring.consume((record) => {
-          const at = record.byteOffset + timeAt;
-          const time = view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
-          records.push({ bytes: record.slice(), time });
-          if (time < last) sorted = false;
-          last = time;
-        });
-      if (!sorted) records.sort((one, other) => one.time - other.time);
-      for (const { bytes } of records) handle(bytes);
-      return records.length;
-    };
-    return { consume, drain: async (handle) => consume(handle), close: () => undefined };
+    return streamOf(
+      maps.map((map) => this.#ringBuffer(map)),
+      this.#environment.memory,
+      timeAt,
+    );
   }
 
   load(spec: ProgramSpec<string>, maps: ReadonlyMap<string, KernelMap>): SimProgram {

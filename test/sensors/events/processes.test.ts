@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { argumentsText, commandLine, createProcessTable, type ProcessFacts } from '../../../sensors/index.ts';
-import { record } from './record.ts';
+import { record, withParts } from './record.ts';
 
 const facts = (pid: number, more: Partial<ProcessFacts> = {}): ProcessFacts => ({
   pid,
@@ -148,7 +148,7 @@ describe('texts of arguments', () => {
   });
 });
 
-const at = (time: bigint, made: ReturnType<typeof record>) => ({ ...made, time });
+const at = (time: bigint, made: ReturnType<typeof record>) => withParts(made, { time });
 
 describe('a snapshot that is ahead of the records', () => {
   it('counts at once for a process that nothing is known of', () => {

@@ -90,3 +90,12 @@ export const recordBytes = (said: Said): Uint8Array => {
 };
 
 export const record = (said: Said): EventRecord => decodeRecord(recordBytes(said), LAYOUTS);
+
+/** A record that says something else in some of its parts. */
+export const withParts = (of: EventRecord, parts: Partial<EventRecord>): EventRecord =>
+  new Proxy(of, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(name in parts ? parts : target, name, name in parts ? parts : target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
