@@ -126,7 +126,8 @@ describe('an alert', () => {
     ['deny', 'monitor', true, 'done', { verdict: 'deny', enforced: false }],
     ['deny', 'enforce', false, 'done', { verdict: 'allow', enforced: false }],
   ])('of a rule that would %s, mode %s, certain %s, guard %s', (action, mode, certain, guard, expected) => {
-    const alert = raise(rule({ action, mode }), SAID, { certain: new Set(certain ? [0] : [7]), guard });
+    const done = { guard, denied: guard === 'done' };
+    const alert = raise(rule({ action, mode }), SAID, { certain: new Set(certain ? [0] : [7]), ...done });
     expect({ verdict: alert.verdict, enforced: alert.enforced }).toEqual(expected);
   });
 
