@@ -1,5 +1,5 @@
-export { FIRST_NODE, NO, YES } from './chain.ts';
 export { KILLS, MAX_DOUBLINGS, MAX_KILLS } from './budget.ts';
+export { FIRST_NODE, NO, YES } from './chain.ts';
 export { CONFIG, SWITCH } from './config.ts';
 export { dispatchProgram, GENERATION_MAP, generationPlace, HOOK_PROGRAMS_MAP } from './dispatch.ts';
 export { type FactRows, factRow, factRowKey } from './facts.ts';
@@ -9,6 +9,7 @@ export type { Decision, DecisionStep } from './matching.ts';
 export { type Generated, generate, processKey, processValue } from './object.ts';
 export * from './record.ts';
 export { busyAt, CRITICAL_PRIORITIES, lostAt, RINGS, type Ring } from './rings.ts';
+export { STEPS_MAP } from './sequence.ts';
 export { SNAPSHOT, SNAPSHOT_MAP, snapshotProgram } from './snapshot.ts';
 export { callPlace } from './sys-exit.ts';
 export {
