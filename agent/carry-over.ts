@@ -1,4 +1,12 @@
-import { BUCKET, type Compiled, countedRules, WINDOW_MAPS, type WindowRecord, windowEntry } from '../rules/index.ts';
+import {
+  BUCKET,
+  type Compiled,
+  countedRules,
+  STEPS_MAP,
+  WINDOW_MAPS,
+  type WindowRecord,
+  windowEntry,
+} from '../rules/index.ts';
 import type { KernelMap } from '../sensors/index.ts';
 import { FIRST, mapOf } from './load.ts';
 import { ruleText } from './rule-changes.ts';
@@ -60,5 +68,14 @@ export const uncountedBefore = ({ compiled, maps }: InKernel, time: bigint): voi
   if (map === undefined) return;
   const cells = new Uint8Array(map.spec.valueSize);
   for (const cell of countedRules(compiled.plan).keys()) viewOf(cells).setBigUint64(8 * cell, time, true);
+  map.update(FIRST, cells);
+};
+
+/** Has programs take every step of a sequence for one that something came before until `time`, nanoseconds since boot, and as long after it as the sequence may take. */
+export const stepsBefore = ({ maps }: Pick<InKernel, 'maps'>, time: bigint): void => {
+  const map = maps.get(STEPS_MAP);
+  if (map === undefined) return;
+  const cells = new Uint8Array(map.spec.valueSize);
+  for (let at = 0; at < cells.length; at += 8) viewOf(cells).setBigUint64(at, time, true);
   map.update(FIRST, cells);
 };

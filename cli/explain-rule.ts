@@ -278,7 +278,9 @@ const correlationLines = (plan: Plan, index: number): readonly string[] => {
   const by = [...tree, ...fields].join(', ');
   const common = `within ${durationText(correlation.within)}${by === '' ? '' : ` by ${by}`}`;
   if (correlation.kind === 'sequence')
-    return [`  step ${correlation.step} of ${correlation.steps} ${common}, put together in user space`];
+    return [
+      `  step ${correlation.step} of ${correlation.steps} ${common}, put together in user space${correlation.step === 1 ? '' : `; the kernel hands it over when step ${correlation.step - 1} came in that time`}`,
+    ];
   const where = countedRules(plan).some(({ rule }) => rule === index) ? 'the kernel' : 'user space';
   return [`  raised by more than ${count(correlation.moreThan, 'match', 'matches')} ${common}, counted in ${where}`];
 };

@@ -10,6 +10,7 @@ export { type Generated, generate, processKey, processValue } from './object.ts'
 export * from './record.ts';
 export type { RecordDetail } from './record-details.ts';
 export { busyAt, CRITICAL_PRIORITIES, lostAt, RINGS, type Ring } from './rings.ts';
+export { STEPS_MAP } from './sequence.ts';
 export { SNAPSHOT, SNAPSHOT_MAP, snapshotProgram } from './snapshot.ts';
 export { callPlace } from './sys-exit.ts';
 export {

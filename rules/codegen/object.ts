@@ -31,6 +31,7 @@ import { type Decision, dimensionBytes, matchingOf } from './matching.ts';
 import { NAMED_MAP, namedCalls } from './named-calls.ts';
 import { LOST, RINGS, type Ring } from './rings.ts';
 import { placeTests, ROW, rowOfText } from './rows.ts';
+import { sequenceMaps } from './sequence.ts';
 import { SLOTS_MAP, SLOTS_PER_CPU } from './slot.ts';
 import { groupStrings } from './string-groups.ts';
 import { CELL_BYTES } from './strings.ts';
@@ -283,6 +284,7 @@ export const generate = (plan: Plan, level: FeatureLevel, without: ReadonlySet<G
     one('scopes', Math.max(8, plan.scopes.length * 8)),
     one('config', CONFIG.size),
     one('lost', LOST.bytesPerHook * prepared.length),
+    ...sequenceMaps(plan),
     ...thresholdMaps(plan),
   ];
   return {

@@ -27,6 +27,7 @@ import { helper, STACK } from './emitter.ts';
 import { type RecordKind, type RecordString, STRING, STRING_STATE, stringBytes } from './layout.ts';
 import { emitLimits } from './limits.ts';
 import { CRITICAL_PRIORITIES, lostAt, NO_WAKEUP, type Ring } from './rings.ts';
+import { emitSequences } from './sequence.ts';
 import { emitThresholds } from './threshold.ts';
 
 const emitInto = ({ out, layout }: HookContext, ring: Ring, sent: string): void => {
@@ -79,6 +80,7 @@ export const emitOutput = (context: HookContext, kind: RecordKind): void => {
     masks.set(word, (masks.get(word) ?? 0n) | (1n << BigInt(bit & 63)));
   }
   emitLimits(context, kind === 'event' ? sent : undefined);
+  emitSequences(context, kind === 'event' ? sent : undefined);
   emitThresholds(context, kind === 'event' ? sent : undefined);
   out.emit(comment('hand the record over'));
   emitLength(context);

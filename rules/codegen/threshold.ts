@@ -89,7 +89,7 @@ export const WINDOW_MAPS = {
 } as const;
 
 /** Nanoseconds by which the times of programs may differ from the order in which they count. */
-const SLACK = 100_000_000n;
+export const SLACK = 100_000_000n;
 /** A window that another processor is at is tried again so often. */
 const TRIES = 4;
 const BPF_NOEXIST = 1;

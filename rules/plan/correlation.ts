@@ -92,3 +92,31 @@ export const countedRules = (plan: Pick<Plan, 'rules' | 'placements'>): readonly
     if (!plan.placements.every((placement) => placement.rule !== rule || isKnown(placement))) return [];
     return { rule, threshold: correlation, key };
   });
+
+/** A step of a sequence, as programs look at it. */
+export interface FollowedStep {
+  /** The plan's index. */
+  readonly rule: number;
+  /** From 1 on. */
+  readonly step: number;
+  /** Nanoseconds. */
+  readonly within: bigint;
+  /** Where it is kept when the step last matched, of all steps that another one follows. */
+  readonly cell: number | undefined;
+  /** Where that is kept of the step in front of it. */
+  readonly before: number | undefined;
+}
+
+/** The steps of all sequences. */
+export const followedSteps = ({ rules }: Pick<Plan, 'rules'>): readonly FollowedStep[] => {
+  const placeOf = ({ policy, name }: Rule, step: number): string => `${policy}\n${name}\n${step}`;
+  const cells = new Map<string, number>();
+  for (const rule of rules)
+    if (rule.correlation?.kind === 'sequence' && rule.correlation.step < rule.correlation.steps)
+      cells.set(placeOf(rule, rule.correlation.step), cells.size);
+  return rules.flatMap((each, rule) => {
+    if (each.correlation?.kind !== 'sequence') return [];
+    const { step, within } = each.correlation;
+    return { rule, step, within, cell: cells.get(placeOf(each, step)), before: cells.get(placeOf(each, step - 1)) };
+  });
+};

@@ -1,5 +1,5 @@
 export { beforeEffect, FAMILIES, HOOKS_BEFORE_EFFECT, isKnownArgument } from './before-effect.ts';
-export { type CountedRule, countedRules } from './correlation.ts';
+export { type CountedRule, countedRules, type FollowedStep, followedSteps } from './correlation.ts';
 export {
   FACT_SOURCES,
   type FactTest,

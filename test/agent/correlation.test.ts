@@ -327,6 +327,127 @@ describe('a threshold that programs count', () => {
   });
 });
 
+describe('the steps of a sequence', () => {
+  const SEQUENCE = `
+    - rule: files
+      sequence: {steps: ${steps(0, 1, 2)}, within: 40ms, by: [proc.pid]}
+      priority: critical
+      output: "%proc.name"`;
+  const SEEN = FILES.map(
+    (_, file) => `
+    - rule: seen ${file}
+      condition: ${opening(file)}
+      priority: notice
+      output: "%proc.name"`,
+  ).join('');
+
+  /** Opens files one by one, with so many milliseconds in front of each; says which events were handed over. */
+  const opened = async (rules: string, list: readonly (readonly [file: number, milliseconds: number])[]) => {
+    const { alerts, summary } = await run(policyOf(rules), (host) => {
+      const task = host.spawn({ exepath: '/usr/bin/cat' });
+      for (const [file, milliseconds] of list) {
+        host.advance(milliseconds * 1_000_000);
+        open(host, task, FILES[file] ?? '');
+      }
+    });
+    const raised = alerts.filter(({ rule }) => rule === 'files');
+    return { raised: raised.map(({ correlation }) => correlation?.events.map(({ time }) => time)), summary };
+  };
+
+  it.each([
+    [
+      'nothing came before',
+      [
+        [1, 0],
+        [2, 0],
+        [1, 0],
+      ],
+      0,
+      0,
+    ],
+    [
+      'a first step alone',
+      [
+        [0, 0],
+        [0, 0],
+      ],
+      2,
+      0,
+    ],
+    [
+      'all three',
+      [
+        [0, 0],
+        [1, 5],
+        [2, 5],
+      ],
+      3,
+      1,
+    ],
+    [
+      'the last without the second',
+      [
+        [0, 0],
+        [2, 5],
+        [2, 5],
+      ],
+      1,
+      0,
+    ],
+    [
+      'the second too late',
+      [
+        [0, 0],
+        [1, 200],
+        [2, 5],
+      ],
+      1,
+      0,
+    ],
+    [
+      'the last too late',
+      [
+        [0, 0],
+        [1, 5],
+        [2, 200],
+      ],
+      2,
+      0,
+    ],
+    [
+      'again after it was too late',
+      [
+        [0, 0],
+        [1, 200],
+        [0, 0],
+        [1, 5],
+        [2, 5],
+      ],
+      4,
+      1,
+    ],
+  ] as const)('are handed over where one came before: %s', async (_, list, events, alerts) => {
+    const { raised, summary } = await opened(SEQUENCE, list);
+    expect([summary.events, raised.length]).toEqual([events, alerts]);
+  });
+
+  it('make the same alerts as where every event is handed over', async () => {
+    const random = createRandom(seed('steps handed over'));
+    let [some, every, alerts] = [0, 0, 0];
+    for (let left = count(100); left > 0; left--) {
+      const list = Array.from({ length: 120 }, () => [random.below(3), random.pick([0, 1, 15, 90, 170])] as const);
+      const alone = await opened(SEQUENCE, list);
+      const beside = await opened(SEQUENCE + SEEN, list);
+      expect(alone.raised).toEqual(beside.raised);
+      alerts += alone.raised.length;
+      some += alone.summary.events;
+      every += beside.summary.events;
+    }
+    expect(alerts).toBeGreaterThan(0);
+    expect(some).toBeLessThan(0.8 * every);
+  });
+});
+
 describe('an alert of several events', () => {
   const policy = policyOf(`
     - rule: Keeps opening

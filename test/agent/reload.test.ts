@@ -154,7 +154,7 @@ describe('a reload', () => {
     expect(results.length).toBeGreaterThan(100);
   });
 
-  it('lets thresholds count on, in programs and in user space, and limits last', async () => {
+  it('lets thresholds and sequences go on, in programs and in user space, and limits last', async () => {
     const host = hostOf();
     const { policies, diagnostics } = loadPolicyText(
       'counted.yaml',
@@ -168,6 +168,14 @@ spec:
       threshold: {more_than: 4, within: 60s, by: [proc.pid]}
       priority: notice
       output: "%proc.name"
+    - rule: after the first
+      sequence:
+        steps:
+          - {condition: evt.type = openat and fd.name = /etc/passwd}
+          - {condition: evt.type = openat and fd.name = /etc/hostname}
+        within: 60s
+      priority: notice
+      output: "%proc.name"
     - rule: limited
       condition: evt.type = openat and fd.name = /etc/group
       priority: notice
@@ -178,6 +186,7 @@ spec:
     const [policy] = policies;
     const during = async (reload: Reload): Promise<void> => {
       for (let version = 0; version < 3; version++) {
+        open(host, version === 0 ? '/etc/passwd' : '/etc/hostname');
         for (let index = 0; index < 2; index++) {
           open(host, '/etc/hosts');
           open(host, '/etc/group');
@@ -191,6 +200,7 @@ spec:
     expect(alerts.map(({ rule }) => rule).filter((rule) => rule !== 'Rule held back')).toEqual([
       'limited',
       'limited',
+      'after the first',
       'limited',
       'many',
     ]);

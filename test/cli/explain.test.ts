@@ -61,7 +61,7 @@ describe('shrike explain', () => {
     const steps = await shrike('explain', 'break-in', '--no-asm', '--rule', 'Shell of a server connects out');
     expect(steps.stdout.split('\n').filter((line) => line.startsWith('  step '))).toEqual([
       '  step 1 of 2 within 10 s by proc.tree, put together in user space',
-      '  step 2 of 2 within 10 s by proc.tree, put together in user space',
+      '  step 2 of 2 within 10 s by proc.tree, put together in user space; the kernel hands it over when step 1 came in that time',
     ]);
   });
 
