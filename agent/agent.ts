@@ -19,6 +19,7 @@ import { checkedBudget, DEFAULT_BUDGET, type KillBudget } from './kill-budget.ts
 import type { FoundLoss, RingTotal } from './losses.ts';
 import { createPast } from './past.ts';
 import { logReload, policyRecord } from './policy-records.ts';
+import { openProof } from './proof.ts';
 import { createReload, doDue, type Live, type Reload } from './reload.ts';
 import { createTally, type TallySummary } from './tally.ts';
 import { createWaiting, type WaitLimits } from './waiting.ts';
@@ -83,6 +84,10 @@ export interface AgentSummary extends TallySummary {
 const CHECK_MS = 1_000;
 /** Nanoseconds that a record may take from its program to here where nothing else is on the way. */
 const LAG = 100_000_000n;
+/** The cgroup of a record's process; 0 where the record has none. */
+const cgroupOf = ({ buffer, byteOffset, length }: Uint8Array): bigint =>
+  length < HEAD.size ? 0n : new DataView(buffer, byteOffset).getBigUint64(HEAD.cgroup, true);
+
 /** Later than all records. */
 const EVER = 2n ** 63n;
 
@@ -125,6 +130,8 @@ export const runAgent = async (
   const dispatcher = options.onReloadable && createDispatcher(kernel, scope);
   const number = dispatcher === undefined ? 0 : 1;
   const budget = checkedBudget(options.budget ?? DEFAULT_BUDGET);
+  const proven = options.enforce && kernel.openSentinel !== undefined ? new Set<string>() : undefined;
+  const proof = proven && (await openProof({ kernel, scope, compiled, proven, warn: options.warn }));
   const load = {
     ...options,
     budget,
@@ -135,6 +142,7 @@ export const runAgent = async (
     processes: table,
     containers,
     accounts: sensor.accounts,
+    proven,
   };
   let live: Live | undefined;
   dispatcher?.activate(number);
@@ -143,10 +151,14 @@ export const runAgent = async (
     RINGS.map((ring) => mapOf(loaded.maps, ring)),
     HEAD.time,
   );
+  const tiers = await proof?.run(mapOf(loaded.maps, 'config'), (hook) =>
+    loaded.programs.some((program) => program.hook === hook),
+  );
   log.append('start', {
     host: options.host,
     kernel: kernel.features.name,
     enforce: options.enforce,
+    ...(tiers && { tiers }),
     ...(sensor.kind === 'linux' && { scope }),
   });
   for (const policy of policies) log.append('policy', policyRecord(policy));
@@ -177,6 +189,7 @@ export const runAgent = async (
   live = generations;
   const past = createPast();
   const handle = (record: Uint8Array): void => {
+    if (proof?.isOwn(cgroupOf(record)) === true) return;
     doDue(generations, record);
     const { byNumber, current } = generations;
     (byNumber.get(record[HEAD.generation] ?? 0) ?? current).events.handle(record);

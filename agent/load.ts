@@ -9,6 +9,7 @@ import type {
   LoadedProgram,
   ProcessTable,
 } from '../sensors/index.ts';
+import { unprovenBits } from './acting-hooks.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { createFactFill, type FactFill } from './facts.ts';
 import type { KillBudget } from './kill-budget.ts';
@@ -40,6 +41,8 @@ export interface LoadOptions {
   readonly limit?: { readonly perSecond: number; readonly burst: number };
   /** Kills of one executable in one cgroup; default without limit. */
   readonly budget?: KillBudget | undefined;
+  /** Hooks that have been seen to act; others' verdicts are not carried out. Left out: all act. */
+  readonly proven?: ReadonlySet<string> | undefined;
   /** Someone has switched enforcement off: asked whenever the configuration is written. */
   readonly isSwitchedOff?: () => boolean;
   /** Bytes of the ring buffers, powers of two; default the object's. */
@@ -294,7 +297,7 @@ const fillProtected = ({ kernel, protect, warn }: LoadOptions, map: KernelMap): 
 };
 
 const configure = (
-  { kernel, scope, agentPid, limit, budget, post, isSwitchedOff }: LoadOptions,
+  { kernel, scope, compiled, agentPid, limit, budget, post, proven, isSwitchedOff }: LoadOptions,
   map: KernelMap,
   { enforce, silent = false }: { readonly enforce: boolean; readonly silent?: boolean },
 ): void => {
@@ -309,6 +312,7 @@ const configure = (
     view.setUint32(CONFIG.kills, budget.kills, true);
     view.setUint32(CONFIG.period, budget.periodMs, true);
   }
+  view.setUint32(CONFIG.unproven, unprovenBits(compiled, proven), true);
   view.setUint32(CONFIG.agent, agentPid, true);
   view.setUint8(CONFIG.generation, post?.generation ?? 0);
   view.setUint8(CONFIG.silent, silent ? 1 : 0);

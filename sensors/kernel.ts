@@ -49,6 +49,21 @@ export type KernelMap = Pick<BpfMap, 'spec' | 'handle' | 'lookup' | 'update' | '
 /** A ring buffer as user space sees it. */
 export type KernelRingBuffer = Pick<RingBuffer, 'consume' | 'lost'>;
 
+/** Whether a hook's program was seen to act, and why not. */
+export type SentinelFinding =
+  | { readonly hook: string; readonly proven: true }
+  | { readonly hook: string; readonly proven: false; readonly why: string };
+
+/** A process that exists to be acted on. */
+export interface Sentinel {
+  /** Id of its cgroup, in which nobody else is. */
+  readonly cgroup: bigint;
+  /** Has it make a call for each hook, and says what came of them. Once. */
+  provoke(): Promise<readonly SentinelFinding[]>;
+  /** Ends it; nothing of it stays. */
+  close(): Promise<void>;
+}
+
 /** The reading end of several ring buffers whose records carry a time: one stream in the order of time. */
 export interface RecordStream {
   /** Hands over what has arrived, oldest first; the bytes are valid only during the call. Returns how many. */
@@ -107,6 +122,8 @@ export interface Kernel {
   detach(link: Link): void;
   /** Gives back maps and programs that are attached nowhere; programs that others reach stay for these. */
   release(unused: { readonly maps: Iterable<KernelMap>; readonly programs: Iterable<LoadedProgram> }): void;
+  /** Starts a process in a cgroup below `scope` to try hooks on; left out where what programs say is carried out for certain. Rejects where it can't. */
+  openSentinel?(scope: string, hooks: readonly string[]): Promise<Sentinel>;
   /** Returns when every run of a program has ended that began before, on any CPU. */
   settle(): void;
   ringBuffer(map: KernelMap): KernelRingBuffer;

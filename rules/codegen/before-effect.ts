@@ -8,6 +8,7 @@ import { currentTask, emitClear, emitHead } from './gather.ts';
 import { emitGatherBeforeEffect } from './gather-before-effect.ts';
 import { emitOutput } from './output.ts';
 import { emitScope } from './scope.ts';
+import { emitSentinel } from './sentinel.ts';
 import { emitRelease, emitTake } from './slot.ts';
 import { emitWorkingFolder } from './working-folder.ts';
 
@@ -17,6 +18,7 @@ export const emitBeforeEffect = (context: HookContext): void => {
   const [ruleClass] = context.matching.classes;
   out.emit(mov(R6, R1));
   emitScope(out, 'outside');
+  emitSentinel(context);
   emitTake(context, 'outside');
   out.emit(...currentTask);
   emitClear(context);

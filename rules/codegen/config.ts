@@ -22,7 +22,13 @@ export const CONFIG = {
   kills: 48,
   /** Milliseconds of a period; each one that comes after a period whose kills were used up is twice as long. */
   period: 52,
-  size: 56,
+  /** Id of the cgroup whose tasks programs always act on, by which the agent sees that they can; 0: none. It lies in the scope. */
+  sentinel: 56,
+  /** Hooks, as bits by their layouts' indices, that have not been seen to act: their verdicts are not carried out. */
+  unproven: 64,
+  /** Hooks whose programs act on the sentinel. */
+  tried: 68,
+  size: 72,
 } as const;
 
 /** Values of `CONFIG.enforce`: the agent only watches; it enforces; it does, and someone has switched that off for now. */

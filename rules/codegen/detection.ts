@@ -8,6 +8,7 @@ import { emitOwnTable } from './descriptors.ts';
 import { emitGuards } from './enforce.ts';
 import { emitClass } from './filter.ts';
 import { emitOutput } from './output.ts';
+import { acts } from './sentinel.ts';
 
 /** Index of the first argument of one of some kinds, -1 where the event has none. */
 export const argumentOf = (event: EventType, ...kinds: readonly string[]): number =>
@@ -23,10 +24,6 @@ export const recipeOf = (recipe: number, ruleClass: number): number => (ruleClas
 
 /** r9 = the recipe of what `recipeOf` made. */
 export const RECIPE_MASK = 2 ** RECIPE_BITS - 1;
-
-/** Whether a rule of the hook kills, which at the end of a call is after its effect. */
-const acts = ({ hook }: HookContext): boolean =>
-  hook.events.some(({ rules }) => rules.some(({ certain }) => certain !== undefined));
 
 /**
  * What follows once an event's arguments are where the common code looks for them, at `rules`: the rules of the event's class are decided, and

@@ -42,6 +42,7 @@ import { emitOutput } from './output.ts';
 import { emitFolderSlash, emitPathOf, emitPathWalk } from './path.ts';
 import { ROW, rowOfText } from './rows.ts';
 import { emitScope, emitSilent } from './scope.ts';
+import { emitSentinel } from './sentinel.ts';
 import { CELL_BYTES, emitFill, emitRows, emitStart, emitSteps } from './strings.ts';
 
 /**
@@ -53,6 +54,7 @@ export const emitExec = (context: HookContext): void => {
   const { argv = 0, env } = layout.strings;
   out.emit(mov(R6, R1));
   emitScope(out, 'exit');
+  emitSentinel(context);
   out.emit(ldx('dw', R8, R6, 0));
   emitScratch(out);
   emitClear(context);

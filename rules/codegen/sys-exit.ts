@@ -53,6 +53,7 @@ import { HEAD, IA32_BIT, UNKNOWN_FLAGS } from './layout.ts';
 import type { Matching } from './matching.ts';
 import { emitNamed } from './named-calls.ts';
 import { emitScope } from './scope.ts';
+import { emitSentinel } from './sentinel.ts';
 import { emitSocketcallArguments, emitSocketcallRecipe, SOCKETCALL_RECIPE } from './socketcall.ts';
 
 /** System call numbers of one table that are told apart; both ABIs' tables end below it. */
@@ -175,6 +176,7 @@ const emitDispatch = (context: HookContext): void => {
     jeq(R9, 0, 'leave'),
   );
   emitScope(out, 'leave');
+  emitSentinel(context);
   emitSocketcallRecipe(out, SOCKETCALL_PLACES, 'leave');
   out.emit(
     comment('interrupted calls have no result'),

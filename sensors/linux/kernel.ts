@@ -14,6 +14,7 @@ import { probeFeatures } from './probe/index.ts';
 import { createProcessReader } from './processes.ts';
 import type { LinuxProgram } from './program.ts';
 import { mapRingOf, openRingBuffer } from './ring-buffer.ts';
+import { openSentinel } from './sentinel/index.ts';
 import { openStatistics } from './statistics.ts';
 import { openStream, type StreamOptions } from './stream.ts';
 
@@ -153,6 +154,7 @@ export function openLinuxKernel(options: LinuxKernelOptions = {}): LinuxKernel {
         maps.delete(map);
       }
     },
+    openSentinel,
     settle: waitForPrograms,
     enableStatistics() {
       if (!counts) closedWithKernel(openStatistics());

@@ -12,6 +12,8 @@ export interface Denial {
   /** What has to be there; gives what the others need of it. */
   readonly prepare: (host: Host) => Promise<Prepared>;
   readonly call: (host: Host, prepared: Prepared) => Promise<number>;
+  /** Undoes what an allowed call did, where nothing else does. */
+  readonly undo?: (host: Host) => Promise<unknown>;
   /** What the call comes to where nothing denies it. */
   readonly allowed: (result: number) => boolean;
   /** Fails where the denied call had an effect. */
@@ -257,6 +259,7 @@ export const DENIALS: Readonly<Record<string, Denial>> = {
     }),
     prepare: keptFile,
     call: ({ task, folder }) => task.call('mount', ['none', folder, 'tmpfs', 0, null]),
+    undo: ({ task, folder }) => task.call('umount2', [folder, 0]),
     allowed: zero,
     intact: onlyThere,
     output: ({ folder }) => `${folder} tmpfs`,

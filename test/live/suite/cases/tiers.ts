@@ -31,6 +31,7 @@ const denied =
       },
       { without },
     );
+    await denial.undo?.(host);
     deepStrictEqual(said(monitored.alerts), [[hook, denial.output(host, prepared), 'deny', false]]);
     strictEqual(monitored.summary.denied, 0);
   };

@@ -1,0 +1,168 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Sentinel, SentinelFinding } from '../../kernel.ts';
+import { cgroupMount } from '../cgroups.ts';
+import { currentCgroup } from '../own-cgroup.ts';
+import { AFTER_CALL, comparable, FILES, preparation, trials } from './calls.ts';
+import { RESULT_BYTES, sentinelProgram } from './machine-code.ts';
+
+const [EPERM, EACCES, EAFNOSUPPORT, EBADF] = [1, 13, 97, 9];
+/** How long a round may take, in milliseconds. */
+const ROUND_MS = 1_000;
+/** How often it is tried to remove the cgroup of processes that are ending, 10 ms apart. */
+const REMOVE_TRIES = 100;
+
+/** The results of a round: 8 bytes each on stdout, until all are there, or the process has ended. */
+const readRound = (child: ChildProcess, count: number): Promise<readonly number[]> =>
+  new Promise((resolve) => {
+    let bytes = Buffer.alloc(0);
+    const done = (): void => {
+      clearTimeout(timer);
+      child.stdout?.off('data', take);
+      child.off('close', done);
+      const found = Math.min(count, Math.floor(bytes.length / RESULT_BYTES));
+      resolve(Array.from({ length: found }, (_, index) => Number(bytes.readBigInt64LE(index * RESULT_BYTES))));
+    };
+    const take = (part: Buffer): void => {
+      bytes = Buffer.concat([bytes, part]);
+      if (bytes.length >= count * RESULT_BYTES) done();
+    };
+    const timer = setTimeout(done, ROUND_MS);
+    child.stdout?.on('data', take);
+    child.once('close', done);
+  });
+
+/** What the results of the two rounds say of a hook. */
+const findingOf = (hook: string, before: number | undefined, after: number | undefined): SentinelFinding => {
+  if (before === -EPERM) return { hook, proven: false, why: 'the call is refused without it, too' };
+  if (before === -EAFNOSUPPORT || before === -EBADF) return { hook, proven: true };
+  if (after === undefined) return { hook, proven: false, why: 'the call could not be made' };
+  if (after === -EPERM || (after === -EACCES && before !== -EACCES)) return { hook, proven: true };
+  return { hook, proven: false, why: 'its verdict had no effect: the call was made' };
+};
+
+/** Whether a cgroup is another or lies below it. */
+const isBelow = (path: string, top: string): boolean => top === '/' || `${path}/`.startsWith(`${top}/`);
+
+let count = 0;
+
+/** A new cgroup below the scope; where that may not be, below this process's own, if it is in the scope. @throws Error */
+const makeCgroup = (mount: string, scope: string): string => {
+  const own = currentCgroup();
+  const name = `shrike-sentinel-${process.pid}-${++count}`;
+  let failed: unknown;
+  for (const parent of [scope, ...(isBelow(own, scope) ? [own] : [])]) {
+    const folder = `${mount}${parent === '/' ? '' : parent}/${name}`;
+    try {
+      mkdirSync(folder);
+      return folder;
+    } catch (error) {
+      failed = error;
+    }
+  }
+  const { code = '' } = failed as NodeJS.ErrnoException;
+  throw new Error(`a cgroup can't be made below ${scope} (${code})`);
+};
+
+/**
+ * Starts a process in a cgroup of its own below `scope`, which makes a call for each hook: once before anything is enforced, then again for `provoke`. It touches
+ * files in a private folder, its own child, and ports of the loopback address that nobody listens on. @throws Error where it can't be made
+ */
+export async function openSentinel(scope: string, hooks: readonly string[]): Promise<Sentinel> {
+  const mount = cgroupMount();
+  if (mount === undefined) throw new Error('no cgroup v2 hierarchy is mounted');
+  const cgroupFolder = makeCgroup(mount, scope);
+  const folder = mkdtempSync(join(tmpdir(), 'shrike-sentinel-'));
+  let child: ChildProcess | undefined;
+  const close = async (): Promise<void> => {
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      const ended = new Promise((resolve) => child?.once('close', resolve));
+      child.stdin?.end();
+      const late = setTimeout(() => child?.kill('SIGKILL'), ROUND_MS);
+      await ended;
+      clearTimeout(late);
+    }
+    rmSync(folder, { recursive: true, force: true });
+    for (let tries = 0; tries < REMOVE_TRIES; tries++) {
+      try {
+        rmdirSync(cgroupFolder);
+        return;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+        await delay(10);
+      }
+    }
+  };
+  const file = join(folder, 'file');
+  const arrange = (): void => {
+    for (const name of ['.to', '.link', '.symlink']) rmSync(`${file}${name}`, { force: true });
+    for (const name of FILES) writeFileSync(`${file}${name}`, 'sentinel', { mode: 0o600 });
+  };
+  try {
+    arrange();
+    const calls = trials(hooks, file, process.getuid?.() ?? 0);
+    const compared = comparable(calls);
+    const program = join(folder, 'sentinel');
+    writeFileSync(program, sentinelProgram(preparation(file), [compared, calls]), { mode: 0o700 });
+    child = spawn('/bin/sh', ['-c', 'echo $$ > "$0/cgroup.procs" && exec "$1"', cgroupFolder, program], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      env: {},
+      cwd: '/',
+    });
+    const running = child;
+    running.on('error', () => undefined);
+    running.stdin?.on('error', () => undefined);
+    const round = async (count: number): Promise<readonly number[]> => {
+      const results = readRound(running, count);
+      running.stdin?.write('x');
+      return results;
+    };
+    const first = await round(compared.length);
+    if (first.length < compared.length) throw new Error('a program of its own could not be run');
+    arrange();
+    const before = new Map(compared.map(({ name }, index) => [name, first[index]]));
+    return {
+      cgroup: statSync(cgroupFolder, { bigint: true }).ino,
+      async provoke() {
+        const results = await round(calls.length);
+        const isKilled = async (): Promise<boolean> => {
+          if (running.signalCode === null && running.exitCode === null)
+            await Promise.race([new Promise((resolve) => running.once('close', resolve)), delay(100)]);
+          return running.signalCode === 'SIGKILL';
+        };
+        const known = new Set(calls.map(({ name }) => name));
+        const findings: SentinelFinding[] = [];
+        for (const hook of hooks) {
+          if (hook === AFTER_CALL) {
+            findings.push(
+              (await isKilled())
+                ? { hook, proven: true }
+                : { hook, proven: false, why: 'its verdict had no effect: the process goes on' },
+            );
+            continue;
+          }
+          if (!known.has(hook)) {
+            findings.push({ hook, proven: false, why: 'there is no harmless call to try it with' });
+            continue;
+          }
+          const after = results[calls.findIndex(({ name }) => name === hook)];
+          if (hook === 'tp_btf/sched_process_exec')
+            findings.push(
+              (await isKilled())
+                ? { hook, proven: true }
+                : { hook, proven: false, why: 'its verdict had no effect: the program ran' },
+            );
+          else findings.push(findingOf(hook, before.get(hook), after));
+        }
+        return findings;
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
