@@ -186,12 +186,18 @@ const buildGraph = (tests: readonly StringTest[], options: AutomatonOptions): Gr
   return { nodes, starts };
 };
 
-/** The tests that each node can still lead to, as bits: test n is bit n + 1, what is not normal is bit 0. */
+/** A test in a set of tests as bits: test n is bit n + 1, what is not normal is bit 0. */
+const bitOf = (test: number): bigint => 1n << BigInt(test + 1);
+
+const bitsOf = (tests: Iterable<number>): bigint => {
+  let bits = 0n;
+  for (const test of tests) bits |= bitOf(test);
+  return bits;
+};
+
+/** The tests that each node can still lead to, as bits. */
 const servedBy = (nodes: readonly Node[]): readonly bigint[] => {
-  const bit = (test: number): bigint => 1n << BigInt(test + 1);
-  const served = nodes.map(({ accepts, settles }) =>
-    [...accepts, ...settles].reduce((bits, test) => bits | bit(test), 0n),
-  );
+  const served = nodes.map(({ accepts, settles }) => bitsOf(accepts) | bitsOf(settles));
   for (let changed = true; changed; ) {
     changed = false;
     for (let index = nodes.length - 1; index >= 0; index--) {
@@ -231,16 +237,17 @@ const classify = (nodes: readonly Node[]): { readonly classes: Uint8Array; reado
   return { classes, count };
 };
 
-const rowBytes = (tests: readonly StringTest[], accepted: ReadonlySet<number>, width: number): Uint8Array => {
+const rowBytes = (tests: readonly StringTest[], accepted: bigint, width: number): Uint8Array => {
   const row = new Uint8Array(width);
-  for (const [index, test] of tests.entries())
-    row[index] = accepted.has(NOT_NORMAL)
-      ? Truth.UNKNOWN
-      : accepted.has(index) !== test.negated
-        ? Truth.TRUE
-        : Truth.FALSE;
+  const isNormal = (accepted & bitOf(NOT_NORMAL)) === 0n;
+  for (const [index, test] of tests.entries()) {
+    const holds = (accepted & bitOf(index)) !== 0n;
+    row[index] = !isNormal ? Truth.UNKNOWN : holds !== test.negated ? Truth.TRUE : Truth.FALSE;
+  }
   return row;
 };
+
+const CODE_UNITS = 65_536;
 
 /** What a deterministic state stands for: nodes that the string may be in, and the tests that are settled, as bits of `servedBy`. */
 interface State {
@@ -255,7 +262,18 @@ interface Staying {
   readonly reached: readonly (readonly number[])[];
   /** By class: the state, or -1 where it wasn't asked for yet. */
   readonly next: Int32Array;
+  /** Classes whose state wasn't asked for yet. */
+  open: number;
 }
+
+/** States that a table of transitions has room for at first. */
+const FIRST_STATES = 64;
+
+const doubled = (table: Uint16Array<ArrayBuffer>): Uint16Array<ArrayBuffer> => {
+  const larger = new Uint16Array(2 * table.length);
+  larger.set(table);
+  return larger;
+};
 
 /** Builds the automaton of some tests; undefined when it would need more states than `STATE_BUDGET`, or `SHARED_BUDGET` for several. */
 export const buildAutomaton = (tests: readonly StringTest[], options: AutomatonOptions = {}): Automaton | undefined => {
@@ -265,7 +283,8 @@ export const buildAutomaton = (tests: readonly StringTest[], options: AutomatonO
   const { nodes, starts } = graph;
   const served = servedBy(nodes);
   const everything = (1n << BigInt(tests.length + 1)) - 1n;
-  const settling = nodes.map(({ settles }) => [...settles].reduce((bits, test) => bits | (1n << BigInt(test + 1)), 0n));
+  const settling = nodes.map(({ settles }) => bitsOf(settles));
+  const accepting = nodes.map(({ accepts }) => bitsOf(accepts));
   const { classes, count: classCount } = classify(nodes);
   const edges = nodes.map((node) =>
     [...node.edges.values()].map((edge) => ({
@@ -276,6 +295,19 @@ export const buildAutomaton = (tests: readonly StringTest[], options: AutomatonO
 
   const states: State[] = [];
   const numbers = new Map<string, number>();
+  const settledNumbers = new Map<bigint, number>();
+  /** Some nodes and what is settled, as code units where they fit. */
+  const keyOf = (members: readonly number[], settled: bigint): string => {
+    let number = settledNumbers.get(settled);
+    if (number === undefined) {
+      number = settledNumbers.size;
+      settledNumbers.set(settled, number);
+    }
+    if (nodes.length > CODE_UNITS || number >= CODE_UNITS) return `${number}:${members.join()}`;
+    let key = String.fromCharCode(number);
+    for (const member of members) key += String.fromCharCode(member);
+    return key;
+  };
   const marks = new Uint32Array(nodes.length);
   let mark = 0;
   /** The state of the nodes in either list and of those that their stars lead to, less those that only serve what is settled. */
@@ -287,16 +319,16 @@ export const buildAutomaton = (tests: readonly StringTest[], options: AutomatonO
       if (marks[member] === mark) return;
       marks[member] = mark;
       closed.push(member);
-      settled |= settling[member]!;
+      if (settling[member] !== 0n) settled |= settling[member]!;
       const { star } = nodes[member]!;
       if (star !== undefined) add(star);
     };
     for (const member of members) add(member);
     for (const member of more) add(member);
-    if ((settled & 1n) !== 0n) settled = everything;
+    if ((settled & bitOf(NOT_NORMAL)) !== 0n) settled = everything;
     const open = settled === 0n ? closed : closed.filter((member) => (served[member]! & ~settled) !== 0n);
     open.sort((a, b) => a - b);
-    const key = settled === 0n ? open.join() : `${open.join()} ${settled.toString(36)}`;
+    const key = keyOf(open, settled);
     let number = numbers.get(key);
     if (number === undefined) {
       number = states.push({ members: open, settled }) - 1;
@@ -305,57 +337,65 @@ export const buildAutomaton = (tests: readonly StringTest[], options: AutomatonO
     return number;
   };
   numberOf(starts, [], 0n);
-  const transitions: number[] = [];
   const reachedBy = (members: readonly number[]): readonly number[][] => {
     const reached = Array.from({ length: classCount }, (): number[] => []);
     for (const member of members)
       for (const edge of edges[member]!) for (const cls of edge.classes) reached[cls]!.push(edge.to);
     return reached;
   };
+  let transitions = new Uint16Array(FIRST_STATES * classCount);
   const stays = new Map<string, Staying>();
-  const moved = Array.from({ length: classCount }, (): number[] => []);
+  const everyClass = Array.from({ length: classCount }, (_, cls) => cls);
+  const moved = everyClass.map((): number[] => []);
   for (let state = 0; state < states.length; state++) {
     if (states.length > budget) return undefined;
     const { members, settled } = states[state]!;
     const loops = members.filter((member) => nodes[member]!.loops);
-    const key = `${loops.join()} ${settled.toString(36)}`;
+    const key = keyOf(loops, settled);
     let staying = stays.get(key);
     if (staying === undefined) {
       const otherwise = numberOf(loops, [], settled);
-      staying = { otherwise, reached: reachedBy(loops), next: new Int32Array(classCount).fill(-1) };
+      staying = { otherwise, reached: reachedBy(loops), next: new Int32Array(classCount).fill(-1), open: classCount };
       stays.set(key, staying);
     }
+    const leaving: number[] = [];
+    for (const member of members) {
+      if (nodes[member]!.loops) continue;
+      for (const edge of edges[member]!)
+        for (const cls of edge.classes) if (moved[cls]!.push(edge.to) === 1) leaving.push(cls);
+    }
     const { otherwise, reached, next } = staying;
-    for (const member of members)
-      if (!nodes[member]!.loops)
-        for (const edge of edges[member]!) for (const cls of edge.classes) moved[cls]!.push(edge.to);
-    for (let cls = 0; cls < classCount; cls++) {
+    const row = state * classCount;
+    if (row === transitions.length) transitions = doubled(transitions);
+    transitions.set(next, row);
+    for (const cls of staying.open > 0 ? everyClass : leaving.sort((a, b) => a - b)) {
       const targets = moved[cls]!;
       const ofLoops = reached[cls]!;
       if (targets.length > 0) {
         for (const to of ofLoops) targets.push(to);
-        transitions.push(numberOf(loops, targets, settled));
+        transitions[row + cls] = numberOf(loops, targets, settled);
         targets.length = 0;
         continue;
       }
-      if (next[cls]! < 0) next[cls] = ofLoops.length === 0 ? otherwise : numberOf(loops, ofLoops, settled);
-      transitions.push(next[cls]!);
+      if (next[cls]! < 0) {
+        next[cls] = ofLoops.length === 0 ? otherwise : numberOf(loops, ofLoops, settled);
+        staying.open--;
+      }
+      transitions[row + cls] = next[cls]!;
     }
   }
 
   const width = Math.max(8, (tests.length + 7) & ~7);
   const rows: Uint8Array[] = [];
-  const rowNumbers = new Map<string, number>();
+  const rowNumbers = new Map<bigint, number>();
   const rowOf = new Uint16Array(states.length);
   for (const [state, { members, settled }] of states.entries()) {
-    const accepted = new Set(members.flatMap((member) => [...nodes[member]!.accepts]));
-    for (let test = NOT_NORMAL; test < tests.length; test++)
-      if ((settled & (1n << BigInt(test + 1))) !== 0n) accepted.add(test);
-    const key = [...accepted].sort((a, b) => a - b).join();
-    let row = rowNumbers.get(key);
+    let accepted = settled;
+    for (const member of members) if (accepting[member] !== 0n) accepted |= accepting[member]!;
+    let row = rowNumbers.get(accepted);
     if (row === undefined) {
       row = rows.push(rowBytes(tests, accepted, width)) - 1;
-      rowNumbers.set(key, row);
+      rowNumbers.set(accepted, row);
     }
     rowOf[state] = row;
   }
@@ -366,7 +406,7 @@ export const buildAutomaton = (tests: readonly StringTest[], options: AutomatonO
     stateCount: states.length,
     classCount,
     classes,
-    transitions: Uint16Array.from(transitions),
+    transitions: transitions.slice(0, states.length * classCount),
     rowOf,
     rowCount: rows.length,
     width,
