@@ -34,14 +34,14 @@ import { GUARDS, type Guard, HEAD, SPARED } from './layout.ts';
 export const VERDICTS = { alert: 0, deny: 1, kill: 2 } as const;
 
 const PF_KTHREAD = 0x0020_0000;
-export const SIGKILL = 9;
+const SIGKILL = 9;
 const EPERM = 1;
 
 /** Processes that the agent spares at most: its own, and the first of each container. */
 export const MAX_SPARED = 4096;
 
 /** Whether a hook's program can refuse the call. */
-export const canDeny = (hook: HookName): boolean => hook.startsWith('lsm/') || hook.startsWith('cgroup/');
+const canDeny = (hook: HookName): boolean => hook.startsWith('lsm/') || hook.startsWith('cgroup/');
 
 /** Programs for cgroups may send no signal. */
 const canKill = (hook: HookName): boolean => !hook.startsWith('cgroup/');
@@ -97,6 +97,14 @@ const ownExecutable = (none: string): readonly Item[] => [
 
 /** What stands before every action, in this order: r8 is the current task. */
 const BEFORE_ALL: readonly (readonly [Guard, GuardCode])[] = [
+  [
+    'monitor',
+    (_, end) => [loadMapValue(R1, 'config', 0), ldx('w', R2, R1, CONFIG.enforce), jeq(R2, SWITCH.monitor, end)],
+  ],
+  [
+    'switched off',
+    (_, end) => [loadMapValue(R1, 'config', 0), ldx('w', R2, R1, CONFIG.enforce), jeq(R2, SWITCH.off, end)],
+  ],
   [
     'expired',
     ({ out }, end) => {
@@ -161,7 +169,7 @@ const BEFORE_ALL: readonly (readonly [Guard, GuardCode])[] = [
   ['executable unknown', (_, end) => ownExecutable(end)],
 ];
 
-/** What also stands before a kill. STACK.key is the executable's. */
+/** What also stands before a kill. */
 const BEFORE_KILL: readonly (readonly [Guard, GuardCode])[] = [
   ['container init', ({ out }, end) => isSpared(out, SPARED.containerInit, end)],
   [
@@ -169,7 +177,7 @@ const BEFORE_KILL: readonly (readonly [Guard, GuardCode])[] = [
     (context, end) => {
       const start = context.out.items.length;
       emitBudget(context, end);
-      return context.out.items.splice(start);
+      return [...ownExecutable(end), ...context.out.items.splice(start)];
     },
   ],
   ['not sent', (_, end) => [mov(R1, SIGKILL), helper('bpf_send_signal'), jne(R0, 0, end)]],
@@ -187,23 +195,10 @@ export const emitGuards = (context: HookContext): void => {
   const emit = (guards: readonly (readonly [Guard, GuardCode])[]): void => {
     for (const [name, code] of guards) if (!without.has(name)) out.emit(guard(name), ...code(context, end));
   };
-  const on = out.fresh('guards.on');
   out.emit(
     comment('guards in front of every action'),
     ldx('b', R1, R7, HEAD.verdict),
     jeq(R1, 0, end),
-    loadMapValue(R1, 'config', 0),
-    ldx('w', R2, R1, CONFIG.enforce),
-    jeq(R2, SWITCH.on, on),
-    guard('monitor'),
-    jne(R2, SWITCH.off, end),
-    guard('switched off'),
-    ja(end),
-    label(on),
-    guard('monitor'),
-    ldx('w', R2, R1, CONFIG.unproven),
-    and(R2, 1 << layout.index),
-    jne(R2, 0, end),
     helper('bpf_get_current_task_btf'),
     mov(R8, R0),
   );
@@ -218,7 +213,7 @@ export const emitGuards = (context: HookContext): void => {
 };
 
 /** What a hook's program returns to let the call go on, and to have it fail with EPERM. */
-export const returnsOf = (hook: HookName) =>
+const returnsOf = (hook: HookName) =>
   hook.startsWith('cgroup/') ? ({ allow: 1, deny: 0 } as const) : ({ allow: 0, deny: -EPERM } as const);
 
 /** Leaves the program, and lets the call go on. */
