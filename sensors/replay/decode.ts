@@ -50,6 +50,8 @@ export interface QuietCalls {
   readonly pids: Int32Array;
   /** Nanoseconds since the recording's first line, NaN where they are not known. */
   readonly times: Float64Array;
+  /** Calls that may do no more than change their caller's descriptors. */
+  readonly calls: readonly (PreparedCall | undefined)[];
 }
 
 /** A recording whose calls are ready to be made. */
@@ -100,7 +102,7 @@ const preparedOf = (
     return {
       problem: undefined,
       prepared,
-      shifted: hasPids(prepared, pids) ? (shift) => shiftPids(prepared, pids, shift, prepare) : undefined,
+      shifted: hasPids(prepared, pids) ? (shift) => shiftPids(prepared, pids, shift) : undefined,
       made: result >= 0 && EVENT_TYPES.get(name)?.fd === 'result' ? result : -1,
     };
   } catch (error) {
@@ -117,10 +119,10 @@ const endOf = (event: RecordedEvent & { readonly kind: 'exited' | 'killed' }): D
   return { ...at, how: undefined, problem: `expected the name of a signal, SIGKILL; found ${event.signal}` };
 };
 
-/** Whether playing an event takes nothing but its time where no program looks at it. */
-const isQuiet = (event: DecodedEvent): event is DecodedCall & { readonly prepared: PreparedCall } =>
+/** A call that is like any other time that it is played, and that nothing has to be prepared for. */
+const isPlain = (event: DecodedEvent): event is DecodedCall & { readonly prepared: PreparedCall } =>
   event.kind === 'call' &&
-  event.prepared?.quiet?.length === 0 &&
+  event.prepared !== undefined &&
   event.shifted === undefined &&
   event.files === undefined &&
   event.made < 0 &&
@@ -128,9 +130,14 @@ const isQuiet = (event: DecodedEvent): event is DecodedCall & { readonly prepare
   event.returns === 'yes';
 
 const quietOf = (events: readonly DecodedEvent[]): QuietCalls => ({
-  places: Int32Array.from(events, (event) => (isQuiet(event) ? event.prepared.place : -1)),
+  places: Int32Array.from(events, (event) =>
+    isPlain(event) && event.prepared.quiet?.length === 0 ? event.prepared.place : -1,
+  ),
   pids: Int32Array.from(events, ({ pid }) => pid),
   times: Float64Array.from(events, ({ time }) => time ?? Number.NaN),
+  calls: events.map((event) =>
+    isPlain(event) && (event.prepared.quiet ?? event.prepared.light) !== undefined ? event.prepared : undefined,
+  ),
 });
 
 /** Makes a recording's calls ready, once for any number of times that they are played. */

@@ -70,7 +70,7 @@ export const createPlayer = (
     }
     const { prepared } = call;
     try {
-      call.files?.(host, task);
+      if (call.files !== undefined && (prepared === undefined || !host.leads(task, prepared))) call.files(host, task);
       if (prepared === undefined) {
         problems.push({ line: call.line, message: call.problem ?? '' });
         return;
@@ -115,13 +115,15 @@ export const createPlayer = (
 
   if (first !== undefined && host.task(first.pid + pidShift) === undefined) spawnFirst(first);
 
-  /** Plays a call that changes nothing and that nobody looks at; false for other events. */
+  /** Plays a call that changes nothing but its caller's descriptors and that nobody looks at; false for other events. */
   const pass = (at: number): boolean => {
     const place = quiet.places[at] ?? -1;
+    const call = place < 0 ? quiet.calls[at] : undefined;
+    if ((place < 0 && call === undefined) || unbegun !== undefined) return false;
     const pid = quiet.pids[at] ?? 0;
-    if (place < 0 || unbegun !== undefined || !isThere(pid + pidShift)) return false;
+    if (!isThere(pid + pidShift)) return false;
     host.advanceTo(begins + (quiet.times[at] ?? 0));
-    if (!host.pass(place)) return false;
+    if (!(call === undefined ? host.pass(place) : host.playQuiet(lastPlayed as SimTask, call))) return false;
     if (pid !== lastSeen) {
       lastSeen = pid;
       seen.add(pid);

@@ -1,4 +1,4 @@
-import type { PreparedCall, Recorded, SimArgument } from '../sim/index.ts';
+import { type PreparedCall, preparedAgain, type SimArgument } from '../sim/index.ts';
 
 /** What is added to the process ids of a recording that is played again. */
 export interface Shift {
@@ -32,7 +32,7 @@ const shiftArgument = (
 ): SimArgument => {
   if (typeof argument === 'number' && kind === 'pid' && argument !== 0 && isPid(pids, argument))
     return argument > 0 ? argument + by : argument - by;
-  if (typeof argument !== 'string') return argument;
+  if (typeof argument !== 'string' || !argument.startsWith('/proc/')) return argument;
   const pid = Number(PROC.exec(argument)?.[1] ?? 0);
   return pids.has(pid) ? argument.replace(PROC, `/proc/${pid + by}`) : argument;
 };
@@ -48,13 +48,8 @@ export const hasPids = (call: PreparedCall, pids: ReadonlySet<number>): boolean 
   givesPid(call, pids) || argumentsOf(call, pids, 1).some((argument, index) => argument !== call.arguments[index]);
 
 /** The call for other process ids. */
-export const shiftPids = (
-  call: PreparedCall,
-  pids: ReadonlySet<number>,
-  { pids: by }: Shift,
-  prepare: (args: readonly SimArgument[], recorded: Recorded | undefined) => PreparedCall,
-): PreparedCall => {
+export const shiftPids = (call: PreparedCall, pids: ReadonlySet<number>, { pids: by }: Shift): PreparedCall => {
   const { recorded } = call;
   const result = recorded && givesPid(call, pids) ? { ...recorded, result: recorded.result + by } : recorded;
-  return prepare(argumentsOf(call, pids, by), result);
+  return preparedAgain(call, argumentsOf(call, pids, by), result);
 };

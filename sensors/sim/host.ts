@@ -196,6 +196,12 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
     return task;
   };
 
+  const living = (task: SimTask): Task => {
+    if (task instanceof Task && task.alive && task.isIn(memory)) return task;
+    if (own(task).alive) return own(task);
+    throw new Error(`${task.name} (pid ${task.pid}) is dead; it can make no call`);
+  };
+
   plantDefaultTree(files);
   mountTree(machine, files);
   files.write('/etc/hostname', `${hostname}\n`);
@@ -235,19 +241,15 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
     task: (pid) => processes.living(pid),
     tasks: () => [...machine.tasks.values()].filter((task) => task.alive).sort((one, other) => one.pid - other.pid),
     call: (task, name, args, callOptions = {}) => {
-      const caller = own(task);
-      if (!caller.alive) throw new Error(`${task.name} (pid ${task.pid}) is dead; it can make no call`);
-      return calls.make(caller, name, args, callOptions);
+      return calls.make(living(task), name, args, callOptions);
     },
     moveToCgroup: (task, path) => {
       const cgroup = machine.cgroups.at(path);
       for (const thread of own(task).group.threads) thread.cgroupOf = cgroup;
     },
-    play: (task, call) => {
-      const caller = task instanceof Task && task.alive && task.isIn(memory) ? task : own(task);
-      if (!caller.alive) throw new Error(`${task.name} (pid ${task.pid}) is dead; it can make no call`);
-      calls.play(caller, call);
-    },
+    play: (task, call) => calls.play(living(task), call),
+    playQuiet: (task, call) => calls.passQuiet(living(task), call),
+    leads: (task, call) => calls.leads(living(task), call),
     pass: (place) => calls.pass(place),
     end: (task, how) => {
       if (!task.alive) return;

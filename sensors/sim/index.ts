@@ -12,4 +12,4 @@ export {
 } from './scenario/index.ts';
 export type * from './sim-host.ts';
 export { createSimSensor, type SimSensor, simAccounts } from './sim-sensor.ts';
-export { type PreparedCall, prepareCall } from './syscalls/prepared.ts';
+export { type PreparedCall, prepareCall, preparedAgain } from './syscalls/prepared.ts';

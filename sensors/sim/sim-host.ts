@@ -247,6 +247,10 @@ export interface SimHost {
   moveToCgroup(task: SimTask, path: string): void;
   /** As `call`, for a call that was prepared and whose result nobody asks for. @throws Error for a task that is dead or not this host's */
   play(task: SimTask, call: PreparedCall): void;
+  /** As `play` for a call that changes no more than its caller's descriptors and that nobody looks at; false, with nothing done, for others. */
+  playQuiet(task: SimTask, call: PreparedCall): boolean;
+  /** Whether the path that a recorded call is about is known to lead somewhere. */
+  leads(task: SimTask, call: PreparedCall): boolean;
   /**
    * A recorded call of a living task that changes nothing, by its place: only its time passes, as nobody looks. False, with nothing done, where
    * an attached program may look at it, so that it has to be played.

@@ -85,7 +85,11 @@ const openToExecute = (machine: Machine, task: Task, path: Path): OpenFile | num
   return verdict;
 };
 
-const startsWith = (bytes: Uint8Array, text: string): boolean => decodeText(bytes.subarray(0, text.length)) === text;
+/** @param text ASCII */
+const startsWith = (bytes: Uint8Array, text: string): boolean => {
+  for (let index = 0; index < text.length; index++) if (bytes[index] !== text.charCodeAt(index)) return false;
+  return true;
+};
 
 /** The interpreter and its one argument that a script's first line names; undefined for what is no script. */
 export const interpreterOf = (

@@ -154,7 +154,7 @@ export class FileSystem {
 
   /** Takes a name away; the file goes with its last one, once nothing has it open. */
   remove(dentry: Dentry): void {
-    if (dentry.inode.isLink) this.#found.forget();
+    if (dentry.inode.followed) this.#found.forget();
     dentry.parent.children?.delete(dentry.name);
     dentry.linked = false;
     if (dentry.inode.isDirectory) {
@@ -181,7 +181,7 @@ export class FileSystem {
   }
 
   #adopt(dentry: Dentry, parent: Dentry, name: string): void {
-    if (dentry.inode.isDirectory || dentry.inode.isLink) this.#found.forget();
+    if (dentry.inode.isDirectory || dentry.inode.followed) this.#found.forget();
     dentry.renamed = true;
     if (dentry.inode.isDirectory && dentry.parent !== parent) {
       dentry.parent.inode.nlink--;

@@ -56,6 +56,8 @@ export class Inode extends KernelObject {
   dentries = 0;
   /** A symbolic link's target. */
   target = '';
+  /** Of a symbolic link: a path was found through it. */
+  followed = false;
   /** Of a magic link (/proc/PID/exe): where it leads, whatever its text, and the text. */
   magic: { readonly follow: () => Path | undefined; readonly text: () => string } | undefined;
   /** Of a file whose content is made when it is read (/proc). */

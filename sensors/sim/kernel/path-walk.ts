@@ -106,6 +106,7 @@ export class PathWalk {
       const link = child.dentry.inode;
       if (link.isLink && (!last || follow || trailingSlash)) {
         if (++links > MAXSYMLINKS) return -ELOOP;
+        link.followed = true;
         if (link.magic) {
           this.#passing = true;
           const target = link.magic.follow();

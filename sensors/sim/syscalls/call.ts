@@ -10,9 +10,11 @@ import type { Task } from '../kernel/tasks.ts';
 import type { Recorded, SimAddress } from '../sim-host.ts';
 import { AT_FDCWD, O_PATH } from '../uapi.ts';
 import { CallArguments, CallError } from './call-arguments.ts';
-import type { PreparedCall } from './prepared.ts';
+import type { LastFound, PreparedCall } from './prepared.ts';
 
 export { CallError } from './call-arguments.ts';
+
+const SLASH = 0x2f;
 
 /** What makes a call happen; negative results are errnos. */
 export type CallHandler = (call: SystemCall) => number;
@@ -43,6 +45,8 @@ export class SystemCall extends CallArguments {
   /** The caller does not return. */
   exited = false;
   private readonly server: RingServer | undefined;
+  /** What the call's path is known to lead to. */
+  known: LastFound | undefined;
   /** A process that the call's signal ended. */
   signalled: Task[] | undefined;
 
@@ -92,10 +96,21 @@ export class SystemCall extends CallArguments {
     return file.path;
   }
 
+  /** What a path is known to lead to, links followed; undefined where that isn't known. @param start where a relative one begins */
+  foundAt(start: Path, text: string): Path | undefined {
+    const { known, prepared } = this;
+    if (known === undefined || prepared.known?.text !== text) return undefined;
+    const isThere =
+      text.charCodeAt(0) === SLASH || (known.start.dentry === start.dentry && known.start.mount === start.mount);
+    return isThere ? known.found : undefined;
+  }
+
   /** The file that a path argument names. @throws CallError with path_resolution(7)'s errnos */
   find(pathIndex: number, directoryIndex: number | undefined, follow: boolean): Path {
     const text = this.path(pathIndex);
-    const found = this.machine.walk.find(this.task, this.start(directoryIndex, text), text, follow);
+    const start = this.start(directoryIndex, text);
+    const found =
+      (follow ? this.foundAt(start, text) : undefined) ?? this.machine.walk.find(this.task, start, text, follow);
     if (typeof found === 'number') throw new CallError(-found);
     return found;
   }

@@ -93,7 +93,9 @@ const findOrCreate = (
 
 /** O_PATH and O_NOFOLLOW open a link itself or refuse it; everything else looks through it. */
 const findExisting = (call: SystemCall, start: Path, text: string, flags: number): Path => {
-  const found = call.machine.walk.find(call.task, start, text, (flags & O_NOFOLLOW) === 0);
+  const follow = (flags & O_NOFOLLOW) === 0;
+  const known = follow ? call.foundAt(start, text) : undefined;
+  const found = known ?? call.machine.walk.find(call.task, start, text, follow);
   if (typeof found === 'number') throw new CallError(-found);
   if ((flags & O_PATH) === 0 && found.dentry.inode.isLink) throw new CallError(ELOOP);
   return found;

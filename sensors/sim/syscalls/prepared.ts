@@ -7,7 +7,7 @@ import type { CallHandler } from './call.ts';
 import { CallArguments } from './call-arguments.ts';
 import { LIGHT_CALLS, type LightCall } from './light.ts';
 import { looksOf } from './quiet.ts';
-import { isUnderWay } from './recorded.ts';
+import { isUnderWay, neededPath } from './recorded.ts';
 import { ARGUMENT_REGISTERS, type EntryImage } from './registers.ts';
 import { callNamed, notImplemented } from './table.ts';
 
@@ -42,8 +42,12 @@ export interface PreparedCall {
   readonly recorded: Recorded | undefined;
   /** Of a recorded call that changes nothing where these paths lead somewhere: the paths. Undefined for all others. */
   readonly quiet: readonly KnownPath[] | undefined;
+  /** Of a recorded call that finds all that it found where a path leads somewhere: the path, followed. Undefined for all others. */
+  readonly known: KnownPath | undefined;
   /** Does the same where no program looks at the call; undefined where only making it does. */
   readonly light: LightCall | undefined;
+  /** It is made but once. */
+  readonly once: boolean;
   /** What entering it writes, once it was played. */
   image: EntryImage | undefined;
 }
@@ -76,6 +80,16 @@ const quietOf = (
   return paths;
 };
 
+const knownOf = (name: string, args: readonly SimArgument[], { result }: Recorded): KnownPath | undefined => {
+  if (result < 0) return undefined;
+  const given = new CallArguments(args);
+  const needed = neededPath(name, given);
+  const text = needed && args[needed.path];
+  if (needed === undefined || typeof text !== 'string' || text === '') return undefined;
+  const fd = needed.directory === undefined ? AT_FDCWD : given.int(needed.directory);
+  return { text, fd, follow: true, last: undefined };
+};
+
 /** @throws Error for what is no system call of the table, and for more than six arguments */
 export const prepareCall = (
   name: string,
@@ -101,7 +115,27 @@ export const prepareCall = (
     arguments: args,
     recorded,
     quiet,
+    known: recorded && knownOf(name, args, recorded),
     light,
+    once: false,
+    image: undefined,
+  };
+};
+
+/** The same call with other arguments of the same kinds and the like result, to be made once. */
+export const preparedAgain = (
+  call: PreparedCall,
+  args: readonly SimArgument[],
+  recorded: Recorded | undefined,
+): PreparedCall => {
+  const { event, handler, quiet, known } = call;
+  return {
+    ...call,
+    arguments: args,
+    recorded,
+    quiet: recorded && quiet && quiet.length > 0 ? quietOf(event.type, handler, args, recorded) : quiet,
+    known: recorded && known && knownOf(event.type, args, recorded),
+    once: true,
     image: undefined,
   };
 };

@@ -125,6 +125,16 @@ const ensure = (call: SystemCall, start: Path, text: string, need: Need): Path |
   return made;
 };
 
+/** Calls that need more than that their path leads somewhere. */
+const NEEDS_MORE: ReadonlySet<string> = new Set(['rmdir', 'unlinkat']);
+
+/** The path that must lead somewhere for a call to find what it found, and nothing else; undefined for other calls. */
+export const neededPath = (name: string, args: CallArguments): Pick<PathNeed, 'path' | 'directory'> | undefined => {
+  if (NEEDS_MORE.has(name)) return undefined;
+  const [need, ...others] = NEEDS[name]?.(args) ?? [];
+  return need === undefined || others.length > 0 || need.need === 'free' || need.need === 'program' ? undefined : need;
+};
+
 /** Prepares the simulation for a call that succeeded when it was recorded, so that it succeeds again. */
 export const prepareRecorded = (call: SystemCall): void => {
   for (const { path, directory, need } of NEEDS[call.name]?.(call) ?? []) {

@@ -68,6 +68,12 @@ export class SystemCalls {
     return true;
   }
 
+  /** Whether the path that a recorded call is about is known to lead somewhere. */
+  leads(task: Task, { known, quiet }: PreparedCall): boolean {
+    const path = known ?? quiet?.[0];
+    return path !== undefined && this.#leads(task, path);
+  }
+
   #isKnown(task: Task, paths: NonNullable<PreparedCall['quiet']>): boolean {
     for (let index = 0; index < paths.length; index++) if (!this.#leads(task, paths[index] as KnownPath)) return false;
     return true;
@@ -101,7 +107,7 @@ export class SystemCalls {
     const { event, abi, nr, place, recorded } = prepared;
     const looks = machine.hookPoints.looksAt(place) || event.type === 'io_uring_enter';
     if (looks) enterCall(machine, task, prepared);
-    if (looks && call.isRepeated && prepared.image === undefined) keepEntry(machine, task, prepared);
+    if (looks && call.isRepeated && !prepared.once && prepared.image === undefined) keepEntry(machine, task, prepared);
     this.#passTime();
     machine.current = task;
     this.#setRecorded(recorded !== undefined);
@@ -190,7 +196,9 @@ export class SystemCalls {
   #play(call: SystemCall, result: number): number {
     if (result < 0 && !isUnderWay(call.name, result)) showRefused(call, -result);
     else {
-      prepareRecorded(call);
+      const { known } = call.prepared;
+      if (known !== undefined && this.#leads(call.task, known)) call.known = known.last;
+      else prepareRecorded(call);
       effect(call);
     }
     return result;
