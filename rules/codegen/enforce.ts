@@ -34,14 +34,14 @@ import { GUARDS, type Guard, HEAD, SPARED } from './layout.ts';
 export const VERDICTS = { alert: 0, deny: 1, kill: 2 } as const;
 
 const PF_KTHREAD = 0x0020_0000;
-const SIGKILL = 9;
+export const SIGKILL = 9;
 const EPERM = 1;
 
 /** Processes that the agent spares at most: its own, and the first of each container. */
 export const MAX_SPARED = 4096;
 
 /** Whether a hook's program can refuse the call. */
-const canDeny = (hook: HookName): boolean => hook.startsWith('lsm/') || hook.startsWith('cgroup/');
+export const canDeny = (hook: HookName): boolean => hook.startsWith('lsm/') || hook.startsWith('cgroup/');
 
 /** Programs for cgroups may send no signal. */
 const canKill = (hook: HookName): boolean => !hook.startsWith('cgroup/');
@@ -99,7 +99,15 @@ const ownExecutable = (none: string): readonly Item[] => [
 const BEFORE_ALL: readonly (readonly [Guard, GuardCode])[] = [
   [
     'monitor',
-    (_, end) => [loadMapValue(R1, 'config', 0), ldx('w', R2, R1, CONFIG.enforce), jeq(R2, SWITCH.monitor, end)],
+    ({ layout }, end) => [
+      loadMapValue(R1, 'config', 0),
+      ldx('w', R2, R1, CONFIG.enforce),
+      jeq(R2, SWITCH.monitor, end),
+      comment('or the hook was not seen to act'),
+      ldx('w', R2, R1, CONFIG.unproven),
+      and(R2, 1 << layout.index),
+      jne(R2, 0, end),
+    ],
   ],
   [
     'switched off',
@@ -213,7 +221,7 @@ export const emitGuards = (context: HookContext): void => {
 };
 
 /** What a hook's program returns to let the call go on, and to have it fail with EPERM. */
-const returnsOf = (hook: HookName) =>
+export const returnsOf = (hook: HookName) =>
   hook.startsWith('cgroup/') ? ({ allow: 1, deny: 0 } as const) : ({ allow: 0, deny: -EPERM } as const);
 
 /** Leaves the program, and lets the call go on. */
