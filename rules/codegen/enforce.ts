@@ -103,7 +103,6 @@ const BEFORE_ALL: readonly (readonly [Guard, GuardCode])[] = [
       loadMapValue(R1, 'config', 0),
       ldx('w', R2, R1, CONFIG.enforce),
       jeq(R2, SWITCH.monitor, end),
-      comment('or the hook was not seen to act'),
       ldx('w', R2, R1, CONFIG.unproven),
       and(R2, 1 << layout.index),
       jne(R2, 0, end),
