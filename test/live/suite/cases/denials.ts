@@ -89,8 +89,8 @@ export const DENIALS: Readonly<Record<string, Denial>> = {
   },
   exec: {
     hook: 'lsm/bprm_check_security',
-    rule: ({ program }) => ({
-      condition: `evt.type in (execve, execveat) and proc.exepath = ${program}`,
+    rule: () => ({
+      condition: 'evt.type in (execve, execveat) and proc.exepath endswith /suite-driver',
       output: '%evt.type',
     }),
     prepare: nothing,
@@ -155,8 +155,8 @@ export const DENIALS: Readonly<Record<string, Denial>> = {
   },
   unlinkat: {
     hook: 'lsm/path_unlink',
-    rule: ({ folder }) => ({
-      condition: `evt.type in (unlink, unlinkat) and fs.path.name pmatch (${folder})`,
+    rule: () => ({
+      condition: 'evt.type in (unlink, unlinkat) and fs.path.name glob /tmp/shrike-suite*/watched.*',
       output: '%fs.path.name',
     }),
     prepare: async (host) => ({ ...(await keptFile(host)), fd: await open(host.task, host.folder, 0o200000) }),
@@ -253,8 +253,8 @@ export const DENIALS: Readonly<Record<string, Denial>> = {
   mount: {
     hook: 'lsm/sb_mount',
     needs: ['enforcement'],
-    rule: ({ folder }) => ({
-      condition: `evt.type = mount and fs.path.target = ${folder} and evt.arg.fstype = tmpfs`,
+    rule: () => ({
+      condition: 'evt.type = mount and fs.path.target startswith /tmp/shrike-suite and evt.arg.fstype = tmpfs',
       output: '%fs.path.target %evt.arg.fstype',
     }),
     prepare: keptFile,
