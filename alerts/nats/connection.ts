@@ -1,4 +1,5 @@
-import { type ConnectionOptions, connect, type NatsConnection } from 'nats';
+import type { ConnectionOptions, NatsConnection } from 'nats';
+import { natsClient } from './client.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 const PING_INTERVAL_MS = 10_000;
@@ -42,7 +43,7 @@ const parseUrl = (text: string): URL => {
 export const connectTo = async (servers: Servers, options: ConnectionOptions): Promise<NatsConnection> => {
   const limits = { timeout: CONNECT_TIMEOUT_MS, pingInterval: PING_INTERVAL_MS };
   try {
-    return await connect({ ...limits, ...servers.options, ...options });
+    return await natsClient().connect({ ...limits, ...servers.options, ...options });
   } catch (error) {
     throw new Error(describeNatsError(error, servers.text), { cause: error });
   }

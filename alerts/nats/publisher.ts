@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ErrorCode, headers, type JetStreamClient, type NatsConnection, NatsError } from 'nats';
+import type { JetStreamClient, NatsConnection } from 'nats';
 import type { AuditLog } from '../audit/log.ts';
+import { natsClient } from './client.ts';
 import { connectTo, describeNatsError, parseServers } from './connection.ts';
 import { type OutgoingAlert, openOutbox } from './outbox.ts';
 import { ensureStream, lastMessageId, MESSAGE_ID_HEADER, PREVIOUS_HEADER, parseMessageId } from './stream.ts';
@@ -123,6 +124,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
   /** Waits for the server's PONG; the client itself would wait for ever on a connection that is lost. */
   const flushed = (nats: NatsConnection): Promise<void> =>
     new Promise((resolve, reject) => {
+      const { ErrorCode, NatsError } = natsClient();
       abandonFlush = () => reject(NatsError.errorForCode(ErrorCode.ConnectionClosed));
       nats.flush().then(resolve, reject);
     });
@@ -214,7 +216,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
 };
 
 const headersOf = (alert: OutgoingAlert, previous: number | undefined) => {
-  const found = headers();
+  const found = natsClient().headers();
   found.set(MESSAGE_ID_HEADER, alert.messageId);
   if (previous !== undefined) found.set(PREVIOUS_HEADER, String(previous));
   return found;

@@ -1,12 +1,5 @@
-import {
-  ErrorCode,
-  type JetStreamManager,
-  type NatsConnection,
-  NatsError,
-  nanos,
-  RetentionPolicy,
-  StorageType,
-} from 'nats';
+import type { JetStreamManager, NatsConnection } from 'nats';
+import { natsClient } from './client.ts';
 import { ALL_ALERTS, hostSubject } from './subject.ts';
 
 export const STREAM = 'SHRIKE_ALERTS';
@@ -37,11 +30,10 @@ export interface AlertStream {
 }
 
 /** Answers that mean: no JetStream for this user, also not in a moment. */
-const NO_JETSTREAM = new Set<string>([
-  ErrorCode.NoResponders,
-  ErrorCode.JetStreamNotEnabled,
-  ErrorCode.PermissionsViolation,
-]);
+const hasNoJetStream = (code: string): boolean => {
+  const { NoResponders, JetStreamNotEnabled, PermissionsViolation } = natsClient().ErrorCode;
+  return [NoResponders, JetStreamNotEnabled, PermissionsViolation].some((known) => known === code);
+};
 const NO_STREAM_MATCHES = 'no stream matches subject';
 const NO_MESSAGE_FOUND = 10037;
 
@@ -49,7 +41,7 @@ const managerOf = async (connection: NatsConnection): Promise<JetStreamManager |
   try {
     return await connection.jetstreamManager({ timeout: API_TIMEOUT_MS });
   } catch (error) {
-    if (error instanceof NatsError && NO_JETSTREAM.has(error.code)) return undefined;
+    if (error instanceof natsClient().NatsError && hasNoJetStream(error.code)) return undefined;
     throw error;
   }
 };
@@ -75,6 +67,7 @@ export const ensureStream = async (connection: NatsConnection): Promise<AlertStr
   if (manager === undefined) return undefined;
   const found = await find(manager);
   if (found !== undefined) return found;
+  const { nanos, RetentionPolicy, StorageType } = natsClient();
   await manager.streams.add({
     name: STREAM,
     subjects: [ALL_ALERTS],
@@ -91,7 +84,7 @@ export const lastMessageId = async ({ name, manager }: AlertStream, host: string
     const message = await manager.streams.getMessage(name, { last_by_subj: hostSubject(host) });
     return message.header.get(MESSAGE_ID_HEADER) || undefined;
   } catch (error) {
-    if (error instanceof NatsError && error.api_error?.err_code === NO_MESSAGE_FOUND) return undefined;
+    if (error instanceof natsClient().NatsError && error.api_error?.err_code === NO_MESSAGE_FOUND) return undefined;
     throw error;
   }
 };

@@ -1,6 +1,7 @@
-import { consumerOpts, DebugEvents, Events, type Msg, type NatsConnection, type NatsError } from 'nats';
+import type { Msg, NatsConnection, NatsError } from 'nats';
 import type { Alert } from '../alert.ts';
 import { parseAlert } from '../schema.ts';
+import { natsClient } from './client.ts';
 import { connectTo, describeNatsError, parseServers } from './connection.ts';
 import { findStream, MESSAGE_ID_HEADER, PREVIOUS_HEADER } from './stream.ts';
 import { type AlertFilters, alertSubject, filterSubject } from './subject.ts';
@@ -73,7 +74,7 @@ const replayFrom = async (
 ): Promise<boolean> => {
   const stream = await findStream(nats);
   if (stream === undefined) return false;
-  const consumer = consumerOpts().bindStream(stream.name).orderedConsumer().idleHeartbeat(HEARTBEAT_MS);
+  const consumer = natsClient().consumerOpts().bindStream(stream.name).orderedConsumer().idleHeartbeat(HEARTBEAT_MS);
   if (from === 'all') consumer.deliverAll();
   else consumer.startSequence(from);
   consumer.callback((error, message) => {
@@ -84,6 +85,7 @@ const replayFrom = async (
 };
 
 const watchConnection = async (nats: NatsConnection, servers: string, report: Report): Promise<void> => {
+  const { DebugEvents, Events } = natsClient();
   for await (const { type, data } of nats.status()) {
     if (type === Events.Disconnect) report(`${servers}: the connection was lost; trying again`);
     else if (type === Events.Reconnect) report(`${servers}: connected again`);
