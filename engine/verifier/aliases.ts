@@ -47,18 +47,20 @@ export function stackAliases(flow: Flow): Aliases {
 function analyse(flow: Flow, spilled: boolean): { table: Int32Array; spills: boolean } {
   const table = new Int32Array(flow.steps.length * COLUMNS).fill(NOT_REACHED);
   let spills = false;
-  const pending: number[] = [];
+  const pending = new Uint8Array(flow.steps.length + 1);
   const registers = new Int32Array(COLUMNS);
   for (const start of flow.functions) {
     const base = start * COLUMNS;
     table.fill(NO_STACK, base, base + 10);
     table[base + 10] = 0;
     table.fill(NO_NUMBER, base + REGISTERS, base + COLUMNS);
-    pending.push(start);
+    pending[start] = 1;
   }
-  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+  for (let at = pending.indexOf(1); at >= 0; at = pending.indexOf(1, at)) {
+    pending[at] = 0;
     const step = flow.steps[at];
     if (!step) continue;
+    let back = at;
     registers.set(table.subarray(at * COLUMNS, (at + 1) * COLUMNS));
     if (step.kind === 'store' && step.register && registers[step.src] !== NO_STACK) spills = true;
     transfer(step, registers, spilled);
@@ -73,8 +75,11 @@ function analyse(flow: Flow, spilled: boolean): { table: Int32Array; spills: boo
         table[next * COLUMNS + column] = before === NOT_REACHED ? value : top;
         changed = true;
       }
-      if (changed) pending.push(next);
+      if (!changed) continue;
+      pending[next] = 1;
+      back = Math.min(back, next);
     }
+    at = back;
   }
   return { table, spills };
 }
