@@ -164,3 +164,24 @@ export const mutantsOf = (condition: Condition): readonly Mutant[] => {
   visit(condition, (changed) => changed);
   return mutants;
 };
+
+/**
+ * What is tried on a condition's top-level conjuncts, as a whole each: left out, and negated. A condition that is no conjunction is its only one,
+ * and can only be negated.
+ */
+export const conjunctMutantsOf = (condition: Condition): readonly Mutant[] => {
+  const conjuncts = condition.kind === 'and' ? condition.operands : [condition];
+  return conjuncts.flatMap((conjunct, index): readonly Mutant[] => {
+    const { span } = conjunct;
+    const before = shortText(conjunct);
+    const put = (operands: readonly Condition[]): Condition =>
+      operands.length === 1 && operands[0] !== undefined
+        ? operands[0]
+        : Object.freeze({ kind: 'and', operands: Object.freeze(operands), span: condition.span });
+    const turned: Condition =
+      conjunct.kind === 'not' ? conjunct.operand : Object.freeze({ kind: 'not', operand: conjunct, span });
+    const negated = { span, before, after: shortText(turned), condition: put(conjuncts.with(index, turned)) };
+    if (conjuncts.length === 1) return [negated];
+    return [{ span, before, after: 'left out', condition: put(conjuncts.toSpliced(index, 1)) }, negated];
+  });
+};

@@ -1,11 +1,11 @@
-import type { Policy, PolicyTest } from '../policies/index.ts';
+import type { Policy } from '../policies/index.ts';
 import { type Condition, type Position, planRules, type Rule, type RuleMatching } from '../rules/index.ts';
 import { isExclusive } from './events.ts';
 import { type Judge, judgeOf, truthsOf } from './judge.ts';
 import { likenessOf } from './likeness.ts';
-import { type Mutant, mutantsOf } from './mutants.ts';
+import { conjunctMutantsOf, type Mutant, mutantsOf } from './mutants.ts';
 import type { ObservedEvent } from './observer.ts';
-import { createTestBench, type TestBench, type TestOutcome } from './test-bench.ts';
+import { type BenchTest, createTestBench, type TestBench, type TestOutcome } from './test-bench.ts';
 
 /** What became of a changed condition. */
 export interface MutantOutcome extends Pick<Mutant, 'before' | 'after'> {
@@ -50,9 +50,9 @@ interface Candidate {
   readonly judge: Judge;
   found: boolean;
   /** Tests on an event of which it says something else than its rule. */
-  readonly touched: Set<PolicyTest>;
+  readonly touched: Set<BenchTest>;
   /** Tests in which it has to be run. */
-  readonly suspect: Set<PolicyTest>;
+  readonly suspect: Set<BenchTest>;
   /** Alerts of the running test that are as expected so far. */
   matched: number;
   wrong: boolean;
@@ -61,13 +61,17 @@ interface Candidate {
 const mutated = (rule: Rule, condition: Condition): Rule => ({ ...rule, condition });
 
 /** The rules with what is tried on them, those that come to nothing new left out. */
-const candidatesOf = (policy: Policy, only: string | undefined) => {
+const candidatesOf = (
+  policy: Policy,
+  only: string | undefined,
+  changes: (rule: Rule) => readonly Mutant[] = ({ condition }) => mutantsOf(condition),
+) => {
   const candidates: Candidate[] = [];
   let [equivalent, refused] = [0, 0];
   for (const [index, rule] of policy.rules.entries()) {
     if (only !== undefined && rule.name !== only) continue;
     const known = new Set([likenessOf(planRules([rule]), 0)]);
-    for (const mutant of mutantsOf(rule.condition)) {
+    for (const mutant of changes(rule)) {
       const plan = planRules([mutated(rule, mutant.condition)]);
       if (plan.diagnostics.some(({ severity }) => severity === 'error')) {
         refused++;
@@ -80,7 +84,7 @@ const candidatesOf = (policy: Policy, only: string | undefined) => {
       }
       known.add(likeness);
       const judge = judgeOf(plan, 0);
-      const [touched, suspect] = [new Set<PolicyTest>(), new Set<PolicyTest>()];
+      const [touched, suspect] = [new Set<BenchTest>(), new Set<BenchTest>()];
       candidates.push({ mutant, rule: index, judge, found: false, touched, suspect, matched: 0, wrong: false });
     }
   }
@@ -103,7 +107,7 @@ const createJury = (
   { rules }: Policy,
   bench: TestBench,
   candidates: readonly Candidate[],
-  test: PolicyTest,
+  test: BenchTest,
   matching: RuleMatching,
 ) => {
   const judges = rules.map((_, index) => judgeOf(bench.compiled.plan, index));
@@ -158,7 +162,7 @@ const fails = async (
  * tests that it touches run again with it. @throws VerifierError where a kernel would refuse the policy's programs
  */
 export const mutatePolicy = async (policy: Policy, options: MutationOptions = {}): Promise<MutationResult> => {
-  const { until = Infinity, onProgress, ruleMatching = 'all' } = options;
+  const { ruleMatching = 'all' } = options;
   const bench = createTestBench(policy, ruleMatching);
   const { candidates, equivalent, refused } = candidatesOf(policy, options.rule);
   const correlated = policy.rules.some(({ correlation }) => correlation !== undefined);
@@ -171,6 +175,15 @@ export const mutatePolicy = async (policy: Policy, options: MutationOptions = {}
     else for (const each of candidates) if (!correlated || each.touched.has(test)) each.suspect.add(test);
   }
   if (failing.length > 0) return { outcomes: [], equivalent, refused, failing };
+  return { outcomes: await conclude(policy, candidates, options), equivalent, refused, failing };
+};
+
+/** What became of candidates: those that no test found by its events alone are put in their rules' places where a test has to run with them. */
+const conclude = async (
+  policy: Policy,
+  candidates: readonly Candidate[],
+  { until = Infinity, onProgress, ruleMatching = 'all' }: MutationOptions,
+): Promise<readonly MutantOutcome[]> => {
   const outcomes: MutantOutcome[] = [];
   for (const candidate of candidates) {
     const { mutant, rule: index, suspect } = candidate;
@@ -185,5 +198,39 @@ export const mutatePolicy = async (policy: Policy, options: MutationOptions = {}
     outcomes.push({ rule: rule.name, position: rule.conditionAt(span), before, after, status });
     onProgress?.(outcomes.length, candidates.length);
   }
-  return { outcomes, equivalent, refused, failing };
+  return outcomes;
+};
+
+/**
+ * Tries changes of the top-level conjuncts of a policy's conditions on scenarios that say which rules they raise: a change is found where a scenario
+ * raises the changed rule and should not, or should and does not. Each scenario is played once, as long as a change of its rules is not found;
+ * rules that no scenario names are not changed.
+ */
+export const mutateConjuncts = async (
+  policy: Policy,
+  tests: readonly BenchTest[],
+  options: MutationOptions = {},
+): Promise<MutationResult> => {
+  const bench = createTestBench(policy, 'all');
+  const tested = new Set(tests.flatMap(({ among }) => [...(among ?? [])]));
+  const changes = (rule: Rule) => (tested.has(rule.name) ? conjunctMutantsOf(rule.condition) : []);
+  const { candidates, equivalent, refused } = candidatesOf(policy, options.rule, changes);
+  for (const [index, test] of tests.entries()) {
+    options.onProgress?.(index, tests.length);
+    const open = candidates.filter(({ found, rule }) => !found && test.among?.has(policy.rules[rule]?.name ?? ''));
+    if (open.length === 0) continue;
+    const raised = new Set<Candidate>();
+    await bench.watch(test, (event) => {
+      const truths = truthsOf(event);
+      for (const candidate of open)
+        if (!raised.has(candidate) && candidate.judge.judge(event, truths).possible) raised.add(candidate);
+    });
+    for (const candidate of open) {
+      const rule = policy.rules[candidate.rule];
+      if (rule === undefined) continue;
+      if (rule.correlation !== undefined || rule.action !== 'alert') candidate.suspect.add(test);
+      else if (raised.has(candidate) !== test.expect.includes(rule.name)) candidate.found = true;
+    }
+  }
+  return { outcomes: await conclude(policy, candidates, options), equivalent, refused, failing: [] };
 };

@@ -10,8 +10,9 @@ import {
   type FieldSource,
   OPEN_EVENTS,
   type Rule,
+  usedFields,
 } from '../rules/index.ts';
-import { type DomainNames, fieldsOf, NO_CONTAINERS, type Sensor } from '../sensors/index.ts';
+import { type DomainNames, fieldsOf, NO_CONTAINERS, type ProcessTable, type Sensor } from '../sensors/index.ts';
 import { runAgent } from './agent.ts';
 import { createMemoryLog } from './memory-log.ts';
 
@@ -27,6 +28,8 @@ const ACTED_ON: readonly string[] = [...OPEN_EVENTS.filter((type) => type !== 'c
 
 /** Rules that every event matches in the scope of a policy, one an action: rules that act are asked at hooks of their own. Nothing is done at a match. */
 const observingRules = (policy: Policy): readonly Rule[] => {
+  /** What its rules name is read, and is in the records: a template of it all says so. */
+  const parts = [...usedFields(policy.rules)].map((name) => ({ name, transformers: [] }));
   const actions = new Set<Action>(policy.rules.map(({ action }) => action));
   return [...actions].flatMap((action) => {
     const rule = policy.rules.find((each) => each.action === action);
@@ -38,6 +41,7 @@ const observingRules = (policy: Policy): readonly Rule[] => {
       name: `every event (${action})`,
       condition: { kind: 'constant', value: true, span } as const,
       on: action === 'alert' ? [...EVENT_TYPES.keys()] : ACTED_ON,
+      output: { text: '', parts },
       priority: 'debug' as const,
       mode: 'monitor' as const,
     };
@@ -47,6 +51,50 @@ const observingRules = (policy: Policy): readonly Rule[] => {
 /** Programs that hand over every event in a policy's scope, beside those of the policy. */
 export const compileObserver = (policy: Policy, level: FeatureLevel): Compiled =>
   compile(observingRules(policy), { level });
+
+/** For `runAgent`: hands over what the observing rules match. */
+const listener = (sensor: Sensor, onEvent: (event: ObservedEvent) => void, domains: DomainNames | undefined) => {
+  const { kernel, containers = NO_CONTAINERS } = sensor;
+  let number = 0;
+  return (record: EventRecord, processes: ProcessTable): void => {
+    number++;
+    if (record.matched.length === 0) return;
+    const source = fieldsOf(record, {
+      processes,
+      number,
+      wallTime: kernel.wallTime(record.time),
+      cgroupPath: (id) => kernel.cgroupPath(id),
+      containers,
+      accounts: sensor.accounts,
+      domains,
+    });
+    onEvent({ record, source });
+  };
+};
+
+/** Lets everything happen that a sensor has, and hands over every event; returns the sensor's problems. `domains` are closed at the end. */
+export const watchAll = async (
+  sensor: Sensor,
+  compiled: Compiled,
+  onEvent: (event: ObservedEvent) => void,
+  domains?: DomainNames,
+): Promise<readonly string[]> => {
+  try {
+    const { problems } = await runAgent({
+      policies: [],
+      compiled,
+      sensor,
+      host: 'observer',
+      enforce: false,
+      log: createMemoryLog('observer'),
+      ignore: () => true,
+      onRecord: listener(sensor, onEvent, domains),
+    });
+    return problems;
+  } finally {
+    domains?.close();
+  }
+};
 
 /**
  * A sensor that lets the same things happen, with programs of an observer beside those of whoever runs it: `onEvent` gets every event in the
@@ -58,14 +106,13 @@ export const observed = (
   onEvent: (event: ObservedEvent) => void,
   domains?: DomainNames,
 ): Sensor => {
-  const { kernel, kind, scope, containers = NO_CONTAINERS } = sensor;
+  const { kernel, kind, scope } = sensor;
   const run: Sensor['run'] = async (pump, signal) => {
     let pumpObserver = (): void => undefined;
     let finish = (): void => undefined;
     const ended = new Promise<void>((resolve) => {
       finish = resolve;
     });
-    let number = 0;
     const observer = runAgent({
       policies: [],
       compiled,
@@ -83,20 +130,7 @@ export const observed = (
       enforce: false,
       log: createMemoryLog('observer'),
       ignore: () => true,
-      onRecord: (record, processes) => {
-        number++;
-        if (record.matched.length === 0) return;
-        const source = fieldsOf(record, {
-          processes,
-          number,
-          wallTime: kernel.wallTime(record.time),
-          cgroupPath: (id) => kernel.cgroupPath(id),
-          containers,
-          accounts: sensor.accounts,
-          domains,
-        });
-        onEvent({ record, source });
-      },
+      onRecord: listener(sensor, onEvent, domains),
     });
     try {
       return await sensor.run(() => {

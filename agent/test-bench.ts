@@ -2,11 +2,11 @@ import type { Alert } from '../alerts/index.ts';
 import type { FeatureLevel } from '../engine/object/index.ts';
 import type { Policy, PolicyTest } from '../policies/index.ts';
 import { type Compiled, compile, type Diagnostic, type RuleMatching } from '../rules/index.ts';
-import { createReplaySensor, createSimSensor, loadTestScenario, type Sensor } from '../sensors/index.ts';
+import { createReplaySensor, createSimSensor, loadTestScenario, type Scenario, type Sensor } from '../sensors/index.ts';
 import { runAgent } from './agent.ts';
 import { openDomains } from './domains.ts';
 import { createMemoryLog } from './memory-log.ts';
-import { compileObserver, type ObservedEvent, observed } from './observer.ts';
+import { compileObserver, type ObservedEvent, observed, watchAll } from './observer.ts';
 
 /** The kernel that policies' tests run in. */
 const LEVEL: FeatureLevel = '6.12';
@@ -14,9 +14,31 @@ const HOST = 'test';
 /** Bytes of a test's host: enough for a policy's maps and a few dozen processes. */
 const MEMORY = 32 * 1024 * 1024;
 
+/** A test of a policy: one that it carries, or a scenario that says which rules it raises. */
+export interface BenchTest extends Omit<PolicyTest, 'scenario'> {
+  readonly scenario: PolicyTest['scenario'] | { readonly played: Scenario };
+  /** Only of these rules it is asked whether they are raised, however often; undefined: all alerts are compared, in their order. */
+  readonly among?: ReadonlySet<string>;
+}
+
+/** Scenarios and their variants as tests of a policy: those whose files name a rule of it. */
+export const scenarioTests = (policy: Policy, scenarios: readonly Scenario[]): readonly BenchTest[] => {
+  const rules = new Set(policy.rules.map(({ name }) => name));
+  return scenarios
+    .flatMap((scenario) => [scenario, ...scenario.variants])
+    .flatMap((scenario): readonly BenchTest[] => {
+      const { name, expected, position } = scenario;
+      const among = new Set(expected?.named.filter((rule) => rules.has(rule)));
+      if (expected === undefined || among.size === 0) return [];
+      const expect = expected.raised.filter((rule) => rules.has(rule));
+      const { name: of, scope } = policy;
+      return [{ name, policy: of, scope, scenario: { played: scenario }, among, expect, enforce: false, position }];
+    });
+};
+
 /** What a test of a policy came to. */
 export interface TestOutcome {
-  readonly test: PolicyTest;
+  readonly test: BenchTest;
   readonly policy: Policy;
   readonly passed: boolean;
   /** The rules that were raised, in order. */
@@ -34,12 +56,20 @@ export interface TestBench {
   /** Why the policy can't be tested. */
   readonly errors: readonly Diagnostic[];
   /** Runs a test in a simulated host of its own; `onEvent` gets every event of it. @throws VerifierError where a kernel would refuse the programs */
-  run(test: PolicyTest, onEvent?: (event: ObservedEvent) => void): Promise<TestOutcome>;
+  run(test: BenchTest, onEvent?: (event: ObservedEvent) => void): Promise<TestOutcome>;
+  /** Lets what a test is about happen without the policy; `onEvent` gets every event of it. Returns what did not go as the scenario says. */
+  watch(test: BenchTest, onEvent: (event: ObservedEvent) => void): Promise<readonly string[]>;
 }
 
-/** Whether the rules that were raised are those that are expected, in the same order. */
-const isSame = (expected: readonly string[], raised: readonly string[]): boolean =>
-  expected.length === raised.length && expected.every((rule, index) => rule === raised[index]);
+/** Whether the rules that were raised are those that a test expects. */
+const isAsExpected = (
+  { expect, among }: Pick<BenchTest, 'expect' | 'among'>,
+  raised: readonly string[],
+): boolean => {
+  if (among === undefined)
+    return expect.length === raised.length && expect.every((rule, index) => rule === raised[index]);
+  return [...among].every((rule) => raised.includes(rule) === expect.includes(rule));
+};
 
 /** A recording names no cgroups: all that happened in it counts as within a policy's. */
 const anyCgroup = (policy: Policy): Policy => {
@@ -66,7 +96,7 @@ const createPrograms = (policy: Policy, first?: Compiled) => {
 
 /** Where a test's events come from; undefined where its scenario is wrong. */
 const sensorOf = (
-  test: PolicyTest,
+  test: BenchTest,
 ): { readonly sensor: Sensor | undefined; readonly diagnostics: readonly Diagnostic[]; readonly problem?: string } => {
   const { scenario } = test;
   if ('recording' in scenario) {
@@ -77,7 +107,8 @@ const sensorOf = (
       return { sensor: undefined, diagnostics: [], problem: error instanceof Error ? error.message : String(error) };
     }
   }
-  const loaded = loadTestScenario(test);
+  const loaded =
+    'played' in scenario ? { scenario: scenario.played, diagnostics: [] } : loadTestScenario({ ...test, scenario });
   const sensor = loaded.scenario && createSimSensor({ scenario: loaded.scenario, memory: MEMORY });
   return { sensor, diagnostics: loaded.diagnostics };
 };
@@ -112,8 +143,14 @@ export const createTestBench = (policy: Policy, ruleMatching: RuleMatching = 'al
         onAlert: (alert) => alerts.push(alert),
       });
       const raised = alerts.map((alert) => alert.rule);
-      const passed = problems.length === 0 && isSame(test.expect, raised);
+      const passed = problems.length === 0 && isAsExpected(test, raised);
       return { test, policy, passed, raised, alerts, problems, diagnostics };
+    },
+    watch: async (test, onEvent) => {
+      const { sensor, diagnostics, problem } = sensorOf(test);
+      if (sensor === undefined) return [...diagnostics.map(({ message }) => message), ...(problem ? [problem] : [])];
+      const programs = 'recording' in test.scenario ? anywhere : inScope;
+      return watchAll(sensor, programs.observer, onEvent, openDomains(policy.rules, sensor));
     },
   };
 };

@@ -2,12 +2,14 @@ export { createSimHost } from './host.ts';
 export {
   listScenarios,
   loadScenario,
+  loadScenarios,
   loadTestScenario,
   parseScenario,
   type Scenario,
   type ScenarioEvent,
   type ScenarioObserver,
   type ScenarioResult,
+  type ShippedScenario,
   type StepOutcome,
 } from './scenario/index.ts';
 export type * from './sim-host.ts';

@@ -1,10 +1,11 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type DocumentKind, near, type PolicyTest, packageFolder, readYaml } from '../../../policies/index.ts';
-import { nearest, type Position } from '../../../rules/index.ts';
+import { type Diagnostic, nearest, type Position } from '../../../rules/index.ts';
 import { scenarioDiagnostic } from './messages.ts';
 import { parseScenario, type ScenarioResult } from './parse.ts';
 import { isMapping } from './parse-host.ts';
+import type { Scenario } from './scenario.ts';
 
 /** A scenario that ships. */
 export interface ShippedScenario {
@@ -125,6 +126,31 @@ export const loadScenario = (nameOrPath: string, from?: Position): ScenarioResul
   }
   const result = loadFile(file);
   return variant === undefined ? result : variantOf(result, variant, position);
+};
+
+/** What reading several scenarios came to: those that are right, and what is wrong with the others. */
+export interface ScenariosResult {
+  readonly scenarios: readonly Scenario[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+const filesBelow = (folder: string): readonly string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.ya?ml$/.test(name))
+    .sort()
+    .map((name) => join(folder, name));
+
+/** Loads scenarios by name or path; a folder stands for the files below it, `falco` and `stories` for all of that group that ship. Never throws. */
+export const loadScenarios = (namesOrPaths: readonly string[]): ScenariosResult => {
+  const results = namesOrPaths.flatMap((each): readonly ScenarioResult[] => {
+    if (Object.hasOwn(GROUPS, each)) return shippedIn(each as ScenarioGroup).map(loadFile);
+    const isFolder = statSync(each, { throwIfNoEntry: false })?.isDirectory() === true;
+    return isFolder ? filesBelow(each).map(loadFile) : [loadScenario(each)];
+  });
+  return {
+    scenarios: results.flatMap(({ scenario }) => scenario ?? []),
+    diagnostics: results.flatMap(({ diagnostics }) => diagnostics),
+  };
 };
 
 /** The scenario of a policy's test, named or inline; an inline one happens within the policy's scope. A recording is none. */

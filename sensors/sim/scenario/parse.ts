@@ -67,6 +67,7 @@ const readScenario = (
     name: typeof name === 'string' ? name : '',
     description: typeof description === 'string' ? description.trim() : '',
     file: places.file,
+    position: places.valueAt(['name']),
     host,
     steps,
     cgroup,
@@ -91,7 +92,7 @@ const withVariants = (
   const named = [...new Set([...(raised ?? []), ...written.flatMap(({ expect }) => expect)])];
   const known = new Set(found.map(keyOf));
   const { but: _but, expect: _expect, ...rest } = whole.data;
-  const variants = written.map(({ name, description, expect, data, places }): Scenario => {
+  const variants = written.map(({ name, description, expect, data, places, position }): Scenario => {
     const { but: _variants, expect: _raised, ...own } = data;
     const read = readScenario({ data: own, places }, { form: 'file' }, (...diagnostics) => {
       const fresh = diagnostics.filter((each) => !known.has(keyOf(each)));
@@ -99,7 +100,7 @@ const withVariants = (
       report(...fresh);
     });
     const full = `${String(rest.name)}/${name}`;
-    return { ...read, name: full, description, expected: { raised: expect, named }, variants: [] };
+    return { ...read, name: full, description, position, expected: { raised: expect, named }, variants: [] };
   });
   return { ...scenario, expected: raised && { raised, named }, variants };
 };

@@ -115,7 +115,7 @@ export const createPlayer = (host: SimHost, scenario: Scenario, observer?: Scena
       case 'descriptor':
         return descriptorOf(argument.name, actor);
       case 'process':
-        return actorOf(argument.name).task.pid;
+        return host.pidFor(actor.task, actorOf(argument.name).task);
     }
   };
 
@@ -138,7 +138,7 @@ export const createPlayer = (host: SimHost, scenario: Scenario, observer?: Scena
       return host.spawn({ ...inherited, ...spawnIdentity(action.identity) });
     }
     const forked = make(step, parent.task, 'fork', []);
-    return host.task(forked.result) ?? forked;
+    return forked.child?.alive === true ? forked.child : forked;
   };
 
   /** execve of a path, execveat of an open file. */
@@ -209,7 +209,7 @@ export const createPlayer = (host: SimHost, scenario: Scenario, observer?: Scena
       if (actor.task.alive) watch.follow('executed', step.as, actor.task);
     }
     if (FORKS.has(action.call) && done.result > 0) {
-      const child = host.task(done.result);
+      const child = done.child?.alive === true ? done.child : undefined;
       const name = step.as ?? 'child';
       if (child === undefined) actors.set(name, killedIn(step));
       else register(name, child, actor, actor.env);

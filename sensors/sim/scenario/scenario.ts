@@ -159,6 +159,8 @@ export interface Scenario {
   /** The same with one thing changed each; a variant has none. */
   readonly variants: readonly Scenario[];
   readonly file: string;
+  /** Where its name is written. */
+  readonly position: Position;
   readonly host: ScenarioHost;
   readonly steps: readonly Step[];
   /** The control group of the usual processes; undefined: those of a login. */

@@ -1,5 +1,5 @@
 import { formatPath, near, type Path, type SourcePlaces } from '../../../policies/index.ts';
-import { nearest } from '../../../rules/index.ts';
+import { nearest, type Position } from '../../../rules/index.ts';
 import { CALLS, OWN_WORDS } from './forms.ts';
 import { scenarioDiagnostic } from './messages.ts';
 import { isMapping, type Mapping, type Report } from './parse-host.ts';
@@ -16,6 +16,7 @@ export interface WrittenVariant extends Written {
   readonly name: string;
   readonly description: string;
   readonly expect: readonly string[];
+  readonly position: Position;
 }
 
 /** What a variant says to change, and where it says so. */
@@ -293,6 +294,7 @@ export const variantsOf = (scenario: Written, report: Report): readonly WrittenV
         name: String(name),
         description: typeof description === 'string' ? description : '',
         expect: listOf(expect).map(String),
+        position: scenario.places.valueAt(['but', change.index]),
       },
     ];
   });
