@@ -3,6 +3,7 @@ import type { Measurement, Target } from './harness.ts';
 import { live } from './live.ts';
 import { replay } from './replay.ts';
 import { rules } from './rules.ts';
+import { sim } from './sim.ts';
 import { verifier } from './verifier.ts';
 import { vm } from './vm.ts';
 
@@ -11,6 +12,7 @@ const SUITES: Readonly<Record<string, (samples: number) => Promise<readonly Meas
   verifier,
   rules,
   replay,
+  sim,
   live,
 };
 const DEFAULT_SAMPLES = 11;
@@ -26,6 +28,8 @@ Suites:
             under 1 to 1,000 rules, there and in the running kernel
   replay    the recorded attack, played under the shipped policies; the recordings of test/recordings played 5 million events long under
             Falco's rules in ../shared/cases/falco, where they are: events a second of one core's time, and the share of each stage
+  sim       simulated calls in the recordings' mix with more forks and execs, results and all, under the shipped policies: calls a second of
+            one core's time, what they are, and the share of simulation, filter and alert
   live      the running kernel, watched in a cgroup of its own: what a call costs, with and without Shrike and
             its peers; a flood of records; what the agent takes
 

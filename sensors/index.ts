@@ -4,5 +4,5 @@ export { createDomainNames, type DomainNames, type Resolve } from './domain-name
 export * from './events/index.ts';
 export * from './kernel.ts';
 export * from './linux/index.ts';
-export { createRepeatedReplay, createReplaySensor, type RepeatedReplay } from './replay/index.ts';
+export { createRepeatedReplay, createReplaySensor, type RepeatedReplay, readCalls } from './replay/index.ts';
 export * from './sim/index.ts';

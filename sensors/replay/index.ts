@@ -1,3 +1,3 @@
 export { parseStrace } from './parse.ts';
 export type { OnProblem, RecordedCall } from './recording.ts';
-export { createRepeatedReplay, createReplaySensor, type RepeatedReplay } from './replay.ts';
+export { createRepeatedReplay, createReplaySensor, type RepeatedReplay, readCalls } from './replay.ts';

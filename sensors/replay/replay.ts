@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { ONLY_ROOT } from '../accounts.ts';
 import type { Sensor, SensorReport } from '../kernel.ts';
-import { createSimHost, type SimHost } from '../sim/index.ts';
+import { createSimHost, type PreparedCall, type SimHost } from '../sim/index.ts';
 import { type DecodedRecording, decodeRecording } from './decode.ts';
 import { parseStrace } from './parse.ts';
 import { createPlayer } from './player.ts';
@@ -133,6 +133,12 @@ export interface RepeatedReplay extends Sensor {
   /** Events that are played between two looks at the ring buffers. */
   readonly eventsPerPump: number;
 }
+
+/** The calls of a recording that a simulated host can make, in the order in which they ended. @throws Error where the file can't be read */
+export const readCalls = (path: string): readonly PreparedCall[] =>
+  read(path, 'skip').decoded.events.flatMap((event) =>
+    event.kind === 'call' && event.prepared !== undefined ? event.prepared : [],
+  );
 
 /** Process ids wrap at kernel.pid_max's default. */
 const PID_MAX = 4_194_304;

@@ -11,13 +11,13 @@ it('prints its help, with all suites and options', () => {
   const { status, stdout, stderr } = bench('--help');
   expect([status, stderr]).toEqual([0, '']);
   expect(stdout).toMatch(/^Usage: npm run bench -- \[options\] \[suite\.\.\.\]\n/);
-  for (const word of ['vm', 'verifier', 'rules', 'replay', 'live', '--samples', '--json', '--help'])
+  for (const word of ['vm', 'verifier', 'rules', 'replay', 'sim', 'live', '--samples', '--json', '--help'])
     expect(stdout).toMatch(`\n  ${word} `);
 });
 
 it.each([
-  [['vmm'], 'bench: there is no suite "vmm"; there are vm, verifier, rules, replay, live\n'],
-  [['vm', 'lives'], 'bench: there is no suite "lives"; there are vm, verifier, rules, replay, live\n'],
+  [['vmm'], 'bench: there is no suite "vmm"; there are vm, verifier, rules, replay, sim, live\n'],
+  [['vm', 'lives'], 'bench: there is no suite "lives"; there are vm, verifier, rules, replay, sim, live\n'],
   [['--samples', 'many'], 'bench: --samples takes a number from 1, not "many"\n'],
   [['--fast'], "bench: Unknown option '--fast'; --help lists what there is\n"],
 ])('refuses %j', (args, stderr) => {
