@@ -4,12 +4,10 @@ import {
   comment,
   ja,
   jeq,
-  jge,
   jne,
   label,
   lddw,
   ldx,
-  ldxField,
   mov,
   movField,
   mul,
@@ -18,15 +16,12 @@ import {
   R2,
   R3,
   R7,
-  R8,
   R10,
   st,
   stx,
-  sub,
 } from '../../engine/isa/index.ts';
-import type { HookContext } from './context.ts';
 import { type Emitter, helper, probeFieldAt, STACK, stackAddress } from './emitter.ts';
-import { ENV_BYTES, HEAD, LAYER, STRING, STRING_STATE } from './layout.ts';
+import { HEAD, LAYER } from './layout.ts';
 
 /** OVERLAYFS_SUPER_MAGIC (include/uapi/linux/magic.h). */
 const OVERLAY_MAGIC = 0x794c_7630;
@@ -124,43 +119,5 @@ const emitTime = (out: Emitter, at: number, which: 'ctime' | 'mtime'): void => {
     add(R1, R2),
     stx('dw', R7, at, R1),
     label(none),
-  );
-};
-
-/** The environment as it lies in the new image's memory: NUL-terminated strings one after the other. Uses r8. */
-export const emitEnvironment = (context: HookContext, env: number): void => {
-  const { out } = context;
-  const [long, end, none] = [out.fresh('env.long'), out.fresh('env.end'), out.fresh('env.none')];
-  out.emit(
-    comment('the environment'),
-    st('b', R7, env + STRING.state, STRING_STATE.unknown),
-    st('h', R7, env + STRING.length, 0),
-    ldxField('dw', R1, R8, 'task_struct.mm'),
-    jeq(R1, 0, end),
-    ldxField('dw', R3, R1, 'mm_struct.env_start'),
-    ldxField('dw', R2, R1, 'mm_struct.env_end'),
-    sub(R2, R3),
-    jeq(R2, 0, none),
-    jge(R2, ENV_BYTES, long),
-    stx('h', R7, env + STRING.length, R2),
-    mov(R1, R7),
-    add(R1, env + STRING.data),
-    and(R2, ENV_BYTES - 1),
-    helper('bpf_probe_read_user'),
-    jne(R0, 0, end),
-    st('b', R7, env + STRING.state, STRING_STATE.present),
-    ja(end),
-    label(long),
-    comment('longer than what is read: keep the beginning, for people'),
-    st('h', R7, env + STRING.length, ENV_BYTES),
-    mov(R1, R7),
-    add(R1, env + STRING.data),
-    mov(R2, ENV_BYTES),
-    helper('bpf_probe_read_user'),
-    ja(end),
-    label(none),
-    comment('an empty one'),
-    st('b', R7, env + STRING.state, STRING_STATE.present),
-    label(end),
   );
 };

@@ -1,11 +1,9 @@
 import {
   add,
-  and,
   comment,
   exit,
   ja,
   jeq,
-  jge,
   jgt,
   jlt,
   jne,
@@ -32,9 +30,9 @@ import type { BooleanFact, ProcessFact } from '../plan/index.ts';
 import { emitEarlyCells, emitLateCells } from './cells.ts';
 import { EXTRA, type HookContext, PROCESS_FACTS, type ProcessGroup } from './context.ts';
 import { emitDecisions } from './decide.ts';
-import { helper, loopHead, loopStart, STACK, stackAddress } from './emitter.ts';
+import { helper, STACK, stackAddress } from './emitter.ts';
 import { emitGuards } from './enforce.ts';
-import { EXE, emitEnvironment, emitExeFacts } from './exe-facts.ts';
+import { EXE, emitExeFacts } from './exe-facts.ts';
 import { emitClass } from './filter.ts';
 import { COMM_BYTES, emitClear, emitFileFacts, emitHead, emitScratch, storeKey } from './gather.ts';
 import { ARGV_BYTES, ENV_BYTES, HEAD, LAYER, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
@@ -43,7 +41,8 @@ import { emitFolderSlash, emitPathOf, emitPathWalk } from './path.ts';
 import { ROW, rowOfText } from './rows.ts';
 import { emitScope, emitSilent } from './scope.ts';
 import { emitSentinel } from './sentinel.ts';
-import { CELL_BYTES, emitFill, emitRows, emitStart, emitSteps } from './strings.ts';
+import { emitFill, emitRows, emitStart, emitSteps } from './strings.ts';
+import { emitArguments, emitEnvironment } from './vectors.ts';
 
 /**
  * The exec program: puts the new image's facts together, keeps the truths of every test of them with the process, and reports the
@@ -66,11 +65,9 @@ export const emitExec = (context: HookContext): void => {
     st('dw', R10, STACK.key + 8, 0),
     st('dw', R10, STACK.root, 0),
   );
+  out.emit(ldx('dw', R8, R6, 0));
   emitArguments(context, argv);
-  if (env !== undefined) {
-    out.emit(ldx('dw', R8, R6, 0));
-    emitEnvironment(context, env);
-  }
+  if (env !== undefined) emitEnvironment(context, env);
   emitCommLength(context);
   for (const fact of PROCESS_FACTS) emitProcessFact(context, fact);
   emitIsProtected(context);
@@ -156,58 +153,6 @@ const emitImage = (context: HookContext): void => {
   emitPathWalk(out, base, extra + EXTRA.walk);
   emitFolderSlash(out, base);
   out.emit(label(none));
-};
-
-/** The argument vector as it lies in the new image's memory: NUL-terminated strings one after the other. */
-const emitArguments = (context: HookContext, argv: number): void => {
-  const { out } = context;
-  const [unknown, end, loop, found, none] = ['argv.unknown', 'argv.end', 'argv.loop', 'argv.found', 'argv.none'].map(
-    (name) => out.fresh(name),
-  ) as [string, string, string, string, string];
-  out.emit(
-    comment('the arguments'),
-    st('b', R7, argv + STRING.state, STRING_STATE.unknown),
-    ldx('dw', R8, R6, 0),
-    ldxField('dw', R1, R8, 'task_struct.mm'),
-    jeq(R1, 0, end),
-    ldxField('dw', R3, R1, 'mm_struct.arg_start'),
-    ldxField('dw', R2, R1, 'mm_struct.arg_end'),
-    sub(R2, R3),
-    jeq(R2, 0, none),
-    jge(R2, ARGV_BYTES, unknown),
-    stx('h', R7, argv + STRING.length, R2),
-    mov(R1, R7),
-    add(R1, argv + STRING.data),
-    and(R2, ARGV_BYTES - 1),
-    helper('bpf_probe_read_user'),
-    jne(R0, 0, end),
-    st('b', R7, argv + STRING.state, STRING_STATE.present),
-    comment('nameLength = the length of argv[0] with its NUL'),
-    ...loopStart(out, R1, 0, context.states - CELL_BYTES, ARGV_BYTES - 1),
-    label(loop),
-    ...loopHead(out, end),
-    jge(R1, ARGV_BYTES - 1, end),
-    mov(R2, R7),
-    add(R2, R1),
-    ldx('b', R3, R2, argv + STRING.data),
-    add(R1, 1),
-    jne(R3, 0, loop),
-    ja(found),
-    label(unknown),
-    comment('longer than what is read: keep the beginning, for people'),
-    st('h', R7, argv + STRING.length, ARGV_BYTES),
-    mov(R1, R7),
-    add(R1, argv + STRING.data),
-    mov(R2, ARGV_BYTES),
-    helper('bpf_probe_read_user'),
-    ja(end),
-    label(none),
-    st('b', R7, argv + STRING.state, STRING_STATE.absent),
-    ja(end),
-    label(found),
-    stx('h', R7, argv + STRING.nameLength, R1),
-    label(end),
-  );
 };
 
 /** Bytes of comm before its NUL, into the scratch area. */
