@@ -1,5 +1,7 @@
 import type { Correlated, EventRecord, FieldSource, Rule } from '../rules/index.ts';
-import { type ContainerAnswer, commandLine, type KnownProcess, type Processes, shortId } from '../sensors/index.ts';
+import { shortId } from '../sensors/containers/index.ts';
+import { commandLine } from '../sensors/events/index.ts';
+import type { ContainerAnswer, KnownProcess, Processes } from '../sensors/index.ts';
 import type { Alert } from './alert.ts';
 import { formatOutput, toJson } from './template.ts';
 import { isoTime } from './time.ts';

@@ -1,7 +1,8 @@
 import { type BpfObject, type FeatureLevel, RelocationError } from '../engine/object/index.ts';
 import { VerifierError } from '../engine/verifier/index.ts';
 import { type Compiled, compile, type Diagnostic, type Rule } from '../rules/index.ts';
-import { createSimHost, type KernelMap } from '../sensors/index.ts';
+import type { KernelMap } from '../sensors/index.ts';
+import { createSimHost } from '../sensors/sim/index.ts';
 
 /** What a kernel said to one program of an object. */
 interface Refusal {
