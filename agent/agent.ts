@@ -21,6 +21,7 @@ import { createPast } from './past.ts';
 import { logReload, policyRecord } from './policy-records.ts';
 import { openProof } from './proof.ts';
 import { createReload, doDue, type Live, type Reload } from './reload.ts';
+import { type EnforcementSwitch, followSwitch } from './switch.ts';
 import { createTally, type TallySummary } from './tally.ts';
 import { createWaiting, type WaitLimits } from './waiting.ts';
 
@@ -37,6 +38,8 @@ export interface AgentOptions {
   readonly log: AuditLog;
   /** Executables that are never denied or killed, by path; looked up once, then known by device and inode. */
   readonly protect?: readonly string[];
+  /** Switches enforcement off and on while the agent runs; without `enforce` it has no effect. */
+  readonly enforcement?: EnforcementSwitch;
   /** How often one executable may be killed in one cgroup; default 10 times in a minute. Denials have no budget. */
   readonly budget?: KillBudget;
   /** How long alerts wait for facts of containers. */
@@ -135,6 +138,7 @@ export const runAgent = async (
   const load = {
     ...options,
     budget,
+    isSwitchedOff: () => options.enforcement?.isOff === true,
     kernel,
     scope,
     agentPid: kernel.ownPid?.() ?? 0,
@@ -244,6 +248,14 @@ export const runAgent = async (
     check(false);
     if (records === 0 && sensor.now) table.advance(sensor.now() - LAG);
   };
+  const stopFollowing =
+    options.enforce && options.enforcement !== undefined
+      ? followSwitch(
+          options.enforcement,
+          () => [...generations.byNumber.values()].map(({ loaded: its }) => mapOf(its.maps, 'config')),
+          log,
+        )
+      : undefined;
   const stopListening = containers.onChange(() => {
     for (const { facts } of generations.kept.keys()) facts.recheck();
     waiting.check();
@@ -258,6 +270,7 @@ export const runAgent = async (
     await reloading?.idle();
     const { lease, domains } = generations.current;
     lease?.release();
+    stopFollowing?.();
     for (const link of loaded.links) kernel.detach(link);
     dispatcher?.close();
     await stream.drain(handle);

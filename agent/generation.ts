@@ -63,7 +63,7 @@ export const createGeneration = (shared: Shared, { before, ...own }: GenerationO
     parentOf: ({ pid, start }) => table.get(pid, start),
     ...(before && { before }),
   });
-  const lease = options.enforce && sensor.now ? createLease(mapOf(maps, 'config'), sensor.now) : undefined;
+  const lease = options.enforce && sensor.now ? createLease(mapOf(maps, 'config'), sensor.now, options.log) : undefined;
   const losses = createLosses({ kernel, compiled, lost: mapOf(maps, 'lost'), missed: shared.missed });
   if (options.ignore !== undefined) pauseWindows(maps, true);
   const domains = openDomains(compiled.plan.rules, sensor, options.warn);

@@ -4,6 +4,8 @@ export { coverageRatio, createCoverage, type PredicateCoverage } from './coverag
 export { LoadError, loadObject, mapOf } from './load.ts';
 export { type Measured, type MeasuredRule, measurePolicy } from './measure.ts';
 export { type MutationResult, mutateConjuncts, mutatePolicy, mutationScore } from './mutation.ts';
+export { type KillBudget, checkedBudget } from './kill-budget.ts';
 export { runPolicyTests } from './policy-tests.ts';
 export type { Reload, ReloadOutcome } from './reload.ts';
+export type { EnforcementSwitch } from './switch.ts';
 export { type BenchTest, createTestBench, scenarioTests, type TestBench, type TestOutcome } from './test-bench.ts';

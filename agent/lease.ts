@@ -1,3 +1,4 @@
+import type { AuditLog } from '../alerts/index.ts';
 import { CONFIG } from '../rules/index.ts';
 import type { KernelMap } from '../sensors/index.ts';
 import { FIRST } from './load.ts';
@@ -12,17 +13,20 @@ export interface Lease {
 
 /**
  * Writes into the configuration until when verdicts are carried out, and renews that every third of the time, until it is released: an agent that
- * died or hangs disarms by itself. @param now nanoseconds since boot
+ * died or hangs disarms by itself. One that hung so long and goes on says in the audit log for how many nanoseconds nothing was enforced.
+ * @param now nanoseconds since boot
  */
-export const createLease = (config: KernelMap, now: () => bigint): Lease => {
+export const createLease = (config: KernelMap, now: () => bigint, log?: Pick<AuditLog, 'append'>): Lease => {
+  let expires: bigint | undefined;
   const renew = (): void => {
     const value = config.lookup(FIRST);
     if (value === undefined) return;
-    new DataView(value.buffer, value.byteOffset, value.byteLength).setBigUint64(
-      CONFIG.expires,
-      now() + TIME_TO_LIVE,
-      true,
-    );
+    const time = now();
+    if (expires !== undefined && time >= expires)
+      log?.append('enforcement', { lapsed: Number(time - expires), renewed: true });
+    expires = time + TIME_TO_LIVE;
+    const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+    view.setBigUint64(CONFIG.expires, expires, true);
     config.update(FIRST, value);
   };
   renew();

@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   check: async () => (await import('./check.ts')).addCheck,
   explain: async () => (await import('./explain.ts')).addExplain,
   schema: async () => (await import('./schema.ts')).addSchema,
+  enforce: async () => (await import('./enforce.ts')).addEnforce,
   doctor: async () => (await import('./doctor.ts')).addDoctor,
   test: async () => (await import('./test.ts')).addTest,
   fmt: async () => (await import('./fmt.ts')).addFmt,

@@ -3,6 +3,7 @@ import { type AuditLog, createPublisher, openAuditLog, type Publisher } from '..
 import { VerifierError } from '../engine/verifier/index.ts';
 import { BpfError, ProgramRefused } from '../sensors/index.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';
+import { openSwitch } from './enforcement-switch.ts';
 import { CliError, EXIT, messageOf } from './exit.ts';
 
 /** How long alerts may take to be acknowledged after the last event. */
@@ -92,14 +93,17 @@ const settle = async (publisher: Publisher, servers: string): Promise<Published>
 export const runSession = async (options: SessionOptions, signal: AbortSignal): Promise<SessionResult> => {
   const log = await openLog(options);
   let publisher: Publisher | undefined;
+  const control =
+    options.enforce || options.sensor.kind === 'linux' ? openSwitch(options.auditFolder, options.enforce) : undefined;
   try {
     publisher = openPublisher(options, log);
-    const summary = await runAgent({ ...options, log }, signal);
+    const summary = await runAgent({ ...options, log, ...(control && { enforcement: control }) }, signal);
     const nats = publisher && options.nats !== undefined ? await settle(publisher, options.nats) : undefined;
     return { summary, auditFolder: options.auditFolder, nats };
   } catch (error) {
     throw inSentences(error);
   } finally {
+    control?.close();
     await publisher?.close();
     await log.close();
   }

@@ -89,8 +89,9 @@ export const createLab = (seed: number, compiled?: Compiled) => {
     host.call(task, 'execve', [path, [path, ...(evil ? ['evil'] : [])], []]);
   /** A process as fork makes it. */
   const fork = (parent: SimTask): SimTask => {
-    const child = host.task(host.call(parent, 'fork', []).result);
-    if (child === undefined) throw new Error('fork made no process');
+    const made = host.call(parent, 'fork', []).result;
+    const child = host.tasks().findLast((task) => task.parent === parent);
+    if (made <= 0 || child === undefined) throw new Error('fork made no process');
     temporary.push(child);
     return child;
   };
