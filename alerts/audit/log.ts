@@ -1,16 +1,23 @@
-import { mkdirSync, readFileSync } from 'node:fs';
-import { type FileHandle, open, truncate } from 'node:fs/promises';
 import { isoNow } from '../time.ts';
+import { type Disk, type DiskFile, openDisk } from './disk.ts';
 import { type AuditEntry, type AuditKind, decodeLine, encodeLine } from './line.ts';
-import { lockFolder } from './lock.ts';
-import { checkSegment, describeProblem, type LineProblem, listSegments, type Segment, segmentOf } from './segment.ts';
+import { decodeMark, encodeMark, MARK_FILE, type Mark } from './mark.ts';
+import {
+  BATCH_BYTES,
+  checkSegment,
+  describeProblem,
+  type LineProblem,
+  type Segment,
+  segmentOf,
+  segmentsOf,
+} from './segment.ts';
 
 const RETRY_MS = 1_000;
 const NEWLINE = new Uint8Array([0x0a]);
 
 export interface AuditLogOptions {
-  /** Made with mode 0700 where it is missing; one agent a folder. */
-  readonly folder: string;
+  /** Made with mode 0700 where it is missing; one agent a folder. Another disk than the file system's can be given. */
+  readonly folder: string | Disk;
   readonly host: string;
   /** How long an entry may wait for others to share its fdatasync; default 2 ms. */
   readonly commitEveryMs?: number;
@@ -59,23 +66,41 @@ const entryOf = ({ bytes, entry }: Waiting): AuditEntry => {
   return line.entry;
 };
 
-/** A segment open for appending, and how long it is with whole committed lines only. */
+/** A segment open for writing, and how long it is with whole committed lines only. */
 interface OpenSegment extends Segment {
-  readonly handle: FileHandle;
+  readonly file: DiskFile;
   bytes: number;
+}
+
+/** What an opened log is made of. */
+interface FoundLog {
+  readonly disk: Disk;
+  readonly segment: OpenSegment;
+  readonly mark: DiskFile;
+  readonly lastSeq: number;
+  /** What a crash left behind the last whole line, and how many bytes were cut off. */
+  readonly torn?: LineProblem & { readonly bytes: number };
+  /** Entries that had been committed and are not there any more. */
+  readonly missing: number;
 }
 
 /** Opens an audit log, repairing a tail that a crash left; fails where the folder is in use or the log is corrupt before its end. */
 export const openAuditLog = async (options: AuditLogOptions): Promise<AuditLog> => {
-  mkdirSync(options.folder, { recursive: true, mode: 0o700 });
-  const unlock = lockFolder(options.folder);
+  const disk = typeof options.folder === 'string' ? openDisk(options.folder) : options.folder;
+  const unlock = disk.lock();
   try {
-    const found = await openLastSegment(options.folder);
-    const log = createLog(options, found.segment, found.lastSeq, unlock);
-    if (found.torn !== undefined) {
-      const { torn, bytes } = found;
-      options.warn?.(`${describeProblem(torn)}; cut ${bytes} bytes that a crash left after entry ${found.lastSeq}`);
-      log.append('loss', { ...torn, bytes, after: found.lastSeq });
+    const found = await findLog(disk);
+    const { torn, missing, lastSeq } = found;
+    const log = createLog(options, found, unlock);
+    if (torn !== undefined)
+      options.warn?.(`${describeProblem(torn)}; cut ${torn.bytes} bytes that a crash left after entry ${lastSeq}`);
+    if (missing > 0)
+      options.warn?.(
+        `${log.path} ends with entry ${lastSeq}, but entry ${lastSeq + missing} had been committed: the disk has not kept what it said it had, or somebody cut the log`,
+      );
+    if (torn !== undefined || missing > 0) {
+      const { path } = log;
+      log.append('loss', { path, ...torn, after: lastSeq, ...(missing > 0 && { missing }) });
       await log.flush();
     }
     return log;
@@ -85,52 +110,62 @@ export const openAuditLog = async (options: AuditLogOptions): Promise<AuditLog> 
   }
 };
 
-interface FoundLog {
-  readonly segment: OpenSegment;
-  readonly lastSeq: number;
-  readonly torn?: LineProblem;
-  /** How many bytes were cut off. */
-  readonly bytes: number;
-}
-
-const openLastSegment = async (folder: string): Promise<FoundLog> => {
-  const last = listSegments(folder).at(-1);
-  if (last === undefined) return { segment: await openSegment(segmentOf(folder, 1), 0), lastSeq: 0, bytes: 0 };
-  const content = readFileSync(last.path);
-  const tail = checkSegment(content, last);
-  const segment = await openSegment(last, tail.goodBytes);
-  if (tail.goodBytes < content.length) await truncate(last.path, tail.goodBytes);
-  if (tail.lacksNewline) await writeAll(segment, NEWLINE);
-  const found = { segment, lastSeq: tail.lastSeq, bytes: content.length - tail.goodBytes };
-  return tail.torn === undefined ? found : { ...found, torn: tail.torn };
+const findLog = async (disk: Disk): Promise<FoundLog> => {
+  const names = disk.names();
+  const known = names.includes(MARK_FILE) ? decodeMark(disk.read(MARK_FILE)) : undefined;
+  const last = segmentsOf(disk.folder, names).at(-1);
+  const segment = last ?? segmentOf(disk.folder, 1);
+  const content = last === undefined ? new Uint8Array(0) : disk.read(segment.name);
+  const tail = checkSegment(content, segment, known && committedBytes(known, segment));
+  const file = await disk.open(segment.name);
+  if (tail.goodBytes < content.length) {
+    await file.truncate(tail.goodBytes);
+    await file.sync();
+  }
+  const open: OpenSegment = { ...segment, file, bytes: tail.goodBytes };
+  if (tail.lacksNewline) await writeAll(open, NEWLINE);
+  const { lastSeq, torn } = tail;
+  return {
+    disk,
+    segment: open,
+    mark: await disk.open(MARK_FILE),
+    lastSeq,
+    ...(torn && { torn: { ...torn, bytes: content.length - tail.goodBytes } }),
+    missing: Math.max(0, (known?.seq ?? 0) - lastSeq),
+  };
 };
 
-/** Opens or makes a segment; a new one's directory entry is synced as well. */
-const openSegment = async (segment: Segment, bytes: number): Promise<OpenSegment> => {
-  const handle = await open(segment.path, 'a', 0o600);
-  const folder = await open(segment.path.slice(0, segment.path.lastIndexOf('/')), 'r');
-  await folder.sync();
-  await folder.close();
-  return { ...segment, handle, bytes };
-};
+/** How much of a segment a mark says was committed. */
+const committedBytes = ({ segment, bytes }: Mark, { firstSeq }: Segment): number =>
+  segment === firstSeq ? bytes : segment > firstSeq ? Number.POSITIVE_INFINITY : 0;
 
 const writeAll = async (segment: OpenSegment, bytes: Uint8Array): Promise<void> => {
-  for (let written = 0; written < bytes.length; ) {
-    written += (await segment.handle.write(bytes, written)).bytesWritten;
-  }
-  await segment.handle.datasync();
+  await segment.file.write(bytes, segment.bytes);
+  await segment.file.sync();
   segment.bytes += bytes.length;
+};
+
+/** How many of those that wait are written together: as many as a batch holds, one at least. */
+const batchOf = (waiting: readonly Waiting[]): number => {
+  let bytes = 0;
+  const over = waiting.findIndex((each) => {
+    bytes += each.bytes.length + 1;
+    return bytes > BATCH_BYTES;
+  });
+  return over < 0 ? waiting.length : Math.max(1, over);
 };
 
 const joined = (batch: readonly Waiting[]): Uint8Array => Buffer.concat(batch.flatMap(({ bytes }) => [bytes, NEWLINE]));
 
-const createLog = (options: AuditLogOptions, first: OpenSegment, openedAt: number, unlock: () => void): AuditLog => {
-  const { folder, host } = options;
+const createLog = (options: AuditLogOptions, found: FoundLog, unlock: () => void): AuditLog => {
+  const { host } = options;
+  const { disk, mark, lastSeq: openedAt } = found;
+  const { folder } = disk;
   const commitEveryMs = options.commitEveryMs ?? 2;
   const segmentBytes = options.segmentBytes ?? 64 << 20;
   const maxWaitingBytes = options.maxWaitingBytes ?? 64 << 20;
   const listeners = new Set<(entries: readonly AuditEntry[]) => void>();
-  let segment = first;
+  let segment = found.segment;
   let last = openedAt;
   let committed = openedAt;
   let waiting: Waiting[] = [];
@@ -143,28 +178,35 @@ const createLog = (options: AuditLogOptions, first: OpenSegment, openedAt: numbe
   /** Writes what waits, until nothing does; stops at the first refusal with everything still waiting. */
   const commit = async (): Promise<void> => {
     while (waiting.length > 0) {
-      const batch = waiting;
-      waiting = [];
+      const batch = waiting.slice(0, batchOf(waiting));
       try {
         if (segment.bytes >= segmentBytes) segment = await followingSegment(segment, batch[0]!.seq);
         await writeAll(segment, joined(batch));
       } catch (error) {
-        waiting = [...batch, ...waiting];
-        await segment.handle.truncate(segment.bytes).catch(() => undefined);
+        await segment.file.truncate(segment.bytes).catch(() => undefined);
         throw error;
       }
+      waiting = waiting.slice(batch.length);
       refusal = undefined;
       for (const { bytes } of batch) waitingBytes -= bytes.length;
       committed = batch.at(-1)!.seq;
+      await markCommit();
       if (listeners.size === 0) continue;
       const entries = batch.map(entryOf);
       for (const listener of listeners) listener(entries);
     }
   };
 
+  /** Nothing depends on it: where it can't be written it says less than is true. */
+  const markCommit = async (): Promise<void> => {
+    const written = encodeMark({ seq: committed, segment: segment.firstSeq, bytes: segment.bytes });
+    await mark.write(written, 0).catch(() => undefined);
+  };
+
   const followingSegment = async (full: OpenSegment, firstSeq: number): Promise<OpenSegment> => {
-    const following = await openSegment(segmentOf(folder, firstSeq), 0);
-    await full.handle.close();
+    const next = segmentOf(folder, firstSeq);
+    const following = { ...next, file: await disk.open(next.name), bytes: 0 };
+    await full.file.close();
     return following;
   };
 
@@ -233,7 +275,8 @@ const createLog = (options: AuditLogOptions, first: OpenSegment, openedAt: numbe
         await flush();
       } finally {
         clearTimeout(timer);
-        await segment.handle.close();
+        await segment.file.close();
+        await mark.close();
         unlock();
       }
     },

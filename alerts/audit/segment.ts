@@ -7,24 +7,28 @@ const NEWLINE = 0x0a;
 
 /** A file of the audit log; its name holds the sequence number of its first entry. */
 export interface Segment {
+  readonly name: string;
   readonly path: string;
   readonly firstSeq: number;
 }
 
 /** The segment of a folder that begins with `firstSeq`: `audit-000001.jsonl`. */
-export const segmentOf = (folder: string, firstSeq: number): Segment => ({
-  path: join(folder, `audit-${String(firstSeq).padStart(6, '0')}.jsonl`),
-  firstSeq,
-});
+export const segmentOf = (folder: string, firstSeq: number): Segment => {
+  const name = `audit-${String(firstSeq).padStart(6, '0')}.jsonl`;
+  return { name, path: join(folder, name), firstSeq };
+};
 
-/** A folder's segments, oldest first. */
-export const listSegments = (folder: string): readonly Segment[] =>
-  readdirSync(folder)
+/** The segments among a folder's files, oldest first. */
+export const segmentsOf = (folder: string, names: readonly string[]): readonly Segment[] =>
+  names
     .flatMap((name) => {
       const digits = NAME.exec(name)?.[1];
-      return digits === undefined ? [] : [{ path: join(folder, name), firstSeq: Number(digits) }];
+      return digits === undefined ? [] : [{ name, path: join(folder, name), firstSeq: Number(digits) }];
     })
     .sort((a, b) => a.firstSeq - b.firstSeq);
+
+/** A folder's segments, oldest first. */
+export const listSegments = (folder: string): readonly Segment[] => segmentsOf(folder, readdirSync(folder));
 
 /** What is wrong in a segment, and where; line from 1, byte from the line's start. */
 export interface LineProblem {
@@ -44,6 +48,9 @@ export const checkSequence = (entry: AuditEntry, seq: number, path: string, line
     ? undefined
     : { path, line, byte: '{"v":1,"seq":'.length, problem: `expected entry ${seq}, found entry ${entry.seq}` };
 
+/** Bytes that are written between two commits at most: nothing before them can be torn by a crash. */
+export const BATCH_BYTES = 1 << 20;
+
 /** The end of a segment, as it was found. */
 export interface SegmentTail {
   /** Sequence number of the last good entry; `firstSeq - 1` where there is none. */
@@ -56,8 +63,16 @@ export interface SegmentTail {
   readonly torn?: LineProblem;
 }
 
-/** Checks a whole segment; fails where a line that is not whole stands before one that is, since no crash leaves that. */
-export const checkSegment = (bytes: Uint8Array, { path, firstSeq }: Segment): SegmentTail => {
+/**
+ * Checks a whole segment. What a crash can leave is cut off from the first line that is not whole on, whole lines behind it too, since a disk may write the
+ * end of a batch first. Fails where such a line is followed by a whole one and was on disk for certain (`committed` bytes; not known: all but a batch).
+ */
+export const checkSegment = (
+  bytes: Uint8Array,
+  { path, firstSeq }: Segment,
+  committed: number | undefined,
+): SegmentTail => {
+  const certain = committed ?? bytes.length - BATCH_BYTES;
   let lastSeq = firstSeq - 1;
   let goodBytes = 0;
   let lacksNewline = false;
@@ -74,7 +89,11 @@ export const checkSegment = (bytes: Uint8Array, { path, firstSeq }: Segment): Se
       continue;
     }
     const wrong = torn ?? checkSequence(decoded.entry, lastSeq + 1, path, line);
-    if (wrong !== undefined) throw new Error(describeProblem(wrong));
+    if (wrong !== undefined && goodBytes < certain) throw new Error(describeProblem(wrong));
+    if (wrong !== undefined) {
+      torn = wrong;
+      break;
+    }
     lastSeq = decoded.entry.seq;
     goodBytes = start;
     lacksNewline = newline < 0;

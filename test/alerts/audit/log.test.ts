@@ -106,6 +106,7 @@ it('cuts a tail that was torn at any byte, and says so in the log', async () => 
   const lastLine = whole.lastIndexOf('\n', whole.length - 2) + 1;
   for (let cut = lastLine; cut < whole.length; cut++) {
     writeFileSync(path, whole.subarray(0, cut));
+    rmSync(join(folder, 'committed'));
     const warnings: string[] = [];
     const log = await openIn(folder, { warn: (sentence) => warnings.push(sentence) });
     const next = log.append('start', 'next').seq;
@@ -125,6 +126,20 @@ it('cuts a tail that was torn at any byte, and says so in the log', async () => 
       ]);
     }
   }
+});
+
+it('says which committed entries are gone', async () => {
+  const folder = temporaryFolder();
+  const path = await written(folder, 'one', 'two', 'three');
+  const lines = readFileSync(path, 'utf8').split('\n');
+  writeFileSync(path, `${lines[0]}\n`);
+  const warnings: string[] = [];
+  const log = await openIn(folder, { warn: (sentence) => warnings.push(sentence) });
+  await log.close();
+  expect(warnings).toEqual([
+    `${path} ends with entry 1, but entry 3 had been committed: the disk has not kept what it said it had, or somebody cut the log`,
+  ]);
+  expect(await bodies(folder)).toEqual(['one', { path, after: 1, missing: 2 }]);
 });
 
 it('keeps every entry before the damage, whatever the end of the file became', async () => {
@@ -201,7 +216,7 @@ it('takes over from a process that is gone, also when its id was given away', as
     const log = await openIn(folder);
     await log.close();
   }
-  expect(readdirSync(folder)).toEqual(['audit-000001.jsonl']);
+  expect(readdirSync(folder)).toEqual(['audit-000001.jsonl', 'committed']);
 });
 
 it('keeps entries in memory while the disk refuses them, and writes them when it takes them again', async () => {
