@@ -43,7 +43,7 @@ export const createCoverage = (plan: Plan): Coverage => {
   const rules = plan.rules.map((rule, index) => ({
     rule,
     judge: judgeOf(plan, index),
-    seen: [...predicatesOf(rule.condition)].map((predicate): Seen => {
+    seen: predicatesOf(rule.condition).map((predicate): Seen => {
       const varies = plan.placements.some(
         (each) => each.rule === index && each.predicate === predicate && each.placed.kind !== 'constant',
       );

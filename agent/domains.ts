@@ -11,7 +11,7 @@ export const openDomains = (
   warn?: (sentence: string) => void,
 ): DomainNames | undefined => {
   const names = rules.flatMap((rule) =>
-    [...predicatesOf(rule.condition)]
+    predicatesOf(rule.condition)
       .filter(({ field }) => NAMES_OF_ADDRESSES.has(field.name))
       .flatMap(({ constants }) => constants.flatMap((each) => (each.type === 'string' ? [each.value] : []))),
   );

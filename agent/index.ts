@@ -6,6 +6,8 @@ export { LoadError, loadObject, mapOf } from './load.ts';
 export { type Measured, type MeasuredRule, measurePolicy } from './measure.ts';
 export { type MutationResult, mutateConjuncts, mutatePolicy, mutationScore } from './mutation.ts';
 export { runPolicyTests } from './policy-tests.ts';
+export { type Preview, type PreviewedExecutable, type PreviewedRule, preview } from './preview.ts';
 export type { Reload, ReloadOutcome } from './reload.ts';
+export { type Played, playScenarios } from './scenario-suite.ts';
 export type { EnforcementSwitch } from './switch.ts';
 export { type BenchTest, createTestBench, scenarioTests, type TestBench, type TestOutcome } from './test-bench.ts';

@@ -72,7 +72,7 @@ const isAsExpected = (
 };
 
 /** A recording names no cgroups: all that happened in it counts as within a policy's. */
-const anyCgroup = (policy: Policy): Policy => {
+export const anyCgroup = (policy: Policy): Policy => {
   if (policy.scope.cgroup === undefined) return policy;
   const rules = policy.rules.map((rule) => ({ ...rule, scope: { ...rule.scope, cgroup: '/' } }));
   return { ...policy, rules };

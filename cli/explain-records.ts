@@ -5,6 +5,7 @@ import { predicateCost, siteCost } from './cost-model.ts';
 import { kernelText, sitesOf, trustText } from './explain-rule.ts';
 import { listing } from './listing.ts';
 import { createPaint } from './paint.ts';
+import type { RuleTier } from './tiers.ts';
 
 const text = z.string();
 const whole = z.number().int();
@@ -40,6 +41,8 @@ const measured = z.strictObject({
   noise: z.number(),
 });
 
+const tier = z.strictObject({ events: z.array(text), hook: text, tier: text.optional(), says: text });
+
 const rule = z.strictObject({
   type: z.literal('rule'),
   policy: text,
@@ -48,6 +51,8 @@ const rule = z.strictObject({
   line: whole,
   action: z.enum(['alert', 'deny', 'kill']),
   sites: z.array(site),
+  /** Of a rule that denies or kills: by what way it is enforced on the running kernel; without a tier by none. */
+  here: z.array(tier).optional(),
   measured: measured.optional(),
 });
 
@@ -100,7 +105,12 @@ const measuredOf = ({ events, candidates, matches, ns: each, ratio, noise }: Mea
 });
 
 /** What becomes of a rule of a plan, as data. */
-export const ruleRecord = (plan: Plan, index: number, found: MeasuredRule | undefined): RuleRecord | undefined => {
+export const ruleRecord = (
+  plan: Plan,
+  index: number,
+  found: MeasuredRule | undefined,
+  here: readonly RuleTier[] = [],
+): RuleRecord | undefined => {
   const planned = plan.rules[index];
   if (planned === undefined) return undefined;
   return {
@@ -122,6 +132,7 @@ export const ruleRecord = (plan: Plan, index: number, found: MeasuredRule | unde
       })),
       ns: siteCost(placements),
     })),
+    ...(here.length > 0 && { here: here.map((each) => ({ ...each, events: [...each.events] })) }),
     ...(found !== undefined && { measured: measuredOf(found) }),
   };
 };

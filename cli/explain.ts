@@ -17,6 +17,7 @@ import { type Output, openStdout } from './output.ts';
 import { enforcingFolder, libraryFolder } from './package.ts';
 import { count, cut } from './paint.ts';
 import { createProgress } from './progress.ts';
+import { type KernelHere, kernelHere, tierLines } from './tiers.ts';
 
 interface ExplainOptions {
   readonly rule?: string;
@@ -70,6 +71,10 @@ const relevantPrograms = ({ object, plan }: Compiled): readonly ProgramSpec[] =>
   if (plan.processTests.length > 0) hooks.add('tp_btf/sched_process_exec');
   return object.programs.filter((program) => hooks.has(program.hook));
 };
+
+/** The running kernel, asked where a rule denies or kills. */
+const hereFor = ({ rules }: Policy): KernelHere | undefined =>
+  rules.some(({ action }) => action !== 'alert') ? kernelHere() : undefined;
 
 /** What a recording says of a policy's rules, where one is given. */
 const measure = async (policy: Policy, { recording, seconds }: ExplainOptions): Promise<Measured | undefined> => {
@@ -130,8 +135,10 @@ const printPolicy = (
   if (policy.description !== '') output.line(`  ${policy.description}`);
   output.line(`  mode ${policy.mode}, scope ${scope}`);
   output.line();
+  const here = hereFor(policy);
   for (const index of policy.rules.keys()) {
     for (const line of explainRule(compiled.plan, index, output)) output.line(line);
+    if (here !== undefined) for (const line of tierLines(here, policy.rules, index)) output.line(line);
     output.line();
   }
   if (found !== undefined) for (const line of measuredLines(found, options.recording ?? '', output)) output.line(line);
@@ -162,7 +169,9 @@ const printRecords = (
   options: ExplainOptions,
   output: Output,
 ): void => {
-  for (const index of policy.rules.keys()) output.json(ruleRecord(compiled.plan, index, found?.rules[index]));
+  const here = hereFor(policy);
+  for (const index of policy.rules.keys())
+    output.json(ruleRecord(compiled.plan, index, found?.rules[index], here?.tiers(policy.rules, index)));
   for (const record of programRecords(policy.name, compiled, options.asm)) output.json(record);
   if (found !== undefined) output.json(recordingRecord(policy.name, options.recording ?? '', found));
 };
@@ -192,7 +201,8 @@ For each rule: the hooks it is attached to; its condition as a tree, and for eac
            memory, which another thread may change), unknown
   cost     nanoseconds that it is estimated to take alone on a server's core with warm caches; what rules share is paid once
   decided  kernel (by the program, and how), after (by user space on the event, and why), fixed (known when compiled)
-For rules that deny or kill also their scope and the guards in front of the action. Then the hooks' programs in eBPF assembly,
+For rules that deny or kill also their scope, the guards in front of the action, and by what way they are enforced on this kernel: an LSM
+hook, a cgroup hook, a kill at exec, or a kill after the call's effect; asking the kernel needs root or CAP_BPF and CAP_PERFMON. Then the hooks' programs in eBPF assembly,
 each part under the texts of the conditions that it came from. A program looks up the row of each value that its rules test, ANDs
 the rows' bits, and decides the rules that are left in the steps that follow its listing. Names: maps as map[name], members of kernel
 structures by name, since both are filled in at load.

@@ -7,6 +7,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   watch: async () => (await import('./watch.ts')).addWatch,
   check: async () => (await import('./check.ts')).addCheck,
   explain: async () => (await import('./explain.ts')).addExplain,
+  preview: async () => (await import('./preview.ts')).addPreview,
   schema: async () => (await import('./schema.ts')).addSchema,
   enforce: async () => (await import('./enforce.ts')).addEnforce,
   doctor: async () => (await import('./doctor.ts')).addDoctor,

@@ -72,9 +72,10 @@ export const holds = (formula: LeafFormula, leafHolds: (leaf: Leaf, accepts: num
 };
 
 /** The leaves of a formula, in its order. */
-export const leavesOf = function* (formula: LeafFormula): Iterable<Leaf> {
-  if (formula.kind === 'leaf') yield formula.leaf;
-  else if (formula.kind !== 'constant') for (const operand of formula.operands) yield* leavesOf(operand);
+export const leavesOf = (formula: LeafFormula, into: Leaf[] = []): readonly Leaf[] => {
+  if (formula.kind === 'leaf') into.push(formula.leaf);
+  else if (formula.kind !== 'constant') for (const operand of formula.operands) leavesOf(operand, into);
+  return into;
 };
 
 /** Where a chain ends. */

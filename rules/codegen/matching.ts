@@ -150,16 +150,27 @@ const entriesOf = (plan: Plan, layout: RecordLayout, dimensions: Dimensions, nod
   };
 };
 
+/** The columns that a formula asks for, by their dimension. */
+const columnsOf = (formula: LeafFormula): ReadonlyMap<number, ReadonlySet<number>> => {
+  const columns = new Map<number, Set<number>>();
+  for (const leaf of leavesOf(formula)) {
+    if (leaf.kind !== 'cell') continue;
+    const known = columns.get(leaf.dimension);
+    if (known === undefined) columns.set(leaf.dimension, new Set([leaf.column]));
+    else known.add(leaf.column);
+  }
+  return columns;
+};
+
 /** For each row of a dimension whether an entry can still hold, whatever the other dimensions say; undefined: in every row. */
-const possibleRows = (formula: LeafFormula, dimension: number, { rows }: Dimension): Uint8Array | undefined => {
-  const columns = [
-    ...new Set(
-      [...leavesOf(formula)].flatMap((leaf) =>
-        leaf.kind === 'cell' && leaf.dimension === dimension ? [leaf.column] : [],
-      ),
-    ),
-  ];
-  if (columns.length === 0) return undefined;
+const possibleRows = (
+  formula: LeafFormula,
+  dimension: number,
+  { rows }: Dimension,
+  asked: ReadonlySet<number> | undefined,
+): Uint8Array | undefined => {
+  if (asked === undefined) return undefined;
+  const columns = [...asked];
   const known = new Map<string, boolean>();
   const possible = new Uint8Array(rows.count);
   let isAlways = true;
@@ -238,7 +249,10 @@ export const matchingOf = (
   const possibleOf = (formula: LeafFormula) => {
     let rows = possible.get(formula);
     if (rows === undefined) {
-      rows = dimensions.dimensions.map((dimension, index) => possibleRows(formula, index, dimension));
+      const columns = columnsOf(formula);
+      rows = dimensions.dimensions.map((dimension, index) =>
+        possibleRows(formula, index, dimension, columns.get(index)),
+      );
       possible.set(formula, rows);
     }
     return rows;

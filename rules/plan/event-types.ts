@@ -1,9 +1,11 @@
 import type { Diagnostic } from '../diagnostic.ts';
-import { type Condition, EVENT_TYPES, type EventType, type Predicate, Truth } from '../language/index.ts';
+import { type Condition, EVENT_TYPES, type EventType, evaluate, type Predicate, Truth } from '../language/index.ts';
 import type { Rule } from '../rule.ts';
-import { predicatesOf, toFormula } from './formula.ts';
+import { predicatesOf } from './formula.ts';
 import { normalOf } from './literals.ts';
 import { truthByType } from './predicates.ts';
+
+const ALL_TYPES = [...EVENT_TYPES.values()];
 
 /** Whether a rule's condition says anything of the event's type. */
 export const mentionsType = (rule: Rule): boolean => {
@@ -15,10 +17,9 @@ export const mentionsType = (rule: Rule): boolean => {
 const typesWhere = (rule: Rule, truthOf: (predicate: Predicate, event: EventType) => Truth): readonly EventType[] => {
   const named = rule.on.length > 0 ? new Set(rule.on) : undefined;
   const unasked = named === undefined && !mentionsType(rule);
-  return [...EVENT_TYPES.values()].filter((event) => {
+  return ALL_TYPES.filter((event) => {
     if (named?.has(event.type) === false || (unasked && event.type === 'procexit')) return false;
-    const formula = toFormula(rule.condition, 'possible', (predicate) => truthOf(predicate, event));
-    return formula.kind !== 'constant' || formula.value;
+    return evaluate(rule.condition, (predicate) => truthOf(predicate, event), 'possible');
   });
 };
 
@@ -53,7 +54,7 @@ const constantPart = (condition: Condition): Condition | undefined => {
 /** Why there is no event type on which a rule can match. */
 export const neverMatches = (rule: Rule): Diagnostic => {
   const named = typesWhere(rule, typeTruth);
-  const missing = [...predicatesOf(rule.condition)].find((predicate) => {
+  const missing = predicatesOf(rule.condition).find((predicate) => {
     if (named.length === 0 || predicate.field.name === 'evt.type') return false;
     if (named.some((event) => truthByType(predicate, event) === Truth.UNKNOWN)) return false;
     return named.every((event) => {

@@ -81,8 +81,9 @@ export const literalsOf = (formula: Formula, into = new Set<number>()): Set<numb
 };
 
 /** The predicates of a condition, in the order they are written. */
-export const predicatesOf = function* (condition: Condition): Iterable<Predicate> {
-  if (condition.kind === 'predicate') yield condition;
-  else if (condition.kind === 'not') yield* predicatesOf(condition.operand);
-  else if (condition.kind !== 'constant') for (const operand of condition.operands) yield* predicatesOf(operand);
+export const predicatesOf = (condition: Condition, into: Predicate[] = []): readonly Predicate[] => {
+  if (condition.kind === 'predicate') into.push(condition);
+  else if (condition.kind === 'not') predicatesOf(condition.operand, into);
+  else if (condition.kind !== 'constant') for (const operand of condition.operands) predicatesOf(operand, into);
+  return into;
 };

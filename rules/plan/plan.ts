@@ -136,7 +136,7 @@ const siteAt = (hook: HookName, event: EventType): Site => ({
 
 /** Whether all of a rule's predicates are decided in the kernel at some hooks. */
 const decidedAt = (rule: Rule, event: EventType, hooks: readonly HookName[]): boolean => {
-  const predicates = [...predicatesOf(scopedCondition(rule))];
+  const predicates = predicatesOf(scopedCondition(rule));
   return hooks.every((hook) =>
     predicates.every((predicate) => placePredicate(predicate, siteAt(hook, event)).kind !== 'user'),
   );

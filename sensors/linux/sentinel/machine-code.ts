@@ -42,8 +42,8 @@ const [JUMP_NOT_ZERO, JUMP_NOT_POSITIVE] = [
 const JUMP_SHORT = 0xeb;
 
 /**
- * A static ELF program for x86-64 without libraries: it starts a child that only waits, makes the calls of `before`, and then, for each
- * byte it reads from stdin, those of the next round, writing each result to stdout as 8 bytes. It ends with its input, its child with it.
+ * A static ELF program for x86-64 without libraries: it starts a child that only waits, makes the calls of `before`, and writes the child's id to stdout as 8
+ * bytes. Then it makes, for each byte it reads from stdin, the calls of the next round, and writes each result likewise. It ends with its input, its child with it.
  * @throws Error where that is more than it has room for
  */
 export const sentinelProgram = (before: readonly Call[], rounds: readonly (readonly Call[])[]): Uint8Array => {
@@ -118,6 +118,7 @@ export const sentinelProgram = (before: readonly Call[], rounds: readonly (reado
     call(nr, args);
     keep(name);
   }
+  call(NR.write, [1, addressOf(resultOf(CHILD)), RESULT_BYTES]);
   const input = reserve(1);
   const ends: number[] = [];
   for (const round of rounds) {

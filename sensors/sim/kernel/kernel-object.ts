@@ -57,7 +57,7 @@ export class KernelObject {
   protected setText(offset: number, length: number, text: string): void {
     const { bytes } = this.memory;
     const start = this.at + offset;
-    bytes.fill(0, start, start + length);
+    this.memory.clear(start, length);
     if (text.length < length && isPlain(text)) {
       for (let index = 0; index < text.length; index++) bytes[start + index] = text.charCodeAt(index);
       return;

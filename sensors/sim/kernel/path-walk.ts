@@ -125,13 +125,27 @@ export class PathWalk {
   }
 }
 
+/** Components of paths, the last first: the same ones are looked for again and again. */
+const componentsOf = new Map<string, readonly string[]>();
+/** Paths whose components are remembered before all are forgotten. */
+const MOST = 4096;
+
+const components = (text: string): readonly string[] => {
+  const known = componentsOf.get(text);
+  if (known !== undefined) return known;
+  const found = text
+    .split('/')
+    .filter((name) => name !== '')
+    .reverse();
+  if (componentsOf.size >= MOST) componentsOf.clear();
+  componentsOf.set(text, found);
+  return found;
+};
+
 /** Puts a path's components on the stack, the first on top. */
 const push = (rest: string[], text: string): void => {
-  const names = text.split('/');
-  for (let index = names.length - 1; index >= 0; index--) {
-    const name = names[index];
-    if (name) rest.push(name);
-  }
+  const names = components(text);
+  for (let index = 0; index < names.length; index++) rest.push(names[index] as string);
 };
 
 /** The top of what is mounted on a dentry. */

@@ -3,14 +3,12 @@ import { encodeSockaddr } from '../kernel/addresses.ts';
 import { decodeText, encodeText } from '../kernel/kernel-object.ts';
 import type { CloneArguments, OpenHow, SimAddress, SimArgument } from '../sim-host.ts';
 
-/** Thrown inside a call that ends with an errno. */
-export class CallError extends Error {
+/** Thrown inside a call that ends with an errno. No Error: nobody asks where it was thrown, and looking that up is dearer than most calls. */
+export class CallError {
   /** Positive. */
   readonly errno: number;
 
   constructor(errno: number) {
-    super(`errno ${errno}`);
-    this.name = 'CallError';
     this.errno = errno;
   }
 }

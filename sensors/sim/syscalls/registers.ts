@@ -164,9 +164,9 @@ export const setResult = (machine: Machine, task: Task, result: number): void =>
 
 /** Clears the registers for a new program; the call reads as 64-bit execve from then on (set_personality_64bit). */
 export const clearForExec = (machine: Machine, task: Task, execve: number): void => {
-  const { bytes, view } = machine.memory;
-  const [first, last] = [PT_REGS.first, PT_REGS.di];
-  bytes.fill(0, task.regsAt + first, task.regsAt + last + 8);
+  const { memory } = machine;
+  const { view } = memory;
+  memory.clear(task.regsAt + PT_REGS.first, PT_REGS.di + 8 - PT_REGS.first);
   writeRegister(view, task.regsAt + PT_REGS.origAx, execve, false);
   task.threadStatus = 0;
 };
