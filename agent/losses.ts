@@ -1,5 +1,5 @@
 import type { HookName } from '../engine/object/index.ts';
-import { type Compiled, CRITICAL_PRIORITIES, type EventRecord, lostAt, RINGS, type Ring } from '../rules/index.ts';
+import { busyAt, type Compiled, CRITICAL_PRIORITIES, type EventRecord, lostAt, RINGS, type Ring } from '../rules/index.ts';
 import type { Kernel, KernelMap } from '../sensors/index.ts';
 import type { BuiltIn } from './built-in.ts';
 import { FIRST } from './load.ts';
@@ -62,6 +62,8 @@ export const createLosses = ({ kernel, compiled, lost, missed = new Map() }: Los
     RINGS.map((ring) => ({ hook: layout.hook, ring, at: lostAt(layout.index, ring), received: 0, lost: 0, before: 0 })),
   );
   const slotOf = (hook: number, ring: Ring) => slots[RINGS.length * hook + RINGS.indexOf(ring)];
+  /** Runs that found no scratch value, by hook. */
+  const busy = new Map<string, number>();
   const critical = plan.rules.map(({ priority }) => CRITICAL_PRIORITIES.has(priority));
 
   const checkRings = (): FoundLoss[] => {
@@ -87,6 +89,29 @@ export const createLosses = ({ kernel, compiled, lost, missed = new Map() }: Los
           hook,
           output: `${what} (${shareOf(records, records + received)} since the last look); a larger --ring-size or a lower --rate-limit helps`,
           fields: { hook, ring, records, received },
+        },
+      };
+    });
+  };
+  const checkBusy = (): FoundLoss[] => {
+    const value = lost.lookup(FIRST);
+    if (value === undefined) return [];
+    const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+    return layouts.flatMap(({ hook, index }) => {
+      const total = Number(view.getBigUint64(busyAt(index), true));
+      const runs = total - (busy.get(hook) ?? 0);
+      if (runs <= 0) return [];
+      busy.set(hook, total);
+      return {
+        lifecycle: false,
+        body: { hook, busy: runs },
+        alert: {
+          rule: 'Events lost',
+          event: 'loss',
+          priority: 'critical',
+          hook,
+          output: `${plural(runs, 'run')} of the program at ${hook} found others under way on the same CPU and did nothing: nothing was seen or denied there`,
+          fields: { hook, busy: runs },
         },
       };
     });
@@ -119,7 +144,7 @@ export const createLosses = ({ kernel, compiled, lost, missed = new Map() }: Los
       const slot = slotOf(record.layout.index, ring);
       if (slot !== undefined) slot.received++;
     },
-    check: () => [...checkRings(), ...checkMissed()],
+    check: () => [...checkRings(), ...checkBusy(), ...checkMissed()],
     totals: () => ({
       rings: slots.flatMap(({ hook, ring, received, lost: gone }) =>
         received + gone === 0 ? [] : { hook, ring, received, lost: gone },

@@ -253,6 +253,12 @@ const enforcementLines = (rule: Rule, hooks: readonly HookName[], paint: Paint):
     '      bound   acts only on what is certain: a value that is unknown, or absent under a not, means: do not act',
     '      guards  in this order: enforcement is on; its time to live has not run out; not the agent itself; not pid 1;',
     `              not a kernel thread; ${executables} not protected (--protect), by device and inode`,
+    ...(rule.action === 'kill'
+      ? [
+          "              before the kill: not a container's first process, as its runtime says; the executable's budget of kills",
+          '              in its cgroup is not spent',
+        ]
+      : []),
   ];
 };
 

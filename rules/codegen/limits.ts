@@ -102,13 +102,13 @@ export const limitsMap = (plan: Plan, layouts: readonly RecordLayout[]): MapSpec
 };
 
 /**
- * Takes a token for each rule of the record that only raises alerts, from the bucket of the rule and the record's cgroup; the bit of
- * a rule whose bucket is empty is cleared, and counted. What enforcing rules say stays. Where no bit is left it jumps to `nothing`,
+ * Takes a token for each rule of the record that raises alerts or denies, from the bucket of the rule and the record's cgroup; the bit of
+ * a rule whose bucket is empty is cleared, and counted. The call is denied all the same, and what killing rules say stays. Where no bit is left it jumps to `nothing`,
  * if that is given. r7 stays.
  */
 export const emitLimits = (context: HookContext, nothing: string | undefined): void => {
   const { out, layout, plan } = context;
-  const limited = layout.rules.map((rule) => plan.rules[rule]?.action === 'alert' && !isCorrelated(plan, rule));
+  const limited = layout.rules.map((rule) => plan.rules[rule]?.action !== 'kill' && !isCorrelated(plan, rule));
   if (!limited.includes(true)) return;
   const done = out.fresh('limits.done');
   out.emit(comment('a token for each rule'), loadMapValue(R6, 'config', 0));

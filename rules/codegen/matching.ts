@@ -241,7 +241,8 @@ export const matchingOf = (
     eventsOf[number]?.push(event.type);
     classNumbers.set(event.type, number);
   }
-  const entries = lists.map((rules) => rules.flatMap(entriesFor));
+  // what acts is decided first: however many other rules an event is made to match, its turns suffice for that
+  const entries = lists.map((rules) => rules.flatMap(entriesFor).sort((one, other) => other.verdict - one.verdict));
   const wordsOf = (count: number): number => align(Math.ceil(count / 64), BLOCK);
   const words = Math.max(BLOCK, ...entries.map((each) => wordsOf(each.length)));
   const headBytes = CLASS.dimensions + align(4 * dimensions.dimensions.length, 8);

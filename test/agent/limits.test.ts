@@ -82,14 +82,25 @@ describe("a rule's limit in one cgroup", () => {
     expect(held().filter(([, records]) => records > 0)).toEqual([['/a', 5]]);
   });
 
-  it('holds back no denial and no record of it', () => {
+  it('holds back no denial, but the records of it, and counts them exactly', () => {
     const deny = { action: 'deny', mode: 'enforce', scope: { cgroup: '/a' } } as const;
-    const { host, names, open } = limited([
+    const { host, names, held, open } = limited([
       ruleOf('denied', `evt.type in (open, openat, openat2) and fd.name = /etc/passwd`, deny),
     ]);
     const task = host.spawn({ exepath: '/usr/bin/cat', cgroup: '/a' });
     expect(open(task, 20)).toEqual(Array(20).fill(-1));
-    expect(names()).toEqual(Array(20).fill('denied'));
+    expect(names()).toEqual(Array(3).fill('denied'));
+    expect(held()).toEqual([['/a', 17]]);
+  });
+
+  it('holds back no record of a kill', () => {
+    const kill = { action: 'kill', mode: 'enforce', scope: { cgroup: '/a' } } as const;
+    const { host, names, open } = limited([
+      ruleOf('killed', `evt.type in (open, openat, openat2) and fd.name = /etc/passwd`, kill),
+    ]);
+    for (let time = 0; time < 20; time++)
+      expect(open(host.spawn({ exepath: '/usr/bin/cat', cgroup: '/a' }), 1)).toEqual([-1]);
+    expect(names()).toEqual(Array(20).fill('killed'));
   });
 
   it('keeps records of processes coming', () => {
