@@ -129,8 +129,6 @@ const PROC_FILES: readonly FileEntry[] = [
   ['/proc/version', 'Linux version 6.12.0 (simulated)\n', 0o444],
   ['/proc/cpuinfo', 'processor\t: 0\n', 0o444],
   ['/proc/meminfo', 'MemTotal: 1048576 kB\n', 0o444],
-  ['/proc/mounts', '', 0o444],
-  ['/proc/modules', '', 0o444],
   ['/proc/kallsyms', '', 0o444],
   ['/proc/filesystems', 'nodev\ttmpfs\n', 0o444],
   ['/proc/stat', 'cpu 0 0 0 0\n', 0o444],

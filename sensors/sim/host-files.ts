@@ -13,6 +13,8 @@ export interface HostFiles extends SimFileSystem {
   find(path: string): Path | undefined;
   /** A character device. */
   device(path: string, mode: number, major: number, minor: number): void;
+  /** A file that everybody may read and whose content is made when somebody does. */
+  generated(path: string, content: () => string): void;
 }
 
 /** @param walker gives the root that paths start at, once there is one */
@@ -112,6 +114,9 @@ export const createHostFiles = (machine: Machine, walker: () => Pick<Task, 'subj
     },
     device: (path, mode, major, minor) => {
       create(entryOf(path), S_IFCHR | mode, 0, 0).dentry.inode.rdev = (major << 20) | minor;
+    },
+    generated: (path, make) => {
+      create(entryOf(path), S_IFREG | 0o444, 0, 0).dentry.inode.generate = make;
     },
     stat: (path): SimStat | undefined => {
       const found = find(path);

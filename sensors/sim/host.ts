@@ -16,7 +16,7 @@ import { FilesStruct, OpenFile } from './kernel/files.ts';
 import { FsStruct } from './kernel/fs-struct.ts';
 import { createMachine, type Machine } from './kernel/machine.ts';
 import type { Mount, Path } from './kernel/mounts.ts';
-import { PidNamespace } from './kernel/pids.ts';
+import type { NamespaceSet } from './kernel/namespaces.ts';
 import { Processes } from './kernel/processes.ts';
 import { createSimKernel } from './kernel/sim-kernel.ts';
 import { PF_KTHREAD, Task, UNSET_LOGINUID } from './kernel/tasks.ts';
@@ -62,13 +62,16 @@ const mountTree = (machine: Machine, files: HostFiles): void => {
   const mounted = (path: string, type: 'devtmpfs' | 'tmpfs' | 'sysfs', mode: number): void => {
     mountAt(path, machine.files.newSuperBlock(type, undefined, mode).root);
   };
-  machine.proc.mount = mountAt('/proc', machine.proc.superBlock.root);
+  const proc = machine.proc.of(machine.namespaces.pids);
+  proc.mount = mountAt('/proc', proc.superBlock.root);
   mounted('/sys', 'sysfs', 0o555);
   mounted('/dev', 'devtmpfs', 0o755);
   mounted('/dev/shm', 'tmpfs', 0o1777);
   mounted('/run', 'tmpfs', 0o755);
   mounted('/tmp', 'tmpfs', 0o1777);
   plantProcFiles(files);
+  files.symlink('self/mounts', '/proc/mounts');
+  files.generated('/proc/modules', () => [...machine.modules].map((name) => `${name} 16384 0 - Live 0x0\n`).join(''));
   for (const [path, mode, major, minor] of DEVICES) files.device(path, mode, major, minor);
   files.symlink('/proc/self/fd', '/dev/fd');
   files.symlink('/proc/self/fd/0', '/dev/stdin');
@@ -130,13 +133,20 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
     throw new Error(`${task.name} (pid ${task.pid}) is no task of this host`);
   };
 
-  /** The namespace that a new process is in: its parent's, or a new one where it gets a number of its own in none. */
-  const pidNamespace = (parent: Task | undefined, pid: number, vpid: number | undefined): PidNamespace => {
-    const above = parent?.group.namespace ?? machine.namespaces.pids;
-    if (vpid === undefined && above.level === 0) return above;
-    const namespace = above.level === 0 ? new PidNamespace(memory, above) : above;
-    namespace.add(pid, vpid);
-    return namespace;
+  /** The namespaces that a new process is in: its parent's, with a new one for pids where it gets a number of its own in none. */
+  const namespacesOf = (parent: Task | undefined, pid: number, vpid: number | undefined): NamespaceSet => {
+    const { namespaces } = machine;
+    const set = parent?.namespaces ?? namespaces.initial;
+    const { pids } = set.of.pid;
+    const above = parent?.group.namespace ?? namespaces.pids;
+    if (vpid === undefined && above.level === 0) return set.share();
+    if (above.level > 0 && pids === above) {
+      above.add(pid, vpid);
+      return set.share();
+    }
+    const made = namespaces.newPids(above, set.of.user);
+    made.pids?.add(pid, vpid);
+    return set.with({ pid: made });
   };
 
   const spawn = (spec: SpawnOptions): Task => {
@@ -171,7 +181,9 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
     const table = new FilesStruct(memory);
     if (!kernelThread) openStandardFiles(table, spec.tty);
     const session = spec.tty === undefined && parent ? parent.group : undefined;
-    const group = new ThreadGroup(memory, pid, session?.sid ?? pid, pidNamespace(parent, pid, spec.vpid));
+    const namespaces = namespacesOf(parent, pid, spec.vpid);
+    const pids = namespaces.of.pid.pids ?? machine.namespaces.pids;
+    const group = new ThreadGroup(memory, pid, session?.sid ?? pid, pids);
     group.tty = spec.tty;
     const task = new Task(memory, {
       pid,
@@ -185,7 +197,7 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
       fs: new FsStruct(memory, rootPath, files.find(cwdPath) ?? rootPath),
       files: table,
       group,
-      namespaces: machine.namespaces,
+      namespaces,
       cgroup: spec.cgroup === undefined ? (parent?.cgroupOf ?? machine.cgroups.root) : machine.cgroups.at(spec.cgroup),
       loginuid: spec.loginuid ?? UNSET_LOGINUID,
       flags: kernelThread ? PF_KTHREAD : 0,
@@ -238,6 +250,7 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
       return calls.count;
     },
     spawn,
+    pidFor: (viewer, task) => own(viewer).group.namespace.numberOf(task.pid) ?? 0,
     task: (pid) => processes.living(pid),
     tasks: () => [...machine.tasks.values()].filter((task) => task.alive).sort((one, other) => one.pid - other.pid),
     call: (task, name, args, callOptions = {}) => {

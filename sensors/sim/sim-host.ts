@@ -162,6 +162,8 @@ export interface CallResult {
   readonly data?: Uint8Array;
   /** pipe, pipe2, socketpair. */
   readonly fds?: readonly [number, number];
+  /** clone and its kin: the task that was made. The result is its number in the caller's pid namespace. */
+  readonly child?: SimTask;
   /** recvfrom, recvmsg: who sent it; accept: who connected. */
   readonly from?: SimAddress;
   /** The hook whose program refused the call; left out where none did. */
@@ -234,7 +236,9 @@ export interface SimHost {
   readonly calls: number;
   /** A process that was there before; no hook fires. @throws Error where the pid is taken */
   spawn(options: SpawnOptions): SimTask;
-  /** The living task with this thread id. */
+  /** The number that a task has for another one, in the pid namespace of that one; 0 where it has none there. */
+  pidFor(viewer: SimTask, task: SimTask): number;
+  /** The living task with this thread id, as the first pid namespace numbers it. */
   task(pid: number): SimTask | undefined;
   /** The living tasks, threads included, by pid. */
   tasks(): readonly SimTask[];

@@ -99,9 +99,11 @@ export const MS_RDONLY = 1;
 export const MS_REMOUNT = 32;
 export const MS_BIND = 4096;
 export const MS_MOVE = 8192;
+export const MS_REC = 16384;
 /** MS_UNBINDABLE | MS_PRIVATE | MS_SLAVE | MS_SHARED: how mounts propagate, which the simulation does not do. */
 export const MS_PROPAGATION = 0x1e0000;
 export const MNT_DETACH = 2;
+export const UMOUNT_NOFOLLOW = 8;
 
 /** wait4 options (include/uapi/linux/wait.h). */
 export const WNOHANG = 1;

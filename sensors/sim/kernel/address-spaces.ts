@@ -10,6 +10,8 @@ const UNMAPPED = 8;
 /** A process's memory (struct mm_struct): so far its argument strings and which file it runs. */
 export class AddressSpace extends KernelObject {
   readonly exeFile: OpenFile;
+  /** Whether its owner may look at it (SUID_DUMP_USER). */
+  dumpable = true;
   #strings: ArgumentStrings | undefined;
   #hidden = false;
   #users = 1;
@@ -64,6 +66,7 @@ export class AddressSpace extends KernelObject {
     const copy = new AddressSpace(this.memory, this.exeFile.share());
     if (this.#strings) copy.strings = this.#strings;
     if (this.#hidden) copy.hideEnvironment();
+    copy.dumpable = this.dumpable;
     return copy;
   }
 

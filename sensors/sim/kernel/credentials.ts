@@ -11,8 +11,8 @@ export const CAP_FSETID = 4;
 export const CAP_KILL = 5;
 export const CAP_SETGID = 6;
 export const CAP_SETUID = 7;
-const CAP_LINUX_IMMUTABLE = 9;
 export const CAP_SETPCAP = 8;
+const CAP_LINUX_IMMUTABLE = 9;
 export const CAP_NET_BIND_SERVICE = 10;
 export const CAP_NET_ADMIN = 12;
 export const CAP_NET_RAW = 13;
@@ -59,6 +59,10 @@ const FS_CAPABILITIES: CapabilitySet = {
 export interface KeptCapabilities {
   readonly bounding: CapabilitySet;
   readonly ambient: CapabilitySet;
+  /** Default the ambient set. */
+  readonly inheritable?: CapabilitySet;
+  /** SECBIT_KEEP_CAPS: permitted capabilities outlive the last id of root's; exec ends it. */
+  readonly keepsAcrossIds?: boolean;
 }
 const USUAL_KEPT: KeptCapabilities = { bounding: ALL_CAPABILITIES, ambient: NO_CAPABILITIES };
 
@@ -82,6 +86,21 @@ export const capabilitySet = (numbers: Iterable<number>): CapabilitySet => {
   return { low: low >>> 0, high: high >>> 0 };
 };
 
+/** What is in both sets. */
+export const bothOf = (one: CapabilitySet, other: CapabilitySet): CapabilitySet => ({
+  low: (one.low & other.low) >>> 0,
+  high: (one.high & other.high) >>> 0,
+});
+
+/** What is in either set. */
+export const eitherOf = (one: CapabilitySet, other: CapabilitySet): CapabilitySet => ({
+  low: (one.low | other.low) >>> 0,
+  high: (one.high | other.high) >>> 0,
+});
+
+export const isWithin = (inner: CapabilitySet, outer: CapabilitySet): boolean =>
+  (inner.low & ~outer.low) === 0 && (inner.high & ~outer.high) === 0;
+
 const has = (set: CapabilitySet, capability: number): boolean =>
   ((capability < 32 ? set.low >>> capability : set.high >>> (capability - 32)) & 1) === 1;
 
@@ -96,7 +115,7 @@ export interface Subject {
 export const realSubject = (cred: Cred): Subject => ({
   fsuid: cred.uid,
   inGroup: (gid) => gid === cred.gid || cred.groups.includes(gid),
-  capable: (capability) => cred.uid === 0 && has(cred.permitted, capability),
+  capable: (capability) => !cred.isConfined && cred.uid === 0 && has(cred.permitted, capability),
 });
 
 /** The effective set after setfsuid (security/commoncap.c, cap_task_fix_setuid with LSM_SETID_FS). */
@@ -138,6 +157,8 @@ export const idsOf = (uid: number, gid: number): Ids => ({
 
 /** A task's credentials (struct cred). As in the kernel they never change: a call that changes ids gives its task new ones. */
 export class Cred extends KernelObject implements Ids, Subject {
+  /** It is in a user namespace that is not the first: its capabilities count for what belongs to that one. */
+  isConfined = false;
   readonly uid: number;
   readonly gid: number;
   readonly suid: number;
@@ -181,13 +202,22 @@ export class Cred extends KernelObject implements Ids, Subject {
     this.setU32(CRED.egid, ids.egid);
     this.setU32(CRED.fsuid, ids.fsuid);
     this.setU32(CRED.fsgid, ids.fsgid);
-    this.#setCapabilities(CRED.inheritable, kept.ambient);
+    this.#setCapabilities(CRED.inheritable, this.inheritable);
     this.#setCapabilities(CRED.permitted, permitted);
     this.#setCapabilities(CRED.effective, effective);
   }
 
-  /** Whether it has a capability in effect. */
+  get inheritable(): CapabilitySet {
+    return this.kept.inheritable ?? this.kept.ambient;
+  }
+
+  /** Whether it has a capability in effect that reaches beyond its user namespace. */
   capable(capability: number): boolean {
+    return !this.isConfined && has(this.effective, capability);
+  }
+
+  /** The same within its user namespace. */
+  capableInside(capability: number): boolean {
     return has(this.effective, capability);
   }
 
@@ -216,11 +246,13 @@ export class Cred extends KernelObject implements Ids, Subject {
 export const capabilitiesAfter = (
   before: Cred,
   ids: Ids,
-): { readonly permitted: CapabilitySet; readonly effective: CapabilitySet } => {
+): { readonly permitted: CapabilitySet; readonly effective: CapabilitySet; readonly kept: KeptCapabilities } => {
   const hadRoot = before.uid === 0 || before.euid === 0 || before.suid === 0;
   const hasRoot = ids.uid === 0 || ids.euid === 0 || ids.suid === 0;
-  if (hadRoot && !hasRoot) return { permitted: NO_CAPABILITIES, effective: NO_CAPABILITIES };
-  if (before.euid === 0 && ids.euid !== 0) return { permitted: before.permitted, effective: NO_CAPABILITIES };
-  if (before.euid !== 0 && ids.euid === 0) return { permitted: before.permitted, effective: before.permitted };
-  return { permitted: before.permitted, effective: before.effective };
+  const losesRoot = hadRoot && !hasRoot;
+  const kept = losesRoot ? { ...before.kept, inheritable: before.inheritable, ambient: NO_CAPABILITIES } : before.kept;
+  const permitted = losesRoot && before.kept.keepsAcrossIds !== true ? NO_CAPABILITIES : before.permitted;
+  if (before.euid === 0 && ids.euid !== 0) return { permitted, effective: NO_CAPABILITIES, kept };
+  if (before.euid !== 0 && ids.euid === 0) return { permitted, effective: permitted, kept };
+  return { permitted, effective: bothOf(before.effective, permitted), kept };
 };

@@ -1,12 +1,12 @@
-import { E2BIG, EACCES, ELOOP, ENOEXEC } from '../../../engine/maps/index.ts';
+import { E2BIG, EACCES, ELOOP, ENOEXEC, ETXTBSY } from '../../../engine/maps/index.ts';
 import { S_ISGID, S_ISUID } from '../uapi.ts';
 import { AddressSpace } from './address-spaces.ts';
-import { Cred, NO_CAPABILITIES } from './credentials.ts';
+import { bothOf, CAP_SETUID, Cred, eitherOf, isWithin, NO_CAPABILITIES } from './credentials.ts';
 import { OpenFile } from './files.ts';
 import { decodeText, encodeText, KernelObject } from './kernel-object.ts';
 import type { Machine } from './machine.ts';
 import { type Path, pathText } from './mounts.ts';
-import { MAY_EXEC } from './permissions.ts';
+import { MAY_EXEC, MAY_READ } from './permissions.ts';
 import type { Processes } from './processes.ts';
 import { askSecurity } from './security.ts';
 import { BINPRM } from './structs.ts';
@@ -31,6 +31,13 @@ export interface ExecRequest {
   readonly filename: string;
   /** comm is the executed file's name instead of bprm->filename's last component (bprm->comm_from_dentry, 6.14 and the stable kernels since). */
   readonly commFromFile?: boolean;
+  /** Asked for once the file is open. @throws CallError where they are nowhere */
+  readonly argv: () => readonly string[];
+  readonly env: () => readonly string[];
+}
+
+/** The same with its strings. */
+interface Execution extends Omit<ExecRequest, 'argv' | 'env'> {
   readonly argv: readonly string[];
   readonly env: readonly string[];
 }
@@ -39,7 +46,7 @@ export interface ExecRequest {
 class BinaryProgram extends KernelObject {
   readonly #texts: { readonly at: number; readonly size: number }[] = [];
 
-  constructor(machine: Machine, request: ExecRequest, cred: Cred) {
+  constructor(machine: Machine, request: Execution, cred: Cred) {
     super(machine.memory, BINPRM.size);
     this.setPointer(BINPRM.cred, cred.at);
     this.setU32(BINPRM.argc, request.argv.length);
@@ -78,6 +85,7 @@ class BinaryProgram extends KernelObject {
 const openToExecute = (machine: Machine, task: Task, path: Path): OpenFile | number => {
   const { inode } = path.dentry;
   if (!inode.isRegular || !machine.permissions.may(task.cred, inode, MAY_EXEC)) return -EACCES;
+  if (inode.writers > 0 && !machine.recorded) return -ETXTBSY;
   const file = new OpenFile(machine.memory, path, FMODE_EXEC);
   const verdict = askSecurity(machine, 'file_open', [file]);
   if (verdict >= 0) return file;
@@ -101,19 +109,31 @@ export const interpreterOf = (
   return { path: line[1], argument: line[2] === '' ? undefined : line[2] };
 };
 
+/** Another process could change root or working directory under a program with more rights (fs/exec.c, check_unsafe_exec). */
+const sharesFs = ({ fs, group }: Task): boolean =>
+  fs.users > group.threads.filter((thread) => thread.alive && thread.fs === fs).length;
+
 /** A file's ids in effect and capabilities after exec (capabilities(7), "Capabilities and execution of programs by root"). */
 const credentialsAfter = (machine: Machine, task: Task, path: Path): Cred => {
-  const { cred } = task;
+  const { cred, noNewPrivileges } = task;
   const { inode } = path.dentry;
-  const euid = (inode.mode & S_ISUID) !== 0 ? inode.uid : cred.euid;
-  const setgid = (inode.mode & (S_ISGID | 0o010)) === (S_ISGID | 0o010);
-  const egid = setgid ? inode.gid : cred.egid;
+  let euid = !noNewPrivileges && (inode.mode & S_ISUID) !== 0 ? inode.uid : cred.euid;
+  const setgid = !noNewPrivileges && (inode.mode & (S_ISGID | 0o010)) === (S_ISGID | 0o010);
+  let egid = setgid ? inode.gid : cred.egid;
   const root = euid === 0 || cred.uid === 0;
-  const { bounding, ambient } = cred.kept;
-  const permitted = root ? bounding : ambient;
+  const isEffective = euid === 0;
+  const { bounding } = cred.kept;
+  let permitted = root ? eitherOf(bounding, cred.inheritable) : NO_CAPABILITIES;
+  const isOther = euid !== cred.uid || egid !== cred.gid;
+  if ((noNewPrivileges || sharesFs(task)) && (isOther || !isWithin(permitted, cred.permitted))) {
+    if (noNewPrivileges || !cred.capable(CAP_SETUID)) [euid, egid] = [cred.uid, cred.gid];
+    permitted = bothOf(permitted, cred.permitted);
+  }
+  const ambient = isOther ? NO_CAPABILITIES : cred.kept.ambient;
+  permitted = eitherOf(permitted, ambient);
+  const kept = { bounding, ambient, inheritable: cred.inheritable };
   const ids = { uid: cred.uid, gid: cred.gid, suid: euid, sgid: egid, euid, egid, fsuid: euid, fsgid: egid };
-  const effective = euid === 0 || !root ? permitted : NO_CAPABILITIES;
-  return new Cred(machine.memory, ids, cred.groups, permitted, effective, cred.kept);
+  return new Cred(machine.memory, ids, cred.groups, permitted, isEffective ? permitted : ambient, kept);
 };
 
 /** The most bytes that a unit of UTF-16 takes in UTF-8. */
@@ -135,26 +155,41 @@ const tooBig = (texts: readonly string[]): boolean => {
   return total > MAX_STRINGS;
 };
 
+/** The strings a program is given; what was opened to run it is closed again where they are nowhere. */
+const stringsOf = (request: ExecRequest, opened: OpenFile): Pick<Execution, 'argv' | 'env'> => {
+  try {
+    return { argv: request.argv(), env: request.env() };
+  } catch (error) {
+    opened.release();
+    throw error;
+  }
+};
+
 /** Runs a program in a task's place (fs/exec.c). Returns 0 or a negative errno; after an error nothing has changed. */
 export const execute = (machine: Machine, processes: Processes, task: Task, request: ExecRequest): number => {
-  if (tooBig([...request.argv, ...request.env])) return -E2BIG;
   const opened = openToExecute(machine, task, request.path);
   if (typeof opened === 'number') return opened;
-  let argv = request.argv.length > 0 ? request.argv : [''];
-  const program = new BinaryProgram(machine, { ...request, argv }, task.cred);
+  const strings = stringsOf(request, opened);
+  if (tooBig([...strings.argv, ...strings.env])) {
+    opened.release();
+    return -E2BIG;
+  }
+  let argv = strings.argv.length > 0 ? strings.argv : [''];
+  const execution: Execution = { ...request, argv, env: strings.env };
+  const program = new BinaryProgram(machine, execution, task.cred);
   const found = findBinary(machine, task, program, opened, request.filename, argv);
   if (typeof found === 'number') {
     program.release();
     return found;
   }
   argv = found.argv;
-  replaceProgram(machine, processes, task, program, found.file, { ...request, argv });
+  replaceProgram(machine, processes, task, program, found.file, { ...execution, argv });
   program.release();
   return 0;
 };
 
 /** Lets LSM programs see an exec that was refused when it was recorded. */
-export const showExecution = (machine: Machine, task: Task, request: ExecRequest): void => {
+export const showExecution = (machine: Machine, task: Task, request: Execution): void => {
   const opened = openToExecute(machine, task, request.path);
   if (typeof opened === 'number') return;
   const program = new BinaryProgram(machine, request, task.cred);
@@ -208,6 +243,9 @@ const findBinary = (
   return -ELOOP;
 };
 
+/** What a program with other ids doesn't take over (include/uapi/linux/personality.h): ADDR_NO_RANDOMIZE, READ_IMPLIES_EXEC and the like. */
+const PER_CLEAR_ON_SETID = 0x0474_0000;
+
 /** From here on exec can't fail (begin_new_exec). */
 const replaceProgram = (
   machine: Machine,
@@ -215,25 +253,24 @@ const replaceProgram = (
   task: Task,
   program: BinaryProgram,
   file: OpenFile,
-  request: ExecRequest,
+  request: Execution,
 ): void => {
   const oldPid = task.pid;
-  processes.becomeSingleThreaded(task);
   const cred = credentialsAfter(machine, task, file.path);
+  const isReadable = machine.permissions.may(task.cred, file.inode, MAY_READ);
+  processes.becomeSingleThreaded(task);
+  const setsIds = cred.euid !== cred.uid || cred.egid !== cred.gid;
   const before = task.mm;
   const mm = new AddressSpace(machine.memory, file);
   mm.strings = layOutStrings(request.argv, request.env, request.filename);
   if (task.group.namespace.untold && request.env.length === 0) mm.hideEnvironment();
+  mm.dumpable = !setsIds && isReadable;
+  if (cred.euid !== task.cred.euid || cred.egid !== task.cred.egid) task.personality &= ~PER_CLEAR_ON_SETID;
   program.mm = mm;
   task.mm = mm;
   before?.release();
   machine.scratch.reset('x86-64');
-  if (task.files.shared) {
-    const shared = task.files;
-    task.files = shared.copy();
-    task.writeShared();
-    shared.release();
-  }
+  task.unshareFiles();
   task.files.closeForExec();
   task.hasRings = false;
   task.cred = cred;

@@ -6,9 +6,8 @@ import type { Cred } from './credentials.ts';
 import { Dentry } from './dentries.ts';
 import type { FoundPaths } from './found-paths.ts';
 import { Inode, SuperBlock } from './inodes.ts';
-import { Mount, type Path } from './mounts.ts';
+import { Mount, MountNamespace, type Path } from './mounts.ts';
 import { MAY_EXEC, MAY_WRITE, type Permissions } from './permissions.ts';
-import { MNT_NAMESPACE } from './structs.ts';
 
 /** s_magic by type (include/uapi/linux/magic.h). */
 const MAGIC = {
@@ -42,8 +41,8 @@ export class FileSystem {
   readonly #found: FoundPaths;
   readonly #anonymous = new Map<FileSystemType, Mount>();
   #nextMountId = 21;
-  /** The one mount namespace that there is. */
-  readonly #namespace: number;
+  /** The first mount namespace. */
+  readonly mountNamespace: MountNamespace;
   #nextDevice = 20;
 
   readonly #clock: Clock;
@@ -53,12 +52,13 @@ export class FileSystem {
   constructor(memory: Memory, permissions: Permissions, found: FoundPaths, clock: Clock, untold: boolean) {
     this.#memory = memory;
     this.#found = found;
-    this.#namespace = memory.allocate(MNT_NAMESPACE.size);
+    this.mountNamespace = new MountNamespace(memory);
     this.#permissions = permissions;
     this.#clock = clock;
     this.#untold = untold;
     const disk = this.newSuperBlock('ext4', DISK_DEVICE);
     const mount = this.mount(disk.root, undefined);
+    this.mountNamespace.root = mount;
     this.root = { mount, dentry: mount.root };
   }
 
@@ -78,9 +78,42 @@ export class FileSystem {
   }
 
   /** Attaches a tree at a path; @param where undefined where it is mounted nowhere */
-  mount(root: Dentry, where: Path | undefined, readOnly = false): Mount {
+  mount(root: Dentry, where: Path | undefined, readOnly = false, source?: string): Mount {
     this.#found.forget();
-    return new Mount(this.#memory, this.#nextMountId++, root, where, { readOnly, namespace: this.#namespace });
+    const namespace = where?.mount.namespace ?? this.mountNamespace;
+    const options = { readOnly, namespace, ...(source === undefined ? {} : { source }) };
+    return new Mount(this.#memory, this.#nextMountId++, root, where, options);
+  }
+
+  /** Attaches what is mounted below a mount's dentry, that included, at another place (copy_tree of fs/namespace.c). */
+  mountTree(from: Path, where: Path | undefined, namespace?: MountNamespace): ReadonlyMap<Mount, Mount> {
+    this.#found.forget();
+    const copies = new Map<Mount, Mount>();
+    const copy = (mount: Mount, root: Dentry, at: Path | undefined): void => {
+      const { readOnly, source } = mount;
+      const options = { readOnly, source, namespace: namespace ?? at?.mount.namespace ?? mount.namespace };
+      const made = new Mount(this.#memory, this.#nextMountId++, root, at, options);
+      copies.set(mount, made);
+      for (const child of [...mount.children.values()])
+        if (isWithin(child.mountpoint, root) && child !== copies.get(mount))
+          copy(child, child.root, { mount: made, dentry: child.mountpoint });
+    };
+    copy(from.mount, from.dentry, where);
+    return copies;
+  }
+
+  /** A mount namespace like another one, and where the mounts of that one are in it. */
+  copyMounts(from: MountNamespace): { readonly mounts: MountNamespace; readonly copies: ReadonlyMap<Mount, Mount> } {
+    const mounts = new MountNamespace(this.#memory);
+    const top = from.root ?? this.root.mount;
+    const copies = this.mountTree({ mount: top, dentry: top.root }, undefined, mounts);
+    mounts.root = copies.get(top);
+    return { mounts, copies };
+  }
+
+  /** Changes what paths lead to from outside: mounts that were moved. */
+  forgetPaths(): void {
+    this.#found.forget();
   }
 
   /** Takes a mount out of the tree. */
@@ -198,3 +231,11 @@ export class FileSystem {
     return dentry;
   }
 }
+
+/** Whether a dentry is another one or lies below it, in one file system. */
+export const isWithin = (inner: Dentry, outer: Dentry): boolean => {
+  for (let at = inner; ; at = at.parent) {
+    if (at === outer) return true;
+    if (at.parent === at) return false;
+  }
+};

@@ -1,5 +1,5 @@
 import type { Memory } from '../../../engine/vm/index.ts';
-import { O_ACCMODE, O_PATH, O_WRONLY } from '../uapi.ts';
+import { O_ACCMODE, O_PATH } from '../uapi.ts';
 import type { Inode } from './inodes.ts';
 import type { Ring } from './io-uring.ts';
 import { KernelObject, writePointer } from './kernel-object.ts';
@@ -12,6 +12,9 @@ import { FDTABLE, FILE, FILES_STRUCT } from './structs.ts';
 const FMODE_READ = 1;
 const FMODE_WRITE = 2;
 
+/** A named pipe may be opened for both. */
+type PipeEnd = 'read' | 'write' | 'both';
+
 /** RLIMIT_NOFILE's usual soft limit: file descriptors lie below it. */
 export const FD_LIMIT = 1024;
 
@@ -22,7 +25,7 @@ export class OpenFile extends KernelObject {
   readonly readable: boolean;
   readonly writable: boolean;
   /** Which end of a pipe it is, and the pipe. */
-  readonly pipe: { readonly pipe: Pipe; readonly end: 'read' | 'write' } | undefined;
+  readonly pipe: { readonly pipe: Pipe; readonly end: PipeEnd } | undefined;
   socket: Socket | undefined;
   ring: Ring | undefined;
   /** Where getdents64 goes on. */
@@ -31,27 +34,24 @@ export class OpenFile extends KernelObject {
   #users = 1;
 
   /** @param flags of open; those of creation (O_CREAT, O_EXCL, O_TRUNC) are not kept. */
-  constructor(
-    memory: Memory,
-    path: Path,
-    flags: number,
-    pipe?: { readonly pipe: Pipe; readonly end: 'read' | 'write' },
-  ) {
+  constructor(memory: Memory, path: Path, flags: number, pipe?: { readonly pipe: Pipe; readonly end: PipeEnd }) {
     super(memory, FILE.size);
     this.path = path;
     this.inode = path.dentry.inode;
-    const access = flags & O_ACCMODE;
-    const usable = (flags & O_PATH) === 0;
-    this.readable = usable && access !== O_WRONLY;
-    this.writable = usable && access !== 0;
+    const access = (flags & O_PATH) === 0 ? (flags + 1) & O_ACCMODE : 0;
+    this.readable = (access & FMODE_READ) !== 0;
+    this.writable = (access & FMODE_WRITE) !== 0;
     this.pipe = pipe;
     this.flags = flags;
     writePath(memory, this.at + FILE.path, path);
     this.setPointer(FILE.inode, this.inode.at);
     this.setU32(FILE.mode, (this.readable ? FMODE_READ : 0) | (this.writable ? FMODE_WRITE : 0));
     path.dentry.pin();
-    if (pipe?.end === 'read') pipe.pipe.readers++;
-    if (pipe?.end === 'write') pipe.pipe.writers++;
+    if (pipe) {
+      if (pipe.end !== 'write') pipe.pipe.readers++;
+      if (pipe.end !== 'read') pipe.pipe.writers++;
+    }
+    if (this.#countsAsWriter) this.inode.writers++;
   }
 
   get flags(): number {
@@ -76,6 +76,12 @@ export class OpenFile extends KernelObject {
     this.setPointer(FILE.privateData, socket.at);
   }
 
+  /** What has it open for writing keeps a file from being executed, unless it never was opened by name (a memfd). */
+  get #countsAsWriter(): boolean {
+    const { dentry } = this.path;
+    return this.writable && dentry.parent !== dentry;
+  }
+
   /** Another descriptor refers to it too. */
   share(): OpenFile {
     this.#users++;
@@ -85,8 +91,12 @@ export class OpenFile extends KernelObject {
   /** A descriptor no longer refers to it; the last one closes it. */
   release(): void {
     if (--this.#users > 0) return;
-    if (this.pipe?.end === 'read') this.pipe.pipe.readers--;
-    if (this.pipe?.end === 'write') this.pipe.pipe.writers--;
+    const { pipe } = this;
+    if (pipe) {
+      if (pipe.end !== 'write') pipe.pipe.readers--;
+      if (pipe.end !== 'read') pipe.pipe.writers--;
+    }
+    if (this.#countsAsWriter) this.inode.writers--;
     this.socket?.close();
     const { dentry } = this.path;
     this.free();

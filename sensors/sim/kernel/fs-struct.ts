@@ -42,6 +42,14 @@ export class FsStruct extends KernelObject {
     writePath(this.memory, this.at + FS_STRUCT.cwd, path);
   }
 
+  get users(): number {
+    return this.#users;
+  }
+
+  get shared(): boolean {
+    return this.#users > 1;
+  }
+
   share(): FsStruct {
     this.#users++;
     return this;

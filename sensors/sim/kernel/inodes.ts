@@ -4,6 +4,7 @@ import { S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../uapi.ts
 import type { Dentry } from './dentries.ts';
 import { KernelObject } from './kernel-object.ts';
 import type { Path } from './mounts.ts';
+import type { Namespace } from './namespaces.ts';
 import type { Pipe } from './pipes.ts';
 import type { Socket } from './sockets.ts';
 import { INODE, SUPER_BLOCK } from './structs.ts';
@@ -54,6 +55,8 @@ export class Inode extends KernelObject {
   readonly superBlock: SuperBlock;
   /** Dentries there are of it, unlinked ones included. */
   dentries = 0;
+  /** Files that are open on it for writing. */
+  writers = 0;
   /** A symbolic link's target. */
   target = '';
   /** Of a symbolic link: a path was found through it. */
@@ -69,6 +72,8 @@ export class Inode extends KernelObject {
   /** The Unix socket that is bound to it. */
   socket: Socket | undefined;
   pipe: Pipe | undefined;
+  /** What a file of nsfs stands for. */
+  namespace: Namespace | undefined;
   #data = EMPTY;
 
   constructor(memory: Memory, superBlock: SuperBlock, mode: number, uid: number, gid: number) {

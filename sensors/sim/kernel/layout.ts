@@ -51,7 +51,7 @@ const STRUCTS = {
     tty: 'struct tty_struct *',
   },
   upid: { nr: 'int', ns: 'struct pid_namespace *' },
-  pid: { count: 'int', level: 'unsigned int', numbers: 'struct upid[2]' },
+  pid: { count: 'int', level: 'unsigned int', numbers: 'struct upid[4]' },
   tty_driver: { major: 'int', minor_start: 'int' },
   tty_struct: { index: 'int', driver: 'struct tty_driver *' },
   kernfs_node: { id: 'u64' },

@@ -2,19 +2,17 @@ import type { BpfMap } from '../../../engine/maps/index.ts';
 import type { FeatureLevel } from '../../../engine/object/index.ts';
 import { Memory } from '../../../engine/vm/index.ts';
 import { Clock, createRandom } from '../clock.ts';
-import { S_IFREG } from '../uapi.ts';
 import { Cgroups } from './cgroups.ts';
 import type { Engine } from './engine.ts';
 import { createEnvironment } from './environment.ts';
 import { FileSystem } from './file-system.ts';
 import { FoundPaths } from './found-paths.ts';
 import { createHooks, HookPoints, type Hooks, Verdicts } from './hooks.ts';
-import type { Path } from './mounts.ts';
 import { Namespaces } from './namespaces.ts';
 import { Network } from './network.ts';
 import { PathWalk } from './path-walk.ts';
 import { Permissions } from './permissions.ts';
-import { Proc } from './proc.ts';
+import { ProcFileSystems } from './proc.ts';
 import { Programs } from './programs.ts';
 import type { Task } from './tasks.ts';
 import { Scratch } from './user-memory.ts';
@@ -33,7 +31,7 @@ export interface Machine {
   readonly files: FileSystem;
   readonly walk: PathWalk;
   readonly network: Network;
-  readonly proc: Proc;
+  readonly proc: ProcFileSystems;
   readonly scratch: Scratch;
   readonly namespaces: Namespaces;
   /** By thread id; those that died and were not waited for included. */
@@ -50,16 +48,6 @@ export interface Machine {
   /** The call under way is a recorded one. */
   recorded: boolean;
 }
-
-/** What /proc/PID/ns leads to: one file for each kind of namespace, since there is one of each so far. */
-const namespaceFiles = (files: FileSystem): ReadonlyMap<string, Path> =>
-  new Map(
-    ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'user', 'uts'].map((type) => {
-      const path = files.anonymous('nsfs', type, S_IFREG | 0o444, { fsuid: 0, fsgid: 0 });
-      path.dentry.pin();
-      return [type, path];
-    }),
-  );
 
 /** @param seed of everything random; @param memoryBytes of the kernel; @param untold what recordings don't tell is unknown to programs */
 export const createMachine = (
@@ -90,7 +78,7 @@ export const createMachine = (
     walk: new PathWalk(permissions, found),
     network: new Network(),
     scratch: new Scratch(),
-    namespaces: new Namespaces(memory, untold),
+    namespaces: new Namespaces(memory, files, untold),
     tasks,
     maps: new Map<number, BpfMap>(),
     level,
@@ -99,7 +87,6 @@ export const createMachine = (
     mappedPages: 0,
     recorded: false,
   };
-  const procFiles = files.newSuperBlock('proc', undefined, 0o555);
   const programs: Programs = new Programs(
     createEnvironment(state, (handle) => programs.executable(handle)),
     state.hookPoints,
@@ -107,7 +94,12 @@ export const createMachine = (
     engine,
   );
   return Object.assign(state, {
-    proc: new Proc(memory, procFiles, tasks, namespaceFiles(files), () => state.current),
+    proc: new ProcFileSystems(
+      memory,
+      () => files.newSuperBlock('proc', undefined, 0o555),
+      tasks,
+      () => state.current,
+    ),
     programs,
   });
 };

@@ -2,45 +2,71 @@ import type { Memory } from '../../../engine/vm/index.ts';
 import type { Dentry } from './dentries.ts';
 import type { SuperBlock } from './inodes.ts';
 import { KernelObject, writePointer } from './kernel-object.ts';
-import { MOUNT, PATH } from './structs.ts';
+import { MNT_NAMESPACE, MOUNT, PATH } from './structs.ts';
+
+/** The mounts that a task sees as one tree (struct mnt_namespace). */
+export class MountNamespace extends KernelObject {
+  /** Where the tree begins. */
+  root: Mount | undefined;
+
+  constructor(memory: Memory) {
+    super(memory, MNT_NAMESPACE.size);
+  }
+}
 
 /** Where a file system's tree is attached (struct mount with its struct vfsmount). */
 export class Mount extends KernelObject {
+  readonly id: number;
   readonly superBlock: SuperBlock;
   readonly root: Dentry;
-  /** Itself at the top of the tree and for file systems that are mounted nowhere. */
-  readonly parent: Mount;
-  /** A dentry of the parent's; its own root where it has no parent. */
-  readonly mountpoint: Dentry;
+  /** What mount(2) was told to mount. */
+  readonly source: string;
+  readonly namespace: MountNamespace;
   readonly children = new Map<Dentry, Mount>();
-  readonly readOnly: boolean;
+  #parent: Mount = this;
+  #mountpoint: Dentry;
+  #readOnly = false;
 
   constructor(
     memory: Memory,
     id: number,
     root: Dentry,
     where: Path | undefined,
-    options: { readonly namespace: number; readonly readOnly?: boolean },
+    options: { readonly namespace: MountNamespace; readonly readOnly?: boolean; readonly source?: string },
   ) {
     super(memory, MOUNT.size);
+    this.id = id;
     this.superBlock = root.superBlock;
     this.root = root;
-    this.parent = where?.mount ?? this;
-    this.mountpoint = where?.dentry ?? root;
-    this.readOnly = options.readOnly ?? false;
+    this.source = options.source ?? root.superBlock.type;
+    this.namespace = options.namespace;
+    this.#mountpoint = root;
     this.setU32(MOUNT.id, id);
-    this.setPointer(MOUNT.parent, this.parent.at);
-    this.setPointer(MOUNT.mountpoint, this.mountpoint.at);
     this.setPointer(MOUNT.mntRoot, root.at);
     this.setPointer(MOUNT.mntSb, root.superBlock.at);
-    this.setPointer(MOUNT.namespace, options.namespace);
-    this.setU32(MOUNT.mntFlags, this.readOnly ? MNT_READONLY : 0);
+    this.setPointer(MOUNT.namespace, options.namespace.at);
+    this.readOnly = options.readOnly ?? false;
     root.pin();
-    if (where) {
-      where.mount.children.set(where.dentry, this);
-      where.dentry.mounts++;
-      where.dentry.pin();
-    }
+    this.#attach(where);
+  }
+
+  /** Itself at the top of the tree and for file systems that are mounted nowhere. */
+  get parent(): Mount {
+    return this.#parent;
+  }
+
+  /** A dentry of the parent's; its own root where it has no parent. */
+  get mountpoint(): Dentry {
+    return this.#mountpoint;
+  }
+
+  get readOnly(): boolean {
+    return this.#readOnly;
+  }
+
+  set readOnly(readOnly: boolean) {
+    this.#readOnly = readOnly;
+    this.setU32(MOUNT.mntFlags, readOnly ? MNT_READONLY : 0);
   }
 
   /** Offset in memory of the embedded struct vfsmount, which paths point to. */
@@ -50,14 +76,41 @@ export class Mount extends KernelObject {
 
   /** Takes it out of the tree (umount_tree of fs/namespace.c). Its structure stays: files that are open on it still point there. */
   detach(): void {
-    if (this.parent === this) return;
-    this.parent.children.delete(this.mountpoint);
-    this.mountpoint.mounts--;
-    this.setPointer(MOUNT.parent, this.at);
-    this.setPointer(MOUNT.mountpoint, this.root.at);
+    if (this.#parent === this) return;
+    this.#leave();
+    this.#attach(undefined);
     this.setPointer(MOUNT.namespace, 0);
   }
+
+  /** Attaches it, with all below it, at another place; undefined makes it the top of its tree. */
+  moveTo(where: Path | undefined): void {
+    if (this.#parent !== this) this.#leave();
+    this.#attach(where);
+  }
+
+  #leave(): void {
+    this.#parent.children.delete(this.#mountpoint);
+    this.#mountpoint.mounts--;
+    this.#mountpoint.unpin();
+  }
+
+  #attach(where: Path | undefined): void {
+    this.#parent = where?.mount ?? this;
+    this.#mountpoint = where?.dentry ?? this.root;
+    this.setPointer(MOUNT.parent, this.#parent.at);
+    this.setPointer(MOUNT.mountpoint, this.#mountpoint.at);
+    if (!where) return;
+    where.mount.children.set(where.dentry, this);
+    where.dentry.mounts++;
+    where.dentry.pin();
+  }
 }
+
+/** A mount and all below it, each after the one it is attached to. */
+export const mountsBelow = (mount: Mount): readonly Mount[] => [
+  mount,
+  ...[...mount.children.values()].flatMap((child) => mountsBelow(child)),
+];
 
 /** include/linux/mount.h */
 const MNT_READONLY = 0x40;

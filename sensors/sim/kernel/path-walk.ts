@@ -1,10 +1,18 @@
-import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } from '../../../engine/maps/index.ts';
+import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV } from '../../../engine/maps/index.ts';
 import { MAXSYMLINKS, NAME_MAX, PATH_MAX } from '../uapi.ts';
 import type { Dentry } from './dentries.ts';
 import type { FoundPaths } from './found-paths.ts';
 import type { Path } from './mounts.ts';
 import { MAY_EXEC, type Permissions } from './permissions.ts';
 import type { Task } from './tasks.ts';
+
+/** openat2's ways to confine a path (include/uapi/linux/openat2.h). RESOLVE_CACHED has no effect: all is cached. */
+const RESOLVE_NO_XDEV = 1;
+const RESOLVE_NO_MAGICLINKS = 2;
+const RESOLVE_NO_SYMLINKS = 4;
+export const RESOLVE_BENEATH = 8;
+export const RESOLVE_IN_ROOT = 16;
+export const VALID_RESOLVE = 0x3f;
 
 /** A directory, and a name in it that may or may not be there. */
 export interface Entry {
@@ -24,16 +32,31 @@ const longerThan = (text: string, limit: number): boolean =>
 /** Longer than a name in a directory may be. */
 export const isLongName = (name: string): boolean => longerThan(name, NAME_MAX);
 
+/** Longer than a path may be that is passed to a call. */
+export const isLongPath = (text: string): boolean => longerThan(text, PATH_MAX - 1);
+
 /** Finds files by path as path_resolution(7) says. Results are negative errnos or what was found. */
 export class PathWalk {
   readonly #permissions: Permissions;
   readonly #found: FoundPaths;
   /** The walk went through names that come and go by themselves (/proc). */
   #passing = false;
+  /** RESOLVE_* of the walk under way. */
+  #resolve = 0;
 
   constructor(permissions: Permissions, found: FoundPaths) {
     this.#permissions = permissions;
     this.#found = found;
+  }
+
+  /** Does something during which paths are found as openat2's `resolve` says. */
+  resolving<T>(resolve: number, act: () => T): T {
+    this.#resolve = resolve;
+    try {
+      return act();
+    } finally {
+      this.#resolve = 0;
+    }
   }
 
   /** The file that a path names. @param follow a symbolic link in the last place */
@@ -83,8 +106,11 @@ export class PathWalk {
     linksBefore: number,
   ): Path | Entry | number {
     if (text === '') return -ENOENT;
-    if (longerThan(text, PATH_MAX - 1)) return -ENAMETOOLONG;
-    let path = text.startsWith('/') ? task.fs.root : start;
+    if (isLongPath(text)) return -ENAMETOOLONG;
+    const resolve = this.#resolve;
+    const { root } = (resolve & RESOLVE_IN_ROOT) !== 0 ? { root: start } : task.fs;
+    if ((resolve & RESOLVE_BENEATH) !== 0 && text.startsWith('/')) return -EXDEV;
+    let path = text.startsWith('/') ? root : start;
     let links = linksBefore;
     const rest: string[] = [];
     push(rest, text);
@@ -98,27 +124,41 @@ export class PathWalk {
       if (isLongName(name)) return -ENAMETOOLONG;
       if (name === '.') continue;
       if (name === '..') {
-        path = above(task, path);
+        if (resolve !== 0) {
+          const isStart = path.dentry === start.dentry && path.mount === start.mount;
+          if ((resolve & RESOLVE_BENEATH) !== 0 && isStart) return -EXDEV;
+        }
+        const before = path.mount;
+        path = above(root, path);
+        if ((resolve & RESOLVE_NO_XDEV) !== 0 && path.mount !== before) return -EXDEV;
         continue;
       }
       const child = this.child(path, name);
       if (!child) return -ENOENT;
       const link = child.dentry.inode;
       if (link.isLink && (!last || follow || trailingSlash)) {
+        if ((resolve & RESOLVE_NO_SYMLINKS) !== 0) return -ELOOP;
         if (++links > MAXSYMLINKS) return -ELOOP;
         link.followed = true;
         if (link.magic) {
+          if ((resolve & RESOLVE_NO_MAGICLINKS) !== 0) return -ELOOP;
+          if ((resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0) return -EXDEV;
           this.#passing = true;
           const target = link.magic.follow();
           if (!target) return -ENOENT;
           path = target;
           continue;
         }
-        if (link.target.startsWith('/')) path = task.fs.root;
+        if (link.target.startsWith('/')) {
+          if ((resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
+          if ((resolve & RESOLVE_NO_XDEV) !== 0 && path.mount !== root.mount) return -EXDEV;
+          path = root;
+        }
         if (last && link.target.endsWith('/')) trailingSlash = true;
         push(rest, link.target);
         continue;
       }
+      if ((resolve & RESOLVE_NO_XDEV) !== 0 && child.mount !== path.mount) return -EXDEV;
       path = child;
     }
     return trailingSlash && !path.dentry.inode.isDirectory ? -ENOTDIR : path;
@@ -160,8 +200,7 @@ const over = (parent: Path, dentry: Dentry): Path => {
 };
 
 /** `..`, which stays at the task's root and leaves mounts through their mountpoint. */
-const above = (task: Task, from: Path): Path => {
-  const { root } = task.fs;
+const above = (root: Path, from: Path): Path => {
   let { mount, dentry } = from;
   while (dentry === mount.root && mount.parent !== mount && !(dentry === root.dentry && mount === root.mount)) {
     dentry = mount.mountpoint;

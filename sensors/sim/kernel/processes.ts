@@ -1,5 +1,7 @@
 import { CLONE_FILES, CLONE_FS, CLONE_PARENT, CLONE_THREAD, CLONE_VM, SIGCHLD, SIGKILL } from '../uapi.ts';
 import type { Machine } from './machine.ts';
+import { moveToCopies, namespacesFor, rootOf } from './new-namespaces.ts';
+import type { PidNamespace } from './pids.ts';
 import { PF_EXITING, PF_FORKNOEXEC, PF_IO_WORKER, PF_USER_WORKER, Task } from './tasks.ts';
 import { ThreadGroup } from './thread-group.ts';
 
@@ -61,9 +63,11 @@ export class Processes {
   }
 
   #copy(parent: Task, flags: number, pid: number): Task {
-    const { memory, clock, namespaces } = this.#machine;
+    const { memory, clock } = this.#machine;
     const thread = (flags & CLONE_THREAD) !== 0;
-    const group = thread ? parent.group : this.#copyGroup(parent);
+    const namespaces = namespacesFor(this.#machine, parent, flags);
+    const pids = namespaces.set.of.pid.pids ?? parent.group.namespace;
+    const group = thread ? parent.group : this.#copyGroup(parent, pids);
     const child = new Task(memory, {
       pid,
       leader: thread ? parent.leader : undefined,
@@ -72,16 +76,19 @@ export class Processes {
       exepath: parent.exepath,
       argv: parent.argv,
       mm: (flags & CLONE_VM) !== 0 ? parent.mm?.share() : parent.mm?.copy(),
-      cred: parent.cred.share(),
+      cred: namespaces.isNewUser ? rootOf(memory, parent.cred) : parent.cred.share(),
       fs: (flags & CLONE_FS) !== 0 ? parent.fs.share() : parent.fs.copy(),
       files: (flags & CLONE_FILES) !== 0 ? parent.files.share() : parent.files.copy(),
       group,
-      namespaces,
+      namespaces: namespaces.set,
       cgroup: parent.cgroupOf,
       loginuid: parent.loginuid,
       flags: parent.flags | PF_FORKNOEXEC,
       startNs: clock.bootNs,
     });
+    child.noNewPrivileges = parent.noNewPrivileges;
+    child.personality = parent.personality;
+    if (namespaces.copies) moveToCopies(child.fs, namespaces.copies);
     memory.bytes.copyWithin(child.regsAt, parent.regsAt, parent.regsAt + Task.registersSize);
     this.add(child);
     return child;
@@ -104,7 +111,20 @@ export class Processes {
       return;
     }
     for (const thread of [...group.threads]) if (thread !== thread.leader) this.#forget(thread);
+    this.#endNamespace(task.leader);
     this.#onProcessDeath(task.leader);
+  }
+
+  /** With the first process of a pid namespace all others in it end (kernel/pid_namespace.c, zap_pid_ns_processes). */
+  #endNamespace(leader: Task): void {
+    const { namespace } = leader.group;
+    if (namespace.above === undefined || namespace.numberOf(leader.pid) !== 1) return;
+    namespace.isOver = true;
+    for (const other of [...this.#machine.tasks.values()])
+      if (other.leader === other && other !== leader && other.group.namespace.isBelow(namespace)) {
+        if (other.group.live > 0) this.exitGroup(other, { signal: SIGKILL });
+        if (this.#machine.tasks.get(other.pid) === other && other.group.live === 0) this.reap(other);
+      }
   }
 
   /** A parent has waited for a dead child, which now goes for good. */
@@ -138,8 +158,13 @@ export class Processes {
   #die(task: Task, reason: ExitReason): void {
     task.group.live--;
     task.flags |= PF_EXITING;
-    if ('signal' in reason) task.killedBy = reason.signal;
-    else task.group.exitStatus = reason.status & 0xff;
+    if ('signal' in reason) {
+      task.killedBy = reason.signal;
+      task.group.ending = { signal: reason.signal, status: 0 };
+    } else {
+      task.group.exitStatus = reason.status & 0xff;
+      task.group.ending = { signal: 0, status: reason.status & 0xff };
+    }
     const { mm } = task;
     task.mm = undefined;
     mm?.release();
@@ -159,8 +184,8 @@ export class Processes {
     this.#machine.current = before;
   }
 
-  #copyGroup(parent: Task): ThreadGroup {
-    const group = new ThreadGroup(this.#machine.memory, parent.group.pgid, parent.group.sid, parent.group.namespace);
+  #copyGroup(parent: Task, pids: PidNamespace): ThreadGroup {
+    const group = new ThreadGroup(this.#machine.memory, parent.group.pgid, parent.group.sid, pids);
     group.tty = parent.group.tty;
     for (const [signal, disposition] of parent.group.dispositions) group.dispositions.set(signal, disposition);
     return group;
@@ -176,7 +201,7 @@ export class Processes {
   /** Children of a dead thread go to another thread of its process, else to init. */
   #handOverChildren(task: Task): void {
     const { leader, group } = task;
-    const heir = group.live > 0 ? group.threads.find((thread) => thread.alive) : this.living(1);
+    const heir = group.live > 0 ? group.threads.find((thread) => thread.alive) : this.#reaper(leader);
     if (!heir) return;
     for (const child of leader.children) {
       if (group.live > 0 && child.realParent !== task) continue;
@@ -184,14 +209,35 @@ export class Processes {
       if (heir.leader === leader) continue;
       leader.children.delete(child);
       heir.leader.children.add(child);
-      if (!child.alive && child.group.live === 0) this.reap(child);
+      if (child.group.live === 0 && !this.#isWaitedFor(child)) this.reap(child);
     }
   }
 
-  #onProcessDeath(leader: Task): void {
+  /** Who gets a dead process's children (kernel/exit.c, find_new_reaper). */
+  #reaper(leader: Task): Task | undefined {
+    const { namespace } = leader.group;
+    for (let above = leader.realParent; above; above = above.leader.realParent) {
+      const { group } = above;
+      if (group.namespace !== namespace) break;
+      if (group.isSubreaper && group.live > 0) return group.threads.find((thread) => thread.alive);
+    }
+    const init = namespace.pidOf(1);
+    return (init === undefined ? undefined : this.living(init)) ?? this.living(1);
+  }
+
+  /** Whether a dead process stays until its parent asks for it; init does so at once. */
+  #isWaitedFor(leader: Task): boolean {
     const parent = leader.realParent?.leader;
-    const waits = parent?.alive && parent.tgid !== 1 && parent.group.dispositions.get(SIGCHLD) !== 'ignored';
-    if (!waits) this.reap(leader);
+    return (
+      parent !== undefined &&
+      parent.group.live > 0 &&
+      parent.tgid !== 1 &&
+      parent.group.dispositions.get(SIGCHLD) !== 'ignored'
+    );
+  }
+
+  #onProcessDeath(leader: Task): void {
+    if (!this.#isWaitedFor(leader)) this.reap(leader);
   }
 
   #forget(task: Task): void {

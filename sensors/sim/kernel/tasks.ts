@@ -7,7 +7,7 @@ import type { FilesStruct } from './files.ts';
 import type { FsStruct } from './fs-struct.ts';
 import { decodeText, isPlain, KernelObject, NOWHERE, writePointer } from './kernel-object.ts';
 import { pathText } from './mounts.ts';
-import type { Namespaces } from './namespaces.ts';
+import type { NamespaceSet } from './namespaces.ts';
 import { Pid } from './pids.ts';
 import { PT_REGS, TASK } from './structs.ts';
 import type { ThreadGroup } from './thread-group.ts';
@@ -40,7 +40,8 @@ export interface TaskInit {
   readonly fs: FsStruct;
   readonly files: FilesStruct;
   readonly group: ThreadGroup;
-  readonly namespaces: Namespaces;
+  /** Shared for it. */
+  readonly namespaces: NamespaceSet;
   readonly cgroup: Cgroup;
   readonly loginuid: number;
   readonly flags: number;
@@ -81,6 +82,10 @@ export class Task extends KernelObject implements SimTask {
   /** Who traces it with ptrace. */
   tracer: Task | undefined;
   readonly tracees = new Set<Task>();
+  /** exec gives it no more rights (PR_SET_NO_NEW_PRIVS). */
+  noNewPrivileges = false;
+  /** What personality(2) set. */
+  personality = 0;
   /** Whom it looks for a file as, during access(2). */
   actingAs: Subject | undefined;
   readonly #threadPid: Pid;
@@ -90,6 +95,7 @@ export class Task extends KernelObject implements SimTask {
   #comm = '';
   #mm: AddressSpace | undefined;
   #cred: Cred;
+  #namespaces: NamespaceSet;
   #realParent: Task | undefined;
 
   constructor(memory: Memory, init: TaskInit) {
@@ -109,6 +115,7 @@ export class Task extends KernelObject implements SimTask {
     this.fs = init.fs;
     this.regsAt = memory.allocate(PT_REGS.size);
     this.#cred = init.cred;
+    this.#namespaces = init.namespaces;
     this.setU32(TASK.tgid, this.tgid);
     this.setU32(TASK.flags, init.flags);
     this.setPointer(TASK.signal, init.group.at);
@@ -192,6 +199,19 @@ export class Task extends KernelObject implements SimTask {
   set cred(cred: Cred) {
     const before = this.#cred;
     this.#cred = cred;
+    this.#writeCred();
+    before.release();
+  }
+
+  get namespaces(): NamespaceSet {
+    return this.#namespaces;
+  }
+
+  /** Takes other namespaces and leaves the old ones. */
+  set namespaces(namespaces: NamespaceSet) {
+    const before = this.#namespaces;
+    this.#namespaces = namespaces;
+    this.setPointer(TASK.nsproxy, namespaces.at);
     this.#writeCred();
     before.release();
   }
@@ -302,6 +322,24 @@ export class Task extends KernelObject implements SimTask {
     this.setPointer(TASK.fs, this.fs.at);
   }
 
+  /** Gets a table of descriptors of its own where it has it in common with others. */
+  unshareFiles(): void {
+    const { files } = this;
+    if (!files.shared) return;
+    this.files = files.copy();
+    this.writeShared();
+    files.release();
+  }
+
+  /** The same for root, working directory and umask. */
+  unshareFs(): void {
+    const { fs } = this;
+    if (!fs.shared) return;
+    this.fs = fs.copy();
+    this.writeShared();
+    fs.release();
+  }
+
   /** Whether it has made a ring whose requests the kernel's threads may serve. */
   set hasRings(has: boolean) {
     this.setPointer(TASK.ioUring, has ? this.at : 0);
@@ -320,6 +358,7 @@ export class Task extends KernelObject implements SimTask {
     this.group.remove(this);
     if (this.group.threads.length === 0) this.group.release();
     this.#cred.release();
+    this.#namespaces.release();
     if (this.group.threads.every(({ pid }) => pid !== this.#pid)) this.group.namespace.remove(this.#pid);
     this.#threadPid.release();
     this.memory.free(this.regsAt, PT_REGS.size);
@@ -337,6 +376,7 @@ export class Task extends KernelObject implements SimTask {
   }
 
   #writeCred(): void {
+    this.#cred.isConfined = this.#namespaces.of.user.owner !== undefined;
     writePointer(this.memory, this.at + TASK.cred, this.#cred.at);
     writePointer(this.memory, this.at + TASK.realCred, this.#cred.at);
   }

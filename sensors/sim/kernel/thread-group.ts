@@ -16,6 +16,10 @@ export class ThreadGroup extends KernelObject {
   /** A signal that ends the process once its current call is over. */
   fatalSignal: number | undefined;
   exitStatus: number | undefined;
+  /** How the thread ended that ended last: the signal that killed it or 0, and its exit status. */
+  ending: { readonly signal: number; readonly status: number } = { signal: 0, status: 0 };
+  /** Orphans among its descendants become its children (PR_SET_CHILD_SUBREAPER). */
+  isSubreaper = false;
   /** That its process and its threads are numbered in. */
   readonly namespace: PidNamespace;
   readonly #groupPid: Pid;

@@ -7,13 +7,16 @@ import { AT_EACCESS, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, S_ISGID } from '../uapi
 import type { CallHandler, SystemCall } from './call.ts';
 import { askChmod } from './path-security.ts';
 
+/** File systems whose files have no name and yet count one link; a memfd counts none. */
+const NAMELESS: ReadonlySet<string> = new Set(['pipefs', 'sockfs', 'anon_inodefs', 'nsfs']);
+
 /** struct stat of x86-64 (arch/x86/include/uapi/asm/stat.h): the members that the simulation has. */
 const encodeStat = (inode: Inode): Uint8Array => {
   const bytes = new Uint8Array(144);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, BigInt(inode.superBlock.dev), true);
   view.setBigUint64(8, BigInt(inode.ino), true);
-  view.setBigUint64(16, BigInt(inode.nlink), true);
+  view.setBigUint64(16, BigInt(NAMELESS.has(inode.superBlock.type) ? 1 : inode.nlink), true);
   view.setUint32(24, inode.mode, true);
   view.setUint32(28, inode.uid, true);
   view.setUint32(32, inode.gid, true);
@@ -22,7 +25,8 @@ const encodeStat = (inode: Inode): Uint8Array => {
   return bytes;
 };
 
-const stat = (call: SystemCall, path: Path): number => {
+const stat = (call: SystemCall, path: Path, buffer: number): number => {
+  call.checkPointer(buffer);
   if (!call.isRepeated) call.data = encodeStat(path.dentry.inode);
   return 0;
 };
@@ -32,8 +36,8 @@ const AT_NO_AUTOMOUNT = 0x800;
 const newfstatat: CallHandler = (call) => {
   const flags = call.int(3);
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)) !== 0) return -EINVAL;
-  if ((flags & AT_EMPTY_PATH) !== 0 && call.text(1) === '') return stat(call, call.start(0, ''));
-  return stat(call, call.find(1, 0, (flags & AT_SYMLINK_NOFOLLOW) === 0));
+  if ((flags & AT_EMPTY_PATH) !== 0 && call.text(1) === '') return stat(call, call.start(0, ''), 2);
+  return stat(call, call.find(1, 0, (flags & AT_SYMLINK_NOFOLLOW) === 0), 2);
 };
 
 const changeMode = (call: SystemCall, path: Path, mode: number): number => {
@@ -97,20 +101,22 @@ const access = (call: SystemCall, find: () => Path, mode: number, flags: number)
 
 /** What a file is, and changing it. */
 export const attributeCalls: Readonly<Record<string, CallHandler>> = {
-  stat: (call) => stat(call, call.find(0, undefined, true)),
-  lstat: (call) => stat(call, call.find(0, undefined, false)),
-  fstat: (call) => stat(call, call.anyFile(0).path),
+  stat: (call) => stat(call, call.find(0, undefined, true), 1),
+  lstat: (call) => stat(call, call.find(0, undefined, false), 1),
+  fstat: (call) => stat(call, call.anyFile(0).path, 1),
   newfstatat,
   statx: (call) => {
     const flags = call.int(2);
-    if ((flags & AT_EMPTY_PATH) !== 0 && call.text(1) === '') return stat(call, call.start(0, ''));
-    return stat(call, call.find(1, 0, (flags & AT_SYMLINK_NOFOLLOW) === 0));
+    if ((flags & AT_EMPTY_PATH) !== 0 && call.text(1) === '') return stat(call, call.start(0, ''), 4);
+    return stat(call, call.find(1, 0, (flags & AT_SYMLINK_NOFOLLOW) === 0), 4);
   },
   access: (call) => access(call, () => call.find(0, undefined, true), call.int(1), 0),
   faccessat: (call) => access(call, () => call.find(1, 0, true), call.int(2), 0),
   faccessat2: (call) => {
     const flags = call.int(3);
     if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
+    if ((flags & AT_EMPTY_PATH) !== 0 && call.text(1) === '')
+      return access(call, () => call.start(0, ''), call.int(2), flags);
     return access(call, () => call.find(1, 0, (flags & AT_SYMLINK_NOFOLLOW) === 0), call.int(2), flags);
   },
   chmod: (call) => changeMode(call, call.find(0, undefined, true), call.number(1)),

@@ -13,6 +13,9 @@ export class CallError {
   }
 }
 
+/** Nothing is ever mapped below (vm.mmap_min_addr). */
+const FIRST_ADDRESS = 4096;
+
 const isAddress = (argument: object): argument is SimAddress => 'address' in argument || 'path' in argument;
 
 /** What a system call is given. */
@@ -46,6 +49,17 @@ export class CallArguments {
   isNull(index: number): boolean {
     const argument = this.given[index];
     return argument === null || argument === undefined || argument === 0 || argument === 0n;
+  }
+
+  /** An argument that points where nothing is ever mapped; the null pointer, which stands for a buffer that isn't told of, is none. */
+  isWild(index: number): boolean {
+    const argument = this.given[index];
+    return typeof argument === 'number' && argument > 0 && argument < FIRST_ADDRESS;
+  }
+
+  /** @throws CallError EFAULT where a buffer to write to is nowhere */
+  checkPointer(index: number): void {
+    if (this.isWild(index)) throw new CallError(EFAULT);
   }
 
   /** A string argument. @throws CallError EFAULT for another pointer or none */

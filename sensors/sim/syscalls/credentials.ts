@@ -1,4 +1,4 @@
-import { EINVAL, EPERM } from '../../../engine/maps/index.ts';
+import { EFAULT, EINVAL, EPERM } from '../../../engine/maps/index.ts';
 import {
   CAP_SETGID,
   CAP_SETUID,
@@ -6,6 +6,7 @@ import {
   capabilitiesAfter,
   effectiveAfterFsuid,
   type Ids,
+  isWithin,
 } from '../kernel/credentials.ts';
 import { askSecurity } from '../kernel/security.ts';
 import { UNSET_LOGINUID } from '../kernel/tasks.ts';
@@ -27,9 +28,18 @@ const become = (call: SystemCall, cred: Cred, change: Change | undefined): numbe
     cred.release();
     return verdict;
   }
+  if (isOther(task.cred, cred) && task.mm) task.mm.dumpable = false;
   task.cred = cred;
   return 0;
 };
+
+/** Whose memory others may no longer look at (kernel/cred.c, commit_creds). */
+const isOther = (before: Cred, after: Cred): boolean =>
+  before.euid !== after.euid ||
+  before.egid !== after.egid ||
+  before.fsuid !== after.fsuid ||
+  before.fsgid !== after.fsgid ||
+  !isWithin(after.permitted, before.permitted);
 
 const commit = (call: SystemCall, ids: Partial<Ids>, change?: Change): number => {
   const before = call.task.cred;
@@ -43,8 +53,8 @@ const commit = (call: SystemCall, ids: Partial<Ids>, change?: Change): number =>
     fsuid: ids.fsuid ?? ids.euid ?? before.fsuid,
     fsgid: ids.fsgid ?? ids.egid ?? before.fsgid,
   };
-  const { permitted, effective } = capabilitiesAfter(before, after);
-  return become(call, new Cred(call.machine.memory, after, before.groups, permitted, effective, before.kept), change);
+  const { permitted, effective, kept } = capabilitiesAfter(before, after);
+  return become(call, new Cred(call.machine.memory, after, before.groups, permitted, effective, kept), change);
 };
 
 const idsOfCred = ({ uid, gid, suid, sgid, euid, egid, fsuid, fsgid }: Ids): Ids => ({
@@ -166,12 +176,35 @@ const setfsgid: CallHandler = (call) => {
 const setgroups: CallHandler = (call) => {
   if (!mayGid(call)) return -EPERM;
   const count = call.unsigned(0);
+  if (count > NGROUPS_MAX) return -EINVAL;
   const bytes = count === 0 ? new Uint8Array(0) : call.bytes(1);
-  if (count > 65_536 || bytes.length < count * 4) return -EINVAL;
+  if (bytes.length < count * 4) return -EFAULT;
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const groups = Array.from({ length: count }, (_, index) => view.getUint32(index * 4, true));
+  groups.sort((one, other) => one - other);
   const { cred } = call.task;
   call.task.cred = new Cred(call.machine.memory, cred, groups, cred.permitted, cred.effective, cred.kept);
+  return 0;
+};
+
+const NGROUPS_MAX = 65_536;
+
+/** getgroups(size, list): with a size of 0 only their number is asked for. */
+const getgroups: CallHandler = (call) => {
+  const size = call.int(0);
+  const { groups } = call.task.cred;
+  if (size < 0) return -EINVAL;
+  if (size === 0 || call.recorded) return groups.length;
+  if (groups.length > size) return -EINVAL;
+  if (groups.length > 0) call.checkPointer(1);
+  call.data = new Uint8Array(Uint32Array.from(groups).buffer);
+  return groups.length;
+};
+
+/** getresuid and getresgid: the three ids, one after the other. */
+const giveIds = (call: SystemCall, ids: readonly number[]): number => {
+  for (let index = 0; index < 3; index++) call.checkPointer(index);
+  call.data = new Uint8Array(Uint32Array.from(ids).buffer);
   return 0;
 };
 
@@ -181,9 +214,15 @@ export const credentialCalls: Readonly<Record<string, CallHandler>> = {
   geteuid: (call) => call.task.cred.euid,
   getgid: (call) => call.task.cred.gid,
   getegid: (call) => call.task.cred.egid,
-  getresuid: () => 0,
-  getresgid: () => 0,
-  getgroups: (call) => call.task.cred.groups.length,
+  getresuid: (call) => {
+    const { uid, euid, suid } = call.task.cred;
+    return giveIds(call, [uid, euid, suid]);
+  },
+  getresgid: (call) => {
+    const { gid, egid, sgid } = call.task.cred;
+    return giveIds(call, [gid, egid, sgid]);
+  },
+  getgroups,
   setuid,
   setgid,
   setreuid,

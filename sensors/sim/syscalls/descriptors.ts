@@ -1,4 +1,4 @@
-import { EBADF, EINVAL, EMFILE, EPERM } from '../../../engine/maps/index.ts';
+import { EBADF, EFAULT, EINVAL, EMFILE, EPERM } from '../../../engine/maps/index.ts';
 import { FD_LIMIT, OpenFile } from '../kernel/files.ts';
 import { Pipe } from '../kernel/pipes.ts';
 import {
@@ -75,7 +75,18 @@ const fcntl: CallHandler = (call) => {
 };
 
 /** Installs two files at two descriptors, or at those the recording has. */
-export const installPair = (call: SystemCall, first: OpenFile, second: OpenFile, closeOnExec: boolean): number => {
+export const installPair = (
+  call: SystemCall,
+  first: OpenFile,
+  second: OpenFile,
+  closeOnExec: boolean,
+  list: number,
+): number => {
+  if (call.isWild(list)) {
+    first.release();
+    second.release();
+    return -EFAULT;
+  }
   const detail = call.recorded?.detail;
   const recorded = detail && 'fds' in detail ? detail.fds : undefined;
   const one = call.install(first, closeOnExec, recorded?.[0] ?? call.task.files.lowest());
@@ -101,16 +112,16 @@ const makePipe = (call: SystemCall, flags: number): number => {
   const status = flags & ~O_CLOEXEC;
   const reader = new OpenFile(memory, path, status, { pipe, end: 'read' });
   const writer = new OpenFile(memory, path, status | O_WRONLY, { pipe, end: 'write' });
-  return installPair(call, reader, writer, (flags & O_CLOEXEC) !== 0);
+  return installPair(call, reader, writer, (flags & O_CLOEXEC) !== 0, 0);
 };
 
 const O_DIRECT = 0o40000;
 const O_NOTIFICATION = 0o200;
 
 const memfdCreate: CallHandler = (call) => {
-  const name = call.text(0);
   const flags = call.unsigned(1);
   if ((flags & ~MFD_ALL_FLAGS) !== 0 && (flags & MFD_HUGETLB) === 0) return -EINVAL;
+  const name = call.text(0);
   if (new TextEncoder().encode(name).length > MEMFD_NAME_MAX) return -EINVAL;
   const path = call.machine.files.anonymous('tmpfs', `memfd:${name}`, S_IFREG | 0o777, call.task.cred);
   const file = new OpenFile(call.machine.memory, path, O_RDWR);
@@ -151,5 +162,4 @@ export const descriptorCalls: Readonly<Record<string, CallHandler>> = {
   signalfd4: anonymousDescriptor('signalfd'),
   inotify_init: anonymousDescriptor('inotify'),
   inotify_init1: anonymousDescriptor('inotify'),
-  userfaultfd: anonymousDescriptor('userfaultfd'),
 };

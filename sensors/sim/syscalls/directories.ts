@@ -100,6 +100,7 @@ const getcwd: CallHandler = (call) => {
   if (!call.task.fs.cwd.dentry.linked) return -ENOENT;
   const bytes = encodeText(`${pathFrom(call.task.fs.root, call.task.fs.cwd)}\0`);
   if (bytes.length > call.number(1)) return -ERANGE;
+  call.checkPointer(0);
   call.data = bytes.subarray(0, -1);
   return bytes.length;
 };

@@ -5,8 +5,8 @@ import type { CallHandler } from './call.ts';
 /** Calls that succeed without an effect that anything in the simulation could see. */
 const ALWAYS = `
   poll mprotect munmap rt_sigprocmask rt_sigreturn select sched_yield mremap msync mincore madvise pause nanosleep
-  getitimer alarm setitimer uname gettimeofday getrlimit getrusage sysinfo times capget rt_sigpending rt_sigtimedwait
-  rt_sigsuspend sigaltstack personality getpriority setpriority sched_setparam sched_getparam sched_setscheduler
+  getitimer alarm setitimer uname gettimeofday getrlimit getrusage sysinfo times rt_sigpending rt_sigtimedwait
+  rt_sigsuspend sigaltstack getpriority setpriority sched_setparam sched_getparam sched_setscheduler
   sched_getscheduler sched_get_priority_max sched_get_priority_min sched_rr_get_interval mlock munlock mlockall munlockall
   arch_prctl setrlimit sync time futex sched_setaffinity sched_getaffinity io_destroy set_tid_address restart_syscall
   timer_create timer_settime timer_gettime timer_getoverrun timer_delete clock_gettime clock_getres clock_nanosleep mbind

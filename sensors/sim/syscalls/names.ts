@@ -4,6 +4,7 @@ import {
   EEXIST,
   EINVAL,
   EISDIR,
+  ENAMETOOLONG,
   ENOENT,
   ENOTDIR,
   ENOTEMPTY,
@@ -14,6 +15,7 @@ import { CAP_MKNOD } from '../kernel/credentials.ts';
 import type { Dentry } from '../kernel/dentries.ts';
 import { encodeText } from '../kernel/kernel-object.ts';
 import type { Path } from '../kernel/mounts.ts';
+import { isLongPath } from '../kernel/path-walk.ts';
 import { MAY_WRITE } from '../kernel/permissions.ts';
 import { Pipe } from '../kernel/pipes.ts';
 import {
@@ -138,6 +140,7 @@ const symlink = (call: SystemCall, directory: number | undefined, pathIndex: num
   const { files } = call.machine;
   const target = call.text(0);
   if (target === '') return -ENOENT;
+  if (isLongPath(target)) return -ENAMETOOLONG;
   const entry = call.entry(pathIndex, directory);
   if (isSpecial(entry.name) || call.childOf(entry)) return -EEXIST;
   if (entry.trailingSlash) return -ENOENT;
@@ -158,6 +161,7 @@ const readlink = (call: SystemCall, directory: number | undefined, pathIndex: nu
   if (!inode.isLink) return -EINVAL;
   const text = inode.magic ? inode.magic.text() : inode.target;
   if (text === '') return -ENOENT;
+  call.checkPointer(pathIndex + 1);
   call.data = encodeText(text).subarray(0, size);
   return call.data.length;
 };

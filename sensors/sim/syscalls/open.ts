@@ -1,4 +1,5 @@
 import {
+  E2BIG,
   EACCES,
   EBADF,
   EEXIST,
@@ -10,11 +11,13 @@ import {
   ENOTDIR,
   ENXIO,
   EPERM,
+  ERESTARTSYS,
   EROFS,
   ETXTBSY,
 } from '../../../engine/maps/index.ts';
 import { FD_LIMIT, OpenFile } from '../kernel/files.ts';
 import type { Path } from '../kernel/mounts.ts';
+import { RESOLVE_BENEATH, RESOLVE_IN_ROOT, VALID_RESOLVE } from '../kernel/path-walk.ts';
 import { MAY_READ, MAY_WRITE } from '../kernel/permissions.ts';
 import { askSecurity } from '../kernel/security.ts';
 import {
@@ -27,7 +30,9 @@ import {
   O_NOATIME,
   O_NOCTTY,
   O_NOFOLLOW,
+  O_NONBLOCK,
   O_PATH,
+  O_RDWR,
   O_TMPFILE,
   O_TRUNC,
   O_WRONLY,
@@ -40,6 +45,11 @@ const O_LARGEFILE = 0o100000;
 
 /** Flags that exist; open ignores others, openat2 refuses them (include/linux/fcntl.h, VALID_OPEN_FLAGS). */
 const VALID_OPEN_FLAGS = 0o37777703;
+
+/** Flags that O_PATH goes together with (fs/open.c, O_PATH_FLAGS). */
+const PATH_FLAGS = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+/** O_TMPFILE without the O_DIRECTORY that belongs to it. */
+const TMPFILE_BIT = O_TMPFILE & ~O_DIRECTORY;
 
 /** open refuses the pair (since Linux 6.3; before, it made a regular file). */
 const CREATES_DIRECTORY = O_CREAT | O_DIRECTORY;
@@ -117,7 +127,7 @@ const mayOpen = (call: SystemCall, path: Path, flags: number): number => {
 };
 
 /** A file that runs can't be written to. */
-const isRunning = (call: SystemCall, path: Path): boolean => {
+export const isRunning = (call: SystemCall, path: Path): boolean => {
   if (call.recorded) return false;
   for (const task of call.machine.tasks.values()) if (task.mm?.exeFile.inode === path.dentry.inode) return true;
   return false;
@@ -131,8 +141,9 @@ const openFile = (
   mode: number,
 ): number => {
   const { machine, task } = call;
-  const flags = (flagsAsked & O_PATH) !== 0 ? flagsAsked & (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : flagsAsked;
-  const temporary = (flags & O_TMPFILE) === O_TMPFILE;
+  const flags = (flagsAsked & O_PATH) !== 0 ? flagsAsked & PATH_FLAGS : flagsAsked;
+  const temporary = (flags & TMPFILE_BIT) !== 0;
+  if (temporary && (flags & O_DIRECTORY) === 0) return -EINVAL;
   if (temporary ? (flags & O_ACCMODE) === 0 : (flags & CREATES_DIRECTORY) === CREATES_DIRECTORY) return -EINVAL;
   const text = call.path(pathIndex);
   if (!call.recorded && task.files.lowest() === undefined) return -EMFILE;
@@ -146,11 +157,14 @@ const openFile = (
   if (!created && (flags & O_PATH) === 0) {
     const refusal = mayOpen(call, path, flags);
     if (refusal < 0) return refusal;
-    if ((flags & O_ACCMODE) !== 0 && isRunning(call, path)) return -ETXTBSY;
+    if ((flags & (O_ACCMODE | O_TRUNC)) !== 0 && isRunning(call, path)) return -ETXTBSY;
   }
   const large = (flags & O_PATH) !== 0 || call.abi === 'ia32' ? 0 : O_LARGEFILE;
   const kept = (flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC)) | large;
-  const file = new OpenFile(machine.memory, path, kept, pipeEnd(path, flags));
+  const pipe = (flags & O_PATH) === 0 ? pipeEnd(path, flags) : undefined;
+  const refused = pipe === undefined ? 0 : refusePipe(call, pipe, flags);
+  if (refused < 0) return refused;
+  const file = new OpenFile(machine.memory, path, kept, pipe);
   if ((flags & O_PATH) === 0) {
     const verdict = askFileOpen(call, file);
     if (verdict < 0) {
@@ -165,10 +179,19 @@ const openFile = (
   return call.install(file, (flags & O_CLOEXEC) !== 0);
 };
 
-/** A named pipe's end; opened for both it counts as a reader. */
+/** A named pipe's end, or both. */
 const pipeEnd = (path: Path, flags: number): OpenFile['pipe'] => {
   const { pipe } = path.dentry.inode;
-  return pipe && { pipe, end: (flags & O_ACCMODE) === O_WRONLY ? 'write' : 'read' };
+  const access = flags & O_ACCMODE;
+  return pipe && { pipe, end: access === O_WRONLY ? 'write' : access === O_RDWR ? 'both' : 'read' };
+};
+
+/** 0, or why a named pipe can't be opened: nobody has its other end (fs/pipe.c, fifo_open). */
+const refusePipe = (call: SystemCall, { pipe, end }: NonNullable<OpenFile['pipe']>, flags: number): number => {
+  if ((flags & O_ACCMODE) === O_ACCMODE) return -EINVAL;
+  if (call.recorded || end === 'both') return 0;
+  if (end === 'write' && pipe.readers === 0) return (flags & O_NONBLOCK) !== 0 ? -ENXIO : -ERESTARTSYS;
+  return end === 'write' || pipe.writers > 0 || (flags & O_NONBLOCK) !== 0 ? 0 : -ERESTARTSYS;
 };
 
 /** O_TMPFILE: a file without a name in a directory. */
@@ -195,13 +218,26 @@ const openTemporary = (call: SystemCall, start: Path, text: string, flags: numbe
   return call.install(file, (flags & O_CLOEXEC) !== 0);
 };
 
+/** sizeof(struct open_how), and the most that is taken for a longer one. */
+const HOW_BYTES = 24;
+const MOST_HOW_BYTES = 4096;
+
 const openat2: CallHandler = (call) => {
+  if (call.raw(3) !== undefined && !call.recorded) {
+    if (call.number(3) < HOW_BYTES) return -EINVAL;
+    if (call.number(3) > MOST_HOW_BYTES) return -E2BIG;
+  }
   const how = call.structure(2);
-  const flags = how.flags ?? 0;
+  const asked = how.flags ?? 0;
   const mode = how.mode ?? 0;
-  if ((flags & ~VALID_OPEN_FLAGS) !== 0 || (mode & ~0o7777) !== 0) return -EINVAL;
-  if (mode !== 0 && (flags & (O_CREAT | O_TMPFILE)) === 0) return -EINVAL;
-  return openFile(call, 0, 1, flags, mode);
+  const resolve = how.resolve ?? 0;
+  if (asked < 0 || asked > VALID_OPEN_FLAGS || (asked & ~VALID_OPEN_FLAGS) !== 0) return -EINVAL;
+  if ((resolve & ~VALID_RESOLVE) !== 0) return -EINVAL;
+  if ((resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) === (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) return -EINVAL;
+  const creates = (asked & (O_CREAT | TMPFILE_BIT)) !== 0;
+  if ((mode & ~0o7777) !== 0 || (mode !== 0 && !creates)) return -EINVAL;
+  if ((asked & O_PATH) !== 0 && (asked & ~PATH_FLAGS) !== 0) return -EINVAL;
+  return call.machine.walk.resolving(resolve, () => openFile(call, 0, 1, asked, mode));
 };
 
 /** Opening files (open(2), openat2(2)). */
@@ -213,13 +249,17 @@ export const openCalls: Readonly<Record<string, CallHandler>> = {
   close: (call) => (call.task.files.close(call.int(0)) ? 0 : -EBADF),
   close_range: (call) => {
     const last = Math.min(call.unsigned(1), FD_LIMIT);
+    const flags = call.unsigned(2);
+    if ((flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) !== 0) return -EINVAL;
     if (call.unsigned(0) > call.unsigned(1)) return -EINVAL;
+    if ((flags & CLOSE_RANGE_UNSHARE) !== 0) call.task.unshareFiles();
     for (let fd = call.unsigned(0); fd <= last; fd++)
-      if ((call.int(2) & CLOSE_RANGE_CLOEXEC) === 0) call.task.files.close(fd);
+      if ((flags & CLOSE_RANGE_CLOEXEC) === 0) call.task.files.close(fd);
       else if (call.task.files.get(fd)) call.task.files.setCloseOnExec(fd, true);
     return 0;
   },
 };
 
 /** include/uapi/linux/close_range.h */
+const CLOSE_RANGE_UNSHARE = 2;
 const CLOSE_RANGE_CLOEXEC = 4;

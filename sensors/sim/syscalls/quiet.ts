@@ -19,7 +19,7 @@ const names = (text: string): string[] => text.trim().split(/\s+/);
 /** Calls that only tell who somebody is or what a socket is like. */
 const ASKS = `
   fstat getuid geteuid getgid getegid getresuid getresgid getgroups getpid gettid getppid getpgrp getpgid getsid getcwd
-  getsockopt setsockopt getsockname getpeername
+  getsockopt setsockopt getsockname getpeername capget personality
 `;
 
 /** Commands of fcntl that change a descriptor or make one. */

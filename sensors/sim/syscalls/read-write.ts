@@ -8,6 +8,7 @@ import {
   ERESTARTSYS,
   EROFS,
   ESPIPE,
+  ETXTBSY,
 } from '../../../engine/maps/index.ts';
 import type { OpenFile } from '../kernel/files.ts';
 import { encodeText } from '../kernel/kernel-object.ts';
@@ -16,6 +17,7 @@ import type { Pipe } from '../kernel/pipes.ts';
 import { O_APPEND, S_IFCHR } from '../uapi.ts';
 import type { CallHandler, SystemCall } from './call.ts';
 import { brokenPipe, receive, send, wouldBlock } from './messages.ts';
+import { isRunning } from './open.ts';
 
 /** Largest size a file may have in the simulation. */
 const MAX_FILE = 256 * 1024 * 1024;
@@ -28,7 +30,9 @@ const DEV_RANDOM = (1 << 20) | 8;
 const DEV_URANDOM = (1 << 20) | 9;
 
 const readPipe = (call: SystemCall, file: OpenFile, pipe: Pipe, count: number): number => {
+  if (count === 0) return 0;
   if (pipe.length === 0) return pipe.writers > 0 ? wouldBlock(file) : 0;
+  call.checkPointer(1);
   call.data = pipe.read(count);
   return call.data.length;
 };
@@ -58,29 +62,39 @@ const readFile = (call: SystemCall, count: number, position: number | undefined)
   const content = inode.generate ? encodeText(inode.generate()) : inode.data;
   const from = position ?? file.position;
   const length = Math.max(0, Math.min(count, content.length - from));
+  if (length > 0) call.checkPointer(1);
   if (!call.isRepeated) call.data = content.slice(from, from + length);
   if (position === undefined) file.position = from + length;
   return length;
 };
 
-const writePipe = (call: SystemCall, file: OpenFile, pipe: Pipe, bytes: Uint8Array): number => {
+const writePipe = (call: SystemCall, file: OpenFile, pipe: Pipe, source: Source): number => {
+  if (isEmpty(call, source)) return 0;
   if (pipe.readers === 0) return brokenPipe(call, true);
-  if (bytes.length > 0 && pipe.length === pipe.capacity) return wouldBlock(file);
+  const bytes = source(call);
+  if (pipe.length === pipe.capacity) return wouldBlock(file);
   return pipe.write(bytes);
 };
 
-const writeFile = (call: SystemCall, bytes: Uint8Array, position: number | undefined): number => {
+/** What gives the bytes to write, once nothing else is wrong. @throws CallError EFAULT */
+type Source = (call: SystemCall) => Uint8Array;
+
+const isEmpty = (call: SystemCall, source: Source): boolean =>
+  source === written && call.raw(2) !== undefined ? call.number(2) === 0 : source(call).length === 0;
+
+const writeFile = (call: SystemCall, source: Source, position: number | undefined): number => {
   const file = call.file(0);
   if (!file.writable) return -EBADF;
   const { inode } = file;
-  if (file.socket) return position === undefined ? send(call, file, bytes, true) : -ESPIPE;
-  if (file.pipe) return position === undefined ? writePipe(call, file, file.pipe.pipe, bytes) : -ESPIPE;
-  if (inode.type === S_IFCHR) return inode.rdev === DEV_FULL ? -ENOSPC : bytes.length;
-  if (bytes.length === 0) return 0;
+  if (file.socket) return position === undefined ? send(call, file, source(call), true) : -ESPIPE;
+  if (file.pipe) return position === undefined ? writePipe(call, file, file.pipe.pipe, source) : -ESPIPE;
+  if (inode.type === S_IFCHR) return inode.rdev === DEV_FULL ? -ENOSPC : source(call).length;
+  if (isEmpty(call, source)) return 0;
   const at = (file.flags & O_APPEND) !== 0 ? inode.size : (position ?? file.position);
+  call.machine.permissions.afterWrite(call.task.cred, inode);
+  const bytes = source(call);
   if (at + bytes.length > MAX_FILE) return -EFBIG;
   inode.write(at, bytes);
-  call.machine.permissions.afterWrite(call.task.cred, inode);
   if (position === undefined) file.position = at + bytes.length;
   return bytes.length;
 };
@@ -121,6 +135,7 @@ const truncate: CallHandler = (call) => {
   if (!inode.isRegular) return -EINVAL;
   if (call.machine.files.readOnly(path)) return -EROFS;
   if (!call.machine.permissions.may(call.task.cred, inode, MAY_WRITE)) return -EACCES;
+  if (isRunning(call, path)) return -ETXTBSY;
   if (length > MAX_FILE) return -EFBIG;
   inode.truncate(length);
   call.machine.permissions.afterWrite(call.task.cred, inode);
@@ -145,7 +160,7 @@ const sendfile: CallHandler = (call) => {
   if (!input?.readable || !output.writable) return -EBADF;
   if (!input.inode.isRegular) return -EINVAL;
   const bytes = input.inode.data.slice(input.position, input.position + call.number(3));
-  const count = writeFile(call, bytes, undefined);
+  const count = writeFile(call, () => bytes, undefined);
   if (count > 0) input.position += count;
   return count;
 };
@@ -155,12 +170,9 @@ export const readWriteCalls: Readonly<Record<string, CallHandler>> = {
   read: (call) => readFile(call, call.number(2), undefined),
   readv: (call) => readFile(call, call.number(2), undefined),
   pread64: (call) => (call.number(3) < 0 ? -EINVAL : readFile(call, call.number(2), call.number(3))),
-  write: (call) => {
-    call.file(0);
-    return writeFile(call, written(call), undefined);
-  },
-  writev: (call) => writeFile(call, vector(call), undefined),
-  pwrite64: (call) => (call.number(3) < 0 ? -EINVAL : writeFile(call, written(call), call.number(3))),
+  write: (call) => writeFile(call, written, undefined),
+  writev: (call) => writeFile(call, vector, undefined),
+  pwrite64: (call) => (call.number(3) < 0 ? -EINVAL : writeFile(call, written, call.number(3))),
   lseek,
   truncate,
   ftruncate,

@@ -17,6 +17,7 @@ import {
   SIGSTOP,
 } from '../uapi.ts';
 import type { CallHandler, SystemCall } from './call.ts';
+import { numberFor, pidNumbered, taskNumbered } from './pid-numbers.ts';
 
 /** Whether the caller may send a signal to a process (kill(2)). */
 const maySignal = (call: SystemCall, target: Task, signal: number): boolean => {
@@ -39,7 +40,7 @@ const askKill = (call: SystemCall, target: Task, signal: number, code: number): 
   const { view } = machine.memory;
   view.setInt32(info + SIGINFO.signo, signal, true);
   view.setInt32(info + SIGINFO.code, code, true);
-  view.setInt32(info + SIGINFO.pid, task.tgid, true);
+  view.setInt32(info + SIGINFO.pid, target.group.namespace.numberOf(task.tgid) ?? 0, true);
   view.setUint32(info + SIGINFO.uid, task.uid, true);
   const verdict = askSecurity(machine, 'task_kill', [target, { at: info }, signal, 0]);
   loan.end();
@@ -53,7 +54,7 @@ const deliver = (call: SystemCall, target: Task, signal: number, code = SI_USER)
   const verdict = askKill(call, target, signal, code);
   if (verdict < 0) return verdict;
   if (call.recorded) return 0;
-  sendSignal(target, signal);
+  sendSignal(target, signal, call.task);
   call.signalled ??= [];
   call.signalled.push(target);
   return 0;
@@ -72,7 +73,7 @@ const deliverToGroup = (call: SystemCall, pgid: number, signal: number): number 
 
 /** To all but the caller's own process and init; that some may not be signalled is no error (kill_something_info of kernel/signal.c). */
 const deliverToAll = (call: SystemCall, signal: number): number => {
-  const targets = processes(call).filter((task) => task.tgid !== 1 && task.tgid !== call.task.tgid);
+  const targets = processes(call).filter((task) => numberFor(call, task.tgid) > 1 && task.tgid !== call.task.tgid);
   let result = targets.length > 0 ? 0 : -ESRCH;
   for (const target of targets) {
     const outcome = deliver(call, target, signal);
@@ -81,7 +82,9 @@ const deliverToAll = (call: SystemCall, signal: number): number => {
   return result;
 };
 
-const processes = (call: SystemCall): Task[] => [...call.machine.tasks.values()].filter((task) => task.leader === task);
+/** The processes that the caller's pid namespace sees. */
+const processes = (call: SystemCall): Task[] =>
+  [...call.machine.tasks.values()].filter((task) => task.leader === task && numberFor(call, task.pid) > 0);
 
 /** Stands for no process group: its negation is no number of an int. */
 const INT_MIN = -0x8000_0000;
@@ -90,18 +93,18 @@ const kill: CallHandler = (call) => {
   const pid = call.int(0);
   const signal = call.int(1);
   if (pid > 0) {
-    const target = call.machine.tasks.get(pid);
+    const target = taskNumbered(call, pid);
     return target ? deliver(call, target.leader, signal) : -ESRCH;
   }
   if (pid === INT_MIN) return -ESRCH;
   if (pid === -1) return deliverToAll(call, signal);
-  return deliverToGroup(call, pid === 0 ? call.task.group.pgid : -pid, signal);
+  return deliverToGroup(call, pid === 0 ? call.task.group.pgid : (pidNumbered(call, -pid) ?? 0), signal);
 };
 
 const signalThread = (call: SystemCall, tgid: number | undefined, tid: number, signal: number): number => {
   if (tid <= 0 || (tgid !== undefined && tgid <= 0)) return -EINVAL;
-  const target = call.machine.tasks.get(tid);
-  if (!target || (tgid !== undefined && target.tgid !== tgid)) return -ESRCH;
+  const target = taskNumbered(call, tid);
+  if (!target || (tgid !== undefined && numberFor(call, target.tgid) !== tgid)) return -ESRCH;
   return deliver(call, target, signal, SI_TKILL);
 };
 
@@ -133,7 +136,7 @@ const ptrace: CallHandler = (call) => {
   const request = call.int(0);
   const { task } = call;
   if (request === PTRACE_TRACEME) return task.tracer || !task.parent ? -EPERM : trace(task.parent, task);
-  const target = call.machine.tasks.get(call.int(1));
+  const target = taskNumbered(call, call.int(1));
   if (!target) return -ESRCH;
   if (request === PTRACE_ATTACH || request === PTRACE_SEIZE) {
     if (target.tgid === task.tgid || target.isKernelThread) return -EPERM;

@@ -95,13 +95,13 @@ const socket: CallHandler = (call) => {
 const socketpair: CallHandler = (call) => {
   const flags = call.int(1);
   const type = flags & SOCK_TYPE_MASK;
-  if (call.int(0) !== AF_UNIX) return -EOPNOTSUPP;
-  const refusal = refuseSocket(call, AF_UNIX, type, call.int(2));
+  const refusal = refuseSocket(call, call.int(0), type, call.int(2));
   if (refusal < 0) return refusal;
+  if (call.int(0) !== AF_UNIX) return -EOPNOTSUPP;
   const one = new Socket(call.machine.memory, AF_UNIX, type, 0);
   const other = new Socket(call.machine.memory, AF_UNIX, type, 0);
   join(one, other);
-  return installPair(call, fileOf(call, one, flags), fileOf(call, other, flags), (flags & O_CLOEXEC) !== 0);
+  return installPair(call, fileOf(call, one, flags), fileOf(call, other, flags), (flags & O_CLOEXEC) !== 0, 3);
 };
 
 /** The address a call got, and its bytes cut to the length it was given. @throws CallError EINVAL */

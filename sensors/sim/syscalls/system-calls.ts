@@ -130,6 +130,7 @@ export class SystemCalls {
       result,
       ...(call.data === undefined ? {} : { data: call.data }),
       ...(call.fds === undefined ? {} : { fds: call.fds }),
+      ...(call.child === undefined ? {} : { child: call.child }),
       ...(call.from === undefined ? {} : { from: call.from }),
       ...(deniedBy === undefined ? {} : { deniedBy }),
     };

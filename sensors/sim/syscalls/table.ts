@@ -3,6 +3,7 @@ import { EVENT_TYPES, type EventType } from '../../../rules/index.ts';
 import { attributeCalls } from './attributes.ts';
 import { bpfCalls } from './bpf.ts';
 import type { CallHandler } from './call.ts';
+import { capabilityCalls } from './capabilities.ts';
 import { credentialCalls } from './credentials.ts';
 import { descriptorCalls } from './descriptors.ts';
 import { directoryCalls } from './directories.ts';
@@ -11,12 +12,15 @@ import { ioUringCalls } from './io-uring.ts';
 import { moduleCalls } from './modules.ts';
 import { mountCalls } from './mount.ts';
 import { nameCalls } from './names.ts';
+import { namespaceCalls } from './namespaces.ts';
 import { openCalls } from './open.ts';
+import { prctlCalls } from './prctl.ts';
 import { privilegedCalls } from './privileged.ts';
 import { processCalls } from './process.ts';
 import { readWriteCalls } from './read-write.ts';
 import { signalCalls } from './signals.ts';
 import { socketCalls } from './socket.ts';
+import { waitCalls } from './wait.ts';
 
 /** Every call the simulation makes happen. Other names of the system call table return -ENOSYS. */
 const HANDLERS: ReadonlyMap<string, CallHandler> = new Map(
@@ -24,6 +28,7 @@ const HANDLERS: ReadonlyMap<string, CallHandler> = new Map(
     ...effectlessCalls,
     ...privilegedCalls,
     ...attributeCalls,
+    ...capabilityCalls,
     ...credentialCalls,
     ...descriptorCalls,
     ...directoryCalls,
@@ -32,11 +37,14 @@ const HANDLERS: ReadonlyMap<string, CallHandler> = new Map(
     ...bpfCalls,
     ...mountCalls,
     ...nameCalls,
+    ...namespaceCalls,
     ...openCalls,
+    ...prctlCalls,
     ...processCalls,
     ...readWriteCalls,
     ...signalCalls,
     ...socketCalls,
+    ...waitCalls,
   }),
 );
 
