@@ -1,6 +1,6 @@
 import { EVENT_TYPES } from '../../rules/index.ts';
 import { errnoOf, signalOf } from '../constants.ts';
-import { type PreparedCall, prepareCall, type Recorded, type SimArgument } from '../sim/index.ts';
+import { type PreparedCall, prepareCall } from '../sim/index.ts';
 import { argumentsOf, recordedOf } from './arguments.ts';
 import { directoriesOf, filesOf, type PrepareFiles } from './files.ts';
 import { type FirstProcess, firstProcessOf } from './first-process.ts';
@@ -81,11 +81,21 @@ const returnsOf = ({ name, result }: RecordedCall): DecodedCall['returns'] => {
   return ENDS.has(name) ? 'ends' : 'no';
 };
 
+/** Calls that were made ready, each once however often it was recorded, by all that they are. */
+export type PreparedCalls = Map<string, PreparedCall>;
+
+/** What tells a value from others in JSON that JSON has no words for. */
+const inJson = (_key: string, value: unknown): unknown => {
+  if (typeof value === 'bigint') return { bigint: String(value) };
+  return value instanceof Uint8Array ? { bytes: Buffer.from(value).toString('base64') } : value;
+};
+
 /** The call itself, or why it can't be played. */
 const preparedOf = (
   call: RecordedCall,
   following: readonly RecordedEvent[],
   pids: ReadonlySet<number>,
+  known: PreparedCalls,
 ): Pick<DecodedCall, 'problem' | 'prepared' | 'shifted' | 'made'> => {
   const { name, abi } = call;
   const { errno } = call.result;
@@ -95,9 +105,10 @@ const preparedOf = (
   try {
     const recorded = ENDS.has(name) ? undefined : recordedOf(call, following);
     const args = argumentsOf(call);
-    const prepare = (given: readonly SimArgument[], result: Recorded | undefined): PreparedCall =>
-      prepareCall(name, given, { abi, ...(result === undefined ? {} : { recorded: result }) });
-    const prepared = prepare(args, recorded);
+    const key = JSON.stringify([name, abi, args, recorded], inJson);
+    const prepared =
+      known.get(key) ?? prepareCall(name, args, { abi, ...(recorded === undefined ? {} : { recorded }) });
+    known.set(key, prepared);
     const result = recorded?.result ?? -1;
     return {
       problem: undefined,
@@ -140,8 +151,8 @@ const quietOf = (events: readonly DecodedEvent[]): QuietCalls => ({
   ),
 });
 
-/** Makes a recording's calls ready, once for any number of times that they are played. */
-export const decodeRecording = (recording: Recording): DecodedRecording => {
+/** Makes a recording's calls ready, once for any number of times that they are played. @param known what was made ready before, of this or another recording */
+export const decodeRecording = (recording: Recording, known: PreparedCalls = new Map()): DecodedRecording => {
   const { events, start } = recording;
   const directories = directoriesOf(events);
   const pids = new Set(events.map((event) => event.pid));
@@ -160,7 +171,7 @@ export const decodeRecording = (recording: Recording): DecodedRecording => {
       pid,
       time,
       name: event.name,
-      ...preparedOf(event, following, pids),
+      ...preparedOf(event, following, pids, known),
       files: filesOf(event, directories),
       child,
       returns: returnsOf(event),

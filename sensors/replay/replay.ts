@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { ONLY_ROOT } from '../accounts.ts';
 import type { Sensor, SensorReport } from '../kernel.ts';
 import { createSimHost, type PreparedCall, type SimHost } from '../sim/index.ts';
-import { type DecodedRecording, decodeRecording } from './decode.ts';
+import { type DecodedRecording, decodeRecording, type PreparedCalls } from './decode.ts';
 import { parseStrace } from './parse.ts';
 import { createPlayer } from './player.ts';
 import type { OnProblem, RecordingProblem } from './recording.ts';
@@ -53,9 +53,9 @@ interface Read {
   readonly problems: readonly RecordingProblem[];
 }
 
-const read = (path: string, onProblem: OnProblem): Read => {
+const read = (path: string, onProblem: OnProblem, known?: PreparedCalls): Read => {
   const recording = parseStrace(piecesOf(path), onProblem);
-  return { path, decoded: decodeRecording(recording), problems: recording.problems };
+  return { path, decoded: decodeRecording(recording, known), problems: recording.problems };
 };
 
 const hostFor = (start: bigint | undefined): SimHost =>
@@ -148,7 +148,8 @@ const PID_MAX = 4_194_304;
  * later. What can't be played is left out, and told once. @throws Error where a file can't be read
  */
 export const createRepeatedReplay = ({ paths, rounds }: RepeatedReplayOptions): RepeatedReplay => {
-  const recordings = paths.map((path) => read(path, 'skip'));
+  const known: PreparedCalls = new Map();
+  const recordings = paths.map((path) => read(path, 'skip', known));
   const host = hostFor(recordings[0]?.decoded.start);
   const pids = recordings.flatMap(({ decoded }) => [...decoded.pids]);
   const highest = pids.reduce((most, pid) => Math.max(most, pid), 0);

@@ -7,7 +7,7 @@ import type { CallHandler } from './call.ts';
 import { CallArguments } from './call-arguments.ts';
 import { LIGHT_CALLS, type LightCall } from './light.ts';
 import { looksOf } from './quiet.ts';
-import { isUnderWay, neededPath } from './recorded.ts';
+import { isUnderWay, neededPath, needsAnything } from './recorded.ts';
 import { ARGUMENT_REGISTERS, type EntryImage } from './registers.ts';
 import { callNamed, notImplemented } from './table.ts';
 
@@ -44,6 +44,8 @@ export interface PreparedCall {
   readonly quiet: readonly KnownPath[] | undefined;
   /** Of a recorded call that finds all that it found where a path leads somewhere: the path, followed. Undefined for all others. */
   readonly known: KnownPath | undefined;
+  /** Something may have to be there for it to succeed as it was recorded. */
+  readonly needs: boolean;
   /** Does the same where no program looks at the call; undefined where only making it does. */
   readonly light: LightCall | undefined;
   /** It is made but once. */
@@ -116,6 +118,7 @@ export const prepareCall = (
     recorded,
     quiet,
     known: recorded && knownOf(name, args, recorded),
+    needs: recorded !== undefined && needsAnything(name),
     light,
     once: false,
     image: undefined,

@@ -135,6 +135,12 @@ export const neededPath = (name: string, args: CallArguments): Pick<PathNeed, 'p
   return need === undefined || others.length > 0 || need.need === 'free' || need.need === 'program' ? undefined : need;
 };
 
+/** Calls that find or make a socket. */
+const SOCKETS: ReadonlySet<string> = new Set(['accept', 'accept4', 'connect']);
+
+/** Whether anything may have to be there for a call to succeed. */
+export const needsAnything = (name: string): boolean => Object.hasOwn(NEEDS, name) || SOCKETS.has(name);
+
 /** Prepares the simulation for a call that succeeded when it was recorded, so that it succeeds again. */
 export const prepareRecorded = (call: SystemCall): void => {
   for (const { path, directory, need } of NEEDS[call.name]?.(call) ?? []) {
@@ -147,7 +153,7 @@ export const prepareRecorded = (call: SystemCall): void => {
     if (interpreter) ensure(call, start, interpreter.path, 'program');
   }
   if (call.name === 'rmdir' || call.name === 'unlinkat') emptyDirectory(call);
-  if (call.name === 'accept' || call.name === 'accept4' || call.name === 'connect') ensureSocket(call);
+  if (SOCKETS.has(call.name)) ensureSocket(call);
 };
 
 /** A directory that could be removed was empty, whatever the simulation has in it. */

@@ -197,9 +197,9 @@ export class SystemCalls {
   #play(call: SystemCall, result: number): number {
     if (result < 0 && !isUnderWay(call.name, result)) showRefused(call, -result);
     else {
-      const { known } = call.prepared;
+      const { known, needs } = call.prepared;
       if (known !== undefined && this.#leads(call.task, known)) call.known = known.last;
-      else prepareRecorded(call);
+      else if (needs) prepareRecorded(call);
       effect(call);
     }
     return result;
