@@ -1,8 +1,15 @@
 import { type Alert, escapeControl, inPriority, verdictText } from '../alerts/index.ts';
-import type { EventRecord } from '../rules/index.ts';
-import { commandLine, type KnownProcess, type ProcessTable, type ScenarioEvent } from '../sensors/index.ts';
+import { ERRNO_NAMES, type EventRecord } from '../rules/index.ts';
+import {
+  commandLine,
+  type KnownProcess,
+  type ProcessTable,
+  type ScenarioEvent,
+  type StepOutcome,
+} from '../sensors/index.ts';
 import type { Output } from './output.ts';
 import { cut } from './paint.ts';
+import { elapsedText } from './timeline.ts';
 
 const BAR = '│  ';
 const NODE = '├─ ';
@@ -23,15 +30,48 @@ export interface ProcessTree {
 /** The output of an alert without its list of fields in parentheses, which the tree shows by itself. */
 const shortOutput = (output: string): string => output.replace(/ \(\w+=.*\)$/, '');
 
+/** Calls that tell where a story goes: they are shown though no rule is about them. */
+const TELLING: ReadonlySet<string> = new Set(
+  `accept accept4 connect bind listen memfd_create chmod fchmod fchmodat unlink unlinkat rename renameat renameat2 link linkat symlink symlinkat
+  setuid setresuid setreuid ptrace mount umount2 pivot_root unshare setns init_module finit_module delete_module bpf kill`.split(
+    /\s+/,
+  ),
+);
+const WRITES = /O_WRONLY|O_RDWR|O_CREAT|O_TRUNC/;
+const OPENS: ReadonlySet<string> = new Set(['open', 'openat', 'openat2', 'creat']);
+/** A wait that is worth a line, in nanoseconds. */
+const LONG_WAIT = 1_000_000_000;
+
+/** Whether a call is shown; one that opens a file only where it writes, or is refused. */
+const isTelling = ({ call, text, result = 0 }: StepOutcome): boolean =>
+  TELLING.has(call) || (OPENS.has(call) && (result < 0 || WRITES.test(text)));
+
+const resultText = (result: number): string => ERRNO_NAMES.get(-result) ?? String(result);
+
+const HEADING_WIDTH = 100;
+
+/** A line with a text in it. */
+const headingLine = (text: string, width: number): string => {
+  const head = `── ${cut(text, width - 6)} `;
+  return `${head}${'─'.repeat(Math.max(0, width - [...head].length))}`;
+};
+
 const keyOf = (pid: number, start: bigint): string => `${pid} ${start}`;
 
-export const createProcessTree = (output: Output): ProcessTree => {
+export interface ProcessTreeOptions {
+  /** Also what begins where, how much later, and calls that no rule is about. */
+  readonly story?: boolean;
+}
+
+export const createProcessTree = (output: Output, { story = false }: ProcessTreeOptions = {}): ProcessTree => {
   const { paint, columns } = output;
   const depths = new Map<string, number>();
   const latest = new Map<number, string>();
   let table: ProcessTable | undefined;
   let notes: (() => void)[] = [];
   let skipped = 0;
+  /** What processes did that are not in the tree yet. */
+  const early = new Map<number, string[]>();
 
   const indent = (depth: number): string => paint.dim(BAR.repeat(Math.max(0, depth)));
   const room = (depth: number, used: number): number => Math.max(20, columns - 3 * depth - used);
@@ -40,6 +80,10 @@ export const createProcessTree = (output: Output): ProcessTree => {
     const uid = process.uid === 0 ? '' : ` uid ${process.uid}`;
     const command = process.argv?.join(' ') || commandLine(process) || process.name;
     return `${escapeControl(command)}\t pid ${process.pid}${uid}`;
+  };
+
+  const remark = (depth: number, text: string): void => {
+    output.line(`${indent(depth)}${paint.dim(`· ${cut(escapeControl(text), room(depth, 2))}`)}`);
   };
 
   const node = (process: KnownProcess, depth: number, verb = ''): void => {
@@ -59,6 +103,8 @@ export const createProcessTree = (output: Output): ProcessTree => {
     depths.set(key, depth);
     latest.set(process.pid, key);
     node(process, depth);
+    for (const text of early.get(process.pid) ?? []) remark(depth, text);
+    early.delete(process.pid);
     return depth;
   };
 
@@ -100,9 +146,24 @@ export const createProcessTree = (output: Output): ProcessTree => {
     },
     observe: (event) => {
       switch (event.type) {
-        case 'step':
+        case 'step': {
           flush();
+          if (!story) return;
+          const { note: heading, action } = event.step;
+          if (heading !== undefined)
+            output.line(paint.bold(headingLine(escapeControl(heading), Math.min(columns, HEADING_WIDTH))));
+          if (action.kind === 'wait' && action.ns >= LONG_WAIT)
+            output.line(paint.dim(`   ${elapsedText(BigInt(action.ns))} later`));
           return;
+        }
+        case 'call': {
+          const { pid, result = 0, text } = event.outcome;
+          if (!story || pid === undefined || !isTelling(event.outcome)) return;
+          const told = result < 0 ? `${text} = ${resultText(result)}` : text;
+          if (latest.has(pid)) remark(depthOf(pid), told);
+          else early.set(pid, [...(early.get(pid) ?? []), told]);
+          return;
+        }
         case 'denied':
           note(event.outcome.pid ?? 0, `✗ DENIED: ${escapeControl(event.outcome.text)} = -1 EPERM`);
           return;

@@ -1,24 +1,32 @@
 import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
-import { formatAlert } from '../alerts/index.ts';
+import { escapeControl, formatAlert } from '../alerts/index.ts';
 import { loadPolicies, type Policy } from '../policies/index.ts';
 import type { RuleMatching } from '../rules/index.ts';
-import { createReplaySensor, createSimSensor, type ScenarioObserver, type Sensor } from '../sensors/index.ts';
+import {
+  createReplaySensor,
+  createSimSensor,
+  type Scenario,
+  type ScenarioObserver,
+  type Sensor,
+} from '../sensors/index.ts';
 import { raisingOption, wholeNumber } from './arguments.ts';
 import { freshAuditFolder } from './audit-folder.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
+import { compareRaised, expectedText, unexpectedLines } from './expected-rules.ts';
 import { onInterrupt } from './interrupt.ts';
 import { agentOptionsOf, attachedText, DEFAULT_RATE, liveOptions, openLive, startRecord } from './live.ts';
 import { createLog, type LogLevel, logLevelOption } from './log.ts';
 import { type Output, openStdout } from './output.ts';
 import { enforcingFolder, libraryFolder } from './package.ts';
-import { count } from './paint.ts';
+import { count, wrap } from './paint.ts';
 import { createProcessTree } from './process-tree.ts';
 import { createReloader } from './reloader.ts';
 import { scenarioOf } from './scenario-file.ts';
 import { runSession, type SessionOptions, type SessionResult } from './session.ts';
 import { createRefrained, runRecord, summaryLines } from './summary.ts';
+import { createTimeline } from './timeline.ts';
 
 export interface RunOptions {
   readonly policies?: readonly string[];
@@ -37,6 +45,10 @@ export interface RunOptions {
   readonly ruleMatching?: RuleMatching;
   readonly json?: boolean;
   readonly tree?: boolean;
+  /** A scenario is told as a story, with a timeline at its end. */
+  readonly story?: boolean;
+  /** Of a story only its end. */
+  readonly quiet?: boolean;
   readonly watchPolicies?: boolean;
   readonly pace: number;
   readonly logLevel: LogLevel;
@@ -85,9 +97,12 @@ const checkOptions = (options: RunOptions): void => {
   if (tree && json) wrong('--tree and --json exclude each other');
 };
 
-const sensorOf = (options: RunOptions, observer: ScenarioObserver | undefined): Sensor => {
-  if (options.sensor === 'sim') {
-    const scenario = scenarioOf(options.scenario ?? DEFAULT_SCENARIO);
+const sensorOf = (
+  options: RunOptions,
+  scenario: Scenario | undefined,
+  observer: ScenarioObserver | undefined,
+): Sensor => {
+  if (scenario !== undefined) {
     return createSimSensor({ scenario, pace: options.pace, ...(observer && { observer }) });
   }
   try {
@@ -112,6 +127,43 @@ const reportProblems = ({ summary }: SessionResult, options: RunOptions): ExitCo
   return EXIT.usage;
 };
 
+/** Says whether the rules were raised that a scenario expects. What policies kept from happening raises nothing: it is not asked with enforcement on. */
+const reportUnexpected = (
+  scenario: Scenario,
+  policies: readonly Policy[],
+  { summary }: SessionResult,
+  { json, tree }: RunOptions,
+  { line, paint }: Output,
+): ExitCode => {
+  const found = compareRaised(scenario, policies, new Set(summary.byRule.keys()));
+  if (found === undefined) return EXIT.fine;
+  const lines = unexpectedLines(found);
+  for (const text of lines) process.stderr.write(`shrike: ${scenario.name}: ${text}\n`);
+  if (lines.length > 0) return EXIT.findings;
+  if (!json && tree) line(`${paint.bold('expected'.padEnd(12))}${paint.green(expectedText(found))}`);
+  return EXIT.fine;
+};
+
+const worse = (one: ExitCode, other: ExitCode): ExitCode => (one === EXIT.fine ? other : one);
+
+/** What is played, under what. */
+const printTitle = (
+  { name, description }: Scenario,
+  policies: readonly Policy[],
+  enforce: boolean,
+  { line, paint, columns }: Output,
+): void => {
+  const width = Math.min(columns, 100);
+  const rules = policies.reduce((sum, policy) => sum + policy.rules.length, 0);
+  const [first = '', ...more] = wrap(escapeControl(description), width - 12);
+  line(`${paint.bold(name.padEnd(12))}${first}`);
+  for (const text of more) line(`${' '.repeat(12)}${text}`);
+  const acting = policies.filter(({ mode }) => mode === 'enforce').length;
+  const enforcement = enforce ? `on, ${count(acting, 'policy denies', 'policies deny')} or kill` : 'off';
+  line(`${paint.bold('policies'.padEnd(12))}${count(rules, 'rule')}; enforcement is ${enforcement}`);
+  line();
+};
+
 /** Whose alerts they are where nobody says. */
 const defaultHost = ({ sensor }: RunOptions): string => (sensor === 'linux' ? hostname() : sensor);
 
@@ -124,9 +176,20 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
   const paths = options.policies ?? defaults;
   const policies = policiesAt(paths);
   const reloader = createReloader({ paths, policies: () => policiesAt(paths), watch: options.watchPolicies === true });
-  const tree = options.tree ? createProcessTree(output) : undefined;
+  const scenario = options.sensor === 'sim' ? scenarioOf(options.scenario ?? DEFAULT_SCENARIO) : undefined;
+  const tree =
+    options.tree && options.quiet !== true
+      ? createProcessTree(output, options.story === undefined ? {} : { story: options.story })
+      : undefined;
+  const timeline = options.story && options.tree ? createTimeline() : undefined;
+  if (scenario !== undefined && timeline !== undefined)
+    printTitle(scenario, policies, options.enforce === true, output);
+  const observer: ScenarioObserver = (event) => {
+    tree?.observe(event);
+    timeline?.observe(event);
+  };
   const live = options.sensor === 'linux' ? openLive({ scope: options.scope ?? '' }, warn) : undefined;
-  const sensor = live ?? sensorOf(options, tree?.observe);
+  const sensor = live ?? sensorOf(options, scenario, tree || timeline ? observer : undefined);
   const enforce = options.enforce === true;
   const refrained = createRefrained();
   const session: SessionOptions = {
@@ -150,9 +213,10 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
     ...((live !== undefined || options.watchPolicies === true) && { onReloadable: reloader.begin }),
     onAlert: (alert) => {
       refrained.count(alert);
+      timeline?.alert(alert);
       if (options.json) output.json(alert);
       else if (tree !== undefined) tree.alert(alert);
-      else output.line(formatAlert(alert, { colour: output.paint.colour }));
+      else if (timeline === undefined) output.line(formatAlert(alert, { colour: output.paint.colour }));
     },
   };
   let result: SessionResult;
@@ -163,6 +227,10 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
     live?.kernel.close();
   }
   tree?.end();
+  if (timeline !== undefined) {
+    if (tree !== undefined) output.line();
+    timeline.print(output);
+  }
   if (options.json) {
     output.json(runRecord(result));
   } else {
@@ -170,7 +238,9 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
     output.line();
     for (const line of summaryLines(result, refrained, enforce, output.paint)) output.line(line);
   }
-  return reportProblems(result, options);
+  const code = reportProblems(result, options);
+  const played = scenario !== undefined && !signal.aborted && !enforce;
+  return played ? worse(code, reportUnexpected(scenario, policies, result, options, output)) : code;
 };
 
 const HELP = `

@@ -24,5 +24,12 @@ export const scenarioOf = (nameOrPath: string): Scenario => {
     ({ name, description }) => `  ${name.padEnd(width)}  ${cut(description, DESCRIPTION_WIDTH)}`,
   );
   const sentence = `there is no scenario "${nameOrPath}"${near} There are:`;
-  throw new CliError([sentence, ...list, 'or give the path of a scenario file.'].join('\n'), EXIT.usage);
+  throw new CliError(
+    [
+      sentence,
+      ...list,
+      'those for Falco\'s rules ("shrike scenarios list falco"), or give the path of a scenario file.',
+    ].join('\n'),
+    EXIT.usage,
+  );
 };

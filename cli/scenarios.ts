@@ -1,50 +1,182 @@
-import type { Command } from 'commander';
+import { existsSync, statSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { playScenarios } from '../agent/index.ts';
 import { escapeControl } from '../alerts/index.ts';
-import { listScenarios } from '../sensors/index.ts';
+import { listScenarios, loadScenarios, type Scenario, type ShippedScenario } from '../sensors/index.ts';
+import { createDiagnosticPrinter } from './diagnostics.ts';
+import { CliError, EXIT, type ExitCode } from './exit.ts';
+import { compareRaised, unexpectedLines } from './expected-rules.ts';
+import { onInterrupt } from './interrupt.ts';
 import { type Output, openStdout } from './output.ts';
-import { addRunOptions, type RunOptions, runInterruptibly } from './run.ts';
+import { libraryFolder } from './package.ts';
+import { count, cut, wrap } from './paint.ts';
+import { addRunOptions, policiesAt, type RunOptions, runInterruptibly } from './run.ts';
 import { scenarioOf } from './scenario-file.ts';
+import { inSentences } from './session.ts';
 
-const list = (output: Output): void => {
-  const scenarios = listScenarios();
-  const width = Math.max(0, ...scenarios.map(({ name }) => name.length));
-  for (const { name, description } of scenarios)
-    output.line(`${output.paint.bold(name.padEnd(width))}  ${escapeControl(description)}`);
+const GROUPS = ['stories', 'falco'] as const;
+type Group = (typeof GROUPS)[number];
+
+const TITLES: Readonly<Record<Group, string>> = {
+  stories: 'Stories',
+  falco:
+    "An attack and its near misses for each of Falco's public rules (to be run with --policies falco_rules.yaml ...)",
+};
+
+const LIST_WIDTH = 100;
+
+const listed = ({ name, description, expect, variants }: ShippedScenario, { line, paint, columns }: Output): void => {
+  const width = Math.min(columns, LIST_WIDTH) - 2;
+  line(paint.bold(name));
+  for (const text of wrap(escapeControl(description), width)) line(`  ${text}`);
+  const raises = expect === undefined || expect.length === 0 ? 'raises nothing' : `raises ${expect.join(', ')}`;
+  for (const text of wrap(escapeControl(raises), width)) line(paint.dim(`  ${text}`));
+  if (variants.length > 0)
+    for (const text of wrap(`but: ${variants.join(', ')}`, width)) line(paint.dim(`  ${escapeControl(text)}`));
+};
+
+const list = (groups: readonly Group[], json: boolean, output: Output): void => {
+  for (const group of groups) {
+    const scenarios = listScenarios(group);
+    if (json) {
+      for (const { name, description, file, expect = [], variants } of scenarios)
+        output.json({ type: 'scenario', group, name, description, file, expect, variants });
+      continue;
+    }
+    output.line(output.paint.cyan(cut(TITLES[group], output.columns)));
+    output.line();
+    for (const scenario of scenarios) listed(scenario, output);
+    output.line();
+  }
+};
+
+const expectation = ({ expected }: Scenario): string => {
+  if (expected === undefined) return 'nothing is said of rules';
+  return expected.raised.length === 0 ? 'raises none of its rules' : `raises ${expected.raised.join(', ')}`;
 };
 
 const show = (nameOrPath: string, output: Output): void => {
-  const { name, description, file, host, steps } = scenarioOf(nameOrPath);
+  const scenario = scenarioOf(nameOrPath);
+  const { name, description, file, host, steps, variants } = scenario;
   const { paint } = output;
   output.line(`${paint.bold(name)}  ${paint.dim(file)}`);
-  if (description !== '') output.line(`  ${escapeControl(description)}`);
+  for (const text of wrap(escapeControl(description), Math.min(output.columns, LIST_WIDTH) - 2))
+    output.line(`  ${text}`);
   const processes = host.processes.map((process) => process.name);
   if (processes.length > 0) output.line(`  processes before it begins: ${escapeControl(processes.join(', '))}`);
   output.line();
   const width = Math.max(0, ...steps.map(({ by }) => by?.length ?? 0));
-  for (const { number, by = '', text, as } of steps) {
+  for (const { number, by = '', text, as, note } of steps) {
+    if (note !== undefined) output.line(paint.bold(`      ${escapeControl(note)}`));
     const started = as === undefined || as === by ? '' : paint.dim(`  as ${escapeControl(as)}`);
     output.line(`${paint.dim(String(number).padStart(4))}  ${by.padEnd(width)}  ${escapeControl(text)}${started}`);
+  }
+  output.line();
+  output.line(`  ${escapeControl(expectation(scenario))}`);
+  for (const variant of variants) {
+    const why = variant.description === '' ? '' : `: ${escapeControl(variant.description)}`;
+    output.line(`  but ${paint.bold(escapeControl(variant.name.slice(name.length + 1)))}${why}`);
+    output.line(paint.dim(`    ${escapeControl(expectation(variant))}`));
+  }
+};
+
+/** Whether a name stands for several scenarios: a group, `all`, or a folder. */
+const isSeveral = (name: string): boolean =>
+  name === 'all' || GROUPS.some((group) => group === name) || (existsSync(name) && statSync(name).isDirectory());
+
+type SuiteOptions = Omit<RunOptions, 'sensor' | 'scenario' | 'tree' | 'story' | 'onProblem'>;
+
+/** Options that are about one run that somebody watches. */
+const SINGLE = { enforce: '--enforce', nats: '--nats', audit: '--audit', ruleMatching: '--rule-matching' } as const;
+
+/** Plays several scenarios with their variants, a line each, and says which did not go, or raise, as they say. */
+const runAll = async (name: string, options: SuiteOptions, output: Output, signal: AbortSignal): Promise<ExitCode> => {
+  const { json = false, quiet = false } = options;
+  for (const [key, option] of Object.entries(SINGLE))
+    if (options[key as keyof typeof SINGLE] !== undefined)
+      throw new CliError(`${option} is for one scenario; ${name} are several`, EXIT.usage);
+  const { scenarios, diagnostics } = loadScenarios([name === 'all' ? 'stories' : name]);
+  const printed = createDiagnosticPrinter(false);
+  for (const found of diagnostics) process.stderr.write(`${printed(found)}\n`);
+  const broken = diagnostics.some(({ severity }) => severity === 'error');
+  const policies = policiesAt(options.policies ?? [libraryFolder()]);
+  const all = scenarios.flatMap((scenario) => [scenario, ...scenario.variants]);
+  const width = Math.min(Math.max(0, ...all.map((each) => each.name.length)), 60);
+  let [failed, unjudged] = [0, 0];
+  try {
+    for await (const { scenario, raised, problems } of playScenarios(policies, all, signal)) {
+      const found = compareRaised(scenario, policies, new Set(raised.keys()));
+      const lines = [...problems, ...(found === undefined ? [] : unexpectedLines(found))];
+      const passed = lines.length === 0;
+      if (!passed) failed++;
+      if (found === undefined) unjudged++;
+      if (json) {
+        const { missing = [], surplus = [], judged = 0 } = found ?? {};
+        const counts = Object.fromEntries(raised);
+        const { name: of } = scenario;
+        output.json({ type: 'scenario', name: of, passed, judged, raised: counts, missing, surplus, problems });
+        continue;
+      }
+      if (passed && quiet) continue;
+      const { paint } = output;
+      const word = passed ? paint.green('ok  ') : paint.red('FAIL');
+      const alerts = [...raised.values()].reduce((sum, each) => sum + each, 0);
+      const told = `${count(alerts, 'alert')} of ${count(raised.size, 'rule')}${found === undefined ? ', none that it names' : ''}`;
+      output.line(`${word} ${escapeControl(scenario.name).padEnd(width)}  ${paint.dim(told)}`);
+      for (const line of lines) output.line(`       ${escapeControl(line)}`);
+    }
+  } catch (error) {
+    throw inSentences(error);
+  }
+  const passed = all.length - failed;
+  if (json) output.json({ type: 'summary', scenarios: all.length, passed, failed });
+  else {
+    const rest = unjudged === 0 ? '' : `; ${unjudged} of them name no rule that is loaded`;
+    output.line(`${count(all.length, 'scenario')}: ${passed} as they say, ${failed} not${rest}`);
+  }
+  if (broken) return EXIT.usage;
+  return failed === 0 ? EXIT.fine : EXIT.findings;
+};
+
+const runSuite = async (name: string, options: SuiteOptions): Promise<void> => {
+  const interrupt = onInterrupt();
+  try {
+    process.exitCode = await runAll(name, options, openStdout(), interrupt.signal);
+  } finally {
+    interrupt.release();
   }
 };
 
 const HELP = `
-A scenario is a YAML file: what the simulated host has (files, processes, hosts on the network) and the steps of its processes,
-each a system call. See docs/scenarios.md for how to write one.
+A scenario is a YAML file: what the simulated host has (files, processes, hosts on the network), the steps of its processes, each a
+system call, which rules it raises, and variants in which one thing is other. See docs/scenarios.md for how to write one; "shrike
+schema scenario" has editors check and complete them.
 
-Exit codes: 0 fine, 1 the scenario did not go as it says, 2 no such scenario, or one with mistakes.
+Exit codes: 0 fine, 1 the scenario did not go as it says, or raised other rules, 2 no such scenario, or one with mistakes, 3 the audit
+log can't be written.
 
 Examples:
   shrike scenarios
+  shrike scenarios list falco
   shrike scenarios show webshell
-  shrike scenarios run webshell --enforce --pace 150
+  shrike scenarios run webshell --pace 150
+  shrike scenarios run falco --policies falco_rules.yaml falco-incubating_rules.yaml
 `;
 
 const RUN_HELP = `
-The same as "shrike run --scenario NAME --tree"; see "shrike run --help".
+One scenario is told as it happens: processes as a tree that grows, alerts at the branch where they happen, what was denied and killed,
+and at the end a timeline. NAME/VARIANT is a variant of it. With --enforce the rules that are raised are not compared with what the
+scenario expects: what was kept from happening raises nothing. For all other options see "shrike run --help".
+
+"all" and "stories" are the stories that ship with their variants, "falco" the attacks and near misses for Falco's public rules, a folder
+all scenarios in it: each is played under the same policies, and has a line.
 
 Examples:
-  shrike scenarios run quiet-day
+  shrike scenarios run webshell --enforce --pace 150
+  shrike scenarios run quiet-day --quiet
+  shrike scenarios run terminal-shell-in-container/no-terminal --policies falco_rules.yaml
   shrike scenarios run ./my-scenario.yaml --policies my-policy.yaml
+  shrike scenarios run all --json
 `;
 
 export const addScenarios = (program: Command): void => {
@@ -55,21 +187,38 @@ export const addScenarios = (program: Command): void => {
     .addHelpText('after', HELP);
   scenarios
     .command('list', { isDefault: true })
-    .description('List the scenarios that ship.')
-    .action(() => list(openStdout()));
+    .description('List the scenarios that ship: what happens, the rules they raise, their variants.')
+    .argument('[group]', 'stories (default), falco, or all')
+    .option('--json', 'one JSON object a line')
+    .action((group: string | undefined, { json = false }: { readonly json?: boolean }) => {
+      const groups = group === 'all' ? GROUPS : GROUPS.filter((each) => each === (group ?? 'stories'));
+      if (groups.length === 0)
+        throw new CliError(`there is no group "${group}"; expected ${GROUPS.join(', ')} or all`, EXIT.usage);
+      list(groups, json, openStdout());
+    });
   scenarios
     .command('show')
-    .description("Print a scenario's steps.")
-    .argument('<name>', "a scenario's name or file")
+    .description("Print a scenario's steps, what it raises, and its variants.")
+    .argument('<name>', "a scenario's name or file, or NAME/VARIANT")
     .action((name: string) => show(name, openStdout()));
   addRunOptions(
     scenarios
       .command('run')
-      .description('Play a scenario under policies and print its processes as a tree.')
-      .argument('<name>', "a scenario's name or file"),
+      .description('Play a scenario under policies and tell what happens; or several, and say which went as they say.')
+      .argument('<name>', "a scenario's name or file, NAME/VARIANT, a folder, or all, stories, falco"),
   )
+    .addOption(new Option('--quiet', 'only what it came to: of one scenario the timeline, of several those that fail'))
     .addHelpText('after', RUN_HELP)
-    .action((name: string, options: Omit<RunOptions, 'sensor' | 'scenario' | 'tree' | 'onProblem'>) =>
-      runInterruptibly({ ...options, sensor: 'sim', scenario: name, onProblem: 'skip', tree: !options.json }),
-    );
+    .action((name: string, options: SuiteOptions) => {
+      if (isSeveral(name)) return runSuite(name, options);
+      const told = !options.json;
+      return runInterruptibly({
+        ...options,
+        sensor: 'sim',
+        scenario: name,
+        onProblem: 'skip',
+        tree: told,
+        ...(told && { story: true }),
+      });
+    });
 };

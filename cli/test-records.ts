@@ -57,6 +57,8 @@ const mutation = z.strictObject({
   /** Changes that there was no time for. */
   untried: whole,
   survived: z.array(change),
+  /** With --scenarios: the same by rules. */
+  rules: z.array(z.strictObject({ rule: text, tried: whole, found: whole })).optional(),
 });
 
 const summary = z.strictObject({
@@ -121,9 +123,16 @@ export const coverageRecord = (
   ),
 });
 
+const scoresOf = (outcomes: MutationResult['outcomes']) =>
+  [...new Set(outcomes.map(({ rule }) => rule))].map((rule) => {
+    const own = outcomes.filter((each) => each.rule === rule && each.status !== 'untried');
+    return { rule, tried: own.length, found: own.filter(({ status }) => status === 'found').length };
+  });
+
 export const mutationRecord = (
   { file, name }: Policy,
   { outcomes, equivalent, refused }: MutationResult,
+  byRule = false,
 ): RecordOf<'mutation'> => {
   const of = (wanted: string) => outcomes.filter(({ status }) => status === wanted);
   return {
@@ -144,5 +153,6 @@ export const mutationRecord = (
       before,
       after,
     })),
+    ...(byRule && { rules: scoresOf(outcomes) }),
   };
 };

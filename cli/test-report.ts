@@ -79,7 +79,16 @@ export const printCoverage = (
 
 /** What became of the changes of a policy's conditions: a line, and the changes that no test would miss. */
 export const printMutation = (
-  { tried, found, percent, equivalent, refused, untried, survived }: Extract<TestRecord, { type: 'mutation' }>,
+  {
+    tried,
+    found,
+    percent,
+    equivalent,
+    refused,
+    untried,
+    survived,
+    rules = [],
+  }: Extract<TestRecord, { type: 'mutation' }>,
   output: Output,
 ): void => {
   const notes = [
@@ -90,6 +99,14 @@ export const printMutation = (
   output.line(
     `  mutation ${share(percent, output)}: ${found} of ${count(tried, 'change')} found${notes.length === 0 ? '' : output.paint.dim(` (${notes.join(', ')})`)}`,
   );
+  const width = Math.max(0, ...rules.map(({ rule }) => rule.length));
+  for (const each of rules) {
+    const score = `${each.found} of ${each.tried}`;
+    const { paint } = output;
+    output.line(
+      `    ${escapeControl(each.rule).padEnd(width)}  ${each.found === each.tried ? paint.green(score) : paint.yellow(score)}`,
+    );
+  }
   printByRule(
     survived,
     ({ before, after }) => (after === 'left out' ? [`${before}: left out`] : [before, `  → ${after}`]),

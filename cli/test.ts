@@ -1,17 +1,21 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import {
+  type BenchTest,
   createCoverage,
   createTestBench,
+  mutateConjuncts,
   mutatePolicy,
   type PredicateCoverage,
   runPolicyTests,
+  scenarioTests,
   type TestBench,
   type TestOutcome,
 } from '../agent/index.ts';
 import { VerifierError } from '../engine/verifier/index.ts';
 import { loadPolicies, type Policy } from '../policies/index.ts';
 import type { RuleMatching } from '../rules/index.ts';
+import { loadScenarios, type Scenario } from '../sensors/index.ts';
 import { percentage, positiveNumber, raisingOption } from './arguments.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
@@ -33,6 +37,7 @@ interface TestOptions {
   readonly minScore?: number;
   readonly seconds?: number;
   readonly ruleMatching?: RuleMatching;
+  readonly scenarios?: readonly string[];
   readonly watch?: boolean;
 }
 
@@ -41,10 +46,12 @@ interface Tested {
   readonly policy: Policy;
   readonly outcomes: readonly TestOutcome[];
   readonly coverage: readonly PredicateCoverage[];
+  /** Its own tests, or the scenarios that are about its rules. */
+  readonly tests: readonly BenchTest[];
 }
 
-const refusedBy = (policy: Policy, error: unknown): TestOutcome => {
-  const [test] = policy.tests;
+const refusedBy = (policy: Policy, tests: readonly BenchTest[], error: unknown): TestOutcome => {
+  const [test] = tests;
   if (!(error instanceof VerifierError) || test === undefined) throw error;
   const problems = [`the kernel refuses the policy's program: ${error.message}`];
   return { test, policy, passed: false, raised: [], alerts: [], problems, diagnostics: [] };
@@ -52,6 +59,7 @@ const refusedBy = (policy: Policy, error: unknown): TestOutcome => {
 
 const runPolicy = async (
   policy: Policy,
+  tests: readonly BenchTest[],
   ruleMatching: RuleMatching | undefined,
   onOutcome: (outcome: TestOutcome) => void,
 ): Promise<Tested> => {
@@ -63,11 +71,11 @@ const runPolicy = async (
     onOutcome(outcome);
   };
   try {
-    for await (const outcome of runPolicyTests(policy, coverage.add, bench)) keep(outcome);
+    for await (const outcome of runPolicyTests(policy, coverage.add, bench, tests)) keep(outcome);
   } catch (error) {
-    keep(refusedBy(policy, error));
+    keep(refusedBy(policy, tests, error));
   }
-  return { policy, outcomes, coverage: coverage.predicates };
+  return { policy, outcomes, coverage: coverage.predicates, tests };
 };
 
 type MutationRecord = Extract<TestRecord, { type: 'mutation' }>;
@@ -75,23 +83,25 @@ type MutationRecord = Extract<TestRecord, { type: 'mutation' }>;
 /** Tries changes of the policies whose tests pass. */
 const mutateAll = async (
   tested: readonly Tested[],
-  { rule, seconds = Infinity, ruleMatching }: TestOptions,
+  { rule, seconds = Infinity, ruleMatching, scenarios }: TestOptions,
   onRecord: (policy: Policy, record: MutationRecord) => void,
 ): Promise<readonly MutationRecord[]> => {
   const until = Date.now() + seconds * 1000;
   const progress = createProgress();
   const records: MutationRecord[] = [];
-  for (const { policy, outcomes } of tested) {
+  for (const { policy, outcomes, tests } of tested) {
     if (outcomes.some(({ passed }) => !passed)) continue;
     if (rule !== undefined && !policy.rules.some(({ name }) => name === rule)) continue;
-    const result = await mutatePolicy(policy, {
+    if (tests.length === 0) continue;
+    const how = {
       until,
       ...(rule !== undefined && { rule }),
       ...(ruleMatching !== undefined && { ruleMatching }),
-      onProgress: (tried, all) => progress.say(`changes of ${policy.name}: ${tried} of ${all}`),
-    });
+      onProgress: (tried: number, all: number) => progress.say(`changes of ${policy.name}: ${tried} of ${all}`),
+    };
+    const result = await (scenarios === undefined ? mutatePolicy(policy, how) : mutateConjuncts(policy, tests, how));
     progress.clear();
-    const record = mutationRecord(policy, result);
+    const record = mutationRecord(policy, result, scenarios !== undefined);
     records.push(record);
     onRecord(policy, record);
   }
@@ -112,24 +122,38 @@ const coverageShare = (records: readonly Extract<TestRecord, { type: 'coverage' 
   return all === 0 ? 100 : percentOf((all - missing) / all);
 };
 
-/** Runs the tests that policies carry in their own files. */
+/** Scenarios by name, file or folder. @throws CliError with what is wrong in them */
+const scenariosAt = (namesOrPaths: readonly string[]): readonly Scenario[] => {
+  const { scenarios, diagnostics } = loadScenarios(namesOrPaths);
+  const printed = createDiagnosticPrinter(false);
+  const list = diagnostics.map(printed).join('\n');
+  if (diagnostics.some(({ severity }) => severity === 'error'))
+    throw new CliError(`the scenarios can't be played\n${list}`, EXIT.usage);
+  return scenarios;
+};
+
+/** Runs the tests that policies carry in their own files, or scenarios that are about their rules. */
 export const test = async (paths: readonly string[], options: TestOptions, output: Output): Promise<ExitCode> => {
   const { json = false } = options;
   const { paint } = output;
   const { policies, diagnostics } = loadPolicies(paths, { enforcing: true });
   const printed = createDiagnosticPrinter(false);
+  const scenarios = scenariosAt(options.scenarios ?? []);
   for (const diagnostic of diagnostics) process.stderr.write(`${printed(diagnostic)}\n`);
   const rules = policies.flatMap((policy) => policy.rules.map(({ name }) => name));
   if (options.rule !== undefined && !rules.includes(options.rule))
     throw new CliError(`there is no rule "${options.rule}"\nthere are: ${rules.join(', ')}`, EXIT.usage);
   const broken = diagnostics.filter(({ severity }) => severity === 'error').length;
+  const testsOf = (policy: Policy): readonly BenchTest[] =>
+    options.scenarios === undefined ? policy.tests : scenarioTests(policy, scenarios);
   const titled = (policy: Policy): void => output.line(`${paint.bold(policy.name)}  ${paint.dim(policy.file)}`);
 
   const tested: Tested[] = [];
   const coverages: Extract<TestRecord, { type: 'coverage' }>[] = [];
   for (const policy of policies) {
-    if (policy.tests.length > 0 && !json) titled(policy);
-    const result = await runPolicy(policy, options.ruleMatching, (outcome) => {
+    const tests = testsOf(policy);
+    if (tests.length > 0 && !json) titled(policy);
+    const result = await runPolicy(policy, tests, options.ruleMatching, (outcome) => {
       if (json) output.json(outcomeRecord(outcome));
       else printOutcome(outcome, output);
     });
@@ -137,7 +161,7 @@ export const test = async (paths: readonly string[], options: TestOptions, outpu
     const record = coverageRecord(policy, result.coverage);
     coverages.push(record);
     if (json) output.json(record);
-    else if (policy.tests.length > 0) printCoverage(record, options.coverage === true, output);
+    else if (tests.length > 0) printCoverage(record, options.coverage === true, output);
   }
   const mutations =
     options.mutate === true
@@ -154,7 +178,7 @@ export const test = async (paths: readonly string[], options: TestOptions, outpu
   const outcomes = tested.flatMap((each) => each.outcomes);
   const failed = outcomes.filter(({ passed }) => !passed).length;
   const passed = outcomes.length - failed;
-  const untested = policies.filter((policy) => policy.tests.length === 0);
+  const untested = tested.filter(({ tests }) => tests.length === 0);
   const coverage = coverageShare(coverages);
   const score = shareOf(mutations);
   if (json)
@@ -171,7 +195,7 @@ export const test = async (paths: readonly string[], options: TestOptions, outpu
   else {
     if (outcomes.length > 0) output.line();
     if (untested.length > 0)
-      output.line(paint.yellow(`without tests: ${untested.map((policy) => policy.name).join(', ')}`));
+      output.line(paint.yellow(`without tests: ${untested.map(({ policy }) => policy.name).join(', ')}`));
     const of = `${count(outcomes.length, 'test')} of ${count(policies.length - untested.length, 'policy', 'policies')}`;
     const result =
       failed + broken === 0 ? paint.green(`${passed} passed`) : `${passed} passed, ${paint.red(`${failed} failed`)}`;
@@ -213,6 +237,10 @@ types and scope, short-circuited or not. What is known before an event happens (
 --mutate changes the rules' conditions one change at a time (a predicate negated, left out, with another value or operator; and and or
 exchanged) and lists the changes that no test would miss. Changes that match the same events are not counted.
 
+With --scenarios rules are tried on scenarios that say which rules they raise: each scenario and variant whose file names a rule of the
+policy is a test of it, and of the rules that its file names those must be raised that it expects, and no others. --mutate then leaves out
+and negates each top-level conjunct of the rules' conditions, and says for each rule how many of these changes a scenario tells.
+
 Exit codes: 0 all passed, 1 tests failed, policies are wrong or a share is below its minimum, 2 wrong usage, 3 the report can't be
 written.
 
@@ -222,6 +250,7 @@ Examples:
   shrike test my-policy.yaml --mutate --rule "Password file read"
   shrike test my-policy.yaml --json | jq 'select(.passed == false)'
   shrike test policies --junit report.xml
+  shrike test falco_rules.yaml falco-incubating_rules.yaml --scenarios falco --mutate
 `;
 
 export const addTest = (program: Command): void => {
@@ -241,6 +270,10 @@ export const addTest = (program: Command): void => {
     )
     .option('--seconds <number>', 'with --mutate: try no further change after so long', positiveNumber)
     .addOption(raisingOption())
+    .option(
+      '--scenarios <names...>',
+      'instead of the own tests: scenarios with what they expect, by name, file or folder, or the groups stories and falco',
+    )
     .option('--watch', 'run again whenever a policy changes, until Ctrl-C')
     .option('--json', 'one JSON object a line: tests, coverage, mutation, then a summary')
     .option('--junit <file>', 'also write a report in the JUnit format')

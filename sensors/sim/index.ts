@@ -9,6 +9,7 @@ export {
   type ScenarioEvent,
   type ScenarioObserver,
   type ScenarioResult,
+  scenarioJsonSchema,
   type ShippedScenario,
   type StepOutcome,
 } from './scenario/index.ts';

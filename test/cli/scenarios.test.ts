@@ -1,36 +1,175 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { shrike } from '../support/cli.ts';
+import { listScenarios } from '../../sensors/index.ts';
+import { jsonLines, shrike } from '../support/cli.ts';
+import { temporaryFolder } from '../support/folder.ts';
 
-it('lists the scenarios that ship', async () => {
-  const { code, stdout, stderr } = await shrike('scenarios');
+/** A policy with one rule, and a scenario of which it says something. */
+const withOwn = (scenario: string): { readonly policy: string; readonly scenario: string; readonly folder: string } => {
+  const folder = temporaryFolder();
+  const policy = join(temporaryFolder(), 'p.yaml');
+  writeFileSync(
+    policy,
+    `apiVersion: shrike/v1
+kind: Policy
+metadata: {name: p}
+spec:
+  rules:
+    - {rule: Hosts read, condition: evt.type = openat and fd.name = /etc/hosts, priority: notice, output: "%proc.name read it"}
+`,
+  );
+  const path = join(folder, 's.yaml');
+  writeFileSync(path, scenario);
+  return { policy, scenario: path, folder };
+};
+
+const OWN = `name: s
+description: cat reads a file.
+steps:
+  - {note: Somebody asks, exec: [cat, /etc/hosts]}
+  - {id: open, openat: /etc/hosts}
+expect: [Hosts read]
+but:
+  - {name: other, description: Of no interest., step: open, change: {openat: /etc/hostname}, expect: []}
+  - {name: wrong, step: open, change: {openat: /etc/motd, expect: ENOENT}, expect: [Hosts read]}
+  - {name: too, add: {wait: 1s}, expect: []}
+`;
+
+it('lists the scenarios that ship, with what they raise and their variants', async () => {
+  const { code, stdout, stderr } = await shrike('scenarios', 'list', 'all', '--json');
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  expect(stdout.split('\n').map((line) => line.split(' ')[0])).toEqual(['quiet-day', 'supply-chain', 'webshell', '']);
+  const lines = jsonLines(stdout) as { readonly group: string; readonly name: string }[];
+  const named = (group: string) => lines.filter((line) => line.group === group).map(({ name }) => name);
+  expect(named('stories')).toEqual(listScenarios().map(({ name }) => name));
+  expect(named('falco')).toEqual(listScenarios('falco').map(({ name }) => name));
+  expect(lines.find(({ name }) => name === 'execution-from-dev-shm')).toMatchObject({
+    expect: ['Execution from /dev/shm'],
+    variants: ['elsewhere', 'by-a-shell', 'trusted-image', 'not-started', 'runs-already'],
+  });
+  const people = await shrike('scenarios');
+  expect(people.stdout).toMatch(/^supply-chain\n {2}The install script/m);
+  expect(people.stdout).toMatch(/^ {2}but: configured-by-file$/m);
+  expect(people.stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
 });
 
-it("shows a scenario's steps with who makes them", async () => {
+it('says which groups there are', async () => {
+  const { code, stdout, stderr } = await shrike('scenarios', 'list', 'falcon');
+  expect({ code, stdout, stderr }).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: 'shrike: there is no group "falcon"; expected stories, falco or all\n',
+  });
+});
+
+it("shows a scenario's steps with who makes them, and its variants", async () => {
   const { code, stdout } = await shrike('scenarios', 'show', 'webshell');
   expect(code).toBe(0);
   expect(stdout).toMatch(/^ +\d+ {2}tee +openat \/etc\/shadow- O_WRONLY\|O_TRUNC$/m);
+  expect(stdout).toMatch(/^ {6}A reverse shell, as Python makes one$/m);
+  const { scenario } = withOwn(OWN);
+  const own = await shrike('scenarios', 'show', `${scenario}/other`);
+  expect(own.stdout).toBe(
+    `s/other  ${scenario}\n  Of no interest.\n\n      Somebody asks\n   1  bash  exec cat /etc/hosts  as cat\n   2  cat   openat /etc/hostname\n\n  raises none of its rules\n`,
+  );
+  const whole = await shrike('scenarios', 'show', scenario);
+  expect(whole.stdout).toContain('  raises Hosts read\n  but other: Of no interest.\n    raises none of its rules\n');
 });
 
-it('plays one as a tree with alerts below the process that raised them', async () => {
+it('tells one as a tree with alerts below the process that raised them, and a timeline', async () => {
   const { code, stdout } = await shrike('scenarios', 'run', 'webshell');
   expect(code).toBe(0);
   const lines = stdout.split('\n');
   const dropper = lines.findIndex((line) => /─ \/tmp\/\.x -q pid \d+ uid 33$/.test(line));
   expect(dropper).toBeGreaterThan(0);
   expect(lines[dropper + 1]).toMatch(/ #\d+ +error Execution from a temporary folder: \/tmp\/\.x was executed$/);
+  expect(lines[dropper + 2]).toMatch(/│ {2}· connect 203\.0\.113\.66:443$/);
+  expect(stdout).toMatch(/^── A reverse shell, as Python makes one ─+$/m);
+  expect(stdout).toMatch(/^timeline$/m);
+  expect(stdout).toMatch(/^ +4\.3 s {2}● error {4}Execution from a temporary folder +\.x -q$/m);
+  expect(stdout).toMatch(/^expected +\d+ rules raised or not as the scenario says$/m);
+  expect(lines.filter((line) => [...line].length > 120)).toEqual([]);
 });
 
-it('lists those there are for an unknown one', async () => {
+it('with --quiet tells only what it came to; with --enforce also what was kept from happening', async () => {
+  const { code, stdout } = await shrike('scenarios', 'run', 'webshell', '--quiet', '--enforce');
+  expect(code).toBe(0);
+  expect(stdout).not.toMatch(/├─/);
+  expect(stdout).toMatch(/^policies +\d+ rules; enforcement is on, \d+ policies deny or kill$/m);
+  expect(stdout).toMatch(/^ +0\.1 s {2}│ {2}✗ killed: sh $/m);
+  expect(stdout).not.toMatch(/^expected/m);
+});
+
+it('compares the rules that are raised with those that are expected', async () => {
+  const { policy, scenario, folder } = withOwn(OWN);
+  const fine = await shrike('scenarios', 'run', scenario, '--policies', policy);
+  expect({ code: fine.code, stderr: fine.stderr }).toEqual({ code: 0, stderr: '' });
+  const missing = await shrike('scenarios', 'run', `${scenario}/wrong`, '--policies', policy);
+  expect({ code: missing.code, stderr: missing.stderr }).toEqual({
+    code: 1,
+    stderr: 'shrike: s/wrong: not raised, though expected: Hosts read\n',
+  });
+  const all = await shrike('scenarios', 'run', folder, '--policies', policy);
+  expect({ code: all.code, stdout: all.stdout }).toEqual({
+    code: 1,
+    stdout: `ok   s        1 alert of 1 rule
+ok   s/other  0 alerts of 0 rules
+FAIL s/wrong  0 alerts of 0 rules
+       not raised, though expected: Hosts read
+FAIL s/too    1 alert of 1 rule
+       raised, though not expected: Hosts read
+4 scenarios: 2 as they say, 2 not
+`,
+  });
+  const json = await shrike('scenarios', 'run', folder, '--policies', policy, '--json');
+  expect(jsonLines(json.stdout).slice(2)).toEqual([
+    {
+      type: 'scenario',
+      name: 's/wrong',
+      passed: false,
+      judged: 1,
+      raised: {},
+      missing: ['Hosts read'],
+      surplus: [],
+      problems: [],
+    },
+    {
+      type: 'scenario',
+      name: 's/too',
+      passed: false,
+      judged: 1,
+      raised: { 'Hosts read': 1 },
+      missing: [],
+      surplus: ['Hosts read'],
+      problems: [],
+    },
+    { type: 'summary', scenarios: 4, passed: 2, failed: 2 },
+  ]);
+});
+
+it('tells mistakes in one of several', async () => {
+  const { scenario, folder } = withOwn(OWN);
+  writeFileSync(scenario, OWN.replace('step: open', 'step: opne'));
+  const broken = await shrike('scenarios', 'run', folder);
+  expect(broken.code).toBe(2);
+  expect(broken.stderr).toMatch(
+    /s\.yaml:8:55: error\[unknown-step\]: No step has the id "opne"; did you mean "open"\?\n/,
+  );
+});
+
+it('names those there are for an unknown one', async () => {
   const { code, stdout, stderr } = await shrike('scenarios', 'show', 'webshel');
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-  expect(stderr.split('\n')).toEqual([
-    'shrike: there is no scenario "webshel"; did you mean webshell? There are:',
-    expect.stringMatching(/^ {2}quiet-day {5}\S/),
-    expect.stringMatching(/^ {2}supply-chain {2}\S/),
-    expect.stringMatching(/^ {2}webshell {6}\S/),
-    'or give the path of a scenario file.',
-    '',
-  ]);
+  const lines = stderr.split('\n');
+  expect(lines[0]).toBe('shrike: there is no scenario "webshel"; did you mean webshell? There are:');
+  expect(lines.slice(1, -2).map((line) => line.trim().split(' ')[0])).toEqual(listScenarios().map(({ name }) => name));
+  expect(lines.at(-2)).toBe(
+    'those for Falco\'s rules ("shrike scenarios list falco"), or give the path of a scenario file.',
+  );
+  const variant = await shrike('scenarios', 'run', 'cryptominer/configured');
+  expect(variant).toMatchObject({
+    code: 2,
+    stderr:
+      'shrike: the scenario can\'t be played\ncryptominer/configured:1:1: error[no-such-variant]: "cryptominer" has no variant "configured"; expected one of configured-by-file.\n',
+  });
 });

@@ -1,4 +1,5 @@
 export type { ScenarioEvent, ScenarioObserver, StepOutcome } from './events.ts';
+export { scenarioJsonSchema } from './json-schema.ts';
 export { listScenarios, loadScenario, loadScenarios, loadTestScenario, type ShippedScenario } from './load.ts';
 export { parseScenario, type ScenarioResult } from './parse.ts';
 export { createPlayer } from './player.ts';

@@ -144,7 +144,7 @@ const filesBelow = (folder: string): readonly string[] =>
 export const loadScenarios = (namesOrPaths: readonly string[]): ScenariosResult => {
   const results = namesOrPaths.flatMap((each): readonly ScenarioResult[] => {
     if (Object.hasOwn(GROUPS, each)) return shippedIn(each as ScenarioGroup).map(loadFile);
-    const isFolder = statSync(each, { throwIfNoEntry: false })?.isDirectory() === true;
+    const isFolder = existsSync(each) && statSync(each).isDirectory();
     return isFolder ? filesBelow(each).map(loadFile) : [loadScenario(each)];
   });
   return {

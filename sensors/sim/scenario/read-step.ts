@@ -34,7 +34,7 @@ export interface StepContext {
 const WORDS: ReadonlySet<string> = new Set([...OWN_WORDS, ...CALLS]);
 
 /** Keys that every step may have, whatever it does; expect_errno is another name of expect. */
-const MODIFIERS = ['by', 'as', 'abi', 'via', 'expect', 'expect_errno', 'id'];
+const MODIFIERS = ['by', 'as', 'abi', 'via', 'expect', 'expect_errno', 'id', 'note'];
 
 const EXAMPLE = 'a call such as exec, openat or connect';
 
@@ -205,6 +205,7 @@ const textKind = (expected: string, choices?: readonly string[]): Kind => ({
 
 const NAME = textKind("a process's name");
 const ID = textKind('a name for variants to mean the step by');
+const NOTE = textKind('a sentence that says what begins here');
 const ABI = textKind('one of x86-64, ia32, x32', ['x86-64', 'ia32', 'x32']);
 const VIA = textKind('one of io_uring, io_uring_sqpoll', ['io_uring', 'io_uring_sqpoll']);
 
@@ -263,6 +264,7 @@ export const readStep = (value: unknown, number: number, path: Path, context: St
     modifier('expect', EXPECTATION, given, context) ?? modifier('expect_errno', EXPECTATION, given, context);
   const as = modifier('as', NAME, given, context);
   modifier('id', ID, given, context);
+  const note = modifier('note', NOTE, given, context);
   const by = modifier('by', NAME, given, context);
   const event = EVENT_TYPES.get(call);
   if (abi === 'ia32' && event !== undefined && event.nr32 < 0) {
@@ -307,6 +309,7 @@ export const readStep = (value: unknown, number: number, path: Path, context: St
   return {
     number,
     text: textOf(call, given),
+    note: typeof note === 'string' ? note : undefined,
     action,
     by: action.kind === 'wait' ? undefined : actor,
     as: started,

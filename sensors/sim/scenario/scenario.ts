@@ -128,6 +128,8 @@ export interface Step {
   readonly number: number;
   /** The step as people read it: `openat /etc/shadow O_RDONLY`. */
   readonly text: string;
+  /** What begins here, for people who watch. */
+  readonly note: string | undefined;
   readonly action: Action;
   /** The process that acts; undefined for `wait`. */
   readonly by: string | undefined;

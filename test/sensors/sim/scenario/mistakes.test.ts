@@ -66,7 +66,7 @@ steps:
       's.yaml:14:7: error[nobody-listens]: Nobody listens on port 80; give a process "listen: [0.0.0.0:80]".\n  in host.incoming[0].port\n  expected a process that listens there',
       's.yaml:16:6: error[unknown-call]: There is no call "opnat"; did you mean "openat"?\n  in steps[0].opnat\n  expected a call such as exec, openat or connect',
       's.yaml:17:34: error[wrong-value]: steps[1].flags is "O_RDNLY"; expected flags such as O_RDONLY or [O_WRONLY, O_CREAT]; did you mean "O_RDONLY"?',
-      's.yaml:18:27: error[unknown-key]: steps[2] has no key "mod"; did you mean "mode"?\n  in steps[2].mod\n  expected one of dirfd, path, flags, mode, by, as, abi, via, expect, expect_errno, id',
+      's.yaml:18:27: error[unknown-key]: steps[2] has no key "mod"; did you mean "mode"?\n  in steps[2].mod\n  expected one of dirfd, path, flags, mode, by, as, abi, via, expect, expect_errno, id, note',
       's.yaml:19:31: error[unknown-process]: No process is called "worke" here; did you mean "worker"?\n  in steps[3].by\n  expected one of systemd, sshd, bash, nginx, worker',
       's.yaml:20:15: error[wrong-value]: steps[4].connect is "203.0.113.5:99999"; expected an address and a port such as "203.0.113.5:4444", or the path of a socket.',
       's.yaml:21:23: error[too-many-arguments]: steps[5].rename has 3 arguments; expected at most 2: oldpath, newpath.',
@@ -139,7 +139,7 @@ describe('a scenario that is not there', () => {
           .join(', ')}, or a file's path such as ./webshel.yaml`,
         nearest: 'webshell',
         message:
-          'There is no scenario "webshel"; expected one of quiet-day, supply-chain, webshell, or a file\'s path such as ./webshel.yaml; did you mean "webshell"?',
+          'There is no scenario "webshel"; expected one of container-escape, cryptominer, lateral-movement, log-wiping, quiet-day, supply-chain, webshell, or a file\'s path such as ./webshel.yaml; did you mean "webshell"?',
       },
     ]);
   });
