@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
+import type { KillBudget } from '../agent/index.ts';
 import { escapeControl, formatAlert } from '../alerts/index.ts';
 import { loadPolicies, type Policy } from '../policies/index.ts';
 import type { RuleMatching } from '../rules/index.ts';
@@ -16,6 +17,7 @@ import { createDiagnosticPrinter } from './diagnostics.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
 import { compareRaised, expectedText, unexpectedLines } from './expected-rules.ts';
 import { onInterrupt } from './interrupt.ts';
+import { killBudgetOption } from './kill-budget.ts';
 import { agentOptionsOf, attachedText, DEFAULT_RATE, liveOptions, openLive, startRecord } from './live.ts';
 import { createLog, type LogLevel, logLevelOption } from './log.ts';
 import { type Output, openStdout } from './output.ts';
@@ -42,6 +44,7 @@ export interface RunOptions {
   readonly host?: string;
   readonly audit?: string;
   readonly protect?: readonly string[];
+  readonly killBudget?: KillBudget;
   readonly ruleMatching?: RuleMatching;
   readonly json?: boolean;
   readonly tree?: boolean;
@@ -198,6 +201,7 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
     host: options.host ?? defaultHost(options),
     enforce,
     protect: options.protect ?? [],
+    ...(options.killBudget && { budget: options.killBudget }),
     auditFolder: options.audit ?? freshAuditFolder(),
     warn,
     ...agentOptionsOf({ rateLimit: options.sensor === 'linux' ? DEFAULT_RATE : 0, ...options }),
@@ -290,6 +294,7 @@ export const addRunOptions = (command: Command): Command =>
     )
     .option('--audit <folder>', "the audit log's folder (default: a new one below the state folder, which is printed)")
     .option('--protect <paths...>', 'executables that are never denied or killed')
+    .addOption(killBudgetOption())
     .addOption(raisingOption())
     .option('--json', 'one JSON object a line: alert records, then a summary')
     .addOption(

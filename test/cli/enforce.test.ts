@@ -4,6 +4,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { enforce } from '../../cli/enforce.ts';
 import { openSwitch, request, requestIn } from '../../cli/enforcement-switch.ts';
 import { CliError } from '../../cli/exit.ts';
+import { killBudgetOf } from '../../cli/kill-budget.ts';
 import { createPaint } from '../../cli/paint.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
@@ -89,4 +90,19 @@ it('fails where there is no such folder', async () => {
   await expect(ask('status', folder)).rejects.toEqual(
     new CliError(`there is no folder ${folder}; give the agent's --audit folder`, 2),
   );
+});
+
+it('reads budgets of kills', () => {
+  expect(killBudgetOf('10/min')).toEqual({ kills: 10, periodMs: 60_000 });
+  expect(killBudgetOf('3/30s')).toEqual({ kills: 3, periodMs: 30_000 });
+  expect(killBudgetOf('100/2h')).toEqual({ kills: 100, periodMs: 7_200_000 });
+});
+
+it.each([
+  ['10', 'Expected kills in a time, for example 10/min, 3/30s or 100/h.'],
+  ['0/min', 'Expected another budget: a budget is from 1 to 65,535 kills, not 0.'],
+  ['1/0s', 'Expected another budget: a period is from 1 ms to 18 h, not 0 ms.'],
+  ['1/19h', 'Expected another budget: a period is from 1 ms to 18 h, not 68400000 ms.'],
+])('refuses %s as a budget of kills', (text, message) => {
+  expect(() => killBudgetOf(text)).toThrow(message);
 });

@@ -6,7 +6,7 @@ import { type RandomRule, randomRules, watching } from './policies.ts';
 import { type Bench, type Counts, createBench, createCounts, run } from './run.ts';
 
 /** Runs that share a policy and a host. */
-const RUNS_PER_POLICY = 100;
+const RUNS_PER_POLICY = 125;
 
 const compiled = (rules: readonly RandomRule[], without?: ReadonlySet<Guard>): Compiled => {
   const own = compile(
