@@ -216,11 +216,6 @@ export class Cred extends KernelObject implements Ids, Subject {
     return !this.isConfined && has(this.effective, capability);
   }
 
-  /** The same within its user namespace. */
-  capableInside(capability: number): boolean {
-    return has(this.effective, capability);
-  }
-
   inGroup(gid: number): boolean {
     return gid === this.fsgid || this.groups.includes(gid);
   }

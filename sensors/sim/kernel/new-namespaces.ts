@@ -1,5 +1,5 @@
 import type { Memory } from '../../../engine/vm/index.ts';
-import { ALL_CAPABILITIES, Cred, NO_CAPABILITIES } from './credentials.ts';
+import { Cred } from './credentials.ts';
 import type { FsStruct } from './fs-struct.ts';
 import type { Machine } from './machine.ts';
 import type { Mount, Path } from './mounts.ts';
@@ -44,12 +44,9 @@ export const tooDeep = (task: Task, flags: number): boolean => {
   return (flags & NAMESPACE_FLAGS.pid) !== 0 && task.group.namespace.level >= MOST_PID_LEVELS;
 };
 
-/** Credentials in a new user namespace: the same ids, and every capability there (user_namespaces(7), "Capabilities"). */
-export const rootOf = (memory: Memory, cred: Cred): Cred =>
-  new Cred(memory, cred, cred.groups, ALL_CAPABILITIES, ALL_CAPABILITIES, {
-    bounding: ALL_CAPABILITIES,
-    ambient: NO_CAPABILITIES,
-  });
+/** Credentials that a task has for itself, as those that go with another user namespace. Its capability sets stay what they were. */
+export const ownCopy = (memory: Memory, cred: Cred): Cred =>
+  new Cred(memory, cred, cred.groups, cred.permitted, cred.effective, cred.kept);
 
 /** Puts root and working directory where they are in a copy of their mount namespace. */
 export const moveToCopies = (fs: FsStruct, copies: ReadonlyMap<Mount, Mount>): void => {

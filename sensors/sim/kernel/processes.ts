@@ -1,6 +1,6 @@
 import { CLONE_FILES, CLONE_FS, CLONE_PARENT, CLONE_THREAD, CLONE_VM, SIGCHLD, SIGKILL } from '../uapi.ts';
 import type { Machine } from './machine.ts';
-import { moveToCopies, namespacesFor, rootOf } from './new-namespaces.ts';
+import { moveToCopies, namespacesFor, ownCopy } from './new-namespaces.ts';
 import type { PidNamespace } from './pids.ts';
 import { PF_EXITING, PF_FORKNOEXEC, PF_IO_WORKER, PF_USER_WORKER, Task } from './tasks.ts';
 import { ThreadGroup } from './thread-group.ts';
@@ -76,7 +76,7 @@ export class Processes {
       exepath: parent.exepath,
       argv: parent.argv,
       mm: (flags & CLONE_VM) !== 0 ? parent.mm?.share() : parent.mm?.copy(),
-      cred: namespaces.isNewUser ? rootOf(memory, parent.cred) : parent.cred.share(),
+      cred: namespaces.isNewUser ? ownCopy(memory, parent.cred) : parent.cred.share(),
       fs: (flags & CLONE_FS) !== 0 ? parent.fs.share() : parent.fs.copy(),
       files: (flags & CLONE_FILES) !== 0 ? parent.files.share() : parent.files.copy(),
       group,

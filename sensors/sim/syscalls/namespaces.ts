@@ -1,13 +1,13 @@
 import { EINVAL, ENOSPC, EPERM, EUSERS } from '../../../engine/maps/index.ts';
 import { CAP_SYS_ADMIN, CAP_SYS_CHROOT } from '../kernel/credentials.ts';
 import { isBelow, NAMESPACE_FLAGS, type Namespace, NEW_NAMESPACES } from '../kernel/namespaces.ts';
-import { moveToCopies, namespacesFor, rootOf, tooDeep } from '../kernel/new-namespaces.ts';
+import { moveToCopies, namespacesFor, ownCopy, tooDeep } from '../kernel/new-namespaces.ts';
 import { CLONE_FILES, CLONE_FS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VM } from '../uapi.ts';
 import type { CallHandler, SystemCall } from './call.ts';
 
 /**
  * Whether the caller has a capability for what belongs to a user namespace (user_namespaces(7), "Capabilities"): in that namespace or one
- * above it, or as the user who made it.
+ * above it, or as the user who made it. Ids are not mapped here, so that whoever is in a user namespace below the first counts as its root.
  */
 export const isCapableIn = (call: SystemCall, owner: Namespace | undefined, capability: number): boolean => {
   const { task, machine } = call;
@@ -15,7 +15,7 @@ export const isCapableIn = (call: SystemCall, owner: Namespace | undefined, capa
   const own = task.namespaces.of.user;
   if (owner === undefined || owner.owner === undefined) return task.cred.capable(capability);
   if (!isBelow(owner, own)) return false;
-  if (task.cred.capableInside(capability)) return true;
+  if (own.owner !== undefined || task.cred.capable(capability)) return true;
   for (let at: Namespace | undefined = owner; at; at = at.owner)
     if (at.owner === own && at.madeBy === task.cred.euid) return true;
   return false;
@@ -53,7 +53,7 @@ const unshare: CallHandler = (call) => {
   if ((flags & NEW_NAMESPACES) === 0) return 0;
   const { set, isNewUser, copies } = namespacesFor(machine, task, flags);
   task.namespaces = set;
-  if (isNewUser) task.cred = rootOf(machine.memory, task.cred);
+  if (isNewUser) task.cred = ownCopy(machine.memory, task.cred);
   if (copies) moveToCopies(task.fs, copies);
   return 0;
 };
@@ -85,7 +85,7 @@ const setns: CallHandler = (call) => {
   const refusal = refuseEntry(call, wanted);
   if (refusal < 0) return refusal;
   task.namespaces = task.namespaces.with({ [wanted.type]: wanted });
-  if (wanted.type === 'user') task.cred = rootOf(machine.memory, task.cred);
+  if (wanted.type === 'user') task.cred = ownCopy(machine.memory, task.cred);
   const top = wanted.mounts?.root;
   if (top) {
     let path = { mount: top, dentry: top.root };
