@@ -1,5 +1,13 @@
 import type { HookName } from '../engine/object/index.ts';
-import { busyAt, type Compiled, CRITICAL_PRIORITIES, type EventRecord, lostAt, RINGS, type Ring } from '../rules/index.ts';
+import {
+  busyAt,
+  type Compiled,
+  CRITICAL_PRIORITIES,
+  type EventRecord,
+  lostAt,
+  RINGS,
+  type Ring,
+} from '../rules/index.ts';
 import type { Kernel, KernelMap } from '../sensors/index.ts';
 import type { BuiltIn } from './built-in.ts';
 import { FIRST } from './load.ts';
