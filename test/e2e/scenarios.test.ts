@@ -5,10 +5,14 @@ import { createMemoryLog } from '../../agent/memory-log.ts';
 import type { Alert } from '../../alerts/index.ts';
 import { loadPolicies } from '../../policies/index.ts';
 import { createSimSensor, loadScenario, type SimSensor } from '../../sensors/index.ts';
+import { casesFolder } from '../support/cases.ts';
+import { suiteSize } from '../support/counts.ts';
 
 const library = fileURLToPath(new URL('../../policies/library', import.meta.url));
 /** Two enforcing variants that let the web shell's intruder come far. */
 const enforcing = ['credential-files', 'execution-from-tmp'].map((name) => `${library}/enforce/${name}.yaml`);
+
+const falco = casesFolder('falco');
 
 interface Run {
   readonly sensor: SimSensor;
@@ -114,6 +118,62 @@ it('the supply chain attack is seen', async () => {
   const { rules, problems } = await run('supply-chain', [library]);
   expect(rules).toStrictEqual(SUPPLY_CHAIN);
   expect(problems).toStrictEqual([]);
+});
+
+/** Written by reading steps and rules: what the library, and what Falco's public rules, have to say of each story. */
+const STORIES: readonly (readonly [story: string, library: readonly string[], falco: readonly string[]])[] = [
+  [
+    'lateral-movement',
+    ['SSH private key read', 'Password file read refused', 'Password file read'],
+    [
+      'Run shell untrusted',
+      'Search Private Keys or Passwords',
+      'Read ssh information',
+      'Read sensitive file untrusted',
+    ],
+  ],
+  [
+    'container-escape',
+    ['Release agent written', 'Password file read', 'Password file read, then a connection out', 'Shell connects out'],
+    ['Detect release_agent File Container Escapes', 'Read sensitive file untrusted', 'System procs network activity'],
+  ],
+  [
+    'cryptominer',
+    [
+      'Cron job written',
+      'Cryptocurrency miner started',
+      'Execution from a temporary folder',
+      'System library changed',
+      'Preloaded library configured',
+      'Service definition written',
+    ],
+    ['Schedule Cron Jobs'],
+  ],
+  [
+    'log-wiping',
+    ['Log emptied', 'Log replaced', 'Log removed', 'Shell history removed'],
+    ['Clear Log Activities', 'Remove Bulk Data from Disk', 'Delete or rename shell history'],
+  ],
+];
+
+describe.each(STORIES)('%s', (story, ofLibrary, ofFalco) => {
+  it('is seen by the library', async () => {
+    const { rules, problems } = await run(story, [library]);
+    expect([...new Set(rules)].toSorted()).toStrictEqual(ofLibrary.toSorted());
+    expect(problems).toStrictEqual([]);
+  });
+
+  it.skipIf(falco === undefined || suiteSize === 'quick')("is seen by Falco's public rules", async () => {
+    const paths = ['falco_rules.yaml', 'falco-incubating_rules.yaml'].map((file) => `${falco}/${file}`);
+    const { rules, problems } = await run(story, paths);
+    expect([...new Set(rules)].toSorted()).toStrictEqual(ofFalco.toSorted());
+    expect(problems).toStrictEqual([]);
+  });
+
+  it('says so itself', () => {
+    const { scenario } = loadScenario(story);
+    expect(scenario?.expected?.raised.toSorted()).toStrictEqual([...ofLibrary, ...ofFalco].toSorted());
+  });
 });
 
 it.each([false, true])(
