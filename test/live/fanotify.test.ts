@@ -137,7 +137,7 @@ describe.skipIf(skip)(`opens that fanotify asks about${skip ? ` (skipped: ${skip
         await until(() => lines.length > 0);
         expect(lines[0]).toMatchObject({ kind: 'late', rule: 'rule 0' });
       },
-      { holdMs: 1_500, limitMs: 200 },
+      { holdMs: 800, limitMs: 150 },
     );
   });
 

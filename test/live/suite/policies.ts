@@ -32,6 +32,8 @@ export interface Watched {
   readonly summary: AgentSummary;
   /** The agent's own alerts: losses, limits. */
   readonly own: readonly Alert[];
+  /** What can't be as wished. */
+  readonly warnings: readonly string[];
 }
 
 const POLICY = 'suite';
@@ -77,6 +79,7 @@ export const watch = async (
     },
   };
   const all: Alert[] = [];
+  const warnings: string[] = [];
   const summary = await runAgent({
     policies,
     sensor,
@@ -88,12 +91,14 @@ export const watch = async (
     enforce,
     log: createMemoryLog('suite'),
     onAlert: (alert) => all.push(alert),
+    warn: (sentence) => warnings.push(sentence),
     ...more,
   });
   return {
     alerts: all.filter(({ policy }) => policy === POLICY),
     own: all.filter(({ policy }) => policy !== POLICY),
     summary,
+    warnings,
   };
 };
 

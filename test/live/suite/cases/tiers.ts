@@ -15,18 +15,25 @@ const denied =
   async (host: Host): Promise<void> => {
     const prepared = await denial.prepare(host);
     const rules = [denying(host, denial)];
-    const enforced = await watch(host, rules, async () => strictEqual(await denial.call(host, prepared), -EPERM), {
-      enforce: true,
-      without,
-    });
-    await denial.intact(host, prepared);
+    let result = 0;
+    const enforced = await watch(
+      host,
+      rules,
+      async () => {
+        result = await denial.call(host, prepared);
+      },
+      { enforce: true, without },
+    );
+    deepStrictEqual(enforced.warnings, []);
     deepStrictEqual(said(enforced.alerts), [[hook, denial.output(host, prepared), 'deny', true]]);
+    strictEqual(result, -EPERM);
     strictEqual(enforced.summary.denied, 1);
+    await denial.intact(host, prepared);
     const monitored = await watch(
       host,
       rules,
       async () => {
-        const result = await denial.call(host, prepared);
+        result = await denial.call(host, prepared);
         strictEqual(denial.allowed(result), true, `the call gave ${result}`);
       },
       { without },
