@@ -1,4 +1,4 @@
-export { beforeEffect, FAMILIES, HOOKS_BEFORE_EFFECT, isKnownArgument } from './before-effect.ts';
+export { beforeEffect, HOOKS_BEFORE_EFFECT, isKnownArgument } from './before-effect.ts';
 export { type CountedRule, countedRules, type FollowedStep, followedSteps } from './correlation.ts';
 export {
   FACT_SOURCES,

@@ -54,9 +54,6 @@ const DENIED_AT: ReadonlyMap<string, readonly (readonly HookName[])[]> = new Map
   ...of(['bpf'], ['lsm/bpf']),
 ]);
 
-/** The event types that can be denied, or killed before their effect. */
-export const DENIABLE: readonly string[] = [...DENIED_AT.keys()];
-
 /**
  * The hooks at which a rule that denies or kills may see an event type, for each way, strongest first; empty where nothing comes before the effect. A
  * kill after the effect is only for kernels that lack what comes before it.

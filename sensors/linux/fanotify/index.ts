@@ -5,8 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { serialize } from 'node:v8';
 import type { ResponderLine, ResponderTask } from './responder.ts';
 
-export { type FanotifyRule, fanotifyRules } from './decide.ts';
-export type { Mark } from './group.ts';
+export { fanotifyRules } from './decide.ts';
 export type { ResponderLine, ResponderTask } from './responder.ts';
 
 /** Where the process's program is: beside this file once built. */
