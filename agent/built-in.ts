@@ -1,4 +1,4 @@
-import { type Alert, isoTime } from '../alerts/index.ts';
+import { type Alert, isoTime, type Unnumbered } from '../alerts/index.ts';
 import type { Priority } from '../rules/index.ts';
 
 /** The policy that alerts of the agent itself name. */
@@ -16,11 +16,11 @@ export interface BuiltIn {
   readonly fields: Alert['fields'];
 }
 
-/** An alert of a rule that is built in: about what the agent sees, not about a process (pid 0). @param wallTime nanoseconds since the Unix epoch */
+/** An alert of a rule that is built in: about what the agent sees, not about a process (pid 0); its `id` and `seq` are empty. @param wallTime nanoseconds since the Unix epoch */
 export const builtInAlert = (
   { rule, event, priority, hook, output, fields }: BuiltIn,
   context: { readonly host: string; readonly kernel: string; readonly wallTime: bigint },
-): Omit<Alert, 'id' | 'seq'> => ({
+): Unnumbered => ({
   v: 1,
   time: isoTime(context.wallTime),
   host: context.host,
@@ -36,4 +36,6 @@ export const builtInAlert = (
   trust: {},
   process: { pid: 0, start: 0, exe: null, cmdline: null, uid: 0, ancestors: [] },
   kernel: context.kernel,
+  id: '',
+  seq: 0,
 });

@@ -1,4 +1,4 @@
-import { type Alert, type AuditLog, raiseAlert } from '../alerts/index.ts';
+import { type Alert, type AuditLog, raiseAlert, type Unnumbered } from '../alerts/index.ts';
 import type { Policy } from '../policies/index.ts';
 import {
   type Compiled,
@@ -106,19 +106,15 @@ export const createEvents = (options: EventsOptions): Events => {
   const residual = residualOf(compiled.plan);
   const { unreadable, failed } = progress;
 
-  const append = (alert: Omit<Alert, 'id' | 'seq'>): Alert | undefined => {
-    let raised: Alert | undefined;
-    log.append('alert', (seq) => {
-      raised = { ...alert, id: `${host}-${seq}`, seq } as Alert;
-      return raised;
+  const append = (alert: Unnumbered): void => {
+    log.append('alert', (seq: number): Alert => {
+      alert.id = `${host}-${seq}`;
+      alert.seq = seq;
+      return alert;
     });
-    return raised;
   };
-  const tell = (alert: Alert | undefined): void => {
-    if (alert !== undefined) options.onAlert?.(alert);
-  };
-  const raise = (rule: Rule, index: number, record: EventRecord, alert: ReturnType<typeof raiseAlert>): void => {
-    const raised = append(alert);
+  const raise = (rule: Rule, index: number, record: EventRecord, alert: Unnumbered): void => {
+    append(alert);
     if (rule.action !== 'alert')
       log.append(
         'enforcement',
@@ -131,20 +127,23 @@ export const createEvents = (options: EventsOptions): Events => {
         }),
       );
     tally.count(rule, alert.enforced === true ? rule.action : undefined);
-    tell(raised);
+    options.onAlert?.(alert);
   };
   /** What rules are checked on: an event with the processes as they were then, and its container as it is known by now. */
   const occurrenceOf = (record: EventRecord, processes: Processes) => {
     const wallTime = kernel.wallTime(record.time);
     const cgroup = kernel.cgroupPath(record.cgroup);
-    const pending = new Set<string>();
+    let pending: Set<string> | undefined;
     const fields = fieldsOf(record, {
       processes,
       number: tally.events,
       wallTime,
       cgroupPath: () => cgroup,
       containers,
-      onPending: (field) => pending.add(field),
+      onPending: (field) => {
+        pending ??= new Set();
+        pending.add(field);
+      },
       accounts: sensor.accounts,
       domains: options.domains,
     });
@@ -152,9 +151,10 @@ export const createEvents = (options: EventsOptions): Events => {
     const decided = { hook: record.hook, event, truth: (predicate: number) => record.truth(predicate) };
     const occurrence = { time: record.time, number: tally.events, event, pid: record.pid };
     const kin = correlator.kinOf(record);
+    const isPending = (): boolean => pending !== undefined && pending.size > 0;
     /** Raises or drops, if not a fact may still come that it depends on. */
     const decide = (rule: Rule, index: number, final: boolean): Decision => {
-      pending.clear();
+      pending?.clear();
       if (!residual.matches(index, decided, fields)) {
         tally.residualDropped++;
         return 'dropped';
@@ -162,7 +162,7 @@ export const createEvents = (options: EventsOptions): Events => {
       let correlated: Correlated | undefined;
       if (rule.correlation !== undefined) {
         for (const field of correlator.reads(index)) fields(field);
-        if (pending.size > 0 && !final) return 'pending';
+        if (isPending() && !final) return 'pending';
         correlated = correlator.correlate(index, occurrence, fields, kin);
         if (correlated === undefined) return 'dropped';
       }
@@ -172,11 +172,11 @@ export const createEvents = (options: EventsOptions): Events => {
         policyHash: hashes.get(rule.policy) ?? '',
         wallTime,
         processes,
-        ...(cgroup !== undefined && { container: containers.facts(cgroup) }),
-        pending,
+        container: cgroup === undefined ? undefined : containers.facts(cgroup),
+        pending: () => pending,
         correlated,
       });
-      if (pending.size > 0 && !final && correlated === undefined) return 'pending';
+      if (isPending() && !final && correlated === undefined) return 'pending';
       if (!limits.take(index, record)) return 'held back';
       raise(rule, index, record, alert);
       return 'raised';
@@ -202,19 +202,22 @@ export const createEvents = (options: EventsOptions): Events => {
       if (excludes && decision === 'raised') isTaken = true;
       return decision !== 'pending';
     };
-    const left: number[] = [];
+    let left: number[] | undefined;
     const matched = isFirstOnly ? record.matched.toSorted((one, other) => one - other) : record.matched;
     for (const index of correlator.order(matched)) {
       const acts = rules[index]?.action !== 'alert';
-      const waits = left.length > 0 || waiting.holds(container);
-      if ((!acts && waits) || !settle(index, acts, decideNow)) left.push(index);
+      const waits = left !== undefined || waiting.holds(container);
+      if ((acts || !waits) && settle(index, acts, decideNow)) continue;
+      left ??= [];
+      left.push(index);
     }
-    if (left.length === 0) return;
+    if (left === undefined) return;
+    const rest = left;
     const kept = record.keep();
     const { decide: decideLater } = occurrenceOf(kept, snapshotOf(table, kept));
     waiting.add(container, (final) => {
-      while (left[0] !== undefined && settle(left[0], final, decideLater)) left.shift();
-      return left.length === 0;
+      while (rest[0] !== undefined && settle(rest[0], final, decideLater)) rest.shift();
+      return rest.length === 0;
     });
   };
   const guarded = (act: () => void): void => {
@@ -228,9 +231,10 @@ export const createEvents = (options: EventsOptions): Events => {
   };
   const raiseBuiltIn = (builtIn: BuiltIn): void => {
     const wallTime = kernel.wallTime(sensor.now?.() ?? progress.lastTime);
-    const raised = append(builtInAlert(builtIn, { host, kernel: kernel.features.name, wallTime }));
+    const alert = builtInAlert(builtIn, { host, kernel: kernel.features.name, wallTime });
+    append(alert);
     tally.count({ name: builtIn.rule, priority: builtIn.priority });
-    tell(raised);
+    options.onAlert?.(alert);
   };
   return {
     guarded,

@@ -8,7 +8,7 @@ export { createPublisher, type Publisher, type PublisherOptions } from './nats/p
 export * from './nats/server.ts';
 export { type AlertFilters, alertSubject } from './nats/subject.ts';
 export { type SubscribeOptions, subscribeAlerts } from './nats/subscriber.ts';
-export { raiseAlert } from './raise.ts';
+export { raiseAlert, type Unnumbered } from './raise.ts';
 export { parseAlert } from './schema.ts';
 export * from './template.ts';
 export * from './time.ts';

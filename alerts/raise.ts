@@ -17,21 +17,29 @@ export interface RaiseContext {
   readonly wallTime: bigint;
   readonly processes: Processes;
   /** What is known of the container; left out where the cgroup isn't known. */
-  readonly container?: ContainerAnswer;
-  /** Fields whose values the alert did not wait for any longer. */
-  readonly pending?: ReadonlySet<string>;
+  readonly container?: ContainerAnswer | undefined;
+  /** Fields whose values the alert did not wait for any longer; asked once all are read. */
+  readonly pending?: () => ReadonlySet<string> | undefined;
   /** What the event and others before it came to; undefined where it stands alone. */
   readonly correlated?: Correlated | undefined;
 }
 
-const describe = (process: KnownProcess) => ({
-  pid: process.pid,
-  exe: process.exepath ?? null,
-  cmdline: commandLine(process) ?? null,
-});
+type Ancestor = Alert['process']['ancestors'][number];
 
-const describeContainer = (answer: ContainerAnswer | undefined): Pick<Alert, 'container'> => {
-  if (answer === undefined || answer.state === 'host') return {};
+/** What alerts say of a process, which doesn't change: a process that does is another object. */
+const described = new WeakMap<KnownProcess, Ancestor>();
+
+const describe = (process: KnownProcess): Ancestor => {
+  let known = described.get(process);
+  if (known === undefined) {
+    known = { pid: process.pid, exe: process.exepath ?? null, cmdline: commandLine(process) ?? null };
+    described.set(process, known);
+  }
+  return known;
+};
+
+const describeContainer = (answer: ContainerAnswer | undefined): Pick<Alert, 'container'> | undefined => {
+  if (answer === undefined || answer.state === 'host') return undefined;
   if (answer.state !== 'known') return { container: { id: shortId(answer.container.id) } };
   const { id, name, image, pod } = answer.facts;
   return {
@@ -45,8 +53,8 @@ const describeContainer = (answer: ContainerAnswer | undefined): Pick<Alert, 'co
 };
 
 /** What an enforcing rule decided on this event, and whether it was carried out. */
-const verdictOf = (rule: Rule, index: number, record: EventRecord): Pick<Alert, 'verdict' | 'enforced'> => {
-  if (rule.action === 'alert') return {};
+const verdictOf = (rule: Rule, index: number, record: EventRecord): Pick<Alert, 'verdict' | 'enforced'> | undefined => {
+  if (rule.action === 'alert') return undefined;
   if (!record.certain.has(index)) return { verdict: 'allow', enforced: false };
   const isDone = rule.action === 'deny' ? record.denied : record.guard === 'done';
   return { verdict: rule.action, enforced: rule.mode === 'enforce' && isDone };
@@ -56,8 +64,8 @@ const verdictOf = (rule: Rule, index: number, record: EventRecord): Pick<Alert, 
 const describeCorrelation = (
   correlated: Correlated | undefined,
   wallTime: (time: bigint) => bigint,
-): Pick<Alert, 'correlation'> => {
-  if (correlated === undefined) return {};
+): Pick<Alert, 'correlation'> | undefined => {
+  if (correlated === undefined) return undefined;
   const { kind, count, within, key, from, to, events } = correlated;
   const named = key.map(({ field: { name, argument }, value }) => [
     argument === undefined ? name : `${name}[${argument}]`,
@@ -76,44 +84,81 @@ const describeCorrelation = (
   };
 };
 
-/** The alert of a rule (the plan's `index`) that matched an event, ready to be numbered. */
+/** An alert whose number is still to come. */
+export type Unnumbered = Omit<Alert, 'id' | 'seq'> & { id: string; seq: number };
+
+/** What an alert says beside the members that all have; undefined where it says no more, as most do. */
+const restOf = (
+  rule: Rule,
+  index: number,
+  record: EventRecord,
+  { container, pending: asked, correlated, wallTime }: RaiseContext,
+) => {
+  const pending = asked?.();
+  const verdict = verdictOf(rule, index, record);
+  const where = describeContainer(container);
+  if (verdict === undefined && where === undefined && correlated === undefined && (pending?.size ?? 0) === 0)
+    return undefined;
+  return {
+    verdict,
+    behind: {
+      ...where,
+      ...(pending !== undefined && pending.size > 0 && { pending: [...pending] }),
+      ...describeCorrelation(correlated, (time) => wallTime + time - record.time),
+    },
+  };
+};
+
+/** The alert of a rule (the plan's `index`) that matched an event; its `id` and `seq` are empty. */
 export const raiseAlert = (
   rule: Rule,
   index: number,
   record: EventRecord,
   fields: FieldSource,
   context: RaiseContext,
-): Omit<Alert, 'id' | 'seq'> => {
-  const { correlated } = context;
-  const output = formatOutput(rule.output, fields, correlated?.step);
-  const process = context.processes.get(record.pid, record.start);
-  const pending = [...(context.pending ?? [])];
+): Unnumbered => {
+  const output = formatOutput(rule.output, fields, context.correlated?.step);
+  const known = context.processes.get(record.pid, record.start);
+  const process: Alert['process'] = {
+    pid: record.pid,
+    start: Number(record.start),
+    exe: known === undefined ? null : describe(known).exe,
+    cmdline: known === undefined ? null : describe(known).cmdline,
+    uid: record.uid,
+    ancestors: context.processes.ancestors(record).map(describe),
+  };
+  const rest = restOf(rule, index, record, context);
+  const { host, policyHash, kernel } = context;
+  const { policy, name, priority, tags } = rule;
+  const { hook } = record;
+  const event = record.event?.type ?? record.kind;
+  const time = isoTime(context.wallTime);
+  const { text, fields: values, trust } = output;
+  if (rest === undefined)
+    return {
+      v: 1,
+      time,
+      host,
+      policy,
+      policyHash,
+      rule: name,
+      priority,
+      tags,
+      hook,
+      event,
+      output: text,
+      fields: values,
+      trust,
+      process,
+      kernel,
+      id: '',
+      seq: 0,
+    };
   return {
-    v: 1,
-    time: isoTime(context.wallTime),
-    host: context.host,
-    policy: rule.policy,
-    policyHash: context.policyHash,
-    rule: rule.name,
-    priority: rule.priority,
-    tags: rule.tags,
-    hook: record.hook,
-    event: record.event?.type ?? record.kind,
-    ...verdictOf(rule, index, record),
-    output: output.text,
-    fields: output.fields,
-    trust: output.trust,
-    process: {
-      pid: record.pid,
-      start: Number(record.start),
-      exe: process?.exepath ?? null,
-      cmdline: (process && commandLine(process)) ?? null,
-      uid: record.uid,
-      ancestors: context.processes.ancestors(record).map(describe),
-    },
-    ...describeContainer(context.container),
-    ...(pending.length > 0 && { pending }),
-    ...describeCorrelation(correlated, (time) => context.wallTime + time - record.time),
-    kernel: context.kernel,
+    ...{ v: 1, time, host, policy, policyHash, rule: name, priority, tags, hook, event },
+    ...rest.verdict,
+    ...{ output: text, fields: values, trust, process },
+    ...rest.behind,
+    ...{ kernel, id: '', seq: 0 },
   };
 };

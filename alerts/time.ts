@@ -1,11 +1,18 @@
 const SECOND = 1_000_000_000n;
 
-/** The second that was asked for last: most times follow one another closely. */
+/** The seconds that were asked for last: events' times follow one another closely, and so do those at which they are logged. */
 let last = { second: -1n, text: '' };
+let before = last;
 
 const textOf = (second: bigint): string => {
-  if (last.second !== second) last = { second, text: new Date(Number(second / 1_000_000n)).toISOString().slice(0, 19) };
-  return last.text;
+  if (last.second === second) return last.text;
+  const found =
+    before.second === second
+      ? before
+      : { second, text: new Date(Number(second / 1_000_000n)).toISOString().slice(0, 19) };
+  before = last;
+  last = found;
+  return found.text;
 };
 
 /** ISO 8601 with nanoseconds, UTC, from nanoseconds since 1970: `2026-01-02T03:04:05.678900000Z`. */

@@ -104,7 +104,11 @@ export const longReplay = async (paths: readonly string[], samples: number): Pro
   const ruled: Case = { ...caseOf(NAME, policies), baseline: plain.name, target: { least: TARGET, of: 'median' } };
   const rates = await measure(SUITE, [plain, ruled], samples);
   const reading = readingOf(paths);
-  const shares = await stagesOf(() => underPolicies(replayOf(paths, PROFILED_EVENTS).sensor, policies, COMMIT_MS));
+  const shares = await stagesOf((profiled) => {
+    const { sensor } = replayOf(paths, PROFILED_EVENTS);
+    const run: Sensor['run'] = (pump, signal) => profiled(() => sensor.run(pump, signal));
+    return underPolicies({ ...sensor, run }, policies, COMMIT_MS);
+  });
   if (last === undefined) return rates;
   const { run, summary, events } = last;
   for (const problem of run.problems) process.stderr.write(`bench: ${problem}\n`);

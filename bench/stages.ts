@@ -45,16 +45,26 @@ const sharesOf = ({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): R
   return new Map([...times].map(([stage, time]) => [stage, (100 * time) / all]));
 };
 
-/** Says what share of this thread's time each stage takes while `work` runs, in percent; what belongs to none is left out. */
-export const stagesOf = async (work: () => Promise<unknown>): Promise<ReadonlyMap<Stage, number>> => {
+/** Looks at what takes the time of `run`. */
+export type Profiled = <Result>(run: () => Promise<Result>) => Promise<Result>;
+
+/** Says what share of this thread's time each stage takes in the part of `work` that it has profiled, in percent; what belongs to none is left out. */
+export const stagesOf = async (work: (profiled: Profiled) => Promise<unknown>): Promise<ReadonlyMap<Stage, number>> => {
   const session = new Session();
   session.connect();
+  let profile: Profiler.Profile = { nodes: [], startTime: 0, endTime: 0 };
   try {
     await session.post('Profiler.enable');
     await session.post('Profiler.setSamplingInterval', { interval: INTERVAL });
-    await session.post('Profiler.start');
-    await work();
-    return sharesOf((await session.post('Profiler.stop')).profile);
+    await work(async (run) => {
+      await session.post('Profiler.start');
+      try {
+        return await run();
+      } finally {
+        ({ profile } = await session.post('Profiler.stop'));
+      }
+    });
+    return sharesOf(profile);
   } finally {
     session.disconnect();
   }

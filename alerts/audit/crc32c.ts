@@ -16,11 +16,11 @@ for (let at = 256; at < TABLE.length; at++) {
   TABLE[at] = (before >>> 8) ^ TABLE[before & 0xff]!;
 }
 
-/** CRC-32C of the bytes, 0 to 2^32 - 1. */
-export const crc32c = (bytes: Uint8Array): number => {
+/** CRC-32C of the bytes, or of a part of them, 0 to 2^32 - 1. */
+export const crc32c = (bytes: Uint8Array, from = 0, to = bytes.length): number => {
   let remainder = -1;
-  let index = 0;
-  for (const last = bytes.length - STRIDE; index <= last; index += STRIDE) {
+  let index = from;
+  for (const last = to - STRIDE; index <= last; index += STRIDE) {
     remainder =
       TABLE[0x700 + ((remainder ^ bytes[index]!) & 0xff)]! ^
       TABLE[0x600 + (((remainder >>> 8) ^ bytes[index + 1]!) & 0xff)]! ^
@@ -31,6 +31,6 @@ export const crc32c = (bytes: Uint8Array): number => {
       TABLE[0x100 + bytes[index + 6]!]! ^
       TABLE[bytes[index + 7]!]!;
   }
-  for (; index < bytes.length; index++) remainder = (remainder >>> 8) ^ TABLE[(remainder ^ bytes[index]!) & 0xff]!;
+  for (; index < to; index++) remainder = (remainder >>> 8) ^ TABLE[(remainder ^ bytes[index]!) & 0xff]!;
   return (remainder ^ 0xffffffff) >>> 0;
 };

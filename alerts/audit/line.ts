@@ -41,18 +41,65 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 
 const hex = (checksum: number): string => checksum.toString(16).padStart(8, '0');
 
-/** Makes the line of a record, without newline. Fails on a body that JSON can't hold. */
-export const encodeLine = (record: AuditRecord): { readonly bytes: Uint8Array; readonly entry: AuditEntry } => {
-  const { v, seq, time, kind } = record;
-  const bodyText = JSON.stringify(record.body);
-  if (bodyText === undefined) throw new Error(`an audit record's body must be JSON, not ${typeof record.body}`);
-  const covered = `{"v":${v},"seq":${seq},"time":"${time}","kind":"${kind}","body":${bodyText}`;
-  const bytes = encoder.encode(`${covered},"crc32c":"00000000"}`);
-  const checksum = hex(crc32c(bytes.subarray(0, bytes.length - TRAILER_LENGTH)));
-  for (let index = 0, at = bytes.length - '01234567"}'.length; index < checksum.length; index++)
-    bytes[at + index] = checksum.charCodeAt(index);
-  return { bytes, entry: { v, seq, time, kind, body: record.body, bodyText, crc32c: checksum } };
+const HEX = encoder.encode('0123456789abcdef');
+const NEWLINE = 0x0a;
+/** Bytes that a UTF-16 unit takes in UTF-8 at most. */
+const MOST_UTF8 = 3;
+
+/** A line that was written. */
+export interface WrittenLine {
+  /** Without its newline, which is behind it in memory. */
+  readonly bytes: Uint8Array;
+  readonly bodyText: string;
+  /** Checksum of its bytes before the trailer. */
+  readonly checksum: number;
+}
+
+/** Where lines are written one behind the other. */
+export interface LineSpace {
+  /** Writes a record's line and its newline. Fails on a body that JSON can't hold. */
+  write(record: AuditRecord): WrittenLine;
+}
+
+/** @param size bytes that are taken at once */
+export const createLineSpace = (size: number): LineSpace => {
+  let space = new Uint8Array(0);
+  let at = 0;
+  return {
+    write: ({ v, seq, time, kind, body }) => {
+      const bodyText = JSON.stringify(body);
+      if (bodyText === undefined) throw new Error(`an audit record's body must be JSON, not ${typeof body}`);
+      const text = `{"v":${v},"seq":${seq},"time":"${time}","kind":"${kind}","body":${bodyText},"crc32c":"00000000"}`;
+      const most = MOST_UTF8 * text.length + 1;
+      if (space.length - at < most) {
+        space = new Uint8Array(Math.max(size, most));
+        at = 0;
+      }
+      const from = at;
+      const end = from + encoder.encodeInto(text, space.subarray(from)).written;
+      const checksum = crc32c(space, from, end - TRAILER_LENGTH);
+      for (let digit = 0, to = end - '"}'.length - 1; digit < 8; digit++, to--)
+        space[to] = HEX[(checksum >>> (4 * digit)) & 15]!;
+      space[end] = NEWLINE;
+      at = end + 1;
+      return { bytes: space.subarray(from, end), bodyText, checksum };
+    },
+  };
 };
+
+/** A record as it stands in the log once its line is written. */
+export const entryOf = (
+  { v, seq, time, kind, body }: AuditRecord,
+  { bodyText, checksum }: WrittenLine,
+): AuditEntry => ({
+  v,
+  seq,
+  time,
+  kind,
+  body,
+  bodyText,
+  crc32c: hex(checksum),
+});
 
 const wrong = (byte: number, problem: string): DecodedLine => ({ ok: false, byte, problem });
 

@@ -1,6 +1,6 @@
 import { isoNow } from '../time.ts';
 import { type Disk, type DiskFile, openDisk } from './disk.ts';
-import { type AuditEntry, type AuditKind, decodeLine, encodeLine } from './line.ts';
+import { type AuditEntry, type AuditKind, createLineSpace, decodeLine, entryOf } from './line.ts';
 import { decodeMark, encodeMark, MARK_FILE, type Mark } from './mark.ts';
 import {
   BATCH_BYTES,
@@ -13,6 +13,8 @@ import {
 } from './segment.ts';
 
 const RETRY_MS = 1_000;
+/** Lines are written into pieces of memory of this size. */
+const SPACE_BYTES = 256 * 1024;
 const NEWLINE = new Uint8Array([0x0a]);
 
 export interface AuditLogOptions {
@@ -54,12 +56,13 @@ export interface AuditLog {
 
 interface Waiting {
   readonly seq: number;
+  /** The line; its newline is behind it in memory. */
   readonly bytes: Uint8Array;
   /** Left out where nobody listened when it was appended. */
   readonly entry: AuditEntry | undefined;
 }
 
-const entryOf = ({ bytes, entry }: Waiting): AuditEntry => {
+const committedEntry = ({ bytes, entry }: Waiting): AuditEntry => {
   if (entry !== undefined) return entry;
   const line = decodeLine(bytes);
   if (!line.ok) throw new Error(line.problem);
@@ -155,7 +158,19 @@ const batchOf = (waiting: readonly Waiting[]): number => {
   return over < 0 ? waiting.length : Math.max(1, over);
 };
 
-const joined = (batch: readonly Waiting[]): Uint8Array => Buffer.concat(batch.flatMap(({ bytes }) => [bytes, NEWLINE]));
+/** The lines with their newlines in one piece; most follow one another in memory already. */
+const joined = (batch: readonly Waiting[]): Uint8Array => {
+  const [first] = batch;
+  let end = first?.bytes.byteOffset ?? 0;
+  const isOnePiece = batch.every(({ bytes }) => {
+    const follows = bytes.buffer === first?.bytes.buffer && bytes.byteOffset === end;
+    end = bytes.byteOffset + bytes.length + 1;
+    return follows;
+  });
+  if (first === undefined || !isOnePiece) return Buffer.concat(batch.flatMap(({ bytes }) => [bytes, NEWLINE]));
+  const from = first.bytes.byteOffset;
+  return new Uint8Array(first.bytes.buffer, from, end - from);
+};
 
 const createLog = (options: AuditLogOptions, found: FoundLog, unlock: () => void): AuditLog => {
   const { host } = options;
@@ -165,6 +180,7 @@ const createLog = (options: AuditLogOptions, found: FoundLog, unlock: () => void
   const segmentBytes = options.segmentBytes ?? 64 << 20;
   const maxWaitingBytes = options.maxWaitingBytes ?? 64 << 20;
   const listeners = new Set<(entries: readonly AuditEntry[]) => void>();
+  const space = createLineSpace(SPACE_BYTES);
   let segment = found.segment;
   let last = openedAt;
   let committed = openedAt;
@@ -192,7 +208,7 @@ const createLog = (options: AuditLogOptions, found: FoundLog, unlock: () => void
       committed = batch.at(-1)!.seq;
       await markCommit();
       if (listeners.size === 0) continue;
-      const entries = batch.map(entryOf);
+      const entries = batch.map(committedEntry);
       for (const listener of listeners) listener(entries);
     }
   };
@@ -256,9 +272,9 @@ const createLog = (options: AuditLogOptions, found: FoundLog, unlock: () => void
       if (waitingBytes > maxWaitingBytes) throw new Error(refusal ?? `${segment.path} takes entries too slowly`);
       const seq = last + 1;
       const record = { v: 1, seq, time: isoNow(), kind, body: typeof body === 'function' ? body(seq) : body } as const;
-      const line = encodeLine(record);
+      const line = space.write(record);
       last = seq;
-      waiting.push({ seq, bytes: line.bytes, entry: listeners.size > 0 ? line.entry : undefined });
+      waiting.push({ seq, bytes: line.bytes, entry: listeners.size > 0 ? entryOf(record, line) : undefined });
       waitingBytes += line.bytes.length;
       if (committing === undefined) schedule(commitEveryMs);
       return { seq };

@@ -46,6 +46,20 @@ const USER = /^user@(\d+)\.service$/;
  * or the cgroupfs driver. Empty on the host. A container that may write cgroups can name its own like another's, so an inner one is a claim.
  */
 export const containersInCgroup = (path: string): readonly CgroupContainer[] => {
+  let found = seen.get(path);
+  if (found === undefined) {
+    found = containersOn(path);
+    if (seen.size >= SEEN) seen.clear();
+    seen.set(path, found);
+  }
+  return found;
+};
+
+/** Paths that were taken apart; events of one cgroup follow one another. */
+const seen = new Map<string, readonly CgroupContainer[]>();
+const SEEN = 1024;
+
+const containersOn = (path: string): readonly CgroupContainer[] => {
   const found: CgroupContainer[] = [];
   let folder = '';
   let podUid: string | undefined;

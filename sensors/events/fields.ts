@@ -372,24 +372,53 @@ const readContainer = (record: EventRecord, context: EventContext, field: FieldR
 
 const isOfContainer = (field: FieldRef): field is FieldRef & { name: ContainerField } => isContainerField(field.name);
 
-/** The fields of one event. A fact of a container that may still come is asked for again each time. */
+/** A field by its name and argument: how it is read, and what was read last. */
+interface Slot {
+  readonly key: string;
+  /** Undefined for facts of the container. */
+  readonly read: Reader | undefined;
+  /** Whose value it is. */
+  event: object | undefined;
+  value: FieldValue;
+}
+
+const slots = new Map<string, Slot>();
+const slotsOf = new WeakMap<FieldRef, Slot>();
+
+const slotOf = (field: FieldRef): Slot => {
+  let slot = slotsOf.get(field);
+  if (slot !== undefined) return slot;
+  const key = nameOf(field);
+  slot = slots.get(key);
+  if (slot === undefined) {
+    const read = isOfContainer(field) ? undefined : (READERS[field.name as Exclude<FieldName, ContainerField>] ?? none);
+    slot = { key, read, event: undefined, value: UNKNOWN };
+    slots.set(key, slot);
+  }
+  slotsOf.set(field, slot);
+  return slot;
+};
+
+const none: Reader = () => ABSENT;
+
+/** The fields of one event, each read once. A fact of a container that may still come is asked for again each time. */
 export const fieldsOf = (record: EventRecord, context: EventContext): FieldSource => {
-  const known = new Map<string, FieldValue>();
-  const read = (field: FieldRef, key: string): FieldValue | undefined => {
-    if (!isOfContainer(field))
-      return READERS[field.name as Exclude<FieldName, ContainerField>]?.(record, context, field) ?? ABSENT;
+  const event = {};
+  const read = (field: FieldRef, slot: Slot): FieldValue | undefined => {
+    if (slot.read !== undefined) return slot.read(record, context, field);
+    if (!isOfContainer(field)) return ABSENT;
     const { value, pending } = readContainer(record, context, field);
     if (!pending) return value;
-    context.onPending?.(key);
+    context.onPending?.(slot.key);
     return undefined;
   };
   return (field) => {
-    const key = nameOf(field);
-    let value = known.get(key);
-    if (value === undefined) {
-      value = read(field, key);
-      if (value !== undefined) known.set(key, value);
-    }
-    return value ?? UNKNOWN;
+    const slot = slotOf(field);
+    if (slot.event === event) return slot.value;
+    const value = read(field, slot);
+    if (value === undefined) return UNKNOWN;
+    slot.event = event;
+    slot.value = value;
+    return value;
   };
 };

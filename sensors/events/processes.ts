@@ -64,8 +64,6 @@ const isSameImage = (process: KnownProcess, facts: ProcessFacts): boolean =>
 export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): ProcessTable => {
   /** The latest of each id. */
   const latest = new Map<number, Entry>();
-  /** When the living process with an id started. */
-  const starts = new Map<number, bigint>();
   const coarse = new Map<number, Coarse>();
   /** Those that ended last; `oldest` is where the first of them is once there are as many as can be. */
   const ended: Entry[] = [];
@@ -91,7 +89,6 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
       entry.process = process;
       entry.since = at;
     }
-    starts.set(process.pid, process.start);
   };
   const forget = (entry: Entry): void => {
     const { pid } = entry.process;
@@ -110,7 +107,6 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
     if (!process.alive) return;
     alive--;
     entry.process = processOf(process, process, false);
-    if (starts.get(process.pid) === process.start) starts.delete(process.pid);
     if (ended.length < MAX_ENDED) {
       ended.push(entry);
       return;
@@ -205,9 +201,9 @@ export const createProcessTable = ({ onExact }: ProcessTableOptions = {}): Proce
     },
     get,
     living: (pid) => {
-      const start = starts.get(pid);
-      const process = start === undefined ? undefined : get(pid, start);
-      return process?.alive === true ? process : undefined;
+      let entry = latest.get(pid);
+      while (entry !== undefined && !entry.process.alive) entry = entry.older;
+      return entry && get(pid, entry.process.start);
     },
     ancestors: (process) => {
       const found: KnownProcess[] = [];

@@ -97,6 +97,8 @@ describe('an alert', () => {
         ancestors: [{ pid: 1, exe: '/usr/lib/systemd/systemd', cmdline: 'systemd' }],
       },
       kernel: 'sim 6.12',
+      id: '',
+      seq: 0,
     });
     const whole = { ...alert, id: 'web-1-1', seq: 1 };
     expect(parseAlert(JSON.stringify(whole))).toEqual({ alert: whole });

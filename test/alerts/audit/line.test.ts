@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { crc32c } from '../../../alerts/audit/crc32c.ts';
-import { AUDIT_KINDS, decodeLine, encodeLine } from '../../../alerts/audit/line.ts';
+import { AUDIT_KINDS, type AuditRecord, createLineSpace, decodeLine, entryOf } from '../../../alerts/audit/line.ts';
 import { count, seed } from '../../support/counts.ts';
 
 const RECORD = {
@@ -11,6 +11,12 @@ const RECORD = {
   kind: 'alert',
   body: { rule: 'Größe', n: 1 },
 } as const;
+/** So small that a few lines fill it. */
+const space = createLineSpace(1000);
+const encodeLine = (record: AuditRecord) => {
+  const line = space.write(record);
+  return { bytes: line.bytes, entry: entryOf(record, line) };
+};
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const bytes = (line: string) => new TextEncoder().encode(line);
 
@@ -38,6 +44,16 @@ it('reads back what it wrote', () => {
     }),
     { numRuns: count(20_000), seed: seed('audit line') },
   );
+});
+
+it('lies in front of its newline and of the next, also where one needs more room than the others', () => {
+  const bodies = ['a', 'ä'.repeat(300), { rule: '\u{1f980}' }, 'x'.repeat(5000), [], 'b'];
+  const lines = bodies.map((body, index) => encodeLine({ ...RECORD, seq: index + 1, body }).bytes);
+  for (const [index, { buffer, byteOffset, length }] of lines.entries()) {
+    const decoded = decodeLine(new Uint8Array(buffer, byteOffset, length));
+    expect(decoded).toMatchObject({ ok: true, entry: { seq: index + 1, body: bodies[index] } });
+    expect(new Uint8Array(buffer, byteOffset + length, 1)).toEqual(Uint8Array.of(0x0a));
+  }
 });
 
 it('notices every single flipped bit', () => {
