@@ -55,6 +55,8 @@ export class Inode extends KernelObject {
   readonly superBlock: SuperBlock;
   /** Dentries there are of it, unlinked ones included. */
   dentries = 0;
+  /** Made by O_TMPFILE: it may get a first name. */
+  linkable = false;
   /** Files that are open on it for writing. */
   writers = 0;
   /** A symbolic link's target. */

@@ -49,6 +49,11 @@ export class PathWalk {
     this.#found = found;
   }
 
+  /** Whether the directory that a path starts at is its root, too (RESOLVE_IN_ROOT). */
+  get startsAtRoot(): boolean {
+    return (this.#resolve & RESOLVE_IN_ROOT) !== 0;
+  }
+
   /** Does something during which paths are found as openat2's `resolve` says. */
   resolving<T>(resolve: number, act: () => T): T {
     this.#resolve = resolve;

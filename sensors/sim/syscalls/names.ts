@@ -123,7 +123,7 @@ const link = (
   const refusal = files.mayCreate(call.task.cred, entry.parent);
   if (refusal < 0) return refusal;
   if (source.dentry.inode.isDirectory) return -EPERM;
-  if (source.dentry.inode.nlink === 0) return -ENOENT;
+  if (source.dentry.inode.nlink === 0 && !source.dentry.inode.linkable) return -ENOENT;
   files.link(source.dentry.inode, entry.parent, entry.name);
   return 0;
 };

@@ -147,7 +147,7 @@ const openFile = (
   if (temporary ? (flags & O_ACCMODE) === 0 : (flags & CREATES_DIRECTORY) === CREATES_DIRECTORY) return -EINVAL;
   const text = call.path(pathIndex);
   if (!call.recorded && task.files.lowest() === undefined) return -EMFILE;
-  const start = call.start(directory, text);
+  const start = call.start(directory, machine.walk.startsAtRoot ? '.' : text);
   if (temporary) return openTemporary(call, start, text, flags, mode);
   const { path, created } =
     (flags & O_CREAT) !== 0
@@ -210,6 +210,7 @@ const openTemporary = (call: SystemCall, start: Path, text: string, flags: numbe
   );
   const file = new OpenFile(machine.memory, path, flags);
   machine.files.remove(path.dentry);
+  path.dentry.inode.linkable = (flags & O_EXCL) === 0;
   const verdict = askFileOpen(call, file);
   if (verdict < 0) {
     file.release();

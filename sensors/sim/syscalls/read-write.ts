@@ -112,11 +112,13 @@ const vector = (call: SystemCall): Uint8Array => encodeText(call.texts(1).join('
 const SEEK_SET = 0;
 const SEEK_CUR = 1;
 const SEEK_END = 2;
+const SEEK_HOLE = 4;
 
 const lseek: CallHandler = (call) => {
   const file = call.file(0);
+  const whence = call.unsigned(2);
+  if (whence > SEEK_HOLE) return -EINVAL;
   if (file.pipe || file.socket) return -ESPIPE;
-  const whence = call.int(2);
   const base =
     whence === SEEK_SET ? 0 : whence === SEEK_CUR ? file.position : whence === SEEK_END ? file.inode.size : -1;
   const position = base + call.number(1);

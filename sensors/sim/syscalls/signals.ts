@@ -1,5 +1,5 @@
-import { EINVAL, EPERM, ESRCH } from '../../../engine/maps/index.ts';
-import { CAP_KILL, CAP_SYS_PTRACE } from '../kernel/credentials.ts';
+import { EINVAL, EIO, EPERM, ESRCH } from '../../../engine/maps/index.ts';
+import { CAP_KILL, CAP_SYS_PTRACE, isWithin } from '../kernel/credentials.ts';
 import { Loan } from '../kernel/loan.ts';
 import { askSecurity, isAsked } from '../kernel/security.ts';
 import { sendSignal } from '../kernel/signals.ts';
@@ -122,7 +122,8 @@ export const mayTrace = (call: SystemCall, target: Task, mode: number): number =
   const isSame =
     [other.uid, other.euid, other.suid].every((each) => each === uid) &&
     [other.gid, other.egid, other.sgid].every((each) => each === gid);
-  if (!isSame && !call.machine.permissions.capable(cred, CAP_SYS_PTRACE)) return -EPERM;
+  const isClosed = target.mm?.dumpable === false || !isWithin(other.permitted, cred.permitted);
+  if ((!isSame || isClosed) && !call.machine.permissions.capable(cred, CAP_SYS_PTRACE)) return -EPERM;
   return askSecurity(call.machine, 'ptrace_access_check', [target, mode]);
 };
 
@@ -132,6 +133,9 @@ const trace = (tracer: Task, tracee: Task): number => {
   return 0;
 };
 
+/** PTRACE_O_MASK (include/uapi/linux/ptrace.h) */
+const PTRACE_OPTIONS = 0x0030_00ff;
+
 const ptrace: CallHandler = (call) => {
   const request = call.int(0);
   const { task } = call;
@@ -139,6 +143,8 @@ const ptrace: CallHandler = (call) => {
   const target = taskNumbered(call, call.int(1));
   if (!target) return -ESRCH;
   if (request === PTRACE_ATTACH || request === PTRACE_SEIZE) {
+    const options = call.number(3);
+    if (request === PTRACE_SEIZE && (call.number(2) !== 0 || (options & ~PTRACE_OPTIONS) !== 0)) return -EIO;
     if (target.tgid === task.tgid || target.isKernelThread) return -EPERM;
     const verdict = mayTrace(call, target, PTRACE_MODE_ATTACH_REALCREDS);
     if (verdict < 0) return verdict;

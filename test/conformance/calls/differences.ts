@@ -1,0 +1,21 @@
+/** What the simulation does otherwise than Linux, or not at all, and what sequences leave out because of it: as docs/simulation.md names it. */
+export const DIFFERENCES: readonly string[] = [
+  'Calls that wait',
+  'vfork',
+  'Stopped tasks',
+  'Pending and blocked signals',
+  'Sizes of directories',
+  'Order in directories',
+  'Device numbers',
+  'Ids that nobody mapped',
+  'Protected links and files',
+  'Limits',
+  'Fatal parents',
+  'Exit signals',
+  'RESOLVE_CACHED',
+  'Links by descriptor',
+  'Writes from nowhere',
+  'Memory',
+  'Personality',
+  'Times',
+];
