@@ -130,25 +130,28 @@ const endOf = (event: RecordedEvent & { readonly kind: 'exited' | 'killed' }): D
   return { ...at, how: undefined, problem: `expected the name of a signal, SIGKILL; found ${event.signal}` };
 };
 
-/** A call that is like any other time that it is played, and that nothing has to be prepared for. */
+/** A call that is the same each time that it is played, and that makes no descriptor and no process. */
 const isPlain = (event: DecodedEvent): event is DecodedCall & { readonly prepared: PreparedCall } =>
   event.kind === 'call' &&
   event.prepared !== undefined &&
   event.shifted === undefined &&
-  event.files === undefined &&
   event.made < 0 &&
   event.child === 0 &&
   event.returns === 'yes';
 
 const quietOf = (events: readonly DecodedEvent[]): QuietCalls => ({
   places: Int32Array.from(events, (event) =>
-    isPlain(event) && event.prepared.quiet?.length === 0 ? event.prepared.place : -1,
+    isPlain(event) && event.files === undefined && event.prepared.quiet?.length === 0 ? event.prepared.place : -1,
   ),
   pids: Int32Array.from(events, ({ pid }) => pid),
   times: Float64Array.from(events, ({ time }) => time ?? Number.NaN),
-  calls: events.map((event) =>
-    isPlain(event) && (event.prepared.quiet ?? event.prepared.light) !== undefined ? event.prepared : undefined,
-  ),
+  // files are there where a path that the call looks for leads to one
+  calls: events.map((event) => {
+    if (!isPlain(event)) return undefined;
+    const { quiet, light } = event.prepared;
+    if (event.files !== undefined) return quiet !== undefined && quiet.length > 0 ? event.prepared : undefined;
+    return quiet !== undefined || light !== undefined ? event.prepared : undefined;
+  }),
 });
 
 /** Makes a recording's calls ready, once for any number of times that they are played. @param known what was made ready before, of this or another recording */

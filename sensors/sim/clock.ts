@@ -31,9 +31,9 @@ export class Clock {
 
 /** Returns 32 random bits a call (mulberry32, Tommy Ettinger's generator); the same seed gives the same sequence. */
 export const createRandom = (seed: number): (() => number) => {
-  let state = seed >>> 0;
+  let state = seed | 0;
   return () => {
-    state = (state + 0x6d2b_79f5) >>> 0;
+    state = (state + 0x6d2b_79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return (mixed ^ (mixed >>> 14)) >>> 0;

@@ -31,10 +31,26 @@ const pread: LightCall = (task, call) => {
   return position >= 0 && readable(task, call, position) !== undefined;
 };
 
+/** include/uapi/linux/fs.h */
+const [SEEK_SET, SEEK_CUR, SEEK_END] = [0, 1, 2];
+
+const lseek: LightCall = (task, call) => {
+  const file = task.files.get(numberAt(call, 0));
+  if (file === undefined || !(file.readable || file.writable) || !file.inode.isRegular) return false;
+  const whence = numberAt(call, 2);
+  const base =
+    whence === SEEK_SET ? 0 : whence === SEEK_CUR ? file.position : whence === SEEK_END ? file.inode.size : Number.NaN;
+  const position = base + numberAt(call, 1);
+  if (!(position >= 0)) return false;
+  file.position = position;
+  file.entriesRead = position;
+  return true;
+};
+
 const close: LightCall = (task, call) => {
   task.files.close(numberAt(call, 0));
   return true;
 };
 
 /** Calls that recordings are full of and that do nothing but move in a file or let go of it, by name. */
-export const LIGHT_CALLS: Readonly<Record<string, LightCall>> = { read, pread64: pread, close };
+export const LIGHT_CALLS: Readonly<Record<string, LightCall>> = { read, pread64: pread, lseek, close };

@@ -16,10 +16,10 @@ const NOTHING: readonly Look[] = [];
 
 const names = (text: string): string[] => text.trim().split(/\s+/);
 
-/** Calls that only tell who somebody is or what a socket is like. */
+/** Calls that only tell who somebody is, what a socket is like, or what chance decides. */
 const ASKS = `
   fstat getuid geteuid getgid getegid getresuid getresgid getgroups getpid gettid getppid getpgrp getpgid getsid getcwd
-  getsockopt setsockopt getsockname getpeername capget personality
+  getsockopt setsockopt getsockname getpeername getrandom capget personality
 `;
 
 /** Commands of fcntl that change a descriptor or make one. */
