@@ -10,6 +10,7 @@ import { observe } from '../sensors/sim/attached.ts';
 import { startProgram } from '../support/cli.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { natsServer } from '../support/nats.ts';
+import { comparable, readmeBlock } from '../support/readme.ts';
 import { until } from '../support/until.ts';
 
 const auditedAlerts = async (folder: string): Promise<readonly Alert[]> => {
@@ -52,6 +53,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(stdout).toMatch(/^enforcement 1 call denied and 1 process killed$/m);
     expect(stdout.trimEnd().split('\n').length).toBeLessThanOrEqual(50);
     expect(stdout.split('\n').filter((line) => [...line].length > 120)).toEqual([]);
+    expect(comparable(stdout)).toBe(comparable(readmeBlock('Shrike    ')));
     expect(stdout.match(/^Try next\n(?: {2}node \S+main\.js .+\n){3}$/m)).not.toBeNull();
   });
 
