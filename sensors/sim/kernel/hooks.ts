@@ -148,15 +148,19 @@ export const SECURITY_FUNCTIONS: ReadonlyMap<string, TracedFunction> = new Map(
 );
 
 /** Every hook of the simulated kernel by its section's name. */
-export const SIM_HOOKS: readonly string[] = [
+const SIM_HOOKS: readonly string[] = [
   ...Object.keys(HOOKS),
   ...OTHERS,
   ...[...SECURITY_FUNCTIONS.values()].flatMap((traced) => Object.values<string>({ ...traced })),
 ];
 
-/** The hooks that a simulated kernel of a level has: the tracepoint of io_uring's requests has one name or the other. */
+/** What a level does not have: the tracepoint of io_uring's requests has one name or the other. */
+const missingAt = (level: FeatureLevel): string =>
+  level === '6.1' ? 'tp_btf/io_uring_submit_req' : 'tp_btf/io_uring_submit_sqe';
+
+/** The hooks that a simulated kernel of a level has. */
 export const simHooksOf = (level: FeatureLevel): readonly string[] => {
-  const missing = level === '6.1' ? 'tp_btf/io_uring_submit_req' : 'tp_btf/io_uring_submit_sqe';
+  const missing = missingAt(level);
   return SIM_HOOKS.filter((name) => name !== missing);
 };
 
@@ -169,8 +173,9 @@ const isOther = (section: string): boolean =>
 
 const isStatic = (section: string): section is HookName => Object.hasOwn(HOOKS, section);
 
-/** What programs of a section get and may return in the simulated kernel; undefined where it has no such hook. */
-export const simHook = (section: string): Hook | undefined => {
+/** What programs of a section get and may return in the simulated kernel; undefined where it, or its level, has no such hook. */
+export const simHook = (section: string, level?: FeatureLevel): Hook | undefined => {
+  if (level !== undefined && section === missingAt(level)) return undefined;
   if (isStatic(section)) return HOOKS[section];
   return isOther(section) ? hookOfSection(section, KERNEL_BTF) : undefined;
 };

@@ -92,6 +92,7 @@ export const createMachine = (
     state.hookPoints,
     state.maps,
     engine,
+    level,
   );
   return Object.assign(state, {
     proc: new ProcFileSystems(

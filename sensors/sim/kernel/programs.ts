@@ -1,5 +1,11 @@
 import { type BpfMap, createMap, isRingBuffer, type RingBuffer } from '../../../engine/maps/index.ts';
-import { type Hook, type MapSpec, type ProgramSpec, relocate } from '../../../engine/object/index.ts';
+import {
+  type FeatureLevel,
+  type Hook,
+  type MapSpec,
+  type ProgramSpec,
+  relocate,
+} from '../../../engine/object/index.ts';
 import { type Verified, verify } from '../../../engine/verifier/index.ts';
 import { type ExecutableProgram, helperById, type VmEnvironment } from '../../../engine/vm/index.ts';
 import type {
@@ -12,7 +18,7 @@ import type {
   RecordStream,
 } from '../../kernel.ts';
 import { createRunner, type Engine, type Runner } from './engine.ts';
-import { type HookPoints, SIM_HOOKS, simHook } from './hooks.ts';
+import { type HookPoints, simHook, simHooksOf } from './hooks.ts';
 import { KERNEL_BTF } from './layout.ts';
 import { streamOf } from './stream.ts';
 
@@ -51,7 +57,11 @@ export interface SimLink extends Link {
  */
 const verifiedBefore = new WeakMap<
   ProgramSpec<string>,
-  readonly { readonly maps: readonly (MapSpec | number)[]; readonly verified: Verified }[]
+  readonly {
+    readonly level: FeatureLevel;
+    readonly maps: readonly (MapSpec | number)[];
+    readonly verified: Verified;
+  }[]
 >();
 /** Results that are kept of one program, with as many sets of maps. */
 const KEPT = 8;
@@ -79,15 +89,23 @@ export class Programs {
   readonly #hooks: HookPoints;
   readonly #maps: Map<number, BpfMap>;
   readonly #engine: Engine;
+  readonly #level: FeatureLevel;
   readonly #programs = new Map<number, SimProgram>();
   #isTimed = false;
 
   /** @param maps by handle, as the environment finds them. */
-  constructor(environment: VmEnvironment, hooks: HookPoints, maps: Map<number, BpfMap>, engine: Engine) {
+  constructor(
+    environment: VmEnvironment,
+    hooks: HookPoints,
+    maps: Map<number, BpfMap>,
+    engine: Engine,
+    level: FeatureLevel,
+  ) {
     this.#environment = environment;
     this.#hooks = hooks;
     this.#maps = maps;
     this.#engine = engine;
+    this.#level = level;
   }
 
   createMap(spec: MapSpec): KernelMap {
@@ -120,10 +138,10 @@ export class Programs {
   }
 
   load(spec: ProgramSpec<string>, maps: ReadonlyMap<string, KernelMap>): SimProgram {
-    const hook = simHook(spec.hook);
+    const hook = simHook(spec.hook, this.#level);
     if (!hook)
       throw new Error(
-        `program ${spec.name}: the simulated kernel has no hook ${spec.hook}; it has ${SIM_HOOKS.join(', ')}`,
+        `program ${spec.name}: the simulated kernel has no hook ${spec.hook}; it has ${simHooksOf(this.#level).join(', ')}`,
       );
     const verified = this.#verify(spec, hook, maps);
     const program: SimProgram = {
@@ -158,7 +176,8 @@ export class Programs {
   #verify(spec: ProgramSpec<string>, hook: Hook, maps: ReadonlyMap<string, KernelMap>): Verified {
     const used = [...maps.values()].flatMap((map) => [map.handle, map.spec]);
     const before = verifiedBefore.get(spec) ?? [];
-    const known = before.find(({ maps: its }) => isSame(its, used));
+    const level = this.#level;
+    const known = before.find((each) => each.level === level && isSame(each.maps, used));
     if (known !== undefined) return known.verified;
     const verified = verify(
       relocate(spec, (name) => maps.get(name)?.handle, KERNEL_BTF),
@@ -169,9 +188,10 @@ export class Programs {
         map: (handle) => this.#maps.get(handle)?.spec,
         helper: helperById,
         lines: spec.lines,
+        level,
       },
     );
-    verifiedBefore.set(spec, [{ maps: used, verified }, ...before.slice(0, KEPT - 1)]);
+    verifiedBefore.set(spec, [{ level, maps: used, verified }, ...before.slice(0, KEPT - 1)]);
     return verified;
   }
 
