@@ -86,6 +86,15 @@ const cloneArguments = (args: readonly StraceArgument[]): readonly SimArgument[]
 const strings = (value: StraceValue | undefined): readonly string[] =>
   value?.kind === 'array' ? value.items.map((item) => textOf(item) ?? '') : [];
 
+/** An environment, where strace was told to print it (`-e abbrev=!execve,execveat`); empty where it is not there whole. */
+const environment = (value: StraceValue | undefined): readonly string[] => {
+  const isWhole =
+    value?.kind === 'array' &&
+    !value.truncated &&
+    value.items.every((item) => item.kind === 'string' && !item.truncated);
+  return isWhole ? strings(value) : [];
+};
+
 /** Calls whose arguments strace prints otherwise than the kernel takes them. */
 const SPECIAL: Readonly<Record<string, (args: readonly StraceArgument[]) => readonly SimArgument[]>> = {
   clone: cloneArguments,
@@ -94,12 +103,12 @@ const SPECIAL: Readonly<Record<string, (args: readonly StraceArgument[]) => read
     const flags = memberOf(first?.kind === 'change' ? first.before : first, 'flags');
     return [{ flags: numeric(flags) }, numeric(args[1]?.value)];
   },
-  execve: (args) => [textOf(args[0]?.value) ?? '', strings(args[1]?.value), strings(args[2]?.value)],
+  execve: (args) => [textOf(args[0]?.value) ?? '', strings(args[1]?.value), environment(args[2]?.value)],
   execveat: (args) => [
     numeric(args[0]?.value),
     textOf(args[1]?.value) ?? '',
     strings(args[2]?.value),
-    strings(args[3]?.value),
+    environment(args[3]?.value),
     numeric(args[4]?.value),
   ],
   openat2: (args) => {

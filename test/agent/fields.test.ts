@@ -244,6 +244,58 @@ describe('arguments and sockets', () => {
   });
 });
 
+it('have the environment that a recording has whole, and know of none that it cuts', async () => {
+  const path = join(temporaryFolder(), 'a.strace');
+  const execs = [
+    'execve("/usr/bin/cat", ["cat"], ["HOME=/root", "LD_PRELOAD=/tmp/x.so"]) = 0',
+    'execve("/usr/bin/id", ["id"], ["HOME=/root", "LD_PRELOAD=/tm"...]) = 0',
+    'execve("/usr/bin/ls", ["ls"], ["HOME=/root", ...]) = 0',
+    'execveat(AT_FDCWD, "/usr/bin/wc", ["wc"], ["HOME=/root", "A="], 0) = 0',
+    'execve("/usr/bin/who", ["who"], 0x55e5 /* 2 vars */) = 0',
+  ];
+  writeFileSync(
+    path,
+    execs.map((exec, index) => `42    1700000000.00000${index} ${exec}\n`).join('') +
+      '42    1700000000.000100 +++ exited with 0 +++\n',
+  );
+  const rule = (name: string, condition: string) => ({
+    rule: name,
+    condition,
+    output: '%proc.env',
+    priority: 'warning',
+  });
+  const rules = [
+    rule('seen', 'evt.type in (execve, execveat)'),
+    rule('may preload', 'evt.type in (execve, execveat) and proc.env contains LD_PRELOAD'),
+  ];
+  const { policies, diagnostics } = loadPolicyText(
+    'fields.yaml',
+    JSON.stringify({ apiVersion: 'shrike/v1', kind: 'Policy', metadata: { name: 'fields' }, spec: { rules } }),
+  );
+  expect(diagnostics).toEqual([]);
+  const seen: string[] = [];
+  const { problems } = await runAgent({
+    policies,
+    sensor: createReplaySensor({ path, onProblem: 'skip' }),
+    host: 'test',
+    enforce: false,
+    log: createMemoryLog('test'),
+    onAlert: (alert) => void seen.push(`${alert.rule}: ${alert.process.exe} ${alert.output}`),
+  });
+  expect(problems).toEqual([]);
+  expect(seen).toEqual([
+    'seen: /usr/bin/cat HOME=/root LD_PRELOAD=/tmp/x.so',
+    'may preload: /usr/bin/cat HOME=/root LD_PRELOAD=/tmp/x.so',
+    'seen: /usr/bin/id <unknown>',
+    'may preload: /usr/bin/id <unknown>',
+    'seen: /usr/bin/ls <unknown>',
+    'may preload: /usr/bin/ls <unknown>',
+    'seen: /usr/bin/wc HOME=/root A=',
+    'seen: /usr/bin/who <unknown>',
+    'may preload: /usr/bin/who <unknown>',
+  ]);
+});
+
 it('are unknown where a recording does not tell them, which counts for a match either way', async () => {
   const path = join(temporaryFolder(), 'a.strace');
   writeFileSync(
