@@ -5,7 +5,7 @@ import { encodeText } from '../kernel/kernel-object.ts';
 import type { Path } from '../kernel/mounts.ts';
 import type { Entry } from '../kernel/path-walk.ts';
 import type { Task } from '../kernel/tasks.ts';
-import { AT_FDCWD, AT_REMOVEDIR, O_CREAT, O_DIRECTORY, O_EXCL, S_IFDIR, S_IFREG } from '../uapi.ts';
+import { AT_FDCWD, AT_REMOVEDIR, MAXSYMLINKS, O_CREAT, O_DIRECTORY, O_EXCL, S_IFDIR, S_IFREG } from '../uapi.ts';
 import type { SystemCall } from './call.ts';
 import type { CallArguments } from './call-arguments.ts';
 import { askFileOpen } from './open.ts';
@@ -103,7 +103,7 @@ const ensureEntry = (call: SystemCall, start: Path, text: string): Entry | undef
 };
 
 /** Makes what a successful call found. Returns the file, or undefined where there is none or none can be. */
-const ensure = (call: SystemCall, start: Path, text: string, need: Need): Path | undefined => {
+const ensure = (call: SystemCall, start: Path, text: string, need: Need, links = 0): Path | undefined => {
   const { files, walk } = call.machine;
   const { task } = call;
   const found = walk.find(task, start, text, true);
@@ -117,7 +117,7 @@ const ensure = (call: SystemCall, start: Path, text: string, need: Need): Path |
   }
   if (there) {
     const { target } = there.dentry.inode;
-    return target === '' ? undefined : ensure(call, entry.parent, target, need);
+    return target === '' || links === MAXSYMLINKS ? undefined : ensure(call, entry.parent, target, need, links + 1);
   }
   const mode = need === 'directory' ? S_IFDIR | 0o755 : S_IFREG | (need === 'program' ? 0o755 : 0o644);
   const made = files.create(task.cred, entry.parent, entry.name, mode);
