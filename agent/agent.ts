@@ -15,7 +15,7 @@ import { createProgress } from './events.ts';
 import { createGeneration, type Generation, type Shared } from './generation.ts';
 import type { HeldBack } from './held-back.ts';
 import { checkedBudget, DEFAULT_BUDGET, type KillBudget } from './kill-budget.ts';
-import { type LoadOptions, loadObject, mapOf } from './load.ts';
+import { type Loaded, type LoadOptions, loadObject, mapOf } from './load.ts';
 import type { FoundLoss, RingTotal } from './losses.ts';
 import { createPast } from './past.ts';
 import { logReload, policyRecord } from './policy-records.ts';
@@ -150,7 +150,13 @@ export const runAgent = async (
   };
   let live: Live | undefined;
   dispatcher?.activate(number);
-  const loaded = loadObject({ ...load, compiled, ...(dispatcher && { post: { dispatcher, generation: number } }) });
+  let loaded: Loaded;
+  try {
+    loaded = loadObject({ ...load, compiled, ...(dispatcher && { post: { dispatcher, generation: number } }) });
+  } catch (error) {
+    await proof?.close();
+    throw error;
+  }
   const stream = kernel.stream(
     RINGS.map((ring) => mapOf(loaded.maps, ring)),
     HEAD.time,

@@ -1,5 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,25 +25,33 @@ const [ROUND_MS, END_MS] = [30_000, 2_000];
 /** How often it is tried to remove the cgroup of processes that are ending, 10 ms apart. */
 const REMOVE_TRIES = 100;
 
-/** The results of a round: 8 bytes each on stdout, until all are there, or the process has ended. */
-const readRound = (child: ChildProcess, count: number): Promise<readonly number[]> =>
-  new Promise((resolve) => {
-    let bytes = Buffer.alloc(0);
-    const done = (): void => {
-      clearTimeout(timer);
-      child.stdout?.off('data', take);
-      child.off('close', done);
-      const found = Math.min(count, Math.floor(bytes.length / RESULT_BYTES));
-      resolve(Array.from({ length: found }, (_, index) => Number(bytes.readBigInt64LE(index * RESULT_BYTES))));
-    };
-    const take = (part: Buffer): void => {
-      bytes = Buffer.concat([bytes, part]);
-      if (bytes.length >= count * RESULT_BYTES) done();
-    };
-    const timer = setTimeout(done, count === 0 ? 0 : ROUND_MS);
-    child.stdout?.on('data', take);
-    child.once('close', done);
-  });
+/** How often it is looked for results, in milliseconds. */
+const POLL_MS = 2;
+
+/** Reads results from the file that they are written to, 8 bytes each, in the order of rounds. */
+const createReader = (fd: number, child: ChildProcess) => {
+  let taken = 0;
+  const take = (count: number): readonly number[] => {
+    const bytes = Buffer.alloc(count * RESULT_BYTES);
+    const length = readSync(fd, bytes, 0, bytes.length, taken * RESULT_BYTES);
+    const found = Math.floor(length / RESULT_BYTES);
+    return Array.from({ length: found }, (_, index) => Number(bytes.readBigInt64LE(index * RESULT_BYTES)));
+  };
+  /** So many results, or those that there are when the process has ended, or takes too long. */
+  return async (count: number): Promise<readonly number[]> => {
+    const deadline = Date.now() + ROUND_MS;
+    for (;;) {
+      const hasEnded = child.exitCode !== null || child.signalCode !== null;
+      const results = take(count);
+      if (results.length < count && !hasEnded && Date.now() < deadline) {
+        await delay(POLL_MS);
+        continue;
+      }
+      taken += results.length;
+      return results;
+    }
+  };
+};
 
 /** What the results of the two rounds say of a hook. Where there is no IPv6, there was no socket, and its hooks are asked by nobody. */
 const findingOf = (hook: string, before: number | undefined, after: number | undefined): SentinelFinding => {
@@ -69,7 +87,8 @@ const makeCgroup = (mount: string, scope: string): string => {
 
 /**
  * Starts a process in a cgroup of its own below `scope`, which makes a call for each hook: once before anything is enforced, then again for `provoke`. It touches
- * files in a private folder, its own child, and ports of the loopback address that nobody listens on. @throws Error where it can't be made
+ * files in a private folder, its own child, and ports of the loopback address that nobody listens on. Results go to a file, not a pipe: Node's pipes are sockets, and writing to
+ * one is a call that may be tried. @throws Error where it can't be made
  */
 export async function openSentinel(scope: string, hooks: readonly string[]): Promise<Sentinel> {
   const mount = cgroupMount();
@@ -77,6 +96,7 @@ export async function openSentinel(scope: string, hooks: readonly string[]): Pro
   const cgroupFolder = makeCgroup(mount, scope);
   const folder = mkdtempSync(join(tmpdir(), 'shrike-sentinel-'));
   let child: ChildProcess | undefined;
+  let output: number | undefined;
   const close = async (): Promise<void> => {
     if (child !== undefined && child.exitCode === null && child.signalCode === null) {
       const ended = new Promise((resolve) => child?.once('close', resolve));
@@ -85,6 +105,8 @@ export async function openSentinel(scope: string, hooks: readonly string[]): Pro
       await ended;
       clearTimeout(late);
     }
+    if (output !== undefined) closeSync(output);
+    output = undefined;
     rmSync(folder, { recursive: true, force: true });
     for (let tries = 0; tries < REMOVE_TRIES; tries++) {
       try {
@@ -107,20 +129,21 @@ export async function openSentinel(scope: string, hooks: readonly string[]): Pro
     const compared = comparable(calls);
     const program = join(folder, 'sentinel');
     writeFileSync(program, sentinelProgram(preparation(file), [compared, calls]), { mode: 0o700 });
+    output = openSync(join(folder, 'results'), 'w+', 0o600);
     child = spawn('/bin/sh', ['-c', 'echo $$ > "$0/cgroup.procs" && exec "$1"', cgroupFolder, program], {
-      stdio: ['pipe', 'pipe', 'ignore'],
+      stdio: ['pipe', output, 'ignore'],
       env: {},
       cwd: '/',
     });
     const running = child;
     running.on('error', () => undefined);
     running.stdin?.on('error', () => undefined);
+    const read = createReader(output, running);
     const round = async (count: number): Promise<readonly number[]> => {
-      const results = readRound(running, count);
       running.stdin?.write('x');
-      return results;
+      return read(count);
     };
-    const [hello] = await readRound(running, 1);
+    const [hello] = await read(1);
     const first = hello === undefined ? [] : await round(compared.length);
     if (hello === undefined || first.length < compared.length) throw new Error('a program of its own could not be run');
     arrange();
