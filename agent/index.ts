@@ -8,6 +8,6 @@ export { type MutationResult, mutateConjuncts, mutatePolicy, mutationScore } fro
 export { runPolicyTests } from './policy-tests.ts';
 export { type Preview, type PreviewedExecutable, type PreviewedRule, preview } from './preview.ts';
 export type { Reload, ReloadOutcome } from './reload.ts';
-export { type Played, playScenarios } from './scenario-suite.ts';
+export { playScenarios } from './scenario-suite.ts';
 export type { EnforcementSwitch } from './switch.ts';
 export { type BenchTest, createTestBench, scenarioTests, type TestBench, type TestOutcome } from './test-bench.ts';

@@ -26,7 +26,7 @@ const SCENARIO: DocumentKind = {
 
 /** Groups of scenarios that ship, and the folders that they are in. */
 const GROUPS = { stories: [], falco: ['falco'] } as const;
-export type ScenarioGroup = keyof typeof GROUPS;
+type ScenarioGroup = keyof typeof GROUPS;
 
 const shippedIn = (group: ScenarioGroup): readonly string[] => {
   const folder = packageFolder('sensors', 'sim', 'scenarios', ...GROUPS[group]);

@@ -12,7 +12,7 @@ export interface Written {
 }
 
 /** A variant of a scenario as data: the scenario with one thing changed. */
-export interface WrittenVariant extends Written {
+interface WrittenVariant extends Written {
   readonly name: string;
   readonly description: string;
   readonly expect: readonly string[];
