@@ -15,6 +15,7 @@ import { createProgress } from './events.ts';
 import { createGeneration, type Generation, type Shared } from './generation.ts';
 import type { HeldBack } from './held-back.ts';
 import { checkedBudget, DEFAULT_BUDGET, type KillBudget } from './kill-budget.ts';
+import { createTreeKiller } from './kill-tree.ts';
 import { type Loaded, type LoadOptions, loadObject, mapOf } from './load.ts';
 import type { FoundLoss, RingTotal } from './losses.ts';
 import { createPast } from './past.ts';
@@ -174,18 +175,31 @@ export const runAgent = async (
   for (const policy of policies) log.append('policy', policyRecord(policy));
 
   const waiting = createWaiting(options.wait);
+  const tree =
+    options.enforce && kernel.kill !== undefined && sensor.kind !== 'replay'
+      ? createTreeKiller({
+          kernel,
+          processes: table,
+          log,
+          ownPid: load.agentPid,
+          enforces: () => options.enforcement?.isOff !== true,
+          map: (name) => mapOf(generations.current.loaded.maps, name),
+        })
+      : undefined;
   const shared: Shared = {
     options,
     table,
     tally,
     waiting,
     progress,
+    tree,
     missed: new Map(),
     onRecord: (record, from) => {
       for (const [{ fill, facts }, of] of generations.kept) {
         fill.apply(record, of !== from);
         facts.apply(record);
       }
+      tree?.apply(record);
       options.onRecord?.(record.keep(), table);
     },
   };

@@ -1,4 +1,4 @@
-import { type Alert, type AuditLog, raiseAlert, type Unnumbered } from '../alerts/index.ts';
+import { type Alert, type Attempt, type AuditLog, raiseAlert, type Unnumbered } from '../alerts/index.ts';
 import type { Policy } from '../policies/index.ts';
 import {
   type Compiled,
@@ -26,6 +26,7 @@ import {
 import { attemptOf } from './attempt.ts';
 import { type BuiltIn, builtInAlert } from './built-in.ts';
 import { budgetSpent, type KillBudget } from './kill-budget.ts';
+import type { TreeKiller } from './kill-tree.ts';
 import type { OwnLimits } from './own-limits.ts';
 import type { Tally } from './tally.ts';
 import type { Waiting } from './waiting.ts';
@@ -53,6 +54,8 @@ export interface EventsOptions {
   /** Records that are passed over; asked for every one. */
   readonly ignore?: (record: EventRecord) => boolean;
   readonly onAlert?: (alert: Alert) => void;
+  /** Kills descendants; left out where nobody can. */
+  readonly tree?: TreeKiller | undefined;
   /** How often one executable may be killed. */
   readonly budget?: KillBudget | undefined;
   readonly progress: Progress;
@@ -113,11 +116,17 @@ export const createEvents = (options: EventsOptions): Events => {
       return alert;
     });
   };
+  const attempted = (rule: Rule, record: EventRecord, attempt: Attempt): void => {
+    log.append('enforcement', attempt);
+    if (rule.tree && attempt.outcome === 'killed')
+      options.tree?.condemn(attempt, record, rule.scope.cgroup ?? sensor.scope);
+  };
   const raise = (rule: Rule, index: number, record: EventRecord, alert: Unnumbered): void => {
     append(alert);
     if (rule.action !== 'alert')
-      log.append(
-        'enforcement',
+      attempted(
+        rule,
+        record,
         attemptOf(rule, index, record, {
           policyHash: alert.policyHash,
           wallTime: kernel.wallTime(record.time),

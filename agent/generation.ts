@@ -10,6 +10,7 @@ import type { AgentOptions } from './agent.ts';
 import { openDomains } from './domains.ts';
 import { createEvents, type Events, type Progress } from './events.ts';
 import { createHeldBack, type HeldBackWatch } from './held-back.ts';
+import type { TreeKiller } from './kill-tree.ts';
 import { createLease, type Lease } from './lease.ts';
 import { type Loaded, mapOf } from './load.ts';
 import { createLosses, type Losses } from './losses.ts';
@@ -43,6 +44,8 @@ export interface Shared {
   readonly progress: Progress;
   /** Runs that the kernel left out, by hook, as far as they were found. */
   readonly missed: Map<string, number>;
+  /** Kills descendants of processes that were killed; left out where nobody can. */
+  readonly tree?: TreeKiller | undefined;
   /** Every record, once the table has taken it. */
   readonly onRecord: (record: EventRecord, generation: number) => void;
 }

@@ -76,6 +76,8 @@ export interface Attempt {
   readonly outcome: Outcome;
   /** The call failed with EPERM, whatever became of a kill; left out where it went on. */
   readonly denied?: true;
+  /** The process was killed for what this one did, whose descendant it is (`action: kill-tree`). */
+  readonly descendantOf?: number;
 }
 
 /** Enforcement was switched, or was renewed after it had ended by itself: also a record of the kind `enforcement`. */
@@ -112,6 +114,7 @@ export const attemptSchema: z.ZodType<Attempt> = z.strictObject({
   fields: z.record(z.string(), fieldSchema),
   outcome: z.enum(OUTCOMES),
   denied: z.literal(true).exactOptional(),
+  descendantOf: z.int().exactOptional(),
 });
 
 /** A switching's record, as it comes from an audit log. */

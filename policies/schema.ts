@@ -115,7 +115,7 @@ const RuleSchema = z
     priority: z.preprocess(lowerCase, z.enum(PRIORITIES)).describe(`one of ${PRIORITIES.join(', ')}`),
     output: z.string().describe('a template such as "%proc.name read %fd.name"'),
     tags: strings.optional().describe('a list of tags such as [T1003.008]'),
-    action: z.enum(['alert', 'deny', 'kill']).optional().describe('one of alert, deny, kill'),
+    action: z.enum(['alert', 'deny', 'kill', 'kill-tree']).optional().describe('one of alert, deny, kill, kill-tree'),
     limits: LimitsSchema.optional(),
     enabled: z.boolean().optional().describe('true or false'),
   })

@@ -60,6 +60,8 @@ export interface Rule {
   readonly output: OutputTemplate;
   readonly tags: readonly string[];
   readonly action: Action;
+  /** A kill takes the process's descendants too, those in the rule's scope. */
+  readonly tree?: true;
   /** From the rule's policy: a rule enforces only if this says so and the agent runs with enforcement on. */
   readonly mode: 'monitor' | 'enforce';
   readonly scope: Scope;

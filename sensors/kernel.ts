@@ -139,6 +139,8 @@ export interface Kernel {
   wallTime(bootNs: bigint): bigint;
   /** The id of the process that this is, in the first pid namespace, as programs see it; left out where it is none of this kernel's. */
   ownPid?(): number;
+  /** Sends SIGKILL to the process that has this id and started then, in nanoseconds since boot; no other one is meant, however ids are given out again. */
+  kill?(pid: number, start: bigint): 'killed' | 'gone' | 'refused';
   /** The processes there are now in a cgroup and those below it; `/` is the whole host. Parents outside of it are left out (parentPid 0). */
   processes(scope: string): readonly ProcessFacts[];
   /** Has runs and their time counted for `stats`, from now until the kernel is closed; it costs some 20 ns a run of every program on the machine. */

@@ -212,7 +212,8 @@ const readRule = (
           priority: draft.priority ?? 'notice',
           output: template.template,
           tags: (draft.tags ?? []).filter((tag) => tag !== undefined),
-          action: draft.action ?? 'alert',
+          action: draft.action === 'kill-tree' ? 'kill' : (draft.action ?? 'alert'),
+          ...(draft.action === 'kill-tree' && { tree: true as const }),
           ...(correlation !== undefined && { correlation }),
         },
   );

@@ -5,6 +5,7 @@ import { waitForPrograms } from './call.ts';
 import { openCgroups } from './cgroups.ts';
 import { createClock } from './clock.ts';
 import { fileId } from './files.ts';
+import { killProcess } from './kill.ts';
 import { type AttachOptions, createLink, type LinuxLink } from './link.ts';
 import { loadProgram } from './load-program.ts';
 import { createLinuxMap, type LinuxMap } from './map.ts';
@@ -170,6 +171,7 @@ export function openLinuxKernel(options: LinuxKernelOptions = {}): LinuxKernel {
     wallTime: createClock(),
     processes: processes.read,
     ownPid,
+    kill: killProcess,
     stats: (): ProgramStats[] => [...programs].map(([{ name, hook }, own]) => ({ program: name, hook, ...own.runs() })),
     close() {
       for (const link of links.values()) link.close();

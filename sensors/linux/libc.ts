@@ -35,6 +35,8 @@ export type Command = keyof typeof COMMANDS;
 
 /** __NR_bpf, __NR_perf_event_open and __NR_membarrier of x86-64. */
 const [NR_BPF, NR_PERF_EVENT_OPEN, NR_MEMBARRIER] = [321, 298, 324];
+/** __NR_pidfd_open and __NR_pidfd_send_signal. */
+const [NR_PIDFD_OPEN, NR_PIDFD_SEND_SIGNAL] = [434, 424];
 /** MEMBARRIER_CMD_GLOBAL (include/uapi/linux/membarrier.h). */
 const MEMBARRIER_GLOBAL = 1;
 /** Clocks by number (include/uapi/linux/time.h). */
@@ -50,6 +52,10 @@ interface Libc {
   perfEventOpen(attr: Uint8Array, pid: number, cpu: number, group: number, flags: number): number;
   /** membarrier(2): 0, or the errno negated. */
   barrier(command: number): number;
+  /** pidfd_open(2): a file descriptor, or the errno negated. */
+  openPid(pid: number): number;
+  /** pidfd_send_signal(2): 0, or the errno negated. */
+  signalPid(fd: number, signal: number): number;
   /** pthread_sigmask(3). */
   signalMask(how: number, mask: Uint8Array, before: Uint8Array | null): void;
   openByHandle(mount: number, handle: Uint8Array, flags: number): number;
@@ -76,6 +82,7 @@ function load(): Libc | string {
   const syscall = libc.func('long syscall(long, int, void *, unsigned int)');
   const openEvent = libc.func('long syscall(long, void *, int, int, int, unsigned long)');
   const membarrier = libc.func('long syscall(long, int, unsigned int, int)');
+  const sendSignal = libc.func('long syscall(long, int, int, void *, unsigned int)');
   const signalMask = libc.func('int pthread_sigmask(int, void *, void *)');
   const openByHandleAt = libc.func('int open_by_handle_at(int, void *, int)');
   const clockGettime = libc.func('int clock_gettime(int, void *)');
@@ -93,6 +100,14 @@ function load(): Libc | string {
     },
     barrier(command) {
       const result = Number(membarrier(NR_MEMBARRIER, command, 0, 0));
+      return result >= 0 ? result : -koffi.errno();
+    },
+    openPid(pid) {
+      const result = Number(membarrier(NR_PIDFD_OPEN, pid, 0, 0));
+      return result >= 0 ? result : -koffi.errno();
+    },
+    signalPid(fd, signal) {
+      const result = Number(sendSignal(NR_PIDFD_SEND_SIGNAL, fd, signal, null, 0));
       return result >= 0 ? result : -koffi.errno();
     },
     signalMask(how, mask, before) {
@@ -132,6 +147,12 @@ export const bpf = (command: Command, attr: Uint8Array, size: number): number =>
  */
 export const openPerfEvent = (attr: Uint8Array, cpu: number): number =>
   libc().perfEventOpen(attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+/** A descriptor of a process (pidfd_open(2)), or an errno negated. */
+export const openPid = (pid: number): number => libc().openPid(pid);
+
+/** Sends a signal to the process of a descriptor; 0, or an errno negated. Signal 0 only says whether it lives. */
+export const signalPid = (fd: number, signal: number): number => libc().signalPid(fd, signal);
 
 /** Waits that take the barrier's place where the kernel has none: no program runs for as long, in milliseconds. */
 const NO_BARRIER_MS = 200;

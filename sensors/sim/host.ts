@@ -24,7 +24,7 @@ import { ThreadGroup } from './kernel/thread-group.ts';
 import { layOutStrings } from './kernel/user-memory.ts';
 import type { SimHost, SimHostOptions, SimTask, SpawnOptions } from './sim-host.ts';
 import { SystemCalls } from './syscalls/system-calls.ts';
-import { O_RDWR } from './uapi.ts';
+import { O_RDWR, SIGKILL } from './uapi.ts';
 
 const DEFAULT_MEMORY = 256 * 1024 * 1024;
 const DEFAULT_BOOT = new Date('2026-01-01T00:00:00Z');
@@ -227,7 +227,13 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
 
   return {
     hostname,
-    kernel: createSimKernel(machine, options.level ?? '6.12'),
+    kernel: createSimKernel(machine, options.level ?? '6.12', (pid, start) => {
+      const task = processes.living(pid);
+      if (task === undefined || task.leader.startNs !== start) return 'gone';
+      if (task.isKernelThread || pid === 1) return 'refused';
+      processes.exitGroup(task, { signal: SIGKILL });
+      return 'killed';
+    }),
     root,
     fs: files,
     network: {

@@ -14,6 +14,7 @@ import { policyOf, ruleOf } from '../support/rules.ts';
 
 const EPERM = 1;
 const FDCWD = -100;
+const CLONE_NEWPID = 0x2000_0000;
 const SECOND = 1_000_000_000n;
 const SERVICE = '/system.slice/web.service';
 const OPENS = 'evt.type in (open, openat, openat2)';
@@ -305,13 +306,14 @@ describe("a container's first process", () => {
     const host = createSimHost({ memory: 32 * 1024 * 1024, cgroups: [cgroup] });
     host.fs.write('/srv/secret', 'as it was', 0o666);
     const init = host.spawn({ exepath: '/usr/bin/bash', cgroup, vpid: 1 });
-    const fake = host.spawn({ exepath: '/usr/bin/bash', cgroup, vpid: 1, parent: init });
+    const shell = host.spawn({ exepath: '/usr/bin/bash', cgroup });
+    expect(host.call(shell, 'unshare', [CLONE_NEWPID]).result).toBe(0);
     const { outcomes, attempts } = await play(
       [killSecret],
       () => {
         expect(open(host, init)).toBe(-EPERM);
         expect(init.alive).toBe(true);
-        for (const task of [fake, fork(host, init)]) {
+        for (const task of [fork(host, shell), fork(host, init)]) {
           expect(open(host, task)).toBe(-EPERM);
           expect(task.alive).toBe(false);
         }

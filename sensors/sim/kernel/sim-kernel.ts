@@ -37,7 +37,11 @@ const factsOf = (task: Task, parent: Task | undefined): ProcessFacts => ({
 });
 
 /** The simulated kernel as programs' loaders see it. */
-export const createSimKernel = (machine: Machine, level: FeatureLevel): Kernel => {
+export const createSimKernel = (
+  machine: Machine,
+  level: FeatureLevel,
+  kill: NonNullable<Kernel['kill']> = () => 'refused',
+): Kernel => {
   const { programs, cgroups } = machine;
   return {
     features: {
@@ -68,6 +72,7 @@ export const createSimKernel = (machine: Machine, level: FeatureLevel): Kernel =
       const { inode } = found.dentry;
       return { dev: BigInt(inode.superBlock.dev), ino: BigInt(inode.ino) };
     },
+    kill,
     wallTime: (bootNs) => machine.clock.wallTime(bootNs),
     processes: (scope) =>
       [...machine.tasks.values()]
