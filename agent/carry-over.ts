@@ -52,6 +52,15 @@ export const carryBuckets = (from: InKernel, to: InKernel): void => {
   }
 };
 
+/** Gives another object what is left of executables' budgets of kills: other policies are no reason for more. */
+export const carryKills = (from: Pick<InKernel, 'maps'>, to: Pick<InKernel, 'maps'>): void => {
+  const [before, after] = [mapOf(from.maps, 'kills'), mapOf(to.maps, 'kills')];
+  for (const key of before.keys()) {
+    const value = before.lookup(key);
+    if (value !== undefined) after.update(key, value);
+  }
+};
+
 /** What programs counted and did not hand over; call it when they don't count any more. */
 export const countedWindows = ({ maps }: Pick<InKernel, 'maps'>): readonly WindowRecord[] => {
   const windows = maps.get(WINDOW_MAPS.windows);

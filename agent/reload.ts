@@ -1,7 +1,7 @@
 import type { Policy } from '../policies/index.ts';
 import { type Compiled, compile, HEAD, RINGS } from '../rules/index.ts';
 import type { RecordStream } from '../sensors/index.ts';
-import { carryBuckets, countedWindows, stepsBefore, uncountedBefore } from './carry-over.ts';
+import { carryBuckets, carryKills, countedWindows, stepsBefore, uncountedBefore } from './carry-over.ts';
 import { CompileError } from './compile-error.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { createGeneration, type Generation, type Shared } from './generation.ts';
@@ -115,6 +115,7 @@ export const createReload = (options: ReloadOptions): { readonly reload: Reload;
     if (before.windows !== undefined) handOver(before, after);
     stepsBefore(after.loaded, sensor.now === undefined ? shared.progress.lastTime : sensor.now() + LEEWAY);
     carryBuckets({ ...before, maps: before.loaded.maps }, { ...after, maps: after.loaded.maps });
+    carryKills(before.loaded, after.loaded);
     live.byNumber.set(after.number, after);
     dispatcher.activate(after.number);
     live.current = after;

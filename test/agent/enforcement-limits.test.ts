@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type AgentOptions, runAgent } from '../../agent/index.ts';
+import { type AgentOptions, type Reload, runAgent } from '../../agent/index.ts';
 import { type Alert, type Attempt, attemptSchema, switchingSchema } from '../../alerts/index.ts';
 import type { Rule } from '../../rules/index.ts';
 import {
@@ -191,6 +191,38 @@ describe('a budget of kills', () => {
       },
       { budget },
     );
+  });
+
+  it('is not given anew where other policies take over', async () => {
+    const host = createSimHost({ memory: 64 * 1024 * 1024 });
+    host.fs.write('/tmp/x', '\x7fELF', 0o755);
+    const service = host.spawn({ exepath: '/usr/bin/bash', cgroup: SERVICE });
+    const { log, entries } = memoryLog();
+    const kills: boolean[] = [];
+    let reload: Reload | undefined;
+    await runAgent({
+      policies: [policyOf([killTmp])],
+      host: 'sim',
+      enforce: true,
+      budget,
+      log,
+      onReloadable: (its) => {
+        reload = its;
+      },
+      sensor: {
+        kind: 'sim',
+        scope: '/',
+        kernel: host.kernel,
+        run: async () => {
+          kills.push(start(host, service), start(host, service));
+          expect(await reload?.([policyOf([killTmp, denySecret])])).toMatchObject({ done: true });
+          kills.push(start(host, service), start(host, service));
+          return { calls: host.calls, problems: [] };
+        },
+      },
+    });
+    expect(kills).toEqual([true, true, true, false]);
+    expect(entries.filter(({ kind }) => kind === 'enforcement').length).toBe(4);
   });
 
   it('leaves the call denied where the kill is kept back, and denials without a limit', async () => {
