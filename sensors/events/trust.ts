@@ -78,7 +78,7 @@ export const expectedTrust = (
   if (OWN_MEMORY.has(name)) return ['as passed'];
   if (name === 'proc.cwd') return ['contestable'];
   const passed: Trust = beforeEffect(hook) ? 'resolved' : 'as passed';
-  if (name.startsWith('fs.path.')) return [passed];
+  if (name.startsWith('fs.path.')) return [name.endsWith('raw') ? 'as passed' : passed];
   if (PASSED.has(name)) return ['as passed'];
   if (name === 'evt.arg') {
     const kind = event.arguments.find((candidate) => candidate.name === argument)?.kind;

@@ -58,7 +58,7 @@ it('says at which hooks a field has a value', () => {
 it('says of a value how far it can be trusted, also where that depends on the hook', () => {
   const rowOf = (name: string): string => written.split('\n').find((line) => line.startsWith(`| \`${name}\``)) ?? '';
   expect(rowOf('fd.name')).toContain('| resolved or contestable or as passed; resolved at LSM hooks |');
-  expect(rowOf('fs.path.name')).toContain('| as passed |');
+  expect(rowOf('fs.path.name')).toContain('| as passed; resolved at LSM hooks |');
   expect(rowOf('proc.exepath')).toContain('| resolved |');
 });
 
