@@ -43,10 +43,18 @@ export class PathWalk {
   #passing = false;
   /** RESOLVE_* of the walk under way. */
   #resolve = 0;
+  /** Where a walk began that is confined, and whether it knows its root yet. */
+  #base: Path | undefined;
+  #rooted = false;
 
   constructor(permissions: Permissions, found: FoundPaths) {
     this.#permissions = permissions;
     this.#found = found;
+  }
+
+  /** Whether no symbolic link may be followed (RESOLVE_NO_SYMLINKS). */
+  get refusesLinks(): boolean {
+    return (this.#resolve & RESOLVE_NO_SYMLINKS) !== 0;
   }
 
   /** Whether the directory that a path starts at is its root, too (RESOLVE_IN_ROOT). */
@@ -57,6 +65,8 @@ export class PathWalk {
   /** Does something during which paths are found as openat2's `resolve` says. */
   resolving<T>(resolve: number, act: () => T): T {
     this.#resolve = resolve;
+    this.#base = undefined;
+    this.#rooted = (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0;
     try {
       return act();
     } finally {
@@ -113,8 +123,14 @@ export class PathWalk {
     if (text === '') return -ENOENT;
     if (isLongPath(text)) return -ENAMETOOLONG;
     const resolve = this.#resolve;
-    const { root } = (resolve & RESOLVE_IN_ROOT) !== 0 ? { root: start } : task.fs;
-    if ((resolve & RESOLVE_BENEATH) !== 0 && text.startsWith('/')) return -EXDEV;
+    if (resolve !== 0) this.#base ??= start;
+    const base = this.#base ?? start;
+    const { root } = (resolve & RESOLVE_IN_ROOT) !== 0 ? { root: base } : task.fs;
+    if (resolve !== 0 && text.startsWith('/')) {
+      if ((resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
+      if ((resolve & RESOLVE_NO_XDEV) !== 0 && linksBefore > 0 && !this.#rooted) return -EXDEV;
+      this.#rooted = true;
+    }
     let path = text.startsWith('/') ? root : start;
     let links = linksBefore;
     const rest: string[] = [];
@@ -130,7 +146,8 @@ export class PathWalk {
       if (name === '.') continue;
       if (name === '..') {
         if (resolve !== 0) {
-          const isStart = path.dentry === start.dentry && path.mount === start.mount;
+          this.#rooted = true;
+          const isStart = path.dentry === base.dentry && path.mount === base.mount;
           if ((resolve & RESOLVE_BENEATH) !== 0 && isStart) return -EXDEV;
         }
         const before = path.mount;
@@ -156,7 +173,7 @@ export class PathWalk {
         }
         if (link.target.startsWith('/')) {
           if ((resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
-          if ((resolve & RESOLVE_NO_XDEV) !== 0 && path.mount !== root.mount) return -EXDEV;
+          if ((resolve & RESOLVE_NO_XDEV) !== 0 && (!this.#rooted || path.mount !== root.mount)) return -EXDEV;
           path = root;
         }
         if (last && link.target.endsWith('/')) trailingSlash = true;

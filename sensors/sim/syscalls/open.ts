@@ -90,7 +90,7 @@ const findOrCreate = (
     const { inode } = child.dentry;
     if (!inode.isLink) return { path: child, created: false };
     if ((flags & O_NOFOLLOW) !== 0) throw new CallError(ELOOP);
-    if (++links > MAXSYMLINKS) throw new CallError(ELOOP);
+    if (walk.refusesLinks || ++links > MAXSYMLINKS) throw new CallError(ELOOP);
     if (inode.magic) {
       const target = inode.magic.follow();
       if (!target) throw new CallError(ENOENT);
@@ -107,7 +107,8 @@ const findExisting = (call: SystemCall, start: Path, text: string, flags: number
   const known = follow ? call.foundAt(start, text) : undefined;
   const found = known ?? call.machine.walk.find(call.task, start, text, follow);
   if (typeof found === 'number') throw new CallError(-found);
-  if ((flags & O_PATH) === 0 && found.dentry.inode.isLink) throw new CallError(ELOOP);
+  if ((flags & O_PATH) === 0 && found.dentry.inode.isLink)
+    throw new CallError((flags & O_DIRECTORY) === 0 ? ELOOP : ENOTDIR);
   return found;
 };
 

@@ -20,10 +20,16 @@ void *memcpy(void *to, const void *from, u64 count) {
     return to;
 }
 
+void register_slot(u32 slot) {
+    SEGMENT_AT->lives[slot] = 1;
+    call(218, &SEGMENT_AT->lives[slot], 0, 0, 0, 0);
+}
+
 /* Where a new process goes on, whatever stack it has. */
 __attribute__((used, noreturn)) void begin_child(void) {
     struct segment *shared = SEGMENT_AT;
     u32 slot = shared->child;
+    register_slot(slot);
     shared->child_ready = 1;
     wake(&shared->child_ready);
     make_calls(slot);
@@ -89,6 +95,7 @@ __attribute__((used, noreturn)) void begin_program(void) {
     struct segment *shared = (struct segment *)call(30, segment, SEGMENT_AT, 0, 0, 0);
     if (shared != SEGMENT_AT) call(SYS_exit_group, 99, 0, 0, 0, 0);
     u32 slot = shared->current;
+    register_slot(slot);
     shared->tid[slot] = call(186, 0, 0, 0, 0, 0);
     shared->result = 0;
     shared->turn[slot] = DONE;

@@ -170,10 +170,14 @@ static void wait_for(volatile u32 *word, u32 value, u64 nanoseconds) {
 
 static void watch(u32 slot, u32 leader, long tid, long process) {
     alive[slot] = 1;
+    SEGMENT_AT->lives[slot] = 1;
     group[slot] = leader;
     thread_fd[slot] = must("pidfd_open", call(434, tid, PIDFD_THREAD, 0, 0, 0));
     process_fd[slot] = process ? must("pidfd_open", call(434, process, 0, 0, 0, 0)) : -1;
 }
+
+/* A pidfd tells of a first thread's end only once the last one has ended, too; while others live the kernel clears its word. */
+static int is_dead(u32 slot) { return polled(thread_fd[slot]) || !SEGMENT_AT->lives[slot]; }
 
 static void unwatch(u32 slot) {
     alive[slot] = 0;
@@ -209,7 +213,7 @@ static void settle(struct segment *shared) {
             wake(&shared->turn[slot]);
             u64 until = now() + ANSWER_NS;
             while (shared->turn[slot] != DONE) {
-                if (polled(thread_fd[slot])) {
+                if (is_dead(slot)) {
                     bury(slot);
                     died = 1;
                     break;
@@ -234,7 +238,8 @@ static long perform(struct segment *shared, struct pending *pending) {
     u64 until = now() + WAITS_NS;
     while (shared->turn[slot] != DONE) {
         int starts = pending->flags & STARTS;
-        if (polled(thread_fd[slot]) && !(starts && process_fd[slot] < 0) && shared->turn[slot] != DONE) return ENDED;
+        int dead = starts ? process_fd[slot] >= 0 && polled(process_fd[slot]) : is_dead(slot);
+        if (dead && shared->turn[slot] != DONE) return ENDED;
         if (now() > until) return WAITS;
         wait_for(&shared->turn[slot], CALL, 100000);
     }
@@ -264,6 +269,7 @@ static void play(struct segment *shared, u32 first_actors, int output) {
         long pid = must("fork", call(57, 0, 0, 0, 0, 0));
         if (pid == 0) {
             CLOSE_ALL;
+            register_slot(slot);
             make_calls(slot);
         }
         watch(slot, slot, pid, pid);

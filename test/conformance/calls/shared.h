@@ -18,6 +18,7 @@ enum turn { IDLE, CALL, DONE };
 /* One call is made at a time. */
 struct segment {
     volatile u32 turn[SLOTS];  /* futex words: enum turn */
+    volatile u32 lives[SLOTS]; /* cleared by the kernel where a thread ends before others of its memory (set_tid_address(2)) */
     volatile long tid[SLOTS];  /* of a slot whose process started a new program */
     volatile u32 current;      /* the slot that makes the call */
     volatile u32 child;        /* the slot of the process that the call makes, if it makes one */
@@ -45,6 +46,7 @@ static inline void wake(volatile u32 *word) { call(202, word, FUTEX_WAKE, 64, 0,
 
 void *memset(void *to, int byte, u64 count);
 void *memcpy(void *to, const void *from, u64 count);
+void register_slot(u32 slot);
 void make_calls(u32 slot) __attribute__((noreturn));
 
 #endif
