@@ -106,7 +106,9 @@ export const sim = async (samples: number): Promise<readonly Measurement[]> => {
   const rates = await measure(SUITE, [plain, watched], Math.min(samples, 5));
   const { sensor, mix } = sensorOf(CALLS, paths);
   const { callsPerSession, paths: withPath, forksAndExecs, succeed, names } = checked(mix);
-  const shares = await stagesOf(() => underPolicies(sensor, undefined, COMMIT_MS));
+  const shares = await stagesOf((profiled) =>
+    underPolicies({ ...sensor, run: (pump, signal) => profiled(() => sensor.run(pump, signal)) }, undefined, COMMIT_MS),
+  );
   return [
     ...rates,
     record('calls of a process', 'calls', callsPerSession),
