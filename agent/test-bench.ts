@@ -62,10 +62,7 @@ export interface TestBench {
 }
 
 /** Whether the rules that were raised are those that a test expects. */
-const isAsExpected = (
-  { expect, among }: Pick<BenchTest, 'expect' | 'among'>,
-  raised: readonly string[],
-): boolean => {
+const isAsExpected = ({ expect, among }: Pick<BenchTest, 'expect' | 'among'>, raised: readonly string[]): boolean => {
   if (among === undefined)
     return expect.length === raised.length && expect.every((rule, index) => rule === raised[index]);
   return [...among].every((rule) => raised.includes(rule) === expect.includes(rule));

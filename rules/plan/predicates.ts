@@ -22,14 +22,7 @@ import {
   Truth,
 } from '../language/index.ts';
 import { assumed, atBprm, atExec, atPtrace, atSubmission } from './at-hook.ts';
-import {
-  beforeEffect,
-  FAMILIES,
-  isKnownArgument,
-  isKnownEnd,
-  isKnownOfFile,
-  isKnownString,
-} from './before-effect.ts';
+import { beforeEffect, FAMILIES, isKnownArgument, isKnownEnd, isKnownOfFile, isKnownString } from './before-effect.ts';
 import { factSourceOf } from './facts.ts';
 import { capabilityTest, flagged, modeTest, openFlagsTest } from './flags.ts';
 import {
