@@ -124,7 +124,9 @@ test(
         for (const each of inputs) {
           const first = machine(program, each)(0);
           expect(first.result).toBe(0n);
-          expect(machine(program, each)(0xa5)).toEqual(first);
+          const { memory, ...second } = machine(program, each)(0xa5);
+          expect(second).toEqual({ result: first.result, executed: first.executed, cell: first.cell });
+          if (Buffer.compare(memory, first.memory) !== 0) expect(memory).toEqual(first.memory);
           executed += first.executed;
         }
       }),
