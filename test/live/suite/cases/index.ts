@@ -14,6 +14,7 @@ import { policyProcessCases } from './policy-processes.ts';
 import { fentryCases, kprobeCases } from './probes.ts';
 import { lsmVerdictCases, refusedCases } from './refused.ts';
 import { ringCases, streamCases } from './rings.ts';
+import { socketAddressCases } from './socket-address.ts';
 import { btfSysEnterCases, rawSysEnterCases } from './sys-enter.ts';
 import { rawSysExitCases, sysExitCases } from './sys-exit.ts';
 import { cgroupDenialCases, execKillCases, lsmDenialCases, signalCases as signalTierCases } from './tiers.ts';
@@ -50,6 +51,7 @@ export const CASES: readonly Case[] = [
   ...bprmCases,
   ...socketConnectCases,
   ...connect4Cases,
+  ...socketAddressCases,
   ...signalCases,
   ...policyCases,
   ...policyProcessCases,
