@@ -23,7 +23,6 @@ export const CAP_SYS_PTRACE = 19;
 export const CAP_SYS_PACCT = 20;
 export const CAP_SYS_ADMIN = 21;
 export const CAP_SYS_BOOT = 22;
-export const CAP_SYS_RESOURCE = 24;
 export const CAP_SYS_TIME = 25;
 export const CAP_SYS_TTY_CONFIG = 26;
 export const CAP_MKNOD = 27;

@@ -109,7 +109,6 @@ const signalThread = (call: SystemCall, tgid: number | undefined, tid: number, s
 };
 
 /** Of ptrace access checks (include/linux/ptrace.h): as whom, and how much. */
-export const PTRACE_MODE_READ_FSCREDS = 0x09;
 export const PTRACE_MODE_ATTACH_REALCREDS = 0x12;
 const PTRACE_MODE_FSCREDS = 0x08;
 
