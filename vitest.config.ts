@@ -3,7 +3,7 @@ import { suiteSize } from './test/support/counts.ts';
 import { plantFault } from './test/support/plant-fault.ts';
 
 /** Folders whose tests only call functions: nothing that one of their files does is seen by another. */
-const PURE = ['docs', 'engine', 'policies', 'recordings', 'rules'];
+const PURE = ['docs', 'engine', 'policies', 'recordings', 'rules', 'sensors/events', 'sensors/replay', 'sensors/sim'];
 const pure = PURE.map((folder) => `test/${folder}/**/*.test.ts`);
 
 export default defineConfig({
