@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { listScenarios } from '../../sensors/index.ts';
 import { jsonLines, shrike } from '../support/cli.ts';
+import { suiteSize } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { comparable, readmeBlock } from '../support/readme.ts';
 
@@ -48,32 +49,14 @@ it('lists the scenarios that ship, with what they raise and their variants', asy
     expect: ['Execution from /dev/shm'],
     variants: ['elsewhere', 'by-a-shell', 'trusted-image', 'not-started', 'runs-already'],
   });
-  const people = await shrike('scenarios');
-  expect(people.stdout).toMatch(/^supply-chain\n {2}The install script/m);
-  expect(people.stdout).toMatch(/^ {2}but: configured-by-file$/m);
-  expect(people.stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
-});
-
-it('says which groups there are', async () => {
-  const { code, stdout, stderr } = await shrike('scenarios', 'list', 'falcon');
-  expect({ code, stdout, stderr }).toEqual({
-    code: 2,
-    stdout: '',
-    stderr: 'shrike: there is no group "falcon"; expected stories, falco or all\n',
-  });
 });
 
 it("shows a scenario's steps with who makes them, and its variants", async () => {
-  const { code, stdout } = await shrike('scenarios', 'show', 'webshell');
-  expect(code).toBe(0);
-  expect(stdout).toMatch(/^ +\d+ {2}tee +openat \/etc\/shadow- O_WRONLY\|O_TRUNC$/m);
-  expect(stdout).toMatch(/^ {6}A reverse shell, as Python makes one$/m);
   const { scenario } = withOwn(OWN);
-  const own = await shrike('scenarios', 'show', `${scenario}/other`);
-  expect(own.stdout).toBe(
-    `s/other  ${scenario}\n  Of no interest.\n\n      Somebody asks\n   1  bash  exec cat /etc/hosts  as cat\n   2  cat   openat /etc/hostname\n\n  raises none of its rules\n`,
-  );
   const whole = await shrike('scenarios', 'show', scenario);
+  expect(whole.stdout).toContain(
+    '      Somebody asks\n   1  bash  exec cat /etc/hosts  as cat\n   2  cat   openat /etc/hosts\n',
+  );
   expect(whole.stdout).toContain('  raises Hosts read\n  but other: Of no interest.\n    raises none of its rules\n');
 });
 
@@ -89,19 +72,18 @@ it('tells one as a tree with alerts below the process that raised them, and a ti
   expect(stdout).not.toContain('\x1b');
 });
 
-it('with --quiet tells only what it came to; with --enforce also what was kept from happening', async () => {
-  const { code, stdout } = await shrike('scenarios', 'run', 'webshell', '--quiet', '--enforce');
-  expect(code).toBe(0);
-  expect(stdout).not.toMatch(/├─/);
-  expect(stdout).toMatch(/^policies +\d+ rules; enforcement is on, \d+ policies deny or kill$/m);
-  expect(stdout).toMatch(/^ +0\.1 s {2}│ {2}✗ killed: sh $/m);
-  expect(stdout).not.toMatch(/^expected/m);
-});
+if (suiteSize !== 'quick')
+  it('with --quiet tells only what it came to; with --enforce also what was kept from happening', async () => {
+    const { code, stdout } = await shrike('scenarios', 'run', 'webshell', '--quiet', '--enforce');
+    expect(code).toBe(0);
+    expect(stdout).not.toMatch(/├─/);
+    expect(stdout).toMatch(/^policies +\d+ rules; enforcement is on, \d+ policies deny or kill$/m);
+    expect(stdout).toMatch(/^ +0\.1 s {2}│ {2}✗ killed: sh $/m);
+    expect(stdout).not.toMatch(/^expected/m);
+  });
 
 it('compares the rules that are raised with those that are expected', async () => {
   const { policy, scenario, folder } = withOwn(OWN);
-  const fine = await shrike('scenarios', 'run', scenario, '--policies', policy);
-  expect({ code: fine.code, stderr: fine.stderr }).toEqual({ code: 0, stderr: '' });
   const missing = await shrike('scenarios', 'run', `${scenario}/wrong`, '--policies', policy);
   expect({ code: missing.code, stderr: missing.stderr }).toEqual({
     code: 1,
@@ -143,7 +125,7 @@ FAIL s/too    1 alert of 1 rule
     },
     { type: 'summary', scenarios: 4, passed: 2, failed: 2 },
   ]);
-});
+}, 180_000);
 
 it('tells mistakes in one of several', async () => {
   const { scenario, folder } = withOwn(OWN);
@@ -164,10 +146,4 @@ it('names those there are for an unknown one', async () => {
   expect(lines.at(-2)).toBe(
     'those for Falco\'s rules ("shrike scenarios list falco"), or give the path of a scenario file.',
   );
-  const variant = await shrike('scenarios', 'run', 'cryptominer/configured');
-  expect(variant).toMatchObject({
-    code: 2,
-    stderr:
-      'shrike: the scenario can\'t be played\ncryptominer/configured:1:1: error[no-such-variant]: "cryptominer" has no variant "configured"; expected one of configured-by-file.\n',
-  });
 });

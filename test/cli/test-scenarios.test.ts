@@ -61,7 +61,7 @@ it("tries Falco's rules on scenarios that say which of them they raise", async (
       { rule: 'Hosts read', before: 'proc.name = cat', after: 'left out' },
     ],
   });
-});
+}, 180_000);
 
 it('says what is wrong with a scenario', async () => {
   const { rules, scenario } = files();

@@ -163,12 +163,13 @@ describe.each(STORIES)('%s', (story, ofLibrary, ofFalco) => {
     expect(problems).toStrictEqual([]);
   });
 
-  it.skipIf(falco === undefined || suiteSize === 'quick')("is seen by Falco's public rules", async () => {
-    const paths = ['falco_rules.yaml', 'falco-incubating_rules.yaml'].map((file) => `${falco}/${file}`);
-    const { rules, problems } = await run(story, paths);
-    expect([...new Set(rules)].toSorted()).toStrictEqual(ofFalco.toSorted());
-    expect(problems).toStrictEqual([]);
-  });
+  if (suiteSize !== 'quick')
+    it.skipIf(falco === undefined)("is seen by Falco's public rules", async () => {
+      const paths = ['falco_rules.yaml', 'falco-incubating_rules.yaml'].map((file) => `${falco}/${file}`);
+      const { rules, problems } = await run(story, paths);
+      expect([...new Set(rules)].toSorted()).toStrictEqual(ofFalco.toSorted());
+      expect(problems).toStrictEqual([]);
+    });
 
   it('says so itself', () => {
     const { scenario } = loadScenario(story);
