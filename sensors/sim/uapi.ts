@@ -88,6 +88,7 @@ export const SIGNALS = 64;
 
 /** Address families, socket types (SOCK_NONBLOCK and SOCK_CLOEXEC are open's flags) and protocols (include/linux/socket.h, net.h). */
 export const AF_NETLINK = 16;
+export const AF_PACKET = 17;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;

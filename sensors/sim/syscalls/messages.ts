@@ -21,7 +21,7 @@ import { askSecurity, isAsked } from '../kernel/security.ts';
 import { sendSignal } from '../kernel/signals.ts';
 import type { Socket } from '../kernel/sockets.ts';
 import { MSGHDR } from '../kernel/structs.ts';
-import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, O_NONBLOCK, SIGPIPE, SOCK_STREAM } from '../uapi.ts';
+import { AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, O_NONBLOCK, SIGPIPE, SOCK_STREAM } from '../uapi.ts';
 import type { SystemCall } from './call.ts';
 import { askCgroup } from './cgroup-address.ts';
 import { unixTarget } from './unix-socket.ts';
@@ -101,7 +101,7 @@ export const send = (
   if (!socket) return -EBADF;
   const verdict = askSend(call, socket, to, bytes.length);
   if (verdict < 0) return verdict;
-  if (socket.family === AF_NETLINK) return bytes.length;
+  if (socket.family === AF_NETLINK || socket.family === AF_PACKET) return bytes.length;
   if (socket.isDatagram) {
     if (socket.noMoreWriting) return brokenPipe(call, signals);
     return socket.family === AF_UNIX ? sendUnix(call, socket, bytes, to) : sendInet(call, socket, bytes, to);

@@ -25,6 +25,7 @@ import {
   AF_INET,
   AF_INET6,
   AF_NETLINK,
+  AF_PACKET,
   AF_UNIX,
   IPPROTO_TCP,
   O_CLOEXEC,
@@ -64,6 +65,10 @@ const fileOf = (call: SystemCall, socket: Socket, flags: number): OpenFile => {
 /** 0, or why there is no such socket. */
 const refuseSocket = (call: SystemCall, family: number, type: number, protocol: number): number => {
   if (call.recorded) return 0;
+  if (family === AF_PACKET) {
+    if (!call.machine.permissions.capable(call.task.cred, CAP_NET_RAW)) return -EPERM;
+    return type === SOCK_RAW || type === SOCK_DGRAM ? 0 : -ESOCKTNOSUPPORT;
+  }
   if (family !== AF_UNIX && family !== AF_INET && family !== AF_INET6 && family !== AF_NETLINK) return -EAFNOSUPPORT;
   if (family === AF_INET || family === AF_INET6) {
     if (type === SOCK_RAW) {
@@ -204,7 +209,7 @@ const bind: CallHandler = (call) => {
   if (verdict < 0) return verdict;
   if (!address) return -EINVAL;
   if (address.family !== from.family) return from.family === AF_UNIX ? -EINVAL : -EAFNOSUPPORT;
-  if (from.family === AF_NETLINK) return 0;
+  if (from.family === AF_NETLINK || from.family === AF_PACKET) return 0;
   if (from.family === AF_UNIX) return bindUnix(call, from, address.path ?? '');
   return address.inet ? bindInet(call, from, address.inet) : -EAFNOSUPPORT;
 };

@@ -5,6 +5,7 @@ import { createSimHost, type SimArgument, type SimHost } from '../../../sensors/
 
 const [EPERM, ENOENT, ESRCH, E2BIG, ENOEXEC, EBADF, EFAULT] = [1, 2, 3, 7, 8, 9, 14];
 const [ENOTBLK, EEXIST, ENODEV, EINVAL, EOPNOTSUPP, ENOKEY] = [15, 17, 19, 22, 95, 126];
+const [AF_PACKET, SOCK_RAW, ESOCKTNOSUPPORT] = [17, 3, 94];
 const ROOTKIT = '\x7fELF\0name=rootkit\0';
 
 const attribute = (...words: number[]): Uint8Array => new Uint8Array(Uint32Array.of(...words).buffer);
@@ -78,6 +79,9 @@ const CASES: readonly Case[] = [
   by('mount', 0, -ENOENT, 'none', '/none', 'tmpfs', 0, null),
   by('mount', 0, -ENOTBLK, '/dev/null', '/mnt', 'ext4', 0, null),
   by('umount2', 1000, -EPERM, '/proc', 0),
+  by('socket', 1000, -EPERM, AF_PACKET, SOCK_RAW, 3),
+  by('socket', 0, 3, AF_PACKET, SOCK_RAW, 3),
+  by('socket', 0, -ESOCKTNOSUPPORT, AF_PACKET, 1, 3),
 ];
 
 describe('calls of administrators', () => {
