@@ -168,8 +168,8 @@ One scenario is told as it happens: processes as a tree that grows, alerts at th
 and at the end a timeline. NAME/VARIANT is a variant of it. With --enforce the rules that are raised are not compared with what the
 scenario expects: what was kept from happening raises nothing. For all other options see "shrike run --help".
 
-"all" and "stories" are the stories that ship with their variants, "falco" the attacks and near misses for Falco's public rules, a folder
-all scenarios in it: each is played under the same policies, and has a line.
+"all" and "stories" are the stories that ship with their variants, "falco" the attacks and near misses for Falco's public rules, a
+folder all scenarios in it: each is played under the same policies, and has a line.
 
 Examples:
   shrike scenarios run webshell --enforce --pace 150

@@ -237,9 +237,9 @@ types and scope, short-circuited or not. What is known before an event happens (
 --mutate changes the rules' conditions one change at a time (a predicate negated, left out, with another value or operator; and and or
 exchanged) and lists the changes that no test would miss. Changes that match the same events are not counted.
 
-With --scenarios rules are tried on scenarios that say which rules they raise: each scenario and variant whose file names a rule of the
-policy is a test of it, and of the rules that its file names those must be raised that it expects, and no others. --mutate then leaves out
-and negates each top-level conjunct of the rules' conditions, and says for each rule how many of these changes a scenario tells.
+With --scenarios rules are tried on scenarios that say which rules they raise: each scenario and variant whose file names a rule of
+the policy is a test of it, and of the rules that its file names those must be raised that it expects, and no others. --mutate then
+leaves out and negates each top-level conjunct of the rules' conditions, and says for each rule how many changes a scenario tells.
 
 Exit codes: 0 all passed, 1 tests failed, policies are wrong or a share is below its minimum, 2 wrong usage, 3 the report can't be
 written.
