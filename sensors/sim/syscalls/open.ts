@@ -145,7 +145,7 @@ const openFile = (
   const flags = (flagsAsked & O_PATH) !== 0 ? flagsAsked & PATH_FLAGS : flagsAsked;
   const temporary = (flags & TMPFILE_BIT) !== 0;
   if (temporary && (flags & O_DIRECTORY) === 0) return -EINVAL;
-  if (temporary ? (flags & O_ACCMODE) === 0 : (flags & CREATES_DIRECTORY) === CREATES_DIRECTORY) return -EINVAL;
+  if ((flags & CREATES_DIRECTORY) === CREATES_DIRECTORY || (temporary && (flags & O_ACCMODE) === 0)) return -EINVAL;
   const text = call.path(pathIndex);
   if (!call.recorded && task.files.lowest() === undefined) return -EMFILE;
   const start = call.start(directory, machine.walk.startsAtRoot ? '.' : text);

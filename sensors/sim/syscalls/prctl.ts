@@ -1,5 +1,12 @@
-import { EINVAL } from '../../../engine/maps/index.ts';
-import { Cred } from '../kernel/credentials.ts';
+import { EINVAL, EPERM } from '../../../engine/maps/index.ts';
+import {
+  ALL_CAPABILITIES,
+  CAP_SETPCAP,
+  type CapabilitySet,
+  Cred,
+  capabilitySet,
+  isWithin,
+} from '../kernel/credentials.ts';
 import { SIGNALS } from '../uapi.ts';
 import type { CallHandler, SystemCall } from './call.ts';
 
@@ -11,6 +18,8 @@ const PR_GET_KEEPCAPS = 7;
 const PR_SET_KEEPCAPS = 8;
 const PR_SET_NAME = 15;
 const PR_GET_NAME = 16;
+const PR_CAPBSET_READ = 23;
+const PR_CAPBSET_DROP = 24;
 const PR_SET_CHILD_SUBREAPER = 36;
 const PR_GET_CHILD_SUBREAPER = 37;
 const PR_SET_NO_NEW_PRIVS = 38;
@@ -28,6 +37,33 @@ const setKeepCapabilities = (call: SystemCall): number => {
   if (!isFlag(call.number(1))) return -EINVAL;
   const { cred } = call.task;
   const kept = { ...cred.kept, inheritable: cred.inheritable, keepsAcrossIds: call.number(1) === 1 };
+  call.task.cred = new Cred(call.machine.memory, cred, cred.groups, cred.permitted, cred.effective, kept);
+  return 0;
+};
+
+/** The capability that the second argument names; undefined for a capability that there is none of. */
+const namedCapability = (call: SystemCall): CapabilitySet | undefined => {
+  const number = call.number(1);
+  return isWithin(capabilitySet([number]), ALL_CAPABILITIES) && number <= LAST_CAPABILITY
+    ? capabilitySet([number])
+    : undefined;
+};
+
+const LAST_CAPABILITY = 40;
+
+const readBoundingSet = (call: SystemCall): number => {
+  const named = namedCapability(call);
+  return named === undefined ? -EINVAL : Number(isWithin(named, call.task.cred.kept.bounding));
+};
+
+const dropFromBoundingSet = (call: SystemCall): number => {
+  const { cred } = call.task;
+  if (!call.machine.permissions.capable(cred, CAP_SETPCAP)) return -EPERM;
+  const named = namedCapability(call);
+  if (named === undefined) return -EINVAL;
+  const { low, high } = cred.kept.bounding;
+  const bounding = { low: (low & ~named.low) >>> 0, high: (high & ~named.high) >>> 0 };
+  const kept = { ...cred.kept, inheritable: cred.inheritable, bounding };
   call.task.cred = new Cred(call.machine.memory, cred, cred.groups, cred.permitted, cred.effective, kept);
   return 0;
 };
@@ -55,6 +91,8 @@ const OPTIONS: Readonly<Record<number, CallHandler>> = {
     return 0;
   },
   [PR_GET_NAME]: getName,
+  [PR_CAPBSET_READ]: readBoundingSet,
+  [PR_CAPBSET_DROP]: dropFromBoundingSet,
   [PR_SET_CHILD_SUBREAPER]: (call) => {
     call.task.group.isSubreaper = call.number(1) !== 0;
     return 0;

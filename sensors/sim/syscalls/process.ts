@@ -107,8 +107,9 @@ const setpgid: CallHandler = (call) => {
   const pid = call.int(0) === 0 ? call.task.tgid : pidNumbered(call, call.int(0));
   const pgid = call.int(1) === 0 ? pid : pidNumbered(call, call.int(1));
   const target = pid === undefined ? undefined : call.processes.living(pid);
-  if (!target || (target.leader !== call.task.leader && target.parent !== call.task.leader)) return -ESRCH;
+  if (!target) return -ESRCH;
   if (target.leader !== target) return -EINVAL;
+  if (target !== call.task.leader && target.parent !== call.task.leader) return -ESRCH;
   if (target.group.sid !== call.task.group.sid) return -EPERM;
   if (target !== call.task.leader && target.hasExecuted) return -EACCES;
   if (target.group.sid === target.pid) return -EPERM;

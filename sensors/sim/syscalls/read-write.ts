@@ -53,10 +53,11 @@ const readDevice = (call: SystemCall, device: number, count: number): number => 
 
 const readFile = (call: SystemCall, count: number, position: number | undefined): number => {
   const file = call.file(0);
+  if (position !== undefined && (file.pipe || file.socket)) return -ESPIPE;
   if (!file.readable) return -EBADF;
   const { inode } = file;
-  if (file.socket) return position === undefined ? receive(call, file, count) : -ESPIPE;
-  if (file.pipe) return position === undefined ? readPipe(call, file, file.pipe.pipe, count) : -ESPIPE;
+  if (file.socket) return receive(call, file, count);
+  if (file.pipe) return readPipe(call, file, file.pipe.pipe, count);
   if (inode.isDirectory) return -EISDIR;
   if (inode.type === S_IFCHR) return readDevice(call, inode.rdev, count);
   const content = inode.generate ? encodeText(inode.generate()) : inode.data;
@@ -84,10 +85,11 @@ const isEmpty = (call: SystemCall, source: Source): boolean =>
 
 const writeFile = (call: SystemCall, source: Source, position: number | undefined): number => {
   const file = call.file(0);
+  if (position !== undefined && (file.pipe || file.socket)) return -ESPIPE;
   if (!file.writable) return -EBADF;
   const { inode } = file;
-  if (file.socket) return position === undefined ? send(call, file, source(call), true) : -ESPIPE;
-  if (file.pipe) return position === undefined ? writePipe(call, file, file.pipe.pipe, source) : -ESPIPE;
+  if (file.socket) return send(call, file, source(call), true);
+  if (file.pipe) return writePipe(call, file, file.pipe.pipe, source);
   if (inode.type === S_IFCHR) return inode.rdev === DEV_FULL ? -ENOSPC : source(call).length;
   if (isEmpty(call, source)) return 0;
   const at = (file.flags & O_APPEND) !== 0 ? inode.size : (position ?? file.position);

@@ -8,6 +8,7 @@ export const DIFFERENCES: readonly string[] = [
   'Order in directories',
   'Device numbers',
   'Ids that nobody mapped',
+  'Set-id bits under root',
   'Protected links and files',
   'Limits',
   'Fatal parents',

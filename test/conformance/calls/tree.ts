@@ -114,6 +114,12 @@ export const setUp = (actor: Uint8Array): readonly Step[] => {
 /** The descriptor that set-up calls get: 0 to 2 are open. */
 const FILE_SET_UP = 3;
 
+/**
+ * In a user namespace of its own root has no CAP_FSETID that counts when it writes to files with set-id bits (fs/attr.c,
+ * setattr_should_drop_suidgid); nobody has it in the sequences.
+ */
+const [PR_CAPBSET_DROP, CAP_FSETID] = [24, 4];
+
 /** How each of the first tasks comes to be what it is: open files 0 to 2, a session, ids, and a program of its own. */
 export const PROLOGUE: readonly Step[] = [
   [0, 0, []],
@@ -127,6 +133,7 @@ export const PROLOGUE: readonly Step[] = [
     call('dup', 0),
     call('dup', 0),
     call('setsid'),
+    call('prctl', PR_CAPBSET_DROP, CAP_FSETID),
     call('setgroups', list.length / 4, list.length === 0 ? null : list),
     call('setresgid', id as number, id as number, id as number),
     call('setresuid', id as number, id as number, id as number),
