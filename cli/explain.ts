@@ -201,11 +201,11 @@ For each rule: the hooks it is attached to; its condition as a tree, and for eac
            memory, which another thread may change), unknown
   cost     nanoseconds that it is estimated to take alone on a server's core with warm caches; what rules share is paid once
   decided  kernel (by the program, and how), after (by user space on the event, and why), fixed (known when compiled)
-For rules that deny or kill also their scope, the guards in front of the action, and by what way they are enforced on this kernel: an LSM
-hook, a cgroup hook, a kill at exec, or a kill after the call's effect; asking the kernel needs root or CAP_BPF and CAP_PERFMON. Then the hooks' programs in eBPF assembly,
-each part under the texts of the conditions that it came from. A program looks up the row of each value that its rules test, ANDs
-the rows' bits, and decides the rules that are left in the steps that follow its listing. Names: maps as map[name], members of kernel
-structures by name, since both are filled in at load.
+For rules that deny or kill also their scope, the guards in front of the action, and by what way they are enforced on this kernel:
+an LSM hook, a cgroup hook, a kill at exec, or a kill after the call's effect; asking the kernel needs root or CAP_BPF and
+CAP_PERFMON. Then the hooks' programs in eBPF assembly, each part under the texts of the conditions that it came from. A program
+looks up the row of each value that its rules test, ANDs the rows' bits, and decides the rules that are left in the steps that
+follow its listing. Names: maps as map[name], members of kernel structures by name, since both are filled in at load.
 
 --recording plays an strace log in the simulated machine, with all the policy's rules and without each of them in turns: how many
 events of its types each rule got, how many the kernel part let through, how many raised an alert, and what the rule added to an event.

@@ -118,10 +118,9 @@ export const preview = async (
 };
 
 const HELP = `
-The policies count as enforcing, whatever their mode is, with all guards and the budget of kills. A recording goes on as it was recorded:
-what a process or its descendants do after it would have been killed is counted apart. It names no cgroups, so that all of it is within the
-policies' scopes, and its processes' files are on no device that --protect could name but by path. In a scenario calls are denied and
-processes killed, in the simulation.
+The policies count as enforcing, whatever their mode is, with all guards and the budget of kills. A recording goes on as it was
+recorded: what a process or its descendants do after it would have been killed is counted apart. It names no cgroups, so that all of
+it is within the policies' scopes. In a scenario calls are denied and processes killed, in the simulation.
 
 With --json the last line is {"type": "summary", ...}, all others are {"type": "executable", ...}.
 

@@ -35,27 +35,37 @@ it('the help lists every command, the exit codes and examples', async () => {
 
 const BPF = ['bpf asm', 'bpf disasm', 'bpf verify', 'bpf run', 'bpf inspect'];
 
-describe.each(['run', 'watch', 'check', 'explain', 'test', 'alerts', 'scenarios run', 'doctor', 'schema', ...BPF])(
-  'shrike %s',
-  (name) => {
-    it('has help with examples that use options it has', async () => {
-      const help = await helpOf(...name.split(' '));
-      expect(help).toContain('\nExamples:\n  shrike ');
-      const examples = help.slice(help.indexOf('\nExamples:'));
-      const used = new Set(
-        [...examples.matchAll(new RegExp(`^  shrike ${name} .*$`, 'gm'))].flatMap(([line]) =>
-          [...line.split('|')[0]!.matchAll(/ (--[a-z-]+)/g)].map(([, option]) => option),
-        ),
-      );
-      for (const option of used) expect(help.slice(0, help.indexOf('\nExamples:'))).toContain(`  ${option}`);
-    });
+describe.each([
+  'run',
+  'watch',
+  'check',
+  'explain',
+  'preview',
+  'enforce',
+  'test',
+  'alerts',
+  'scenarios run',
+  'doctor',
+  'schema',
+  ...BPF,
+])('shrike %s', (name) => {
+  it('has help with examples that use options it has', async () => {
+    const help = await helpOf(...name.split(' '));
+    expect(help).toContain('\nExamples:\n  shrike ');
+    const examples = help.slice(help.indexOf('\nExamples:'));
+    const used = new Set(
+      [...examples.matchAll(new RegExp(`^  shrike ${name} .*$`, 'gm'))].flatMap(([line]) =>
+        [...line.split('|')[0]!.matchAll(/ (--[a-z-]+)/g)].map(([, option]) => option),
+      ),
+    );
+    for (const option of used) expect(help.slice(0, help.indexOf('\nExamples:'))).toContain(`  ${option}`);
+  });
 
-    it('fits a terminal of 135 columns', async () => {
-      const help = await helpOf(...name.split(' '));
-      expect(help.split('\n').filter((line) => line.length > 135)).toEqual([]);
-    });
-  },
-);
+  it('fits a terminal of 135 columns', async () => {
+    const help = await helpOf(...name.split(' '));
+    expect(help.split('\n').filter((line) => line.length > 135)).toEqual([]);
+  });
+});
 
 describe('wrong usage ends with exit code 2 and says what to do', () => {
   it.each([
