@@ -7,6 +7,7 @@ import { loadPolicies } from '../../policies/index.ts';
 import { type Compiled, compile, type EventRecord } from '../../rules/index.ts';
 import { createSimSensor, listScenarios, loadScenario, type Scenario } from '../../sensors/index.ts';
 import { readInline } from '../sensors/sim/scenario/play.ts';
+import { suiteSize } from '../support/counts.ts';
 
 const { policies } = loadPolicies([fileURLToPath(new URL('../../policies/library', import.meta.url))]);
 const rules = policies.flatMap((policy) => policy.rules);
@@ -72,10 +73,10 @@ const LONG = [
 ];
 
 describe('objects of all feature levels', () => {
-  const scenarios = listScenarios().map(({ name }): [string, Scenario | undefined] => [
-    name,
-    loadScenario(name).scenario,
-  ]);
+  /** The longer stories where there is time for them. */
+  const names =
+    suiteSize === 'quick' ? ['quiet-day', 'supply-chain', 'webshell'] : listScenarios().map(({ name }) => name);
+  const scenarios = names.map((name): [string, Scenario | undefined] => [name, loadScenario(name).scenario]);
 
   it.each([...scenarios, ['long paths and arguments', readInline(LONG).scenario] as const])(
     'say the same of %s',
