@@ -25,7 +25,7 @@ export interface Place {
 }
 
 /** Longest that a case may take before it counts as failed, in milliseconds. */
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 180_000;
 
 const relocationText = (key: string, value: unknown): unknown => (key === 'at' && value === undefined ? null : value);
 
