@@ -106,7 +106,7 @@ const setpgid: CallHandler = (call) => {
   if (call.int(1) < 0) return -EINVAL;
   const pid = call.int(0) === 0 ? call.task.tgid : pidNumbered(call, call.int(0));
   const pgid = call.int(1) === 0 ? pid : pidNumbered(call, call.int(1));
-  const target = pid === undefined ? undefined : call.processes.living(pid);
+  const target = pid === undefined ? undefined : call.machine.tasks.get(pid);
   if (!target) return -ESRCH;
   if (target.leader !== target) return -EINVAL;
   if (target !== call.task.leader && target.parent !== call.task.leader) return -ESRCH;

@@ -56,7 +56,7 @@ const readFile = (call: SystemCall, count: number, position: number | undefined)
   if (position !== undefined && (file.pipe || file.socket)) return -ESPIPE;
   if (!file.readable) return -EBADF;
   const { inode } = file;
-  if (file.socket) return receive(call, file, count);
+  if (file.socket) return count === 0 ? 0 : receive(call, file, count);
   if (file.pipe) return readPipe(call, file, file.pipe.pipe, count);
   if (inode.isDirectory) return -EISDIR;
   if (inode.type === S_IFCHR) return readDevice(call, inode.rdev, count);
