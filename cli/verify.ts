@@ -1,4 +1,4 @@
-import { type BpfObject, type FeatureLevel, RelocationError } from '../engine/object/index.ts';
+import { type BpfObject, type FeatureLevel, offeredHook, RelocationError } from '../engine/object/index.ts';
 import { VerifierError } from '../engine/verifier/index.ts';
 import { type Compiled, compile, type Diagnostic, type Rule } from '../rules/index.ts';
 import type { KernelMap } from '../sensors/index.ts';
@@ -19,7 +19,8 @@ const refusalsOf = (object: BpfObject): readonly Refusal[] => {
   const refusals: Refusal[] = [];
   for (const program of object.programs) {
     try {
-      kernel.loadProgram(program, maps);
+      const hook = offeredHook(program.hook, kernel.features.hooks) ?? program.hook;
+      kernel.loadProgram({ ...program, hook }, maps);
     } catch (error) {
       if (error instanceof VerifierError)
         refusals.push({ program: program.hook, reason: error.reason, origin: error.line?.text });
