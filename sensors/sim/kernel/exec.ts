@@ -124,7 +124,7 @@ const credentialsAfter = (machine: Machine, task: Task, path: Path): Cred => {
   const isEffective = euid === 0;
   const { bounding } = cred.kept;
   let permitted = root ? eitherOf(bounding, cred.inheritable) : NO_CAPABILITIES;
-  const isOther = euid !== cred.uid || egid !== cred.gid;
+  const isOther = euid !== cred.euid || !(egid === cred.egid || cred.inGroup(egid));
   if ((noNewPrivileges || sharesFs(task)) && (isOther || !isWithin(permitted, cred.permitted))) {
     if (noNewPrivileges || !cred.capable(CAP_SETUID)) [euid, egid] = [cred.uid, cred.gid];
     permitted = bothOf(permitted, cred.permitted);

@@ -2,7 +2,7 @@ import { EACCES, EBUSY, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from '../../../e
 import type { Memory } from '../../../engine/vm/index.ts';
 import type { Clock } from '../clock.ts';
 import { S_IFDIR, S_IFMT, S_ISGID } from '../uapi.ts';
-import type { Cred } from './credentials.ts';
+import { CAP_FSETID, type Cred } from './credentials.ts';
 import { Dentry } from './dentries.ts';
 import type { FoundPaths } from './found-paths.ts';
 import { Inode, SuperBlock } from './inodes.ts';
@@ -167,7 +167,7 @@ export class FileSystem {
     const inode = new Inode(
       this.#memory,
       parent.dentry.superBlock,
-      setgid && isDirectory ? mode | S_ISGID : mode,
+      setgid && isDirectory ? mode | S_ISGID : setgid ? this.#withoutGroup(cred, directory, mode) : mode,
       cred.fsuid,
       setgid ? directory.gid : cred.fsgid,
     );
@@ -177,6 +177,14 @@ export class FileSystem {
       directory.nlink++;
     }
     return { mount: parent.mount, dentry: this.#enter(parent.dentry, name, inode) };
+  }
+
+  /** A new file's mode in a directory that hands down a group its maker is not in (fs/inode.c, mode_strip_sgid). */
+  #withoutGroup(cred: Cred, directory: Inode, mode: number): number {
+    const setsGroup = (mode & (S_ISGID | 0o010)) === (S_ISGID | 0o010);
+    return setsGroup && !cred.inGroup(directory.gid) && !this.#permissions.capable(cred, CAP_FSETID)
+      ? mode & ~S_ISGID
+      : mode;
   }
 
   /** Another name for a file. */

@@ -118,13 +118,16 @@ const makePipe = (call: SystemCall, flags: number): number => {
 const O_DIRECT = 0o40000;
 const O_NOTIFICATION = 0o200;
 
+/** Files of memfds are opened with it (mm/memfd.c). */
+const O_LARGEFILE = 0o100000;
+
 const memfdCreate: CallHandler = (call) => {
   const flags = call.unsigned(1);
   if ((flags & ~MFD_ALL_FLAGS) !== 0 && (flags & MFD_HUGETLB) === 0) return -EINVAL;
   const name = call.text(0);
   if (new TextEncoder().encode(name).length > MEMFD_NAME_MAX) return -EINVAL;
   const path = call.machine.files.anonymous('tmpfs', `memfd:${name}`, S_IFREG | 0o777, call.task.cred);
-  const file = new OpenFile(call.machine.memory, path, O_RDWR);
+  const file = new OpenFile(call.machine.memory, path, O_RDWR | O_LARGEFILE);
   return call.install(file, (flags & MFD_CLOEXEC) !== 0);
 };
 

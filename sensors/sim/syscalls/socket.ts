@@ -101,6 +101,7 @@ const socketpair: CallHandler = (call) => {
   const flags = call.int(1);
   const type = flags & SOCK_TYPE_MASK;
   if ((flags & ~(SOCK_TYPE_MASK | O_CLOEXEC | O_NONBLOCK)) !== 0 || type >= SOCK_MAX) return -EINVAL;
+  call.checkPointer(3);
   const refusal = refuseSocket(call, call.int(0), type, call.int(2));
   if (refusal < 0) return refusal;
   if (call.int(0) !== AF_UNIX) return -EOPNOTSUPP;
