@@ -49,7 +49,7 @@ import { EXTRA, type HookContext } from './context.ts';
 import { argumentOf, emitRules, MAX_RECIPE, RECIPE_MASK, recipeOf } from './detection.ts';
 import { emitSwitch, helper, STACK, stackAddress } from './emitter.ts';
 import { currentTask, emitClear, emitHead, emitScratch } from './gather.ts';
-import { HEAD, IA32_BIT, UNKNOWN_FLAGS } from './layout.ts';
+import { HEAD, IA32_BIT, TASK_DETAILS, UNKNOWN_FLAGS } from './layout.ts';
 import type { Matching } from './matching.ts';
 import { emitNamed } from './named-calls.ts';
 import { emitScope } from './scope.ts';
@@ -59,6 +59,8 @@ import { emitSocketcallArguments, emitSocketcallRecipe, SOCKETCALL_RECIPE } from
 /** System call numbers of one table that are told apart; both ABIs' tables end below it. */
 export const CALL_NUMBERS = 512;
 const TS_COMPAT = 2;
+/** include/uapi/linux/sched.h */
+const CLONE_NEWUSER = 0x1000_0000;
 /** -ERESTARTSYS to -ERESTART_RESTARTBLOCK: the call was interrupted and has no result (include/linux/errno.h). */
 const RESTART = { first: -516, last: -512 } as const;
 
@@ -74,7 +76,7 @@ const shapeOf = (event: EventType): string =>
     event.fd,
     event.arguments.map((argument) => argument.kind),
     OPEN_EVENTS.includes(event.type),
-    ['creat', 'openat2', 'bind', 'sendto', 'chdir'].includes(event.type) || EXEC_EVENTS.includes(event.type)
+    ['creat', 'openat2', 'bind', 'sendto', 'chdir', 'unshare'].includes(event.type) || EXEC_EVENTS.includes(event.type)
       ? event.type
       : '',
   ]);
@@ -264,6 +266,22 @@ const emitRecipe = (context: HookContext, recipe: Recipe): number => {
       lddw(R1, UNKNOWN_FLAGS),
       label(read),
       stx('w', R7, HEAD.flags, R1),
+    );
+  }
+
+  if (event.type === 'unshare' && context.details.has('capabilities')) {
+    const kept = `kept.${recipe.number}`;
+    out.emit(
+      comment('whoever made a user namespace has every capability in it by now; which it had before is not known'),
+      ldx('dw', R1, R7, HEAD.result),
+      jne(R1, 0, kept),
+      ldx('w', R1, R7, at(0)),
+      and(R1, CLONE_NEWUSER),
+      jeq(R1, 0, kept),
+      ldx('w', R1, R7, HEAD.details),
+      and(R1, ~TASK_DETAILS.capabilities),
+      stx('w', R7, HEAD.details, R1),
+      label(kept),
     );
   }
 

@@ -61,8 +61,13 @@ export const ptrace = (context: Context, process: Known, request: keyof typeof P
 export const bpf = (context: Context, process: Known, command: number, text: Fact): void =>
   plainCall(context, process, 'bpf', [command, null, 0], [argument('cmd', text), argument('size', is('0'))]);
 
-export const unshare = (context: Context, process: Known): void =>
-  plainCall(context, process, 'unshare', [0x1000_0000], [argument('flags', 'untold')]);
+/** Makes a user namespace: which capabilities the process had before, nobody can tell behind the call. */
+export const unshare = (context: Context, process: Known): void => {
+  const sets = ['thread.cap_effective', 'thread.cap_permitted', 'thread.cap_inheritable'];
+  const result = call(context, process, 'unshare', [0x1000_0000]);
+  const unknown = result === 0 ? sets.map((field): Field => [field, 'unknown']) : [];
+  emit(context, 'unshare', process, ...resultFields(result), argument('flags', 'untold'), ...unknown);
+};
 
 /** Enters another namespace by a descriptor of it, or of something else. */
 export const setns = (context: Context, process: Known, fd: number): void => {
