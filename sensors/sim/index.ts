@@ -9,9 +9,9 @@ export {
   type ScenarioEvent,
   type ScenarioObserver,
   type ScenarioResult,
-  scenarioJsonSchema,
   type ShippedScenario,
   type StepOutcome,
+  scenarioJsonSchema,
 } from './scenario/index.ts';
 export type * from './sim-host.ts';
 export { createSimSensor, type SimSensor, simAccounts } from './sim-sensor.ts';
