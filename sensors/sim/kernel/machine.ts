@@ -22,6 +22,8 @@ export interface Machine {
   readonly memory: Memory;
   readonly clock: Clock;
   readonly random: () => number;
+  /** What programs read of the random devices; a generator of its own, as calls that nobody looks at may be left out. */
+  readonly entropy: () => number;
   readonly cgroups: Cgroups;
   readonly hooks: Hooks;
   /** The same and those that rules don't use, by section. */
@@ -70,6 +72,7 @@ export const createMachine = (
     memory,
     clock,
     random: createRandom(seed),
+    entropy: createRandom(~seed),
     cgroups: new Cgroups(memory),
     hooks,
     hookPoints: new HookPoints(memory, hooks, verdicts),

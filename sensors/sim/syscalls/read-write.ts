@@ -38,9 +38,9 @@ const readPipe = (call: SystemCall, file: OpenFile, pipe: Pipe, count: number): 
 };
 
 const randomBytes = (call: SystemCall, count: number): Uint8Array => {
-  const { random } = call.machine;
+  const { entropy } = call.machine;
   const bytes = new Uint8Array(count);
-  for (let index = 0; index < count; index++) bytes[index] = random() & 0xff;
+  for (let index = 0; index < count; index++) bytes[index] = entropy() & 0xff;
   return bytes;
 };
 

@@ -323,7 +323,6 @@ const TABLE = Object.entries(CALLS).map(([name, [weight, draw]]): [number, { nam
   weight,
   { name, draw },
 ]);
-export const GENERATED: readonly string[] = Object.keys(CALLS);
 
 const MAKES_TASK: ReadonlySet<string> = new Set(['fork', 'clone', 'clone3']);
 const ENDS: ReadonlySet<string> = new Set(['exit', 'exit_group', 'kill', 'tkill', 'tgkill']);
