@@ -213,12 +213,7 @@ describe('arguments and sockets', () => {
       '%evt.arg.request %evt.rawarg.request',
       'PTRACE_ATTACH 16',
     ],
-    [
-      'evt.type = socket and evt.arg.domain contains AF_PACKET',
-      { socket: [17, 3, 0] },
-      '%evt.arg.domain',
-      'AF_PACKET',
-    ],
+    ['evt.type = socket and evt.arg.domain contains AF_PACKET', { socket: [17, 3, 0] }, '%evt.arg.domain', 'AF_PACKET'],
     [
       'evt.type = connect and fd.l4proto = tcp and fd.connected = true',
       { connect: '203.0.113.5:80' },

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { runAgent } from '../../agent/index.ts';
 import { createMemoryLog } from '../../agent/memory-log.ts';
@@ -72,10 +73,12 @@ const LONG = [
   { openat: { path: 'f', flags: ['O_RDWR', 'O_CREAT'] }, by: 'bash' },
 ];
 
+/** In quick runs one of the two that have the same programs, as is seen below. */
+const OTHERS: readonly FeatureLevel[] = suiteSize === 'quick' ? ['6.12'] : ['6.9', '6.12'];
+
 describe('objects of all feature levels', () => {
   /** The longer stories where there is time for them. */
-  const names =
-    suiteSize === 'quick' ? ['quiet-day', 'supply-chain', 'webshell'] : listScenarios().map(({ name }) => name);
+  const names = suiteSize === 'quick' ? ['quiet-day', 'webshell'] : listScenarios().map(({ name }) => name);
   const scenarios = names.map((name): [string, Scenario | undefined] => [name, loadScenario(name).scenario]);
 
   it.each([...scenarios, ['long paths and arguments', readInline(LONG).scenario] as const])(
@@ -85,7 +88,11 @@ describe('objects of all feature levels', () => {
       const first = await run(scenario, '6.1');
       expect(first.problems).toStrictEqual([]);
       expect(first.records.length).toBeGreaterThan(6);
-      for (const level of ['6.9', '6.12'] as const) expect(await run(scenario, level)).toStrictEqual(first);
+      for (const level of OTHERS) {
+        const other = await run(scenario, level);
+        // the library's own comparison takes seconds for so many records: it is asked for what differs
+        if (!isDeepStrictEqual(other, first)) expect(other).toStrictEqual(first);
+      }
     },
     120_000,
   );

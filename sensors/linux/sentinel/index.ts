@@ -85,6 +85,15 @@ const makeCgroup = (mount: string, scope: string): string => {
   throw new Error(`a cgroup can't be made below ${scope} (${code})`);
 };
 
+/** Ends what is left in a cgroup; what a kernel before 5.14 leaves ends by itself. */
+const endAll = (folder: string): void => {
+  try {
+    writeFileSync(join(folder, 'cgroup.kill'), '1');
+  } catch {
+    // Not there, or not to be written: removing it waits for them.
+  }
+};
+
 /**
  * Starts a process in a cgroup of its own below `scope`, which makes a call for each hook: once before anything is enforced, then again for `provoke`. It touches
  * files in a private folder, its own child, and ports of the loopback address that nobody listens on. Results go to a file, not a pipe: Node's pipes are sockets, and writing to
@@ -108,6 +117,7 @@ export async function openSentinel(scope: string, hooks: readonly string[]): Pro
     if (output !== undefined) closeSync(output);
     output = undefined;
     rmSync(folder, { recursive: true, force: true });
+    endAll(cgroupFolder);
     for (let tries = 0; tries < REMOVE_TRIES; tries++) {
       try {
         rmdirSync(cgroupFolder);
