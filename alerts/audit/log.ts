@@ -206,10 +206,11 @@ const createLog = (options: AuditLogOptions, found: FoundLog, unlock: () => void
       refusal = undefined;
       for (const { bytes } of batch) waitingBytes -= bytes.length;
       committed = batch.at(-1)!.seq;
+      if (listeners.size > 0) {
+        const entries = batch.map(committedEntry);
+        for (const listener of listeners) listener(entries);
+      }
       await markCommit();
-      if (listeners.size === 0) continue;
-      const entries = batch.map(committedEntry);
-      for (const listener of listeners) listener(entries);
     }
   };
 
