@@ -241,8 +241,9 @@ export const runAgent = async (
   const resync = (): void => {
     stream.consume(handle);
     const asOf = sensor.now?.() ?? EVER;
-    table.resync(kernel.processes(scope), asOf);
-    for (const { fill } of generations.kept.keys()) fill.prune();
+    const there = kernel.processes(scope);
+    table.resync(there, asOf);
+    for (const { fill } of generations.kept.keys()) fill.repair(there);
   };
   const reloading =
     dispatcher &&

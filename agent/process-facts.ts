@@ -50,8 +50,11 @@ export interface ProcessFill {
   add(process: KnownProcess): void;
   /** After the table has taken the record: children of processes that the kernel knew nothing of yet, and ends. A `foreign` record is another object's, which does not tell what this one's programs know. */
   apply(record: EventRecord, foreign: boolean): void;
-  /** Takes away what it put there for processes that the table knows have ended: after their exits were lost. */
-  prune(): void;
+  /**
+   * After records were lost, and the table has taken the processes there are: takes away what it put there for processes that have ended, and puts there what is
+   * missing, such as a process whose maker the kernel did not know.
+   */
+  repair(all: readonly ProcessFacts[]): void;
 }
 
 export interface ProcessFillOptions {
@@ -74,6 +77,13 @@ export const createProcessFill = ({ kernel, scope, compiled, table, map }: Proce
   const remove = (pid: number, start: bigint): void => {
     if (own.delete(`${pid} ${start}`)) map.delete(processKey(pid, start));
   };
+  /** Puts a process there that the kernel has no facts of; `onNew` is called for one that the table does not know. */
+  const complete = (facts: ProcessFacts, onNew: () => void): void => {
+    const known = facts.coarse === true ? table.living(facts.pid) : table.get(facts.pid, facts.start);
+    if (known === undefined) onNew();
+    if (known !== undefined) put(known.pid, known.start, bothOf(known, facts));
+    else if (facts.coarse !== true) put(facts.pid, facts.start, facts);
+  };
   return {
     snapshot: () => {
       const all = kernel.processes(scope);
@@ -85,13 +95,12 @@ export const createProcessFill = ({ kernel, scope, compiled, table, map }: Proce
     },
     resume: () => {
       const all = kernel.processes(scope);
-      for (const facts of all) {
-        const known = facts.coarse === true ? table.living(facts.pid) : table.get(facts.pid, facts.start);
-        if (known === undefined) table.add(facts);
-        if (known !== undefined) put(known.pid, known.start, bothOf(known, facts));
-        else if (facts.coarse !== true) put(facts.pid, facts.start, facts);
-      }
+      for (const facts of all) complete(facts, () => table.add(facts));
       return all;
+    },
+    repair: (all) => {
+      for (const { pid, start } of [...own.values()]) if (table.get(pid, start)?.alive !== true) remove(pid, start);
+      for (const facts of all) complete(facts, () => undefined);
     },
     add: (process) => put(process.pid, process.start, process),
     apply: (record, foreign) => {
@@ -101,9 +110,6 @@ export const createProcessFill = ({ kernel, scope, compiled, table, map }: Proce
       } else if (record.kind === 'exit') {
         remove(record.pid, record.start);
       }
-    },
-    prune: () => {
-      for (const { pid, start } of [...own.values()]) if (table.get(pid, start)?.alive !== true) remove(pid, start);
     },
   };
 };

@@ -160,8 +160,7 @@ const openFile = (
     if (refusal < 0) return refusal;
     if ((flags & (O_ACCMODE | O_TRUNC)) !== 0 && isRunning(call, path)) return -ETXTBSY;
   }
-  const large = (flags & O_PATH) !== 0 || call.abi === 'ia32' ? 0 : O_LARGEFILE;
-  const kept = (flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC)) | large;
+  const kept = keptFlags(call, flags);
   const pipe = (flags & O_PATH) === 0 ? pipeEnd(path, flags) : undefined;
   const refused = pipe === undefined ? 0 : refusePipe(call, pipe, flags);
   if (refused < 0) return refused;
@@ -178,6 +177,12 @@ const openFile = (
     machine.permissions.afterWrite(task.cred, path.dentry.inode);
   }
   return call.install(file, (flags & O_CLOEXEC) !== 0);
+};
+
+/** What of its flags an open file keeps, with what Linux adds for 64-bit programs (do_dentry_open and force_o_largefile). */
+const keptFlags = ({ abi }: SystemCall, flags: number): number => {
+  const large = (flags & O_PATH) !== 0 || abi === 'ia32' ? 0 : O_LARGEFILE;
+  return (flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC)) | large;
 };
 
 /** A named pipe's end, or both. */
@@ -209,7 +214,7 @@ const openTemporary = (call: SystemCall, start: Path, text: string, flags: numbe
     `#${call.machine.clock.ns}`,
     S_IFREG | (mode & 0o7777 & ~task.fs.umask),
   );
-  const file = new OpenFile(machine.memory, path, flags);
+  const file = new OpenFile(machine.memory, path, keptFlags(call, flags));
   machine.files.remove(path.dentry);
   path.dentry.inode.linkable = (flags & O_EXCL) === 0;
   const verdict = askFileOpen(call, file);
