@@ -88,6 +88,7 @@ describe.skipIf(skip)(`reloads in the running kernel${skip ? ` (skipped: ${skip}
       });
       expect(outcomes.filter(({ done }) => !done)).toEqual([]);
       expect([...summary.lost, ...summary.missed]).toEqual([]);
+      expect(seen.filter((text) => !text.includes(`${folder}/`))).toEqual([]);
       for (const [name, number] of made) {
         expect(number).toBeGreaterThan(reloads);
         const own = seen.filter((text) => text.includes(`/${name}-`));
