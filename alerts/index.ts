@@ -1,3 +1,4 @@
+export { type Counted, countingAlert } from './aggregate.ts';
 export * from './alert.ts';
 export { type AuditLog, type AuditLogOptions, openAuditLog } from './audit/log.ts';
 export { readAuditLog } from './audit/read.ts';
