@@ -5,6 +5,7 @@ export { readAuditLog } from './audit/read.ts';
 export { formatAlert, inPriority, verdictText, wantsColour } from './console.ts';
 export * from './enforcement.ts';
 export * from './escape.ts';
+export { NATIVE_OUTPUT, type Output, parseOutput, parseOutputs } from './formats/output.ts';
 export { createPublisher, type Publisher, type PublisherOptions } from './nats/publisher.ts';
 export * from './nats/server.ts';
 export { type AlertFilters, alertSubject } from './nats/subject.ts';
