@@ -6,6 +6,7 @@ export { formatAlert, inPriority, verdictText, wantsColour } from './console.ts'
 export * from './enforcement.ts';
 export * from './escape.ts';
 export { NATIVE_OUTPUT, type Output, parseOutput, parseOutputs } from './formats/output.ts';
+export type { NatsAddress } from './nats/identity.ts';
 export { createPublisher, type Publisher, type PublisherOptions } from './nats/publisher.ts';
 export * from './nats/server.ts';
 export { type AlertFilters, alertSubject } from './nats/subject.ts';

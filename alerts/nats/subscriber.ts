@@ -3,6 +3,7 @@ import type { Alert } from '../alert.ts';
 import { parseAlert } from '../schema.ts';
 import { natsClient } from './client.ts';
 import { connectTo, describeNatsError, parseServers } from './connection.ts';
+import type { NatsAddress } from './identity.ts';
 import { findStream, MESSAGE_ID_HEADER, PREVIOUS_HEADER } from './stream.ts';
 import { type AlertFilters, alertSubject, filterSubject } from './subject.ts';
 
@@ -11,8 +12,8 @@ const RECONNECT_MS = 500;
 const HEARTBEAT_MS = 1_000;
 
 export interface SubscribeOptions {
-  /** URLs separated by commas: `nats://127.0.0.1:4222`. */
-  readonly servers: string;
+  /** URLs separated by commas: `nats://127.0.0.1:4222`, or with the files that say who one is. */
+  readonly servers: string | NatsAddress;
   readonly filters?: AlertFilters;
   /** Alerts that the server's stream still has, all or from a sequence number of the stream on; left out: only new ones. */
   readonly replay?: 'all' | number;
