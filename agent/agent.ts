@@ -8,6 +8,7 @@ import {
   type Sensor,
   type SensorReport,
 } from '../sensors/index.ts';
+import { appendAlert } from './append-alert.ts';
 import { CompileError } from './compile-error.ts';
 import { correlationLosses } from './correlation-losses.ts';
 import { createDispatcher } from './dispatcher.ts';
@@ -18,6 +19,7 @@ import { checkedBudget, DEFAULT_BUDGET, type KillBudget } from './kill-budget.ts
 import { createTreeKiller } from './kill-tree.ts';
 import { type Loaded, type LoadOptions, loadObject, mapOf } from './load.ts';
 import type { FoundLoss, RingTotal } from './losses.ts';
+import { createNoise } from './noise/index.ts';
 import { createPast } from './past.ts';
 import { logReload, policyRecord } from './policy-records.ts';
 import { openProof } from './proof.ts';
@@ -47,6 +49,13 @@ export interface AgentOptions {
   readonly wait?: WaitLimits;
   /** Records of one rule in one cgroup: how many a second on average, how many at once; default without limit. */
   readonly limit?: NonNullable<LoadOptions['limit']>;
+  /**
+   * Alerts a second of one rule beyond which they are a storm, whose matches are counted; rules of priority critical or higher may raise ten times as
+   * many, those that deny or kill as many as they do. 0: no storms. Default 100.
+   */
+  readonly stormLimit?: number;
+  /** Raise an alert for each match: neither storms nor rules' `aggregate` are looked at. */
+  readonly everyMatch?: boolean;
   /**
    * Which of the rules that match one event raise an alert: all (the default), or the first in the order they are loaded, of those that
    * only alert and look at single events. Rules that deny or kill act and are raised in either case, and so are thresholds and sequences.
@@ -175,6 +184,19 @@ export const runAgent = async (
   for (const policy of policies) log.append('policy', policyRecord(policy));
 
   const waiting = createWaiting(options.wait);
+  const noise = options.everyMatch
+    ? undefined
+    : createNoise({
+        ...(options.stormLimit !== undefined && { stormLimit: options.stormLimit }),
+        wallTime: (time) => kernel.wallTime(time),
+        tell: (alert, rule) => {
+          appendAlert(log, options.host, alert);
+          generations.current.events.guarded(() => {
+            tally.count(rule);
+            options.onAlert?.(alert);
+          });
+        },
+      });
   const tree =
     options.enforce && kernel.kill !== undefined && sensor.kind !== 'replay'
       ? createTreeKiller({
@@ -191,6 +213,7 @@ export const runAgent = async (
     table,
     tally,
     waiting,
+    noise,
     progress,
     tree,
     missed: new Map(),
@@ -236,6 +259,12 @@ export const runAgent = async (
     let stale = false;
     for (const generation of generations.byNumber.values()) stale = checkOne(generation, final) || stale;
     if (stale) generations.current.events.guarded(resync);
+    generations.current.events.guarded(recordUntold);
+  };
+  /** Bounds what a crash can make forget: what was counted since the last look, a second ago. */
+  const recordUntold = (): void => {
+    if (sensor.now) noise?.advance(sensor.now() - LAG);
+    for (const untold of noise?.untold() ?? []) log.append('shed', untold);
   };
   /** Puts the process table right after exec, fork or exit records were lost. */
   const resync = (): void => {
@@ -257,6 +286,7 @@ export const runAgent = async (
       onReloaded: (before, after, changes) => {
         if (checkOne(before, true)) after.events.guarded(resync);
         past.add(before);
+        after.events.guarded(() => noise?.keep(after.compiled.plan.rules));
         logReload(log, before.policies, after.policies, changes);
       },
     });
@@ -297,6 +327,7 @@ export const runAgent = async (
     await stream.drain(handle);
     stream.close();
     await waiting.settle(signal);
+    generations.current.events.guarded(() => noise?.end());
     stopListening();
     containers.close();
     domains?.close();

@@ -14,6 +14,7 @@ import type { TreeKiller } from './kill-tree.ts';
 import { createLease, type Lease } from './lease.ts';
 import { type Loaded, mapOf } from './load.ts';
 import { createLosses, type Losses } from './losses.ts';
+import type { Noise } from './noise/index.ts';
 import { createOwnLimits } from './own-limits.ts';
 import type { Tally } from './tally.ts';
 import type { Waiting } from './waiting.ts';
@@ -41,6 +42,7 @@ export interface Shared {
   readonly table: ProcessTable;
   readonly tally: Tally;
   readonly waiting: Waiting;
+  readonly noise: Noise | undefined;
   readonly progress: Progress;
   /** Runs that the kernel left out, by hook, as far as they were found. */
   readonly missed: Map<string, number>;

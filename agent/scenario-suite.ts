@@ -43,6 +43,7 @@ export const playScenarios = async function* (
       sensor: createSimSensor({ scenario }),
       host: HOST,
       enforce: false,
+      everyMatch: true,
       log: createMemoryLog(HOST),
       onAlert: ({ rule }) => raised.set(rule, (raised.get(rule) ?? 0) + 1),
     });

@@ -136,6 +136,7 @@ export const createTestBench = (policy: Policy, ruleMatching: RuleMatching = 'al
         host: HOST,
         enforce: test.enforce,
         ruleMatching,
+        everyMatch: true,
         log: createMemoryLog(HOST),
         onAlert: (alert) => alerts.push(alert),
       });
