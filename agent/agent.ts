@@ -51,7 +51,7 @@ export interface AgentOptions {
   readonly limit?: NonNullable<LoadOptions['limit']>;
   /**
    * Alerts a second of one rule beyond which they are a storm, whose matches are counted; rules of priority critical or higher may raise ten times as
-   * many, those that deny or kill as many as they do. 0: no storms. Default 100.
+   * many, those that deny or kill as many as they do. Default without limit.
    */
   readonly stormLimit?: number;
   /** Raise an alert for each match: neither storms nor rules' `aggregate` are looked at. */
@@ -187,7 +187,7 @@ export const runAgent = async (
   const noise = options.everyMatch
     ? undefined
     : createNoise({
-        ...(options.stormLimit !== undefined && { stormLimit: options.stormLimit }),
+        stormLimit: options.stormLimit,
         wallTime: (time) => kernel.wallTime(time),
         tell: (alert, rule) => {
           appendAlert(log, options.host, alert);

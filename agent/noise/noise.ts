@@ -2,10 +2,8 @@ import { CRITICAL_PRIORITIES, type Rule } from '../../rules/index.ts';
 import { ruleText } from '../rule-changes.ts';
 import { createRuleNoise, type Early, type RuleNoise, type RuleNoiseOptions } from './rule-noise.ts';
 
-/** Alerts a second of one rule, and as many at once, beyond which they are counted as a storm. */
-export const DEFAULT_STORM_LIMIT = 100;
 /** Rules of priority critical or higher may raise so many times as many. */
-export const CRITICAL_FACTOR = 10;
+const CRITICAL_FACTOR = 10;
 /** Keys at most that are counted at once, of all rules together; each keeps an alert in memory. */
 const MAX_KEYS = 10_000;
 
@@ -33,8 +31,8 @@ export interface Noise {
 }
 
 export interface NoiseOptions extends Pick<RuleNoiseOptions, 'wallTime' | 'tell'> {
-  /** Alerts a second of one rule that make a storm; 0: none do. Default 100. */
-  readonly stormLimit?: number;
+  /** Alerts a second of one rule, and as many at once, beyond which they are a storm; left out: none are. */
+  readonly stormLimit?: number | undefined;
   readonly maxKeys?: number;
 }
 
@@ -42,7 +40,7 @@ export interface NoiseOptions extends Pick<RuleNoiseOptions, 'wallTime' | 'tell'
 const isCounted = ({ action }: Rule): boolean => action === 'alert';
 
 export const createNoise = (options: NoiseOptions): Noise => {
-  const { stormLimit = DEFAULT_STORM_LIMIT, maxKeys = MAX_KEYS } = options;
+  const { stormLimit, maxKeys = MAX_KEYS } = options;
   const rules = new Map<string, RuleNoise>();
   const recorded = new Map<RuleNoise, number>();
   let keys = 0;
@@ -70,7 +68,7 @@ export const createNoise = (options: NoiseOptions): Noise => {
     return keys < maxKeys;
   };
   const limitOf = ({ priority }: Rule): number | undefined => {
-    if (stormLimit === 0) return undefined;
+    if (stormLimit === undefined) return undefined;
     return CRITICAL_PRIORITIES.has(priority) ? stormLimit * CRITICAL_FACTOR : stormLimit;
   };
   const create = (rule: Rule): RuleNoise =>
@@ -112,7 +110,7 @@ export const createNoise = (options: NoiseOptions): Noise => {
 
   return {
     of: (rule) => {
-      if (!isCounted(rule) || (stormLimit === 0 && rule.aggregate === undefined)) return undefined;
+      if (!isCounted(rule) || (stormLimit === undefined && rule.aggregate === undefined)) return undefined;
       const text = ruleText(rule);
       const known = rules.get(text);
       if (known !== undefined) return known;
