@@ -190,7 +190,7 @@ export const runAgent = async (
         stormLimit: options.stormLimit,
         wallTime: (time) => kernel.wallTime(time),
         tell: (alert, rule) => {
-          appendAlert(log, options.host, alert);
+          if (!appendAlert(log, options.host, alert)) return;
           generations.current.events.guarded(() => {
             tally.count(rule);
             options.onAlert?.(alert);

@@ -120,7 +120,7 @@ export const createEvents = (options: EventsOptions): Events => {
       options.tree?.condemn(attempt, record, rule.scope.cgroup ?? sensor.scope);
   };
   const raise = (rule: Rule, index: number, record: EventRecord, alert: Unnumbered): void => {
-    appendAlert(log, host, alert);
+    const isLogged = appendAlert(log, host, alert);
     if (rule.action !== 'alert')
       attempted(
         rule,
@@ -133,8 +133,8 @@ export const createEvents = (options: EventsOptions): Events => {
           fields: alert.fields,
         }),
       );
-    tally.count(rule, alert.enforced === true ? rule.action : undefined);
-    options.onAlert?.(alert);
+    if (isLogged || rule.action !== 'alert') tally.count(rule, alert.enforced === true ? rule.action : undefined);
+    if (isLogged) options.onAlert?.(alert);
   };
   /** What rules are checked on: an event with the processes as they were then, and its container as it is known by now. */
   const occurrenceOf = (record: EventRecord, processes: Processes) => {
@@ -249,7 +249,7 @@ export const createEvents = (options: EventsOptions): Events => {
   const raiseBuiltIn = (builtIn: BuiltIn): void => {
     const wallTime = kernel.wallTime(sensor.now?.() ?? progress.lastTime);
     const alert = builtInAlert(builtIn, { host, kernel: kernel.features.name, wallTime });
-    appendAlert(log, host, alert);
+    if (!appendAlert(log, host, alert)) return;
     tally.count({ name: builtIn.rule, priority: builtIn.priority });
     options.onAlert?.(alert);
   };

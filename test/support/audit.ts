@@ -28,6 +28,7 @@ export const memoryLog = (): { readonly log: AuditLog; readonly entries: readonl
         return { seq };
       },
       onCommit: () => () => {},
+      acknowledged: () => {},
       flush: async () => {},
       close: async () => {},
     },

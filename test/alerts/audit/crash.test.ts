@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decodeLine } from '../../../alerts/audit/line.ts';
+import { openAuditLog } from '../../../alerts/audit/log.ts';
 import { segmentsOf } from '../../../alerts/audit/segment.ts';
-import { openAuditLog } from '../../../alerts/index.ts';
 import { count, seed } from '../../support/counts.ts';
 import { createRandom, type Random } from '../../support/random.ts';
 import { createModelDisk, type ModelDisk, type ModelOptions } from './model-disk.ts';
@@ -31,7 +31,14 @@ const turn = (turns: number) =>
 /** Appends and waits by chance, until the power fails; says what was appended and what was committed. */
 const live = async (model: ModelDisk, random: Random, prefix: string) => {
   const appended: string[] = [];
-  const options = { folder: model.disk, host: 'h', commitEveryMs: 0, segmentBytes: random.pick([300, 3_000, 1 << 20]) };
+  const options = {
+    folder: model.disk,
+    host: 'h',
+    commitEveryMs: 0,
+    segmentBytes: random.pick([300, 3_000, 1 << 20]),
+    reserveBytes: 0,
+    upkeepEveryMs: 0,
+  };
   const log = await openAuditLog(options).catch((error: Error) => {
     if (!error.message.startsWith('EIO')) throw error;
   });
@@ -78,7 +85,13 @@ const tell = async (random: Random, options: ModelOptions): Promise<Story> => {
     const { appended, committed } = await live(model, random, `round ${round}`);
     isTrying = false;
     model = model.restart();
-    const log = await openAuditLog({ folder: model.disk, host: 'h', commitEveryMs: 0 });
+    const log = await openAuditLog({
+      folder: model.disk,
+      host: 'h',
+      commitEveryMs: 0,
+      reserveBytes: 0,
+      upkeepEveryMs: 0,
+    });
     await log.close();
     const found = readAll(model);
     const bodies = found.filter(({ kind }) => kind === 'start').map(({ body }) => body);
