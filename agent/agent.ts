@@ -13,6 +13,7 @@ import { CompileError } from './compile-error.ts';
 import { correlationLosses } from './correlation-losses.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { createProgress } from './events.ts';
+import { hooksAsked, openAsking } from './gate.ts';
 import { createGeneration, type Generation, type Shared } from './generation.ts';
 import type { HeldBack } from './held-back.ts';
 import { checkedBudget, DEFAULT_BUDGET, type KillBudget } from './kill-budget.ts';
@@ -43,6 +44,8 @@ export interface AgentOptions {
   readonly protect?: readonly string[];
   /** Switches enforcement off and on while the agent runs; without `enforce` it has no effect. */
   readonly enforcement?: EnforcementSwitch;
+  /** Paths on mounts whose files fanotify asks about, where the kernel has no LSM hook for rules that deny opens and execs; default none. */
+  readonly fanotifyMounts?: readonly string[];
   /** How often one executable may be killed in one cgroup; default 10 times in a minute. Denials have no budget. */
   readonly budget?: KillBudget;
   /** How long alerts wait for facts of containers. */
@@ -144,7 +147,12 @@ export const runAgent = async (
   const number = dispatcher === undefined ? 0 : 1;
   const budget = checkedBudget(options.budget ?? DEFAULT_BUDGET);
   const proven = options.enforce && kernel.openSentinel !== undefined ? new Set<string>() : undefined;
-  const proof = proven && (await openProof({ kernel, scope, compiled, proven, warn: options.warn }));
+  const own = new Set<bigint>();
+  const mounts = options.fanotifyMounts ?? [];
+  const asked = hooksAsked(kernel, compiled, mounts, options.warn);
+  const proof =
+    proven &&
+    (await openProof({ kernel, scope, compiled, own, proven, asked: { hooks: asked, mounts }, warn: options.warn }));
   const load = {
     ...options,
     budget,
@@ -157,6 +165,7 @@ export const runAgent = async (
     containers,
     accounts: sensor.accounts,
     proven,
+    asked,
   };
   let live: Live | undefined;
   dispatcher?.activate(number);
@@ -171,8 +180,19 @@ export const runAgent = async (
     RINGS.map((ring) => mapOf(loaded.maps, ring)),
     HEAD.time,
   );
-  const tiers = await proof?.run(mapOf(loaded.maps, 'config'), (hook) =>
-    loaded.programs.some((program) => program.hook === hook),
+  const asking = await openAsking({
+    kernel,
+    scope,
+    mounts,
+    compiled,
+    maps: loaded.maps,
+    hooks: asked,
+    onRecord: (record) => live?.byNumber.get(number)?.events.take(record),
+    warn: options.warn,
+  });
+  const tiers = await proof?.run(
+    mapOf(loaded.maps, 'config'),
+    (hook) => asking.hooks.has(hook) || loaded.programs.some((program) => program.hook === hook),
   );
   log.append('start', {
     host: options.host,
@@ -226,7 +246,7 @@ export const runAgent = async (
       options.onRecord?.(record.keep(), table);
     },
   };
-  const first = createGeneration(shared, { number, policies, compiled, loaded });
+  const first = createGeneration(shared, { number, policies, compiled, loaded, asking });
   const generations: Live = {
     current: first,
     byNumber: new Map([[number, first]]),
@@ -236,7 +256,7 @@ export const runAgent = async (
   live = generations;
   const past = createPast();
   const handle = (record: Uint8Array): void => {
-    if (proof?.isOwn(cgroupOf(record)) === true) return;
+    if (own.has(cgroupOf(record))) return;
     doDue(generations, record);
     const { byNumber, current } = generations;
     (byNumber.get(record[HEAD.generation] ?? 0) ?? current).events.handle(record);
@@ -280,6 +300,8 @@ export const runAgent = async (
       shared,
       live: generations,
       load,
+      mounts,
+      own,
       dispatcher,
       stream,
       handle,
@@ -294,6 +316,8 @@ export const runAgent = async (
   const pump = (): void => {
     for (const { facts } of generations.kept.keys()) facts.poll();
     const records = stream.consume(handle);
+    const until = { seen: progress.lastTime, now: sensor.now?.() ?? EVER };
+    for (const { asking: its } of generations.byNumber.values()) its.tell(until);
     if (!isTime(progress.lastTime)) return;
     for (const { facts } of generations.kept.keys()) facts.sweep();
     check(false);
@@ -319,12 +343,14 @@ export const runAgent = async (
     played = await sensor.run(pump, signal);
   } finally {
     await reloading?.idle();
-    const { lease, domains } = generations.current;
+    const { lease, domains, asking: last } = generations.current;
+    await last.close();
     lease?.release();
     stopFollowing?.();
     for (const link of loaded.links) kernel.detach(link);
     dispatcher?.close();
     await stream.drain(handle);
+    last.tell();
     stream.close();
     await waiting.settle(signal);
     generations.current.events.guarded(() => noise?.end());

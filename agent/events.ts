@@ -92,6 +92,8 @@ export interface Failures {
 export interface Events {
   /** Takes a record; never throws: what goes wrong with it is counted. */
   handle(bytes: Uint8Array): void;
+  /** Takes what no program but fanotify saw; never throws, as `handle`. */
+  take(record: EventRecord): void;
   /** Raises an alert of the agent's own. */
   raise(alert: BuiltIn): void;
   /** Counts what goes wrong in `act` as a failed record. */
@@ -273,6 +275,11 @@ export const createEvents = (options: EventsOptions): Events => {
         if (options.ignore?.(record) !== true && record.matched.length > 0) decide(record);
         if (record.usedUp) raiseBuiltIn(budgetSpent(record, options.budget, table, kernel.cgroupPath(record.cgroup)));
         correlator.ended(record);
+      }),
+    take: (record) =>
+      guarded(() => {
+        tally.events++;
+        decide(record);
       }),
     raise: raiseBuiltIn,
   };

@@ -9,6 +9,7 @@ import type { DomainNames, ProcessTable } from '../sensors/index.ts';
 import type { AgentOptions } from './agent.ts';
 import { openDomains } from './domains.ts';
 import { createEvents, type Events, type Progress } from './events.ts';
+import type { Asking } from './gate.ts';
 import { createHeldBack, type HeldBackWatch } from './held-back.ts';
 import type { TreeKiller } from './kill-tree.ts';
 import { createLease, type Lease } from './lease.ts';
@@ -34,6 +35,8 @@ export interface Generation {
   readonly windows: WindowSweep | undefined;
   readonly domains: DomainNames | undefined;
   readonly lease: Lease | undefined;
+  /** What answers where fanotify stands for hooks. */
+  readonly asking: Asking;
 }
 
 /** What all generations of an agent share. */
@@ -52,7 +55,7 @@ export interface Shared {
   readonly onRecord: (record: EventRecord, generation: number) => void;
 }
 
-export interface GenerationOptions extends Pick<Generation, 'number' | 'policies' | 'compiled' | 'loaded'> {
+export interface GenerationOptions extends Pick<Generation, 'number' | 'policies' | 'compiled' | 'loaded' | 'asking'> {
   /** What the generation before has counted. */
   readonly before?: CorrelationState;
 }

@@ -44,6 +44,7 @@ export interface RunOptions {
   readonly host?: string;
   readonly audit?: string;
   readonly protect?: readonly string[];
+  readonly fanotifyMount?: readonly string[];
   readonly killBudget?: KillBudget;
   readonly ruleMatching?: RuleMatching;
   readonly json?: boolean;
@@ -95,6 +96,7 @@ const checkOptions = (options: RunOptions): void => {
   if (sensor === 'linux' && (input !== undefined || scenario !== undefined || pace > 0))
     wrong('--input, --scenario and --pace are for what is played; --sensor linux watches what happens');
   if (sensor !== 'linux' && scope !== undefined) wrong('--scope is for --sensor linux');
+  if (sensor !== 'linux' && options.fanotifyMount !== undefined) wrong('--fanotify-mount is for --sensor linux');
   if (sensor === 'replay' && options.watchPolicies)
     wrong('--watch-policies is for --sensor linux and sim; a recording is played with the policies it begins with');
   if (tree && json) wrong('--tree and --json exclude each other');
@@ -206,6 +208,7 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
     warn,
     ...agentOptionsOf({ rateLimit: options.sensor === 'linux' ? DEFAULT_RATE : 0, ...options }),
     ...(options.nats !== undefined && { nats: options.nats }),
+    ...(options.fanotifyMount && { fanotifyMounts: options.fanotifyMount }),
     ...(options.ruleMatching !== undefined && { ruleMatching: options.ruleMatching }),
     ...(tree && { onRecord: tree.record }),
     onAttached: () => {
@@ -327,6 +330,10 @@ export const addRun = (program: Command): void => {
     .option(
       '--scope <cgroup>',
       'with --sensor linux: the cgroup v2 path to watch, with all below it; "/" is the whole host',
+    )
+    .option(
+      '--fanotify-mount <paths...>',
+      'with --sensor linux: mounts whose files fanotify asks about before they are opened or executed, where the kernel has no LSM hook (docs/live.md)',
     )
     .option('--scenario <name>', `a scenario by name (shrike scenarios) or file (default: "${DEFAULT_SCENARIO}")`)
     .option('--input <file>', 'a recording: what "strace -f -ttt -yy -o FILE" wrote')

@@ -1,5 +1,6 @@
 import type { BpfMap, RingBuffer } from '../engine/maps/index.ts';
 import type { Btf, FeatureLevel, MapSpec, ProgramSpec } from '../engine/object/index.ts';
+import type { Answer, Asked, FanotifyTask } from '../rules/index.ts';
 import type { Accounts } from './accounts.ts';
 import type { ContainerSource } from './containers/index.ts';
 import type { Resolve } from './domain-names.ts';
@@ -64,6 +65,35 @@ export interface Sentinel {
   close(): Promise<void>;
 }
 
+/** A call that rules had something to say about while it waited for an answer. */
+export interface Answered {
+  readonly asked: Asked;
+  readonly answer: Answer;
+  /** The answer came too late: the call had been let through. */
+  readonly late: boolean;
+}
+
+/** Where the kernel asks before it opens or executes files (fanotify(7)), and by what it is answered. */
+export interface GateOptions {
+  /** Paths on the mounts whose files are asked about. */
+  readonly mounts: readonly string[];
+  /** The cgroup whose processes are asked about, with those below it; others are let through before anything else of them is looked at. */
+  readonly scope: string;
+  readonly task: FanotifyTask;
+  /** The object's maps by name. */
+  readonly maps: ReadonlyMap<string, KernelMap>;
+  readonly onAnswered: (answered: Answered) => void;
+  /** A sentence about callers that could not be told, or reports that are lost. */
+  readonly onProblem: (sentence: string) => void;
+  /** Nobody answers any more, so that everything is let through. */
+  readonly onEnd: (why: string) => void;
+}
+
+/** What answers while it is open; when it has ended, however it ends, the kernel asks nobody. */
+export interface Gate {
+  close(): Promise<void>;
+}
+
 /** The reading end of several ring buffers whose records carry a time: one stream in the order of time. */
 export interface RecordStream {
   /** Hands over what has arrived, oldest first; the bytes are valid only during the call. Returns how many. */
@@ -124,6 +154,8 @@ export interface Kernel {
   release(unused: { readonly maps: Iterable<KernelMap>; readonly programs: Iterable<LoadedProgram> }): void;
   /** Starts a process in a cgroup below `scope` to try hooks on; left out where what programs say is carried out for certain. Rejects where it can't. */
   openSentinel?(scope: string, hooks: readonly string[]): Promise<Sentinel>;
+  /** Has the kernel ask before files of some mounts are opened or executed; left out where it can't. Rejects where these mounts can't be watched. */
+  openGate?(options: GateOptions): Promise<Gate>;
   /** Returns when every run of a program has ended that began before, on any CPU. */
   settle(): void;
   ringBuffer(map: KernelMap): KernelRingBuffer;
