@@ -17,9 +17,12 @@ export { NATIVE_OUTPUT, type Output, parseOutput, parseOutputs } from './formats
 export type { NatsAddress } from './nats/identity.ts';
 export { createPublisher, type Publisher, type PublisherOptions } from './nats/publisher.ts';
 export * from './nats/server.ts';
-export { type AlertFilters, alertSubject } from './nats/subject.ts';
-export { type SubscribeOptions, subscribeAlerts } from './nats/subscriber.ts';
+export { alertSubject } from './nats/subject.ts';
 export { raiseAlert, type Unnumbered } from './raise.ts';
 export { parseAlert } from './schema.ts';
+export type { Gap } from './subscriber/arrivals.ts';
+export type { AlertFilters } from './subscriber/filters.ts';
+export type { Position } from './subscriber/position.ts';
+export { type AlertSubscription, type SubscribeOptions, subscribeAlerts } from './subscriber/subscribe.ts';
 export * from './template.ts';
 export * from './time.ts';

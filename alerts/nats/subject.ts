@@ -14,13 +14,6 @@ const PLACEHOLDERS = {
 type Placeholder = keyof typeof PLACEHOLDERS;
 const NAMES = Object.keys(PLACEHOLDERS) as Placeholder[];
 
-/** Which alerts a subscriber wants; what is left out is not looked at. Names are compared as the tokens of subjects that they make. */
-export interface AlertFilters {
-  readonly host?: string;
-  readonly priority?: Priority;
-  readonly rule?: string;
-}
-
 /** A template of subjects, read: literal tokens and the parts of an alert, one token each. */
 export interface SubjectTemplate {
   /** As it was given: `shrike.alerts.<host>.<priority>.<rule>`. */
@@ -107,6 +100,3 @@ export const alertSubject = (host: string, priority: Priority, rule: string): st
 
 /** The subjects of a host's alerts. */
 export const hostSubject = (host: string): string => `${ROOT}.${subjectToken(host)}.>`;
-
-/** The subject, with wildcards, of the alerts that the filters let through. */
-export const filterSubject = (filters: AlertFilters): string => ALERT_SUBJECTS.matching(filters);

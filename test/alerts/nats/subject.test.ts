@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { alertSubject, filterSubject, hostSubject, parseSubjectTemplate } from '../../../alerts/nats/subject.ts';
+import { alertSubject, hostSubject, parseSubjectTemplate } from '../../../alerts/nats/subject.ts';
 import { anAlert } from '../../support/alert.ts';
 
 it('makes one lower-case token of each part', () => {
@@ -14,10 +14,7 @@ it('lets no name reach other subjects or none', () => {
   expect(alertSubject('', 'notice', '')).toBe('shrike.alerts._.notice._');
 });
 
-it('filters by what is given', () => {
-  expect(filterSubject({})).toBe('shrike.alerts.*.*.*');
-  expect(filterSubject({ host: 'Web-1', rule: 'X y' })).toBe('shrike.alerts.web_1.*.x_y');
-  expect(filterSubject({ priority: 'error' })).toBe('shrike.alerts.*.error.*');
+it('finds the subjects of a host', () => {
   expect(hostSubject('Web-1')).toBe('shrike.alerts.web_1.>');
 });
 
