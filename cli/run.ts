@@ -18,7 +18,7 @@ import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
 import { compareRaised, expectedText, unexpectedLines } from './expected-rules.ts';
 import { onInterrupt } from './interrupt.ts';
 import { killBudgetOption } from './kill-budget.ts';
-import { agentOptionsOf, attachedText, DEFAULT_RATE, liveOptions, openLive, startRecord } from './live.ts';
+import { agentOptionsOf, attachedText, LIVE_LIMITS, liveOptions, openLive, startRecord } from './live.ts';
 import { createLog, type LogLevel, logLevelOption } from './log.ts';
 import { type Output, openStdout } from './output.ts';
 import { enforcingFolder, libraryFolder } from './package.ts';
@@ -36,6 +36,7 @@ export interface RunOptions {
   readonly scope?: string;
   readonly ringSize?: number;
   readonly rateLimit?: number;
+  readonly stormLimit?: number;
   readonly scenario?: string;
   readonly input?: string;
   readonly onProblem: 'skip' | 'stop';
@@ -206,7 +207,7 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
     ...(options.killBudget && { budget: options.killBudget }),
     auditFolder: options.audit ?? freshAuditFolder(),
     warn,
-    ...agentOptionsOf({ rateLimit: options.sensor === 'linux' ? DEFAULT_RATE : 0, ...options }),
+    ...agentOptionsOf({ ...(options.sensor === 'linux' && LIVE_LIMITS), ...options }),
     ...(options.nats !== undefined && { nats: options.nats }),
     ...(options.fanotifyMount && { fanotifyMounts: options.fanotifyMount }),
     ...(options.ruleMatching !== undefined && { ruleMatching: options.ruleMatching }),

@@ -83,6 +83,20 @@ const ThresholdSchema = z
   })
   .describe('a mapping such as {more_than: 5, within: 60s, by: [proc.pid]}');
 
+/** Which matches are told of together. */
+const AggregateSchema = z
+  .union([
+    z.literal(false),
+    z.strictObject({
+      by: z.array(key).max(8).optional().describe('a list of at most 8 fields such as [proc.exepath, fd.name]'),
+      within,
+    }),
+  ])
+  .describe('a mapping such as {by: [proc.exepath, fd.name], within: 60s}, or false');
+
+/** Aggregation as it is written. */
+export type AggregateDocument = z.infer<typeof AggregateSchema>;
+
 /** Events that follow each other. */
 const SequenceSchema = z
   .strictObject({
@@ -117,6 +131,7 @@ const RuleSchema = z
     tags: strings.optional().describe('a list of tags such as [T1003.008]'),
     action: z.enum(['alert', 'deny', 'kill', 'kill-tree']).optional().describe('one of alert, deny, kill, kill-tree'),
     limits: LimitsSchema.optional(),
+    aggregate: AggregateSchema.optional(),
     enabled: z.boolean().optional().describe('true or false'),
   })
   .refine(({ condition, sequence }) => condition !== undefined || sequence !== undefined, {
@@ -160,6 +175,7 @@ export const PolicySchema = z
         mode: z.enum(['monitor', 'enforce']).optional().describe('one of monitor, enforce'),
         scope: ScopeSchema.optional(),
         limits: LimitsSchema.optional(),
+        aggregate: AggregateSchema.optional(),
         lists: z
           .record(
             z.string().regex(IDENTIFIER),

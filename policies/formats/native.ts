@@ -20,6 +20,7 @@ import type { Policy, PolicyTest } from '../policy.ts';
 import { type PolicyDocument, PolicySchema } from '../schema.ts';
 import { type Draft, describe, salvage, schemaDiagnostics } from '../schema-issues.ts';
 import type { SourceText } from '../source-text.ts';
+import { readAggregates } from './native-aggregate.ts';
 import { checkTogether, readSequence, readThreshold } from './native-correlation.ts';
 import { readLimit, readScope } from './native-scope.ts';
 
@@ -286,11 +287,21 @@ export const readNative = (document: SourceDocument, hash: string): NativeResult
   }
   const { names, unused } = readNames(spec, document, report);
   const ruleNames = readRuleNames(spec.rules, document, report);
+  const aggregateOf = readAggregates(spec.aggregate, document, report);
   const rules = (spec.rules ?? []).flatMap((rule, index) => {
     const made = rule === undefined ? [] : readRule(rule, ['spec', 'rules', index], document, names, report);
     const limit = readLimit(rule?.limits ?? spec.limits);
+    const [first] = made;
+    const aggregate = first && aggregateOf(first, rule?.aggregate, ['spec', 'rules', index, 'aggregate']);
     if (rule?.enabled === false) return [];
-    return made.map((each) => ({ ...each, policy, mode, scope, ...(limit !== undefined && { limit }) }));
+    return made.map((each) => ({
+      ...each,
+      policy,
+      mode,
+      scope,
+      ...(limit && { limit }),
+      ...(aggregate && { aggregate }),
+    }));
   });
   const tests = readTests(spec, { name: policy, scope }, document, ruleNames, report);
   const wrong = diagnostics.some((found) => found.severity === 'error');
