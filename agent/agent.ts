@@ -3,6 +3,7 @@ import type { Policy } from '../policies/index.ts';
 import { type Compiled, compile, type EventRecord, HEAD, RINGS, type RuleMatching } from '../rules/index.ts';
 import {
   createProcessTable,
+  type EnforcementSwitch,
   NO_CONTAINERS,
   type ProcessTable,
   type Sensor,
@@ -13,6 +14,7 @@ import { CompileError } from './compile-error.ts';
 import { correlationLosses } from './correlation-losses.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { createProgress } from './events.ts';
+import { type EnforcementBody, withListener } from './expected-enforcement.ts';
 import { hooksAsked, openAsking } from './gate.ts';
 import { createGeneration, type Generation, type Shared } from './generation.ts';
 import type { HeldBack } from './held-back.ts';
@@ -25,7 +27,7 @@ import { createPast } from './past.ts';
 import { logReload, policyRecord } from './policy-records.ts';
 import { openProof } from './proof.ts';
 import { createReload, doDue, type Live, type Reload } from './reload.ts';
-import { type EnforcementSwitch, followSwitch } from './switch.ts';
+import { anySwitch, followSwitch } from './switch.ts';
 import { createTally, type TallySummary } from './tally.ts';
 import { createWaiting, type WaitLimits } from './waiting.ts';
 
@@ -73,6 +75,8 @@ export interface AgentOptions {
   /** The same, where the policies can be exchanged while they run: the way to do so. Left out, they stay. */
   readonly onReloadable?: (reload: Reload) => void;
   readonly onAlert?: (alert: Alert) => void;
+  /** What the audit log says of enforcement: attempts, and when it was switched or had ended by itself. */
+  readonly onEnforcement?: (body: EnforcementBody) => void;
   /** Every record, before its rules are looked at: for displays. */
   readonly onRecord?: (record: EventRecord, processes: ProcessTable) => void;
   /** Sentences about what can't be as wished. */
@@ -124,9 +128,15 @@ const createRhythm = (sensor: Sensor) => {
  * log. What is lost on the way is found every second, logged and raised. The log is flushed at the end. @throws CompileError, VerifierError
  */
 export const runAgent = async (
-  options: AgentOptions,
+  given: AgentOptions,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<AgentSummary> => {
+  const switches = [given.enforcement, given.sensor.enforcement].filter((each) => each !== undefined);
+  const options: AgentOptions = {
+    ...given,
+    ...(switches.length > 0 && { enforcement: anySwitch(switches) }),
+    ...(given.onEnforcement && { log: withListener(given.log, given.onEnforcement) }),
+  };
   const { sensor, policies, log } = options;
   const { kernel, scope, containers = NO_CONTAINERS } = sensor;
   const rules = policies.flatMap((policy) => policy.rules);

@@ -12,7 +12,7 @@ import { createEvents, type Events, type Progress } from './events.ts';
 import type { Asking } from './gate.ts';
 import { createHeldBack, type HeldBackWatch } from './held-back.ts';
 import type { TreeKiller } from './kill-tree.ts';
-import { createLease, type Lease } from './lease.ts';
+import { createLease, type Lease, realClock } from './lease.ts';
 import { type Loaded, mapOf } from './load.ts';
 import { createLosses, type Losses } from './losses.ts';
 import type { Noise } from './noise/index.ts';
@@ -71,7 +71,8 @@ export const createGeneration = (shared: Shared, { before, ...own }: GenerationO
     parentOf: ({ pid, start }) => table.get(pid, start),
     ...(before && { before }),
   });
-  const lease = options.enforce && sensor.now ? createLease(mapOf(maps, 'config'), sensor.now, options.log) : undefined;
+  const clock = sensor.clock ?? (sensor.now && realClock(sensor.now));
+  const lease = options.enforce && clock ? createLease(mapOf(maps, 'config'), clock, options.log) : undefined;
   const losses = createLosses({ kernel, compiled, lost: mapOf(maps, 'lost'), missed: shared.missed });
   if (options.ignore !== undefined) pauseWindows(maps, true);
   const domains = openDomains(compiled.plan.rules, sensor, options.warn);

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
-import type { KillBudget } from '../agent/index.ts';
+import { compareEnforced, type EnforcementBody, type KillBudget } from '../agent/index.ts';
 import { escapeControl, formatAlert } from '../alerts/index.ts';
 import { loadPolicies, type Policy } from '../policies/index.ts';
 import type { RuleMatching } from '../rules/index.ts';
@@ -162,10 +162,11 @@ const printTitle = (
   const width = Math.min(columns, 100);
   const rules = policies.reduce((sum, policy) => sum + policy.rules.length, 0);
   const [first = '', ...more] = wrap(escapeControl(description), width - 12);
-  line(`${paint.bold(name.padEnd(12))}${first}`);
+  if (name.length > 11) line(paint.bold(name));
+  line(`${name.length > 11 ? ' '.repeat(12) : paint.bold(name.padEnd(12))}${first}`);
   for (const text of more) line(`${' '.repeat(12)}${text}`);
   const acting = policies.filter(({ mode }) => mode === 'enforce').length;
-  const enforcement = enforce ? `on, ${count(acting, 'policy denies', 'policies deny')} or kill` : 'off';
+  const enforcement = enforce ? `on, ${count(acting, 'policy denies or kills', 'policies deny or kill')}` : 'off';
   line(`${paint.bold('policies'.padEnd(12))}${count(rules, 'rule')}; enforcement is ${enforcement}`);
   line();
 };
@@ -178,33 +179,35 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
   checkOptions(options);
   const log = createLog(options.logLevel);
   const warn = (sentence: string): void => log.warn(sentence);
-  const defaults = [libraryFolder(), ...(options.enforce ? [enforcingFolder()] : [])];
-  const paths = options.policies ?? defaults;
+  const scenario = options.sensor === 'sim' ? scenarioOf(options.scenario ?? DEFAULT_SCENARIO) : undefined;
+  const own = options.policies === undefined ? scenario?.enforcement : undefined;
+  const enforce = options.enforce === true || own !== undefined;
+  const defaults = [libraryFolder(), ...(enforce ? [enforcingFolder()] : [])];
+  const paths = options.policies ?? own?.policies ?? defaults;
   const policies = policiesAt(paths);
   const reloader = createReloader({ paths, policies: () => policiesAt(paths), watch: options.watchPolicies === true });
-  const scenario = options.sensor === 'sim' ? scenarioOf(options.scenario ?? DEFAULT_SCENARIO) : undefined;
   const tree =
     options.tree && options.quiet !== true
       ? createProcessTree(output, options.story === undefined ? {} : { story: options.story })
       : undefined;
   const timeline = options.story && options.tree ? createTimeline() : undefined;
-  if (scenario !== undefined && timeline !== undefined)
-    printTitle(scenario, policies, options.enforce === true, output);
+  if (scenario !== undefined && timeline !== undefined) printTitle(scenario, policies, enforce, output);
   const observer: ScenarioObserver = (event) => {
     tree?.observe(event);
     timeline?.observe(event);
   };
   const live = options.sensor === 'linux' ? openLive({ scope: options.scope ?? '' }, warn) : undefined;
   const sensor = live ?? sensorOf(options, scenario, tree || timeline ? observer : undefined);
-  const enforce = options.enforce === true;
+  const budget = options.killBudget ?? own?.budget;
+  const enforced: EnforcementBody[] = [];
   const refrained = createRefrained();
   const session: SessionOptions = {
     policies,
     sensor,
     host: options.host ?? defaultHost(options),
     enforce,
-    protect: options.protect ?? [],
-    ...(options.killBudget && { budget: options.killBudget }),
+    protect: options.protect ?? own?.protect ?? [],
+    ...(budget && { budget }),
     auditFolder: options.audit ?? freshAuditFolder(),
     warn,
     ...agentOptionsOf({ ...(options.sensor === 'linux' && LIVE_LIMITS), ...options }),
@@ -219,6 +222,11 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
       else output.line(attachedText(started));
     },
     ...((live !== undefined || options.watchPolicies === true) && { onReloadable: reloader.begin }),
+    onEnforcement: (body) => {
+      enforced.push(body);
+      timeline?.enforced(body);
+      tree?.enforced(body);
+    },
     onAlert: (alert) => {
       refrained.count(alert);
       timeline?.alert(alert);
@@ -247,8 +255,11 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
     for (const line of summaryLines(result, refrained, enforce, output.paint)) output.line(line);
   }
   const code = reportProblems(result, options);
-  const played = scenario !== undefined && !signal.aborted && !enforce;
-  return played ? worse(code, reportUnexpected(scenario, policies, result, options, output)) : code;
+  if (scenario === undefined || signal.aborted || (enforce && own === undefined)) return code;
+  const records = own && scenario.enforced ? compareEnforced(scenario.enforced, enforced) : [];
+  for (const text of records) process.stderr.write(`shrike: ${scenario.name}: ${text}\n`);
+  const raised = reportUnexpected(scenario, policies, result, options, output);
+  return worse(code, records.length > 0 ? EXIT.findings : raised);
 };
 
 const HELP = `

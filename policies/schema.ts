@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PRIORITIES } from '../rules/index.ts';
 import { durationOf } from './duration.ts';
+import { ExpectedEnforcementSchema } from './expected-enforcement.ts';
 
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N} ._-]*$/u;
 const IDENTIFIER = /^[A-Za-z_][\w-]*$/;
@@ -156,6 +157,7 @@ const TestSchema = z
       .describe('one of {name: ...}, {inline: [...]} and {recording: ...}'),
     expect: strings.describe('a list of rule names in the order of their alerts, [] for none'),
     enforce: z.boolean().optional().describe('true or false'),
+    enforced: ExpectedEnforcementSchema.optional(),
   })
   .describe('a test: a mapping with name, scenario and expect');
 

@@ -181,6 +181,22 @@ export interface Kernel {
   close(): void;
 }
 
+/** Lets somebody switch the enforcement of a running agent off and on again; rules go on to alert, and say what they would have done. */
+export interface EnforcementSwitch {
+  /** Whether it is off now. */
+  readonly isOff: boolean;
+  /** Calls back with who switched it, whenever that happens; returns how to stop that. */
+  onChange(listener: (by: string) => void): () => void;
+}
+
+/** A clock of a sensor's own. */
+export interface SensorClock {
+  /** Nanoseconds since boot. */
+  now(): bigint;
+  /** Calls back every so many nanoseconds; returns how to stop that. */
+  every(ns: bigint, act: () => void): () => void;
+}
+
 /** A source of events: a kernel, and what makes things happen in it. */
 export interface Sensor {
   readonly kind: 'sim' | 'linux' | 'replay';
@@ -195,6 +211,10 @@ export interface Sensor {
   readonly resolve?: Resolve;
   /** Nanoseconds since boot, now; left out where time is only that of the records. */
   now?(): bigint;
+  /** The clock that the agent's own work goes by where it is not the machine's. */
+  readonly clock?: SensorClock;
+  /** A switch that what is played operates. */
+  readonly enforcement?: EnforcementSwitch;
   /**
    * Lets things happen. Called once, after programs are attached; `pump` is called often enough that no ring buffer fills up,
    * and after the last step. Ends when the source does or `signal` is aborted.

@@ -15,6 +15,7 @@ import {
   type Scope,
 } from '../../rules/index.ts';
 import { formatPath, type Path, placesBelow, type SourceDocument } from '../document.ts';
+import { ExpectedEnforcementSchema, expectedEnforcement } from '../expected-enforcement.ts';
 import { diagnostic, fromProblem, near } from '../messages.ts';
 import type { Policy, PolicyTest } from '../policy.ts';
 import { type PolicyDocument, PolicySchema } from '../schema.ts';
@@ -240,6 +241,7 @@ const readTests = (
     const path: Path = ['spec', 'tests', index];
     if (draft === undefined) return [];
     const name = draft.name ?? String(index + 1);
+    const enforced = draft.enforced && ExpectedEnforcementSchema.safeParse(draft.enforced);
     for (const [at, rule] of (draft.expect ?? []).entries()) {
       if (rule === undefined || rules.has(rule)) continue;
       const place: Path = [...path, 'expect', at];
@@ -254,6 +256,7 @@ const readTests = (
       scenario: scenarioOf(draft.scenario, document, path),
       expect: (draft.expect ?? []).filter((rule) => rule !== undefined),
       enforce: draft.enforce ?? false,
+      ...(enforced?.success === true && { enforced: expectedEnforcement(enforced.data) }),
       position: document.valueAt(path),
     };
   });

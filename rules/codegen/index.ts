@@ -6,6 +6,7 @@ export type { ProcessLayout } from './context.ts';
 export { dispatchProgram, GENERATION_MAP, generationPlace, HOOK_PROGRAMS_MAP } from './dispatch.ts';
 export { type FactRows, factColumn, factRow, factRowKey } from './facts.ts';
 export * from './layout.ts';
+export * from './outcome.ts';
 export { BUCKET, MAX_BUCKETS, rulesLimitedInKernel } from './limits.ts';
 export type { Decision, DecisionStep } from './matching.ts';
 export { type Generated, generate, processKey, processValue } from './object.ts';
