@@ -14,6 +14,7 @@ export { formatAlert, inPriority, verdictText, wantsColour } from './console.ts'
 export * from './enforcement.ts';
 export * from './escape.ts';
 export { NATIVE_OUTPUT, type Output, parseOutput, parseOutputs } from './formats/output.ts';
+export { alertJsonSchema, auditJsonSchema } from './json-schema.ts';
 export type { NatsAddress } from './nats/identity.ts';
 export { createPublisher, type Publisher, type PublisherOptions } from './nats/publisher.ts';
 export * from './nats/server.ts';
