@@ -70,8 +70,8 @@ const afterFailure = (random: Random, { durable, unsynced }: ModelFile): Uint8Ar
 export interface ModelOptions {
   /** Whether the next operation fails; a failed write has written a part, after a failed sync what was not synced may be lost for good. */
   readonly refuses?: () => boolean;
-  /** A disk whose sync returns before anything is on it. */
-  readonly lies?: boolean;
+  /** A disk whose sync returns before what was written is on it, where that is so. */
+  readonly lies?: (written: Uint8Array) => boolean;
   /** As a program that only syncs again what a failed sync may have lost: writing what a file says already reaches no disk. */
   readonly forgets?: boolean;
   /** How many bytes all files may take; asked before each write. */
@@ -89,7 +89,12 @@ export const createModelDisk = (
   options: ModelOptions = {},
   files: Map<string, ModelFile> = new Map(),
 ): ModelDisk => {
-  const { refuses = () => false, lies = false, forgets = false, capacity = () => Number.POSITIVE_INFINITY } = options;
+  const {
+    refuses = () => false,
+    lies = () => false,
+    forgets = false,
+    capacity = () => Number.POSITIVE_INFINITY,
+  } = options;
   let isCut = false;
   const fail = (): never => {
     throw errorOf('EIO', 'i/o error');
@@ -140,7 +145,7 @@ export const createModelDisk = (
     sync: () =>
       operate(
         () => {
-          if (lies) return;
+          if (file.unsynced.some((change) => 'bytes' in change && lies(change.bytes))) return;
           file.durable = file.content;
           file.unsynced = [];
         },
