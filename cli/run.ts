@@ -12,7 +12,7 @@ import {
   type Sensor,
 } from '../sensors/index.ts';
 import { raisingOption, wholeNumber } from './arguments.ts';
-import { freshAuditFolder } from './audit-folder.ts';
+import { type AuditOptions, auditOptions, freshAuditFolder, keptOf } from './audit-folder.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
 import { compareRaised, expectedText, unexpectedLines } from './expected-rules.ts';
@@ -30,7 +30,7 @@ import { runSession, type SessionOptions, type SessionResult } from './session.t
 import { createRefrained, runRecord, summaryLines } from './summary.ts';
 import { createTimeline } from './timeline.ts';
 
-export interface RunOptions {
+export interface RunOptions extends AuditOptions {
   readonly policies?: readonly string[];
   readonly sensor: 'sim' | 'replay' | 'linux';
   readonly scope?: string;
@@ -209,6 +209,7 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
     protect: options.protect ?? own?.protect ?? [],
     ...(budget && { budget }),
     auditFolder: options.audit ?? freshAuditFolder(),
+    kept: keptOf(options),
     warn,
     ...agentOptionsOf({ ...(options.sensor === 'linux' && LIVE_LIMITS), ...options }),
     ...(options.nats !== undefined && { nats: options.nats }),
@@ -295,7 +296,7 @@ Examples:
 `;
 
 /** The options of `run`, which `scenarios run` shares. */
-export const addRunOptions = (command: Command): Command =>
+export const addRunOptions = (command: Command): Command => {
   command
     .option(
       '--policies <paths...>',
@@ -307,7 +308,9 @@ export const addRunOptions = (command: Command): Command =>
       '--host <name>',
       "the host's name in alerts and subjects (default: the sensor's kind, with linux the host's name)",
     )
-    .option('--audit <folder>', "the audit log's folder (default: a new one below the state folder, which is printed)")
+    .option('--audit <folder>', "the audit log's folder (default: a new one below the state folder, which is printed)");
+  for (const option of auditOptions()) command.addOption(option);
+  return command
     .option('--protect <paths...>', 'executables that are never denied or killed')
     .addOption(killBudgetOption())
     .addOption(raisingOption())
@@ -318,6 +321,7 @@ export const addRunOptions = (command: Command): Command =>
         .default(0),
     )
     .addOption(logLevelOption());
+};
 
 /** Runs with Ctrl-C and SIGTERM ending the run early but in order. */
 export const runInterruptibly = async (options: RunOptions): Promise<void> => {

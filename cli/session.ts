@@ -2,6 +2,7 @@ import { type AgentOptions, type AgentSummary, CompileError, LoadError, runAgent
 import { type AuditLog, createPublisher, openAuditLog, type Publisher } from '../alerts/index.ts';
 import { VerifierError } from '../engine/verifier/index.ts';
 import { BpfError, ProgramRefused } from '../sensors/index.ts';
+import type { keptOf } from './audit-folder.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';
 import { openSwitch } from './enforcement-switch.ts';
 import { CliError, EXIT, messageOf } from './exit.ts';
@@ -13,6 +14,8 @@ const UNCONNECTED_FLUSH_MS = 500;
 
 export interface SessionOptions extends Omit<AgentOptions, 'log'> {
   readonly auditFolder: string;
+  /** How much of the audit log is kept, and what room is kept for it. */
+  readonly kept?: ReturnType<typeof keptOf>;
   /** NATS servers to publish to; left out: alerts are not published. */
   readonly nats?: string;
   readonly warn: (sentence: string) => void;
@@ -35,9 +38,9 @@ export interface SessionResult {
   readonly nats: Published | undefined;
 }
 
-const openLog = async ({ auditFolder: folder, host, warn }: SessionOptions): Promise<AuditLog> => {
+const openLog = async ({ auditFolder: folder, kept, host, warn }: SessionOptions): Promise<AuditLog> => {
   try {
-    return await openAuditLog({ folder, host, warn });
+    return await openAuditLog({ folder, host, warn, ...kept });
   } catch (error) {
     throw new CliError(messageOf(error), EXIT.environment);
   }
