@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from 'nats';
 import type { AuditLog } from '../audit/log.ts';
+import { createLatencyRecorder, type Histogram } from '../latency.ts';
 import { natsClient } from './client.ts';
 import { connectTo, describeNatsError, parseServers } from './connection.ts';
-import { createLatencyRecorder, type Histogram } from './latency.ts';
 import { type OutgoingAlert, openOutbox } from './outbox.ts';
 import { createPipeline, type Stop, WINDOW } from './pipeline.ts';
 import { sendPlainly } from './plain.ts';
@@ -107,7 +107,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
   };
 
   /** A log that removes old segments keeps those longer that no server has. */
-  const tellLog = (seq: number): void => (log as Partial<{ acknowledged(seq: number): void }>).acknowledged?.(seq);
+  const tellLog = (seq: number): void => log.acknowledged(seq);
   const seeTo = (seq: number): void => {
     done = seq;
     outbox.release(seq);
