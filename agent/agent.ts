@@ -22,7 +22,7 @@ import { checkedBudget, DEFAULT_BUDGET, type KillBudget } from './kill-budget.ts
 import { createTreeKiller } from './kill-tree.ts';
 import { type Loaded, type LoadOptions, loadObject, mapOf } from './load.ts';
 import type { FoundLoss, RingTotal } from './losses.ts';
-import { createNoise } from './noise/index.ts';
+import { createNoise, untoldOf } from './noise/index.ts';
 import { createPast } from './past.ts';
 import { logReload, policyRecord } from './policy-records.ts';
 import { openProof } from './proof.ts';
@@ -220,7 +220,10 @@ export const runAgent = async (
         stormLimit: options.stormLimit,
         wallTime: (time) => kernel.wallTime(time),
         tell: (alert, rule) => {
-          if (!appendAlert(log, options.host, alert)) return;
+          if (!appendAlert(log, options.host, alert)) {
+            if (alert.aggregated !== undefined) log.append('shed', untoldOf(rule, alert.aggregated.count));
+            return;
+          }
           generations.current.events.guarded(() => {
             tally.count(rule);
             options.onAlert?.(alert);
