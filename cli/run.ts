@@ -20,6 +20,7 @@ import { onInterrupt } from './interrupt.ts';
 import { killBudgetOption } from './kill-budget.ts';
 import { agentOptionsOf, attachedText, LIVE_LIMITS, liveOptions, openLive, startRecord } from './live.ts';
 import { createLog, type LogLevel, logLevelOption } from './log.ts';
+import { type MetricsAddress, metricsOptions } from './metrics-server.ts';
 import { type Output, openStdout } from './output.ts';
 import { enforcingFolder, libraryFolder } from './package.ts';
 import { count, wrap } from './paint.ts';
@@ -55,6 +56,8 @@ export interface RunOptions extends AuditOptions {
   /** Of a story only its end. */
   readonly quiet?: boolean;
   readonly watchPolicies?: boolean;
+  readonly metrics?: MetricsAddress;
+  readonly programCost?: boolean;
   readonly pace: number;
   readonly logLevel: LogLevel;
 }
@@ -100,6 +103,8 @@ const checkOptions = (options: RunOptions): void => {
   if (sensor !== 'linux' && options.fanotifyMount !== undefined) wrong('--fanotify-mount is for --sensor linux');
   if (sensor === 'replay' && options.watchPolicies)
     wrong('--watch-policies is for --sensor linux and sim; a recording is played with the policies it begins with');
+  if (options.programCost && options.metrics === undefined)
+    wrong('--program-cost is for --metrics, where the costs are shown');
   if (tree && json) wrong('--tree and --json exclude each other');
 };
 
@@ -213,6 +218,11 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
     warn,
     ...agentOptionsOf({ ...(options.sensor === 'linux' && LIVE_LIMITS), ...options }),
     ...(options.nats !== undefined && { nats: options.nats }),
+    ...(options.metrics && {
+      metrics: options.metrics,
+      programCost: options.programCost === true,
+      onServing: (url: string) => log.info(`metrics are served at ${url}/metrics`),
+    }),
     ...(options.fanotifyMount && { fanotifyMounts: options.fanotifyMount }),
     ...(options.ruleMatching !== undefined && { ruleMatching: options.ruleMatching }),
     ...(tree && { onRecord: tree.record }),
@@ -293,6 +303,7 @@ Examples:
   shrike run --sensor replay --input app.strace --on-problem stop
   shrike run --sensor linux --scope /system.slice/nginx.service --json
   shrike run --nats nats://127.0.0.1:4222 --audit /var/lib/shrike/audit
+  shrike run --sensor linux --scope / --metrics 9273
 `;
 
 /** The options of `run`, which `scenarios run` shares. */
@@ -358,7 +369,7 @@ export const addRun = (program: Command): void => {
         .choices(['skip', 'stop'])
         .default('skip'),
     );
-  for (const option of liveOptions()) command.addOption(option);
+  for (const option of [...liveOptions(), ...metricsOptions()]) command.addOption(option);
   addRunOptions(command)
     .option('--watch-policies', 'run the policies anew whenever one of their files changes (SIGHUP does so, too)')
     .option('--tree', 'print processes as a tree, with alerts where they happen')
