@@ -308,7 +308,7 @@ export const createMetrics = (sources: MetricSources): (() => Promise<string>) =
   agentMetrics(registry, sources.standing);
   costMetrics(registry, sources.standing);
   logMetrics(registry, log);
-  publisherMetrics(registry, sources.publisher);
+  if (sources.publisher() !== undefined) publisherMetrics(registry, sources.publisher);
   return async () => {
     const published = sources.publisher();
     return [
