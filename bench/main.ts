@@ -5,6 +5,7 @@ import { live } from './live.ts';
 import { replay } from './replay.ts';
 import { rules } from './rules.ts';
 import { sim } from './sim.ts';
+import { storm } from './storm.ts';
 import { verifier } from './verifier.ts';
 import { vm } from './vm.ts';
 
@@ -16,6 +17,7 @@ const SUITES: Readonly<Record<string, (samples: number) => Promise<readonly Meas
   sim,
   live,
   alerts,
+  storm,
 };
 const DEFAULT_SAMPLES = 11;
 
@@ -35,6 +37,7 @@ Suites:
   live      the running kernel, watched in a cgroup of its own: what a call costs, with and without Shrike and
             its peers; a flood of records; what the agent takes
   alerts    alerts a second from match to disk and to JetStream's acknowledgement, beside the NATS client alone; how long one takes
+  storm     matches of one rule a second of one core's time, from record to log: with an alert each, in a storm, counted by key
 
 Options:
   --samples N  samples of each measurement (default ${DEFAULT_SAMPLES}); dear ones take at most 5
