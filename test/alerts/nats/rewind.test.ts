@@ -240,6 +240,20 @@ it('publishes with the permissions of one host only, and says which are missing'
   );
 });
 
+it('names a subject that its user may not publish on', async (context) => {
+  const { admin, web, shown } = await withUser(
+    context,
+    '{ publish: { allow: ["shrike.alerts.web_1.>", "$JS.API.>"] }, subscribe: { allow: ["_INBOX.>"] } }',
+  );
+  const agent = await startAgent(temporaryFolder(), web, 'db-1');
+  await agent.raise(2);
+  await until(() => agent.publisher.state.lastError !== undefined);
+  expect(agent.said).toEqual([
+    `${shown}: this user may not publish on shrike.alerts.db_1.critical.password_file_read; are the credentials those of this host?; alerts wait in the audit log`,
+  ]);
+  expect(await stored(admin)).toEqual([]);
+});
+
 it('names a stream that acknowledges nothing', async (context) => {
   const server = await natsServer(context);
   await managed(server.url, (manager) =>
