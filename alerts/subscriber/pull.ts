@@ -5,6 +5,8 @@ import { natsClient } from '../nats/client.ts';
 const BATCH = 500;
 const EXPIRES_MS = 20_000;
 const HEARTBEAT_MS = 3_000;
+/** The same where it is waited for the end of what there is. */
+const QUICK_HEARTBEAT_MS = 250;
 /** Without a message or heartbeat for so long the consumer is taken to be gone. */
 const SILENCE_MS = 15_000;
 const INACTIVE_MS = 60_000;
@@ -16,8 +18,6 @@ export interface StreamMessage {
   readonly sequence: number;
   /** When the stream took it: milliseconds since 1970. */
   readonly time: number;
-  /** Messages behind it, as far as the filter lets them through. */
-  readonly pending: number;
 }
 
 /** Where reading begins. */
@@ -25,10 +25,13 @@ export type From = { readonly sequence: number } | { readonly time: Date } | 'fi
 
 /** Messages of a stream in order, until the connection or the consumer is gone, or somebody has enough. */
 export interface Pull {
-  /** How many there were at the beginning. */
-  readonly pending: number;
-  /** The next one; undefined where there will be no more: then `isLost` says whether the consumer is gone. */
-  next(): Promise<StreamMessage | undefined>;
+  /** Whether the server says that there are none yet. */
+  readonly isEmpty: boolean;
+  /**
+   * The next one; undefined where the consumer is gone (`isLost`) or was closed, and with `untilIdle` where there are no more for now: the server says so with
+   * a heartbeat. Its count of those that follow can be too high (seen with 2.9.10).
+   */
+  next(untilIdle?: boolean): Promise<StreamMessage | undefined>;
   readonly isLost: boolean;
   close(): Promise<void>;
 }
@@ -45,8 +48,8 @@ const configOf = (from: From): Partial<ConsumerConfig> => {
 const deliveryOf = (reply: string) => {
   const tokens = reply.split('.');
   const at = tokens.length < 11 ? 4 : 6;
-  const [, sequence, number, time, pending] = tokens.slice(at, at + 5).map(Number);
-  return { sequence: sequence ?? 0, number: number ?? 0, time: Math.floor((time ?? 0) / NS), pending: pending ?? 0 };
+  const [, sequence, number, time] = tokens.slice(at, at + 4).map(Number);
+  return { sequence: sequence ?? 0, number: number ?? 0, time: Math.floor((time ?? 0) / NS) };
 };
 
 /** Begins to read; fails as the client does where the server has no such stream or does not permit it. */
@@ -56,7 +59,9 @@ export const pull = async (
   stream: string,
   subject: string,
   from: From,
+  isQuick = false,
 ): Promise<Pull> => {
+  const heartbeat = isQuick ? QUICK_HEARTBEAT_MS : HEARTBEAT_MS;
   const { AckPolicy, createInbox, nuid } = natsClient();
   const { name, num_pending } = await manager.consumers.add(stream, {
     name: `shrike-${nuid.next()}`,
@@ -71,6 +76,7 @@ export const pull = async (
   let asked = 0;
   let expected = 1;
   let isLost = false;
+  let isIdle = false;
   let heard = performance.now();
   let wake = (): void => undefined;
   const inbox = createInbox((nats as { options?: { inboxPrefix?: string } }).options?.inboxPrefix);
@@ -84,13 +90,15 @@ export const pull = async (
     if (message.subject !== inbox) {
       const { number, ...delivery } = deliveryOf(message.reply ?? '');
       asked--;
+      isIdle = false;
       if (number !== expected++) lose();
       if (!isLost) queue.push({ message, ...delivery });
     } else {
       const code = message.headers?.code ?? 0;
       if (code === 404 || code === 408 || (code === 409 && message.headers?.description !== 'Consumer Deleted'))
         asked = 0;
-      else if (code !== 100) lose();
+      else if (code === 100) isIdle = true;
+      else lose();
     }
     wake();
   };
@@ -100,22 +108,22 @@ export const pull = async (
   const ask = (): void => {
     asked = BATCH;
     heard = performance.now();
-    const request = { batch: BATCH, expires: EXPIRES_MS * NS, idle_heartbeat: HEARTBEAT_MS * NS };
+    const request = { batch: BATCH, expires: EXPIRES_MS * NS, idle_heartbeat: heartbeat * NS };
     nats.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`, JSON.stringify(request), { reply: inbox });
   };
   let isClosed = false;
   void nats.closed().then(lose);
 
   return {
-    pending: num_pending,
+    isEmpty: num_pending === 0,
     get isLost() {
       return isLost;
     },
-    async next() {
+    async next(untilIdle = false) {
       for (;;) {
         const message = queue.shift();
         if (message !== undefined) return message;
-        if (isLost || isClosed) return undefined;
+        if (isLost || isClosed || (untilIdle && isIdle)) return undefined;
         if (asked <= 0) ask();
         else if (performance.now() - heard > SILENCE_MS) lose();
         const timer = new AbortController();

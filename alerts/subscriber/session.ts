@@ -33,12 +33,6 @@ interface Session {
   run(): Promise<'ended' | 'lost'>;
 }
 
-/** A stream that is read, and how many messages it has for the reader. */
-interface Begun {
-  readonly reading: Pull;
-  readonly pending: number;
-}
-
 /** The stream that takes a subject; undefined where there is none, `never` where the server has no JetStream for this user. */
 const findStreamOf = async (manager: JetStreamManager, subject: string): Promise<string | undefined | 'never'> => {
   const { NatsError, ErrorCode } = natsClient();
@@ -61,21 +55,17 @@ export const createSessions = (options: SessionsOptions) => {
 
   const isOver = (): boolean => until !== undefined && Date.now() >= until.getTime();
 
-  const begin = async (nats: NatsConnection, manager: JetStreamManager, stream: string): Promise<Begun> => {
-    const open = (where: From): Promise<Pull> => pull(nats, manager, stream, subject, where);
-    const from = async (where: From): Promise<Begun> => {
-      const reading = await open(where);
-      return { reading, pending: reading.pending };
-    };
-    if (hasBegun) return resume(open, from, manager, stream);
+  const begin = async (nats: NatsConnection, manager: JetStreamManager, stream: string): Promise<Pull> => {
+    const from = (where: From): Promise<Pull> => pull(nats, manager, stream, subject, where, !follow);
+    if (hasBegun) return resume(from, manager, stream);
     if (start === 'new') {
       began = new Date();
-      const reading = await open('last');
-      if (reading.pending === 0) return { reading, pending: 0 };
-      const last = await reading.next();
-      if (last === undefined) throw new Error('the stream could not be read');
-      receiver.seed(last.message, last.sequence, generation);
-      return { reading, pending: last.pending };
+      const reading = await from('last');
+      if (reading.isEmpty) return reading;
+      const last = await reading.next(true);
+      if (reading.isLost) throw new Error('the stream could not be read');
+      if (last !== undefined) receiver.seed(last.message, last.sequence, generation);
+      return reading;
     }
     if (start === 'all' || 'seq' in start) return from('first');
     if ('time' in start) began = start.time;
@@ -84,22 +74,21 @@ export const createSessions = (options: SessionsOptions) => {
 
   /** Goes on behind the last message that is still where it was. */
   const resume = async (
-    open: (where: From) => Promise<Pull>,
-    from: (where: From) => Promise<Begun>,
+    from: (where: From) => Promise<Pull>,
     manager: JetStreamManager,
     stream: string,
-  ): Promise<Begun> => {
+  ): Promise<Pull> => {
     const { checkpoints, sequence } = ledger.position;
     const { first_seq, last_seq } = (await manager.streams.info(stream)).state;
     for (const [index, checkpoint] of [...checkpoints].reverse().entries()) {
       const [at, id] = checkpoint;
       if (at > last_seq) continue;
       if (at < first_seq) return index === 0 ? from({ sequence: sequence + 1 }) : again(from);
-      const reading = await open({ sequence: at });
-      const found = reading.pending > 0 ? await reading.next() : undefined;
+      const reading = await from({ sequence: at });
+      const found = await reading.next(true);
       if (found?.sequence === at && found.message.headers?.get(MESSAGE_ID_HEADER) === id) {
         if (index > 0) wentBack(checkpoint);
-        return { reading, pending: found.pending };
+        return reading;
       }
       await reading.close();
       if (reading.isLost) throw new Error('the stream could not be read');
@@ -116,21 +105,19 @@ export const createSessions = (options: SessionsOptions) => {
     );
   };
 
-  const again = (from: (where: From) => Promise<Begun>): Promise<Begun> => {
+  const again = (from: (where: From) => Promise<Pull>): Promise<Pull> => {
     wentBack(undefined);
     const isPart = start === 'new' || (typeof start === 'object' && 'time' in start);
     return from(isPart && !options.isResumed ? { time: began } : 'first');
   };
 
-  const readAll = async ({ reading, pending }: Begun): Promise<'ended' | 'lost'> => {
+  const readAll = async (reading: Pull): Promise<'ended' | 'lost'> => {
     try {
-      if (!follow && pending === 0) return 'ended';
       for (;;) {
-        const read = await reading.next();
-        if (read === undefined) return closing.aborted || isOver() ? 'ended' : 'lost';
+        const read = await reading.next(!follow);
+        if (read === undefined) return closing.aborted || isOver() || !(follow || reading.isLost) ? 'ended' : 'lost';
         if (until !== undefined && read.time > until.getTime()) return 'ended';
         receiver.receive(read.message, read.sequence, generation);
-        if (!follow && read.pending === 0) return 'ended';
         await receiver.room();
       }
     } finally {
@@ -139,13 +126,13 @@ export const createSessions = (options: SessionsOptions) => {
   };
 
   /** Ends reading at `until`, where nothing comes then that would. */
-  const limited = (begun: Begun): Session => ({
+  const limited = (reading: Pull): Session => ({
     async run() {
       const left =
         until === undefined ? undefined : Math.min(Math.max(0, until.getTime() - Date.now()) + 1, LONGEST_TIMER_MS);
-      const timer = left === undefined || !follow ? undefined : setTimeout(() => void begun.reading.close(), left);
+      const timer = left === undefined || !follow ? undefined : setTimeout(() => void reading.close(), left);
       try {
-        return await readAll(begun);
+        return await readAll(reading);
       } finally {
         clearTimeout(timer);
       }
@@ -188,9 +175,9 @@ export const createSessions = (options: SessionsOptions) => {
         hasBegun = true;
         return session;
       }
-      const begun = await begin(nats, manager, stream);
+      const reading = await begin(nats, manager, stream);
       hasBegun = true;
-      return limited(begun);
+      return limited(reading);
     },
   };
 };
