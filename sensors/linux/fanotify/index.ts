@@ -1,3 +1,4 @@
+import { readFileSync, readlinkSync } from 'node:fs';
 import { askingTaskProgram, SNAPSHOT_MAP } from '../../../rules/index.ts';
 import type { Gate, GateOptions } from '../../kernel.ts';
 import { kernelBtf } from '../btf.ts';
@@ -19,6 +20,28 @@ export interface GateSettings {
 }
 
 const LIMIT_MS = 250;
+
+const namespaceOf = (pid: number | 'self'): string | undefined => {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/mnt`);
+  } catch {
+    return undefined;
+  }
+};
+
+const pidsIn = (folder: string): readonly number[] => {
+  try {
+    return readFileSync(`${folder}/cgroup.procs`, 'utf8').split('\n').map(Number).filter(Boolean);
+  } catch {
+    return [];
+  }
+};
+
+/** Whether the first process, or one in a cgroup, sees other mounts than this process, as far as that can be told. */
+const haveOtherMounts = (folder: string): boolean => {
+  const own = namespaceOf('self');
+  return [1, ...pidsIn(folder)].map(namespaceOf).some((each) => each !== undefined && each !== own);
+};
 
 /** Has the kernel ask a process of its own before it opens or executes files of some mounts. @throws Error with a sentence */
 export const openGate = async (
@@ -62,6 +85,10 @@ export const openGate = async (
   } finally {
     for (const close of closers) close();
   }
+  if (haveOtherMounts(cgroups.folder(scope)))
+    onProblem(
+      'fanotify: the first process or some of the scope have other mounts than this one, whose files nobody is asked about (PrivateTmp=, ProtectSystem= and the like of a systemd unit make such)',
+    );
   const running = responder;
   void running.ended.then((why) => {
     if (!isClosing) onEnd(why);
