@@ -43,6 +43,8 @@ export const startAgent = (task: AgentTask, fault?: Fault): AgentProcess => {
   const sentences: string[] = [];
   let committed = 0;
   let ended: Ended | undefined;
+  /** Resolves when the process has ended and all it said has been read. */
+  let closed: Promise<unknown> = Promise.resolve();
   let child = start();
 
   function start(): ChildProcessWithoutNullStreams {
@@ -57,12 +59,10 @@ export const startAgent = (task: AgentTask, fault?: Fault): AgentProcess => {
     });
     started.stderr.setEncoding('utf8').on('data', (text: string) => sentences.push(text));
     started.stdin.on('error', () => undefined);
+    closed = new Promise((resolve) => started.once('close', resolve));
     return started;
   }
   const hasExited = () => child.exitCode !== null || child.signalCode !== null;
-  const exited = async (): Promise<void> => {
-    while (!hasExited()) await delay(5);
-  };
   onTestFinished(() => void child.kill('SIGKILL'));
 
   return {
@@ -74,7 +74,7 @@ export const startAgent = (task: AgentTask, fault?: Fault): AgentProcess => {
     async kill() {
       if (hasExited()) throw new Error(`the agent had ended by itself: ${sentences.slice(-3).join(' | ')}`);
       child.kill('SIGKILL');
-      await exited();
+      await closed;
       child = start();
     },
     async pause(ms) {
@@ -84,8 +84,7 @@ export const startAgent = (task: AgentTask, fault?: Fault): AgentProcess => {
     },
     async end() {
       child.stdin.write('end\n');
-      await exited();
-      await delay(20);
+      await closed;
       if (ended === undefined) throw new Error(`the agent ended without a word: ${sentences.slice(-3).join(' | ')}`);
       return ended;
     },

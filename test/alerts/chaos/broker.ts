@@ -6,6 +6,9 @@ import { onTestFinished, type TestContext } from 'vitest';
 import { findNatsServer, type NatsServer, startNatsServer } from '../../../alerts/index.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 
+/** A busy machine may take longer than a server is waited for, and a port may not be free at once. */
+const MOST_TRIES = 10;
+
 /** A nats-server that is killed and started again on its port and its store. */
 export interface Broker {
   readonly url: string;
@@ -20,36 +23,31 @@ export interface Broker {
   taken(): Promise<number>;
 }
 
-export const startBroker = async (
-  context: TestContext,
-  args: readonly string[] = [],
-  port?: number,
-): Promise<Broker> => {
+export const startBroker = async (context: TestContext, args: readonly string[] = []): Promise<Broker> => {
   context.skip(findNatsServer() === undefined, 'nats-server is not installed');
   const folder = temporaryFolder();
   const [storeDir, copy] = [join(folder, 'store'), join(folder, 'copy')];
   const start = (on?: number): Promise<NatsServer> =>
     startNatsServer({ storeDir, arguments: args, ...(on !== undefined && { port: on }) });
-  let server = await start(port);
-  onTestFinished(() => server.stop());
-  const fixed = server.port;
-  const again = async (): Promise<NatsServer> => {
+  const startAgain = async (on?: number): Promise<NatsServer> => {
     for (let tries = 1; ; tries++) {
       try {
-        return await start(fixed);
+        return await start(on);
       } catch (error) {
-        if (tries === 10) throw error;
+        if (tries === MOST_TRIES) throw error;
         await delay(500);
       }
     }
   };
+  let server = await startAgain();
+  onTestFinished(() => server.stop());
   return {
     url: server.url,
     async kill(meanwhile) {
       process.kill(server.pid, 'SIGKILL');
       await server.stop();
       meanwhile?.();
-      server = await again();
+      server = await startAgain(server.port);
     },
     async pause(ms) {
       process.kill(server.pid, 'SIGSTOP');
