@@ -32,7 +32,7 @@ const EARLY: Readonly<Record<NonNullable<Aggregated['early']>, string>> = {
 
 const stormText = ({ phase, total, limit }: NonNullable<Aggregated['storm']>, counted: string): string => {
   if (phase === 'begins')
-    return `storm: more than ${limit.toLocaleString('en-US')} alerts a second; from here on matches are counted`;
+    return `storm: more than ${limit.toLocaleString('en-US')} ${limit === 1 ? 'alert' : 'alerts'} a second; from here on matches are counted`;
   const all = `${total.toLocaleString('en-US')} in all`;
   return phase === 'goes on' ? `storm goes on: ${counted}, ${all}` : `storm over: ${counted}, ${all}`;
 };

@@ -51,6 +51,37 @@ describe('shrike explain', () => {
     expect(stdout).toContain('      guards  in this order: enforcement is on; ');
   });
 
+  it('says which matches of a rule are told of together', async () => {
+    const file = join(temporaryFolder(), 'quiet.yaml');
+    const rules = [
+      ['a', 'aggregate: {within: 90s}'],
+      ['b', 'aggregate: {by: [fd.name, "proc.aname[2]"], within: 1h}'],
+      ['c', 'aggregate: {by: [], within: 1500ms}'],
+      ['d', 'limits: {rate: 1/s}'],
+    ].map(
+      ([name, line], index) =>
+        `    - {rule: ${name}, condition: evt.type = openat and fd.num > ${index}, priority: notice, output: x, ${line}}\n`,
+    );
+    writeFileSync(
+      file,
+      `apiVersion: shrike/v1\nkind: Policy\nmetadata: {name: quiet}\nspec:\n  rules:\n${rules.join('')}`,
+    );
+    const { stdout } = await shrike('explain', file, '--no-asm');
+    expect(stdout.split('\n').filter((line) => line.startsWith('  matches with'))).toEqual([
+      '  matches with the same output within 90 s of the first are counted in one more alert',
+      '  matches with the same fd.name, proc.aname[2] within 1 h of the first are counted in one more alert',
+      '  matches with whatever values within 1500 ms of the first are counted in one more alert',
+    ]);
+    const { stdout: json } = await shrike('explain', file, '--no-asm', '--json');
+    const records = jsonLines(json).map((line) => explainRecord.parse(line));
+    expect(records.flatMap((record) => (record.type === 'rule' ? [record.aggregate] : []))).toEqual([
+      { within: 90e9 },
+      { by: ['fd.name', 'proc.aname[2]'], within: 3600e9 },
+      { by: [], within: 1.5e9 },
+      undefined,
+    ]);
+  });
+
   it('says what several events of a rule come to, and where they are counted', async () => {
     const failures = await shrike('explain', 'repeated-failures', '--no-asm');
     expect(failures.stdout.split('\n').filter((line) => line.startsWith('  raised by'))).toEqual([

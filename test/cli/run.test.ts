@@ -85,6 +85,19 @@ it('says in the summary what happened and where the audit log is', async () => {
   ]);
 });
 
+it('counts a storm with --storm-limit, and says so', async () => {
+  const { args } = files();
+  const { code, stdout } = await shrike(...args, '--storm-limit', '1');
+  expect(code).toBe(0);
+  const lines = stdout.split('\n').filter((line) => /^\d|^alerts/.test(line));
+  expect(lines.map((line) => line.replace(/^[\d:.]+ notice +/, ''))).toEqual([
+    'Hosts read: cat read /etc/hosts (hosts)',
+    'Hosts read: cat read /etc/hosts (storm: more than 1 alert a second; from here on matches are counted) (hosts)',
+    'Hosts read: cat read /etc/hosts (storm over: ×1 in 0 ms, 2 in all; counting ended with the agent) (hosts)',
+    'alerts      3: 3 notice; from 1 rule; 1 more match counted in them',
+  ]);
+});
+
 it('raises the first of the rules that match with --rule-matching first, and says what that hid', async () => {
   const { args, policy } = files();
   const rule = (name: string, condition: string): string =>

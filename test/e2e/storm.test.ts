@@ -38,7 +38,7 @@ const storm = async (context: TestContext, matches: number) => {
   onTestFinished(() => log.close());
   const publisher = createPublisher({ servers: server.url, host: 'web-1', log });
   onTestFinished(() => publisher.close());
-  await until(() => publisher.state.stream);
+  await until(() => publisher.state.stream, 60_000);
 
   const made = new Map<string, number>();
   const received: Alert[] = [];
