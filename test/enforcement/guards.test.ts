@@ -96,3 +96,11 @@ it('without the guard, a process whose executable nobody knows is denied', () =>
   forgetExecutable(task);
   expect(open(task)).toBe(-EPERM);
 });
+
+it('without the guard of init, the kernel takes no signal for it: the call is denied, and it lives', () => {
+  const { host, guards, open } = place('6.12', new Set<Guard>(['init']));
+  host.moveToCgroup(host.root, '/a');
+  expect(open(host.root)).toBe(-EPERM);
+  expect(host.root.alive).toBe(true);
+  expect(guards()).toEqual(['not sent']);
+});

@@ -11,19 +11,44 @@ import {
   SPARED,
   SWITCH,
 } from '../../rules/index.ts';
-import { type CallResult, createProcessTable, createSimHost, type SimHost, type SimTask } from '../../sensors/index.ts';
+import {
+  type CallResult,
+  createProcessTable,
+  createSimHost,
+  type SimArgument,
+  type SimHost,
+  type SimTask,
+} from '../../sensors/index.ts';
 import { writePointer } from '../../sensors/sim/kernel/kernel-object.ts';
 import { MM } from '../../sensors/sim/kernel/structs.ts';
 import type { Task } from '../../sensors/sim/kernel/tasks.ts';
 import type { Random } from '../support/random.ts';
 import { KILLS, PERIOD_MS, type Setting, type Standing } from './model.ts';
-import { ADDRESSES, CGROUPS, COPY, type Deed, type Doer, OPENED, PORTS, PROGRAMS, PROTECTED } from './policies.ts';
+import {
+  ADDRESSES,
+  CGROUPS,
+  COPY,
+  type Deed,
+  type Doer,
+  MOUNT_POINTS,
+  OPENED,
+  PORTS,
+  PROGRAMS,
+  PROTECTED,
+} from './policies.ts';
 
 const FIRST = new Uint8Array(4);
 const FDCWD = -100;
 const O_WRONLY = 1;
 const O_TRUNC = 0o1000;
 const ELF = '\x7fELF';
+const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
+const PTRACE_ATTACH = 16;
+const CLONE_NEWPID = 0x2000_0000;
+const CLONE_NEWUSER = 0x1000_0000;
+/** CLONE_VM, CLONE_FS, CLONE_FILES, CLONE_SIGHAND and CLONE_THREAD. */
+const CLONE_AS_THREAD = 0x1_0f00;
 const CONTAINER = `/s/a/docker-${'c0ffee'.repeat(11).slice(0, 64)}.scope`;
 
 /** Who a task is, beside a plain process in the scope of some rules. */
@@ -40,6 +65,11 @@ export const ROLES = [
   'container init',
   'namespace init',
   'container child',
+  'thread',
+  'user namespace',
+  'pid namespace',
+  'moved',
+  'unknown program',
 ] as const;
 export type Role = (typeof ROLES)[number];
 
@@ -55,7 +85,13 @@ export interface Actor {
   claims: string;
 }
 
-const PLAIN: Standing = { isInit: false, isKernelThread: false, isAgent: false, isContainerInit: false };
+const PLAIN: Standing = {
+  isInit: false,
+  isKernelThread: false,
+  isAgent: false,
+  isContainerInit: false,
+  isUnknown: false,
+};
 
 /** Takes most files away, so that all that are left can be looked at before and after every deed. */
 const thin = (host: SimHost): void => {
@@ -76,6 +112,7 @@ export const createLab = (seed: number, compiled?: Compiled) => {
   const host = createSimHost({ seed, memory: 24 * 1024 * 1024, cgroups: [...CGROUPS, '/s', CONTAINER] });
   thin(host);
   for (const path of OPENED) host.fs.write(path, `content of ${path}`, 0o666);
+  for (const path of MOUNT_POINTS) host.fs.mkdir(path);
   for (const path of PROGRAMS) host.fs.write(path, ELF, 0o755);
   for (const address of ADDRESSES) for (const port of PORTS) host.network.declareRemote(address, port);
   const shells = new Map(
@@ -151,12 +188,42 @@ export const createLab = (seed: number, compiled?: Compiled) => {
         writePointer(Reflect.get(task.mm, 'memory') as Memory, task.mm.at + MM.exeFile, claimed.exeFile.at);
         return { ...plain(task, 'tool', '/usr/bin/tool'), claims: PROTECTED };
       }
+      case 'unknown program': {
+        const task = started('/usr/bin/tool') as Task;
+        if (task.mm === undefined) throw new Error('a process without memory');
+        writePointer(Reflect.get(task.mm, 'memory') as Memory, task.mm.at + MM.exeFile, 0);
+        return plain(task, 'tool', '/usr/bin/tool', { isUnknown: true });
+      }
       case 'container init':
       case 'namespace init': {
         const task = spawn({ exepath: '/usr/bin/bash', cgroup: CONTAINER, vpid: 1, parent: shells.get(CONTAINER)! });
         if (role === 'container init') spare(task.pid, task.startNs, SPARED.containerInit);
         run(task, '/usr/bin/tool');
         return plain(task, 'tool', '/usr/bin/tool', { isContainerInit: role === 'container init' });
+      }
+      case 'thread': {
+        const first = started('/usr/bin/tool');
+        const made = host.task(host.call(first, 'clone', [CLONE_AS_THREAD]).result);
+        if (made === undefined || made.tgid !== first.pid) throw new Error('clone made no thread');
+        return plain(made, 'tool', '/usr/bin/tool');
+      }
+      case 'user namespace': {
+        const task = started('/usr/bin/tool');
+        if (host.call(task, 'unshare', [CLONE_NEWUSER]).result !== 0) throw new Error('no user namespace was made');
+        return plain(task, 'tool', '/usr/bin/tool');
+      }
+      case 'pid namespace': {
+        const maker = fork(shell);
+        if (host.call(maker, 'unshare', [CLONE_NEWPID]).result !== 0) throw new Error('no pid namespace was made');
+        const first = fork(maker);
+        if (host.pidFor(first, first) !== 1) throw new Error('the first process of a pid namespace is not 1 there');
+        run(first, '/usr/bin/tool');
+        return plain(first, 'tool', '/usr/bin/tool');
+      }
+      case 'moved': {
+        const task = started('/usr/bin/tool');
+        host.moveToCgroup(task, random.pick(CGROUPS));
+        return plain(task, 'tool', '/usr/bin/tool');
       }
       case 'container child': {
         const init = spawn({ exepath: '/usr/bin/bash', cgroup: CONTAINER, vpid: 1, parent: shells.get(CONTAINER)! });
@@ -167,12 +234,58 @@ export const createLab = (seed: number, compiled?: Compiled) => {
       }
     }
   };
+  /** Files that a deed before has taken away or emptied are as they were. */
+  const refill = (): void => {
+    for (const path of OPENED) {
+      const stat = host.fs.stat(path);
+      if (stat === undefined || stat.size === 0) host.fs.write(path, `content of ${path}`, 0o666);
+      else if ((stat.mode & 0o7777) !== 0o666) host.call(host.root, 'chmod', [path, 0o666]);
+    }
+  };
   /** Makes a call; a socket or a ring that it needs is made before, and `ready` called when only the call itself is left. */
   const act = (task: SimTask, deed: Deed, random: Random, ready: () => void): CallResult => {
-    if (deed.kind === 'connect') {
-      const socket = host.call(task, 'socket', [2, 1, 0]).result;
+    refill();
+    const socketOf = (type: number): number => host.call(task, 'socket', [2, type, 0]).result;
+    /** Somebody whom nothing is to happen to but what the task does. */
+    const bystander = (): number => spawn({ exepath: '/usr/bin/other', cgroup: '/t' }).pid;
+    const when = (name: string, args: readonly SimArgument[]): CallResult => {
       ready();
-      return host.call(task, 'connect', [socket, { address: deed.address, port: deed.port }]);
+      return host.call(task, name, args);
+    };
+    switch (deed.kind) {
+      case 'connect':
+        return when('connect', [socketOf(SOCK_STREAM), { address: deed.address, port: deed.port }]);
+      case 'send': {
+        const to = { address: deed.address, port: deed.port };
+        return when('sendto', [socketOf(SOCK_DGRAM), 'hello', 5, 0, to]);
+      }
+      case 'bind':
+        return when('bind', [socketOf(SOCK_STREAM), { address: '127.0.0.1', port: deed.port }]);
+      case 'unlink':
+        return random.chance(0.5) ? when('unlink', [deed.path]) : when('unlinkat', [FDCWD, deed.path, 0]);
+      case 'rename':
+        return random.chance(0.5)
+          ? when('rename', [deed.path, deed.to])
+          : when('renameat2', [FDCWD, deed.path, FDCWD, deed.to, 0]);
+      case 'link':
+        return random.chance(0.5)
+          ? when('link', [deed.path, deed.to])
+          : when('linkat', [FDCWD, deed.path, FDCWD, deed.to, 0]);
+      case 'chmod':
+        return random.chance(0.5)
+          ? when('chmod', [deed.path, deed.mode])
+          : when('fchmodat', [FDCWD, deed.path, deed.mode]);
+      case 'mount':
+        return when('mount', ['none', deed.path, 'tmpfs', 0, null]);
+      case 'signal': {
+        const other = bystander();
+        return random.chance(0.5) ? when('kill', [other, deed.signal]) : when('tgkill', [other, other, deed.signal]);
+      }
+      case 'ptrace':
+        return when('ptrace', [PTRACE_ATTACH, bystander(), 0, 0]);
+      case 'setuid':
+        return random.chance(0.5) ? when('setuid', [deed.uid]) : when('setresuid', [deed.uid, deed.uid, deed.uid]);
+      default:
     }
     const via =
       deed.kind === 'open' && task !== host.root
@@ -193,7 +306,10 @@ export const createLab = (seed: number, compiled?: Compiled) => {
   const tidy = (): void => {
     for (const task of temporary.splice(0)) if (task.alive) host.end(task, { status: 0 });
     for (const fd of host.root.fds.slice(3)) host.call(host.root, 'close', [fd]);
-    for (const path of OPENED) if (host.fs.stat(path)?.size === 0) host.fs.write(path, `content of ${path}`, 0o666);
+    for (const path of MOUNT_POINTS) while (host.call(host.root, 'umount2', [path, 0]).result === 0);
+    for (const name of host.fs.list('/srv'))
+      if (!OPENED.includes(`/srv/${name}`)) host.call(host.root, 'unlink', [`/srv/${name}`]);
+    refill();
   };
   return { host, actor, act, fork, tidy, configure: loaded?.configure, records: loaded?.records };
 };

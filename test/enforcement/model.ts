@@ -14,6 +14,8 @@ export interface Standing {
   readonly isKernelThread: boolean;
   readonly isAgent: boolean;
   readonly isContainerInit: boolean;
+  /** Which program it runs can't be told. */
+  readonly isUnknown: boolean;
 }
 
 export const KILLS = 2;
@@ -88,6 +90,7 @@ export const expect = (of: Case, budget: Budget): Expected => {
   if (standing.isInit) return kept('init');
   if (standing.isKernelThread) return kept('kernel thread');
   if (of.isProtected) return kept('protected executable');
+  if (standing.isUnknown) return kept('executable unknown');
   if (verdict === 'deny') return kept('done', true);
   if (standing.isContainerInit) return kept('container init', of.refuses);
   if (!budget.take(of.key, Number(of.time / 1_000_000n))) return kept('budget spent', of.refuses);

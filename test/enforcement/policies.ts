@@ -6,7 +6,17 @@ import { ruleOf } from '../support/rules.ts';
 export type Deed =
   | { readonly kind: 'open'; readonly path: string; readonly write: boolean }
   | { readonly kind: 'exec'; readonly path: string; readonly evil: boolean }
-  | { readonly kind: 'connect'; readonly address: string; readonly port: number };
+  | { readonly kind: 'connect'; readonly address: string; readonly port: number }
+  | { readonly kind: 'send'; readonly address: string; readonly port: number }
+  | { readonly kind: 'bind'; readonly port: number }
+  | { readonly kind: 'unlink'; readonly path: string }
+  | { readonly kind: 'rename'; readonly path: string; readonly to: string }
+  | { readonly kind: 'link'; readonly path: string; readonly to: string }
+  | { readonly kind: 'chmod'; readonly path: string; readonly mode: number }
+  | { readonly kind: 'mount'; readonly path: string }
+  | { readonly kind: 'signal'; readonly signal: number }
+  | { readonly kind: 'ptrace' }
+  | { readonly kind: 'setuid'; readonly uid: number };
 
 /** What the kernel can know of who does it; a process that was never seen to exec has no name that counts. */
 export interface Doer {
@@ -27,7 +37,12 @@ export const PROTECTED = '/usr/bin/guarded';
 export const COPY = '/tmp/guarded';
 export const PROGRAMS = [PROTECTED, COPY, '/usr/bin/tool', '/usr/bin/other', '/tmp/x'];
 export const ADDRESSES = ['203.0.113.5', '203.0.113.6'];
-export const PORTS = [443, 4444];
+export const PORTS = [4443, 4444];
+export const NEW_NAMES = ['/srv/q0', '/srv/q1'];
+export const MOUNT_POINTS = ['/srv/m0', '/srv/m1'];
+export const MODES = [0o600, 0o4755];
+export const SIGNALS = [10, 15, 18];
+export const UIDS = [33, 1000];
 export const CGROUPS = ['/s/a', '/s/b', '/t'];
 const NAMES = ['tool', 'other', 'guarded', 'x', 'systemd'];
 const SCOPES = ['/', '/', '/s', '/s/a', '/t'];
@@ -70,6 +85,89 @@ const connects = (random: Random): Part<'connect'> => {
   ]);
 };
 
+/** A call that the kernel asks a hook of its own about: the event types it counts as, and conditions on what it is about. */
+type Asked = Exclude<Deed['kind'], 'open' | 'exec' | 'connect'>;
+
+const ASKED: { readonly [Kind in Asked]: readonly [types: string, part: (random: Random) => Part<Kind>] } = {
+  send: [
+    'sendto, sendmsg',
+    (random) => {
+      const [to, at] = [random.pick(ADDRESSES), random.pick(PORTS)];
+      return [`fd.sip = ${to} and fd.sport = ${at}`, ({ address, port }) => address === to && port === at];
+    },
+  ],
+  bind: [
+    'bind',
+    (random) => {
+      const at = random.pick(PORTS);
+      return [`fd.sport = ${at}`, ({ port }) => port === at];
+    },
+  ],
+  unlink: [
+    'unlink, unlinkat',
+    (random) => {
+      const one = random.pick(OPENED);
+      return [`fs.path.name = ${one}`, ({ path }) => path === one];
+    },
+  ],
+  rename: [
+    'rename, renameat, renameat2',
+    (random) => {
+      const [one, other] = [random.pick(OPENED), random.pick(NEW_NAMES)];
+      return random.chance(0.5)
+        ? [`fs.path.source = ${one}`, ({ path }) => path === one]
+        : [`fs.path.target = ${other}`, ({ to }) => to === other];
+    },
+  ],
+  link: [
+    'link, linkat',
+    (random) => {
+      const one = random.pick(OPENED);
+      return [`fs.path.source startswith ${one}`, ({ path }) => path === one];
+    },
+  ],
+  chmod: [
+    'chmod, fchmod, fchmodat',
+    (random) => {
+      const [one, bits] = [random.pick(OPENED), random.pick(MODES)];
+      return random.chance(0.5)
+        ? [`fs.path.name = ${one}`, ({ path }) => path === one]
+        : [
+            `fs.path.name startswith /srv/ and evt.arg.mode contains ${bits === 0o4755 ? 'S_ISUID' : 'S_IRUSR'}`,
+            ({ mode }) => bits !== 0o4755 || mode === 0o4755,
+          ];
+    },
+  ],
+  mount: [
+    'mount',
+    (random) => {
+      const one = random.pick(MOUNT_POINTS);
+      return [`fs.path.target = ${one}`, ({ path }) => path === one];
+    },
+  ],
+  signal: [
+    'kill, tkill, tgkill',
+    (random) => {
+      const one = random.pick(SIGNALS);
+      return [`evt.arg.sig = ${{ 10: 'SIGUSR1', 15: 'SIGTERM', 18: 'SIGCONT' }[one]}`, ({ signal }) => signal === one];
+    },
+  ],
+  ptrace: [
+    'ptrace',
+    (random) => {
+      const name = random.pick(NAMES);
+      return [`proc.name = ${name}`, (_, doer) => doer.name === name];
+    },
+  ],
+  setuid: [
+    'setuid, setreuid, setresuid',
+    (random) => {
+      const one = random.pick(UIDS);
+      return [`evt.arg.uid = ${one}`, ({ uid }) => uid === one];
+    },
+  ],
+};
+
 /** More of the condition: about who does it, decided by what is known since its exec. */
 const about = (random: Random): readonly [text: string, holds: (doer: Doer) => boolean] => {
   const name = random.pick(NAMES);
@@ -82,6 +180,23 @@ const about = (random: Random): readonly [text: string, holds: (doer: Doer) => b
 
 const TYPES = { open: 'open, openat, openat2', exec: 'execve, execveat', connect: 'connect' } as const;
 
+const KINDS = Object.keys(ASKED) as readonly Asked[];
+
+const isAsked = (kind: Deed['kind']): kind is Asked => Object.hasOwn(ASKED, kind);
+
+const partOf = (
+  kind: Deed['kind'],
+  random: Random,
+  kills: boolean,
+): readonly [types: string, ...Part<Deed['kind']>] => {
+  if (isAsked(kind)) {
+    const [types, part] = ASKED[kind];
+    return [types, ...(part(random) as Part<Deed['kind']>)];
+  }
+  const part = kind === 'open' ? opens(random) : kind === 'exec' ? execs(random, kills) : connects(random);
+  return [TYPES[kind], ...(part as Part<Deed['kind']>)];
+};
+
 const inScope = (cgroup: string, scope: string): boolean => scope === '/' || `${cgroup}/`.startsWith(`${scope}/`);
 
 /** A rule by chance: it denies, kills or, as a decoy, only alerts or only watches. */
@@ -90,6 +205,7 @@ const randomRule = (random: Random, name: string): RandomRule => {
     [5, 'open'],
     [4, 'exec'],
     [2, 'connect'],
+    [9, random.pick(KINDS)],
   ]);
   const action = random.weighted<Rule['action']>([
     [4, 'deny'],
@@ -98,12 +214,11 @@ const randomRule = (random: Random, name: string): RandomRule => {
   ]);
   const mode = random.chance(0.8) ? 'enforce' : 'monitor';
   const scope = random.pick(SCOPES);
-  const [text, holds] = (
-    kind === 'open' ? opens(random) : kind === 'exec' ? execs(random, action === 'kill') : connects(random)
-  ) as Part<Deed['kind']>;
+  const [types, text, holds] = partOf(kind, random, action === 'kill');
   // a denied exec knows nothing of its new program but its path
   const [more, byDoer] = kind === 'exec' && action !== 'kill' ? (['', () => true] as const) : about(random);
-  const rule = ruleOf(name, `evt.type in (${TYPES[kind]}) and ${text}${more}`, {
+  const rule = ruleOf(name, `evt.type in (${types}) and ${text}${more}`, {
+    policy: `of ${name}`,
     action,
     mode,
     scope: { cgroup: scope },
@@ -126,12 +241,41 @@ const broadRule = (action: 'deny' | 'kill'): RandomRule => {
   return { rule, kind: 'open', matches: (deed) => deed.kind === 'open' && deed.path.startsWith('/srv/p') };
 };
 
+/** Conditions that every call of a kind meets which a task here makes. */
+const EVERY: { readonly [Kind in Asked]: string } = {
+  send: `fd.sport in (${PORTS.join(', ')})`,
+  bind: `fd.sport in (${PORTS.join(', ')})`,
+  unlink: 'fs.path.name startswith /srv/',
+  rename: 'fs.path.source startswith /srv/ and fs.path.target startswith /srv/',
+  link: 'fs.path.source startswith /srv/',
+  chmod: 'fs.path.name startswith /srv/',
+  mount: 'fs.path.target startswith /srv/ and evt.arg.fstype = tmpfs',
+  signal: 'evt.arg.sig in (SIGUSR1, SIGTERM, SIGCONT)',
+  ptrace: `proc.name in (${NAMES.join(', ')})`,
+  setuid: `evt.arg.uid in (${UIDS.join(', ')})`,
+};
+
+/** Rules that act on whoever makes calls of some of the other kinds. */
+const broadRules = (random: Random, action: 'deny' | 'kill'): readonly RandomRule[] => {
+  const kinds = new Set([0, 1, 2, 3].map(() => random.pick(KINDS)));
+  return [...kinds].map((kind) => ({
+    rule: ruleOf(`every ${kind}`, `evt.type in (${ASKED[kind][0]}) and ${EVERY[kind]}`, {
+      policy: `of ${kind}`,
+      action,
+      mode: 'enforce',
+      scope: { cgroup: '/' },
+    }),
+    kind,
+    matches: (deed, doer) => deed.kind === kind && (kind !== 'ptrace' || NAMES.includes(doer.name ?? '')),
+  }));
+};
+
 /** The same rules, watching. */
 export const watching = (rules: readonly RandomRule[]): readonly RandomRule[] =>
   rules.map((each) => ({ ...each, rule: { ...each.rule, mode: 'monitor' } }));
 
-/** A policy by chance, of two to six rules, and a broad one where its action is given. */
+/** A policy by chance, of two to eight rules with a mode and a scope each, and broad ones where their action is given. */
 export const randomRules = (random: Random, broad?: 'deny' | 'kill'): readonly RandomRule[] => [
-  ...Array.from({ length: random.between(2, 6) }, (_, index) => randomRule(random, `rule ${index}`)),
-  ...(broad ? [broadRule(broad)] : []),
+  ...Array.from({ length: random.between(2, 8) }, (_, index) => randomRule(random, `rule ${index}`)),
+  ...(broad ? [broadRule(broad), ...broadRules(random, broad)] : []),
 ];

@@ -4,7 +4,21 @@ import type { CallResult } from '../../sensors/index.ts';
 import { createRandom, type Random } from '../support/random.ts';
 import { type Actor, createLab, type Lab, ROLES, type Role } from './lab.ts';
 import { type Budget, createBudget, type Expected, expect, type Setting, verdictOf } from './model.ts';
-import { ADDRESSES, type Deed, type Doer, OPENED, PORTS, PROGRAMS, PROTECTED, type RandomRule } from './policies.ts';
+import {
+  ADDRESSES,
+  type Deed,
+  type Doer,
+  MODES,
+  MOUNT_POINTS,
+  NEW_NAMES,
+  OPENED,
+  PORTS,
+  PROGRAMS,
+  PROTECTED,
+  type RandomRule,
+  SIGNALS,
+  UIDS,
+} from './policies.ts';
 import { snapshotOf, withoutProcess } from './snapshot.ts';
 
 const EPERM = 1;
@@ -19,6 +33,8 @@ export interface Counts {
   readonly guards: Map<Guard, number>;
   /** Deeds of those who look like someone guarded and are not, that were denied or killed all the same. */
   readonly caught: Map<Role, number>;
+  /** Calls of each kind that were denied. */
+  readonly kinds: Map<Deed['kind'], number>;
 }
 
 export const createCounts = (): Counts => ({
@@ -28,6 +44,7 @@ export const createCounts = (): Counts => ({
   killed: 0,
   guards: new Map(),
   caught: new Map(),
+  kinds: new Map(),
 });
 
 const bump = <Key>(map: Map<Key, number>, key: Key): void => {
@@ -36,15 +53,63 @@ const bump = <Key>(map: Map<Key, number>, key: Key): void => {
 
 const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
-const randomDeed = (random: Random, { standing }: Actor): Deed => {
+/** Whoever is in a pid namespace of its own has no number for somebody outside. */
+const SECLUDED: ReadonlySet<Role> = new Set<Role>([
+  'container init',
+  'namespace init',
+  'container child',
+  'pid namespace',
+]);
+
+/** @param index which deed of its run it is: new links have a name of their own each */
+const randomDeed = (random: Random, { standing, role }: Actor, index: number): Deed => {
+  const { isKernelThread, isInit } = standing;
+  const reaches = SECLUDED.has(role) ? 0 : 1;
+  // init goes on as it was; a process of a new user namespace has no other user to become
+  const becomes = isInit || isKernelThread || role === 'user namespace' ? 0 : 1;
   const kind = random.weighted<Deed['kind']>([
     [5, 'open'],
-    [standing.isKernelThread || standing.isInit ? 0 : 4, 'exec'],
+    [isKernelThread || isInit || role === 'thread' ? 0 : 4, 'exec'],
     [2, 'connect'],
+    [1, 'send'],
+    [1, 'bind'],
+    [1, 'unlink'],
+    [1, 'rename'],
+    [1, 'link'],
+    [1, 'chmod'],
+    [1, 'mount'],
+    [reaches, 'signal'],
+    [reaches, 'ptrace'],
+    [becomes, 'setuid'],
   ]);
-  if (kind === 'open') return { kind, path: random.pick(OPENED), write: random.chance(0.3) };
-  if (kind === 'exec') return { kind, path: random.pick(PROGRAMS), evil: random.chance(0.3) };
-  return { kind, address: random.pick(ADDRESSES), port: random.pick(PORTS) };
+  const path = random.pick(OPENED);
+  switch (kind) {
+    case 'open':
+      return { kind, path, write: random.chance(0.3) };
+    case 'exec':
+      return { kind, path: random.pick(PROGRAMS), evil: random.chance(0.3) };
+    case 'connect':
+    case 'send':
+      return { kind, address: random.pick(ADDRESSES), port: random.pick(PORTS) };
+    case 'bind':
+      return { kind, port: random.pick(PORTS) };
+    case 'unlink':
+      return { kind, path };
+    case 'rename':
+      return { kind, path, to: random.pick(NEW_NAMES) };
+    case 'link':
+      return { kind, path, to: `/srv/l${index}` };
+    case 'chmod':
+      return { kind, path, mode: random.pick(MODES) };
+    case 'mount':
+      return { kind, path: random.pick(MOUNT_POINTS) };
+    case 'signal':
+      return { kind, signal: random.pick(SIGNALS) };
+    case 'ptrace':
+      return { kind };
+    case 'setuid':
+      return { kind, uid: random.pick(UIDS) };
+  }
 };
 
 /** What is to become of a deed, by the rules said in JavaScript and the guards as documented. */
@@ -56,8 +121,15 @@ const predict = (
   time: bigint,
   budget: Budget,
 ): { readonly before: Expected; readonly after: Expected | undefined } => {
-  const { standing, program, claims, doer } = actor;
-  const of = (own: readonly RandomRule[], who: Doer, runs: string, isProtected: boolean, refuses: boolean): Expected =>
+  const { program, claims, doer } = actor;
+  const of = (
+    own: readonly RandomRule[],
+    who: Doer,
+    runs: string,
+    isProtected: boolean,
+    refuses: boolean,
+    standing = actor.standing,
+  ): Expected =>
     expect(
       {
         verdict: verdictOf(own.filter((rule) => rule.matches(deed, who))),
@@ -75,9 +147,10 @@ const predict = (
   const denying = rules.filter(({ rule }) => rule.action === 'deny');
   const before = of(denying, doer, claims, wasProtected || deed.path === PROTECTED, true);
   if (before.denied) return { before, after: undefined };
+  const afterwards = { ...actor.standing, isUnknown: false };
   const killing = rules.filter(({ rule }) => rule.action === 'kill');
   const now = { ...doer, name: baseName(deed.path) };
-  return { before, after: of(killing, now, deed.path, deed.path === PROTECTED, false) };
+  return { before, after: of(killing, now, deed.path, deed.path === PROTECTED, false, afterwards) };
 };
 
 /** The record of a hook before the effect, or of an exec. */
@@ -127,6 +200,10 @@ const LOOKS_LIKE: ReadonlySet<Role> = new Set<Role>([
   'claimant',
   'namespace init',
   'container child',
+  'thread',
+  'user namespace',
+  'pid namespace',
+  'moved',
 ]);
 
 const plain = ({ result, fds }: CallResult) => ({ result, fds });
@@ -135,12 +212,12 @@ const settingOf = (random: Random, bench: Bench): Setting => {
   const now = bench.lab.host.bootNs;
   if (bench.watches !== undefined) return { state: bench.watches === 'agent' ? 'monitor' : 'on', expires: 0n };
   const state = random.weighted<Setting['state']>([
-    [16, 'on'],
+    [9, 'on'],
     [1, 'off'],
     [1, 'monitor'],
   ]);
   const expires = random.weighted([
-    [16, 0n],
+    [9, 0n],
     [1, now - 1n],
     [1, now + 10_000_000_000n],
   ]);
@@ -167,7 +244,7 @@ export const run = (bench: Bench, seed: number, counts: Counts): void => {
   if (setting.state === 'on' && bench.watches === undefined) counts.enforcing++;
   for (const [index, actor] of actors.entries()) {
     if (!actor.task.alive) continue;
-    const deed = randomDeed(random, actor);
+    const deed = randomDeed(random, actor, index);
     const how = random.below(2 ** 30);
     let before: readonly string[] = [];
     let expected = undefined as ReturnType<typeof predict> | undefined;
@@ -212,6 +289,7 @@ const check = (
   if (denied) {
     assert.equal(result.result, -EPERM, `${what}: is denied`);
     counts.denied++;
+    bump(counts.kinds, deed.kind);
   } else {
     assert.equal(result.deniedBy, undefined, `${what}: is not denied`);
     if (deed.kind === 'exec') {

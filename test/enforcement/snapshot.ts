@@ -43,10 +43,23 @@ const fileOf = (task: SimTask, fd: number): string => {
   return `${fd} ${file.inode.ino} ${file.flags} ${file.position} ${ends}`;
 };
 
+const rightsOf = ({ suid, sgid, fsuid, fsgid, groups, permitted, effective, kept, isConfined }: Task['cred']) => [
+  ...[suid, sgid, fsuid, fsgid, groups.join(), isConfined],
+  JSON.stringify([permitted, effective, kept]),
+];
+
 const taskOf = (task: SimTask): string => {
   const { pid, tgid, name, exepath, argv, cgroup, uid, euid, gid, egid, startNs, cwd, fds } = task;
+  const { tracer, tracees, noNewPrivileges, cred, namespaces } = task as Task;
   return [
     ...['task', tgid, pid, name, exepath, argv.join(' '), cgroup, uid, euid, gid, egid, startNs, cwd],
+    ...[
+      tracer?.pid,
+      tracees.size,
+      noNewPrivileges,
+      ...rightsOf(cred),
+      ...Object.values(namespaces.of).map(({ path }) => path.dentry.inode?.ino),
+    ],
     ...fds.map((fd) => fileOf(task, fd)),
   ].join(' ');
 };
