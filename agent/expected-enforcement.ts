@@ -6,8 +6,8 @@ export type EnforcementBody = Attempt | Switching;
 
 /** A log that also hands over what is said of enforcement, as it is appended. */
 export const withListener = (log: AuditLog, onEnforcement: (body: EnforcementBody) => void): AuditLog => {
-  const append = (kind: Parameters<AuditLog['append']>[0], body: unknown): ReturnType<AuditLog['append']> => {
-    const entry = log.append(kind, body);
+  const append = (...[kind, body, about]: Parameters<AuditLog['append']>): ReturnType<AuditLog['append']> => {
+    const entry = log.append(kind, body, about);
     if (kind === 'enforcement') onEnforcement(body as EnforcementBody);
     return entry;
   };

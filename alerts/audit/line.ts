@@ -132,7 +132,7 @@ export const decodeLine = (bytes: Uint8Array): DecodedLine => {
 };
 
 /** Bytes within which a line says its number, time and kind. */
-export const HEADER_BYTES = 128;
+const HEADER_BYTES = 128;
 
 /** Milliseconds since 1970 of a record's time. */
 export const millisecondsOf = (time: string): number => Date.parse(`${time.slice(0, 23)}Z`);

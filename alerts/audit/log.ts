@@ -1,9 +1,10 @@
 import { CRITICAL_PRIORITIES } from '../../rules/index.ts';
 import { createLatencyRecorder, type Histogram } from '../latency.ts';
 import { isoNow } from '../time.ts';
+import { batchOf, committedEntry, joined, type Waiting } from './batch.ts';
 import { type AgeClock, type ClockSources, createAgeClock } from './clock.ts';
 import { type Disk, type DiskFile, openDisk } from './disk.ts';
-import { type AuditEntry, type AuditKind, createLineSpace, decodeLine, entryOf } from './line.ts';
+import { type AuditEntry, type AuditKind, createLineSpace, entryOf } from './line.ts';
 import { encodeMark, MARK_FILE } from './mark.ts';
 import { type About, createOmissions, type OmissionReason } from './omissions.ts';
 import { type RecoveredLog, recover, repairs } from './recovery.ts';
@@ -26,7 +27,6 @@ const SEGMENT_SHARE = 8;
 const SPACE_BYTES = 256 * 1024;
 /** The part of the memory for what waits that entries of low priority may take. */
 const LOW_SHARE = 0.75;
-const NEWLINE = new Uint8Array([0x0a]);
 
 export interface AuditLogOptions extends Partial<RetentionLimits> {
   /** Made with mode 0700 where it is missing; one agent a folder. Another disk than the file system's can be given. */
@@ -108,24 +108,6 @@ export interface StoredLog extends AuditLog {
   upkeep(): Promise<void>;
 }
 
-interface Waiting {
-  readonly seq: number;
-  /** When it was made, in milliseconds since 1970, and of performance.now(). */
-  readonly time: number;
-  readonly since: number;
-  /** The line; its newline is behind it in memory. */
-  readonly bytes: Uint8Array;
-  /** Left out where nobody listened when it was appended. */
-  readonly entry: AuditEntry | undefined;
-}
-
-const committedEntry = ({ bytes, entry }: Waiting): AuditEntry => {
-  if (entry !== undefined) return entry;
-  const line = decodeLine(bytes);
-  if (!line.ok) throw new Error(line.problem);
-  return line.entry;
-};
-
 /**
  * Opens an audit log, repairing a tail that a crash left; fails where the folder is in use, can't be written or holds what is no log's, and where the log is
  * corrupt before its end or another host's.
@@ -152,30 +134,6 @@ export const openAuditLog = async (options: AuditLogOptions): Promise<StoredLog>
   } catch (error) {
     throw codeOf(error) === '' ? error : new Error(withRemedy(error));
   }
-};
-
-/** How many of those that wait are written together: as many as so many bytes hold, one at least. */
-const batchOf = (waiting: readonly Waiting[], most: number): number => {
-  let bytes = 0;
-  const over = waiting.findIndex((each) => {
-    bytes += each.bytes.length + 1;
-    return bytes > most;
-  });
-  return over < 0 ? waiting.length : Math.max(1, over);
-};
-
-/** The lines with their newlines in one piece; most follow one another in memory already. */
-const joined = (batch: readonly Waiting[]): Uint8Array => {
-  const [first] = batch;
-  let end = first?.bytes.byteOffset ?? 0;
-  const isOnePiece = batch.every(({ bytes }) => {
-    const follows = bytes.buffer === first?.bytes.buffer && bytes.byteOffset === end;
-    end = bytes.byteOffset + bytes.length + 1;
-    return follows;
-  });
-  if (first === undefined || !isOnePiece) return Buffer.concat(batch.flatMap(({ bytes }) => [bytes, NEWLINE]));
-  const from = first.bytes.byteOffset;
-  return new Uint8Array(first.bytes.buffer, from, end - from);
 };
 
 /** What an alert's body says it is about, where nobody said it. */

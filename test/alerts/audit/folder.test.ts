@@ -39,7 +39,11 @@ describe('what is no file of the log', () => {
   it.each([
     ['a folder', (path: string) => void mkdirSync(path), `is a directory, but ${OTHER_FILE}`],
     ['a symbolic link', (path: string) => symlinkSync('/dev/null', path), `is a symbolic link, but ${OTHER_FILE}`],
-    ['a pipe', (path: string) => void execFileSync('mkfifo', [path]), `is a special file, but ${OTHER_FILE}`],
+    [
+      'a pipe',
+      (path: string) => void execFileSync('sh', ['-c', 'mkfifo "$0"', path]),
+      `is a special file, but ${OTHER_FILE}`,
+    ],
   ])('%s under the name of a segment is named, and nothing is changed', async (_, make, problem) => {
     const folder = temporaryFolder();
     await written(folder);

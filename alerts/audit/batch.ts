@@ -1,0 +1,47 @@
+import { type AuditEntry, decodeLine } from './line.ts';
+
+const NEWLINE = new Uint8Array([0x0a]);
+
+/** An entry that waits to be written. */
+export interface Waiting {
+  readonly seq: number;
+  /** When it was made, in milliseconds since 1970, and of performance.now(). */
+  readonly time: number;
+  readonly since: number;
+  /** The line; its newline is behind it in memory. */
+  readonly bytes: Uint8Array;
+  /** Left out where nobody listened when it was appended. */
+  readonly entry: AuditEntry | undefined;
+}
+
+/** The entry, from its line where nobody wanted it before. */
+export const committedEntry = ({ bytes, entry }: Waiting): AuditEntry => {
+  if (entry !== undefined) return entry;
+  const line = decodeLine(bytes);
+  if (!line.ok) throw new Error(line.problem);
+  return line.entry;
+};
+
+/** How many of those that wait are written together: as many as so many bytes hold, one at least. */
+export const batchOf = (waiting: readonly Waiting[], most: number): number => {
+  let bytes = 0;
+  const over = waiting.findIndex((each) => {
+    bytes += each.bytes.length + 1;
+    return bytes > most;
+  });
+  return over < 0 ? waiting.length : Math.max(1, over);
+};
+
+/** The lines with their newlines in one piece; most follow one another in memory already. */
+export const joined = (batch: readonly Waiting[]): Uint8Array => {
+  const [first] = batch;
+  let end = first?.bytes.byteOffset ?? 0;
+  const isOnePiece = batch.every(({ bytes }) => {
+    const follows = bytes.buffer === first?.bytes.buffer && bytes.byteOffset === end;
+    end = bytes.byteOffset + bytes.length + 1;
+    return follows;
+  });
+  if (first === undefined || !isOnePiece) return Buffer.concat(batch.flatMap(({ bytes }) => [bytes, NEWLINE]));
+  const from = first.bytes.byteOffset;
+  return new Uint8Array(first.bytes.buffer, from, end - from);
+};
