@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { OUTCOMES, type Outcome, TIER_NAMES, type Tier } from '../rules/index.ts';
 import type { Alert } from './alert.ts';
 
-export { guardedOutcome, OUTCOMES, type Outcome } from '../rules/index.ts';
+export { guardedOutcome, type Outcome } from '../rules/index.ts';
 
 /** An attempt to deny or kill, suppressed ones included: the body of an audit record of the kind `enforcement`. */
 export interface Attempt {
