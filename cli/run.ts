@@ -43,6 +43,7 @@ export interface RunOptions extends AuditOptions {
   readonly onProblem: 'skip' | 'stop';
   readonly enforce?: boolean;
   readonly nats?: string;
+  readonly publish?: readonly string[];
   readonly host?: string;
   readonly audit?: string;
   readonly protect?: readonly string[];
@@ -218,6 +219,7 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
     warn,
     ...agentOptionsOf({ ...(options.sensor === 'linux' && LIVE_LIMITS), ...options }),
     ...(options.nats !== undefined && { nats: options.nats }),
+    ...(options.publish !== undefined && { publish: options.publish }),
     ...(options.metrics && {
       metrics: options.metrics,
       programCost: options.programCost === true,
@@ -303,6 +305,7 @@ Examples:
   shrike run --sensor replay --input app.strace --on-problem stop
   shrike run --sensor linux --scope /system.slice/nginx.service --json
   shrike run --nats nats://127.0.0.1:4222 --audit /var/lib/shrike/audit
+  shrike run --nats nats://127.0.0.1:4222 --publish native falco
   shrike run --sensor linux --scope / --metrics 9273
 `;
 
@@ -315,6 +318,10 @@ export const addRunOptions = (command: Command): Command => {
     )
     .option('--enforce', 'let enforcing policies deny calls and kill processes')
     .option('--nats <url>', 'publish alerts to this NATS server, several separated by commas')
+    .option(
+      '--publish <formats...>',
+      'native, falco or ecs, each also with its subject: falco=falco.<priority>.<rule> (default: native)',
+    )
     .option(
       '--host <name>',
       "the host's name in alerts and subjects (default: the sensor's kind, with linux the host's name)",

@@ -6,7 +6,7 @@ import {
   runAgent,
   type Standing,
 } from '../agent/index.ts';
-import { type AuditLog, createPublisher, openAuditLog, type Publisher, type StoredLog } from '../alerts/index.ts';
+import { createPublisher, openAuditLog, type Publisher, parseOutputs, type StoredLog } from '../alerts/index.ts';
 import { VerifierError } from '../engine/verifier/index.ts';
 import { BpfError, ProgramRefused } from '../sensors/index.ts';
 import type { keptOf } from './audit-folder.ts';
@@ -27,6 +27,8 @@ export interface SessionOptions extends Omit<AgentOptions, 'log'> {
   readonly kept?: ReturnType<typeof keptOf>;
   /** NATS servers to publish to; left out: alerts are not published. */
   readonly nats?: string;
+  /** Formats to publish in, with their subjects: `falco=falco.<priority>.<rule>`; default `native`. */
+  readonly publish?: readonly string[];
   /** Where metrics and health are served; left out: nowhere. */
   readonly metrics?: MetricsAddress;
   /** Has the kernel count its programs' runs and time. */
@@ -60,10 +62,27 @@ const openLog = async ({ auditFolder: folder, kept, host, warn }: SessionOptions
   }
 };
 
-const openPublisher = ({ nats, host, warn }: SessionOptions, log: AuditLog): Publisher | undefined => {
-  if (nats === undefined) return undefined;
+/** A log for each of several publishers: it keeps what any of them has not published yet. */
+const sharedBy = (log: StoredLog, count: number): readonly StoredLog[] => {
+  const seqs = new Array<number>(count).fill(0);
+  return seqs.map((_, index) => {
+    const acknowledged = (seq: number): void => {
+      seqs[index] = seq;
+      log.acknowledged(Math.min(...seqs));
+    };
+    return Object.assign(Object.create(log) as StoredLog, { acknowledged });
+  });
+};
+
+/** A publisher for each format that is asked for; none without a server. */
+const openPublishers = ({ nats, publish, host, warn }: SessionOptions, log: StoredLog): readonly Publisher[] => {
+  if (nats === undefined) return [];
   try {
-    return createPublisher({ servers: nats, host, log, report: warn });
+    const outputs = parseOutputs(publish ?? ['native']);
+    const logs = outputs.length > 1 ? sharedBy(log, outputs.length) : [log];
+    return outputs.map((output, index) =>
+      createPublisher({ servers: nats, host, log: logs[index] ?? log, output, report: warn }),
+    );
   } catch (error) {
     throw new CliError(messageOf(error), EXIT.usage);
   }
@@ -114,17 +133,31 @@ const settle = async (publisher: Publisher, servers: string): Promise<Published>
   };
 };
 
-/** Runs the agent with an audit log of its own and, where wanted, a publisher that follows it; both are closed at the end. */
+/** How publishing in several formats stood: an alert counts as published once the format that is furthest behind has it. */
+const together = (all: readonly Published[]): Published | undefined => {
+  const [first] = all;
+  if (first === undefined) return undefined;
+  return {
+    servers: first.servers,
+    published: Math.min(...all.map(({ published }) => published)),
+    pending: Math.max(...all.map(({ pending }) => pending)),
+    refused: Math.max(...all.map(({ refused }) => refused)),
+    stream: all.every(({ stream }) => stream),
+  };
+};
+
+/** Runs the agent with an audit log of its own and, where wanted, publishers that follow it; all are closed at the end. */
 export const runSession = async (options: SessionOptions, signal: AbortSignal): Promise<SessionResult> => {
   const log = await openLog(options);
-  let publisher: Publisher | undefined;
+  let publishers: readonly Publisher[] = [];
   let server: MetricsServer | undefined;
   let standing: (() => Standing) | undefined;
   const { host, sensor, metrics: address } = options;
   const control =
     options.enforce || options.sensor.kind === 'linux' ? openSwitch(options.auditFolder, options.enforce) : undefined;
   try {
-    publisher = openPublisher(options, log);
+    publishers = openPublishers(options, log);
+    const [publisher] = publishers;
     if (address !== undefined) {
       const about = { address, host, sensor, log, publisher, standing: () => standing?.() };
       server = await serveSession(about);
@@ -135,14 +168,14 @@ export const runSession = async (options: SessionOptions, signal: AbortSignal): 
       standing = read;
     };
     const summary = await runAgent({ ...options, log, onStanding, ...(control && { enforcement: control }) }, signal);
-    const nats = publisher && options.nats !== undefined ? await settle(publisher, options.nats) : undefined;
-    return { summary, auditFolder: options.auditFolder, nats };
+    const settled = await Promise.all(publishers.map((each) => settle(each, options.nats ?? '')));
+    return { summary, auditFolder: options.auditFolder, nats: together(settled) };
   } catch (error) {
     throw inSentences(error);
   } finally {
     control?.close();
     await server?.close();
-    await publisher?.close();
+    await Promise.all(publishers.map((each) => each.close()));
     await log.close();
   }
 };

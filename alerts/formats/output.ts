@@ -2,6 +2,7 @@ import type { Alert } from '../alert.ts';
 import {
   ALERT_SUBJECTS,
   ALL_ALERTS,
+  hostSubject,
   parseSubjectTemplate,
   type SubjectTemplate,
   subjectToken,
@@ -80,7 +81,7 @@ const build = (format: OutputFormat, stored: SubjectTemplate, shown: SubjectTemp
   stream: shown === stored ? sharedStream(stored) : streamByHost(stored, shown),
   subjectOf: stored.of,
   plainSubjectOf: shown.of,
-  hostSubject: (host) => stored.matching({ host }),
+  hostSubject: stored === ALERT_SUBJECTS ? hostSubject : (host) => stored.matching({ host }),
   payloadOf: FORMATS[format].payloadOf,
 });
 

@@ -3,8 +3,8 @@ import type { AuditEntry } from '../audit/line.ts';
 import type { AuditLog } from '../audit/log.ts';
 import { type ReadEntry, readAuditLog } from '../audit/read.ts';
 import { listSegments } from '../audit/segment.ts';
+import type { Output } from '../formats/output.ts';
 import { messageId } from './stream.ts';
-import { alertSubject } from './subject.ts';
 
 /** An alert on its way to NATS. */
 export interface OutgoingAlert {
@@ -13,7 +13,9 @@ export interface OutgoingAlert {
   readonly crc32c: string;
   readonly messageId: string;
   readonly subject: string;
-  /** The alert's JSON as it stands in the audit log. */
+  /** The same where there is no stream. */
+  readonly plainSubject: string;
+  /** The alert in the output's format: its JSON as it stands in the audit log where that is the native one. */
   readonly payload: string;
   /** When it was committed, in `performance.now()`'s milliseconds; undefined where it was read from disk. */
   readonly committedAt: number | undefined;
@@ -37,13 +39,14 @@ export interface Outbox {
 }
 
 /** Gives the same rule of the same host its subject without making it anew. */
-const createSubjects = (): ((alert: Alert) => string) => {
+const createSubjects = (subjectOf: (alert: Alert) => string): ((alert: Alert) => string) => {
   const known = new Map<string, string>();
-  return ({ host, priority, rule }) => {
-    const key = `${priority} ${host} ${rule}`;
+  return (alert) => {
+    const { host, priority, rule, policy } = alert;
+    const key = `${priority} ${host} ${rule} ${policy}`;
     const found = known.get(key);
     if (found !== undefined) return found;
-    const subject = alertSubject(host, priority, rule);
+    const subject = subjectOf(alert);
     if (known.size < MOST_SUBJECTS) known.set(key, subject);
     return subject;
   };
@@ -62,8 +65,9 @@ interface Reader {
 }
 
 /** Follows a log's commits, keeping at most `memory` alerts at hand; `onAlert` is called when there are new ones. */
-export const openOutbox = (log: AuditLog, memory: number, onAlert: () => void): Outbox => {
-  const subjectOf = createSubjects();
+export const openOutbox = (log: AuditLog, output: Output, memory: number, onAlert: () => void): Outbox => {
+  const subjectOf = createSubjects(output.subjectOf);
+  const plainSubjectOf = createSubjects(output.plainSubjectOf);
   /** Every committed alert after `inMemoryAfter`, from index `head` on. */
   let recent: OutgoingAlert[] = [];
   let head = 0;
@@ -73,8 +77,16 @@ export const openOutbox = (log: AuditLog, memory: number, onAlert: () => void): 
 
   const toOutgoing = (entry: AuditEntry, committedAt: number | undefined): OutgoingAlert => {
     const alert = entry.body as Alert;
-    const { seq, crc32c, bodyText: payload } = entry;
-    return { seq, crc32c, messageId: messageId(alert.id, crc32c), subject: subjectOf(alert), payload, committedAt };
+    const { seq, crc32c, bodyText } = entry;
+    return {
+      seq,
+      crc32c,
+      messageId: messageId(alert.id, crc32c),
+      subject: subjectOf(alert),
+      plainSubject: plainSubjectOf(alert),
+      payload: output.payloadOf(alert, bodyText),
+      committedAt,
+    };
   };
 
   const forget = (count: number): void => {

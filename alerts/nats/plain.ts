@@ -16,7 +16,7 @@ export const sendPlainly = async (
     const { headers, bytes } = messageOf(alert, before);
     before = alert.seq;
     if (bytes > limit) refused.push(alert);
-    else nats.publish(alert.subject, alert.payload, { headers });
+    else nats.publish(alert.plainSubject, alert.payload, { headers });
   }
   await flushed(nats);
   return refused;

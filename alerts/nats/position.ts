@@ -3,9 +3,15 @@ import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { crc32c } from '../audit/crc32c.ts';
+import type { OutputFormat } from '../formats/output.ts';
 
 /** The file in a log's folder that says how far the log was published. */
 export const POSITION_FILE = 'published';
+
+/** That of another format than the native one. */
+export const positionFileOf = (format: OutputFormat): string =>
+  format === 'native' ? POSITION_FILE : `${POSITION_FILE}-${format}`;
+
 /** How many earlier places a position keeps; older ones get further apart. */
 const MOST_PLACES = 32;
 
@@ -49,9 +55,9 @@ const encoder = new TextEncoder();
 const checksumOf = (json: string): string => crc32c(encoder.encode(json)).toString(16).padStart(8, '0');
 
 /** Reads the position that a log's folder keeps; undefined where there is none, or none that is whole. */
-export const readPosition = (folder: string): Position | undefined => {
+export const readPosition = (folder: string, file: string = POSITION_FILE): Position | undefined => {
   try {
-    const text = readFileSync(join(folder, POSITION_FILE), 'utf8');
+    const text = readFileSync(join(folder, file), 'utf8');
     const [json = '', checksum] = text.split('\n');
     return checksum === checksumOf(json) ? POSITION.parse(JSON.parse(json)) : undefined;
   } catch {
@@ -60,8 +66,12 @@ export const readPosition = (folder: string): Position | undefined => {
 };
 
 /** Puts a position in the place of the one before, on disk when this returns; whoever reads finds one of the two, whole. */
-export const writePosition = async (folder: string, position: Position): Promise<void> => {
-  const path = join(folder, POSITION_FILE);
+export const writePosition = async (
+  folder: string,
+  position: Position,
+  name: string = POSITION_FILE,
+): Promise<void> => {
+  const path = join(folder, name);
   const json = JSON.stringify(position);
   const file = await open(`${path}.new`, 'w', 0o600);
   try {

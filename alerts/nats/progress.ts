@@ -25,8 +25,8 @@ export interface Progress {
 }
 
 /** Reads a log's position and keeps it; a position of another log than this is none. */
-export const openProgress = async (log: AuditLog, outbox: Outbox): Promise<Progress> => {
-  const found = readPosition(log.folder);
+export const openProgress = async (log: AuditLog, outbox: Outbox, file: string): Promise<Progress> => {
+  const found = readPosition(log.folder, file);
   const { stored } = found ?? {};
   const isOfThisLog =
     found !== undefined &&
@@ -45,7 +45,7 @@ export const openProgress = async (log: AuditLog, outbox: Outbox): Promise<Progr
     const { stored: last, earlier } = position;
     const isNew = last !== undefined && last.seq > (earlier.at(-1)?.seq ?? 0);
     position = isNew ? { ...position, earlier: withPlace(earlier, last) } : position;
-    saving = writePosition(log.folder, position).catch(() => undefined);
+    saving = writePosition(log.folder, position, file).catch(() => undefined);
     await saving;
   };
 

@@ -1,12 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from 'nats';
 import type { AuditLog } from '../audit/log.ts';
+import { NATIVE_OUTPUT, type Output } from '../formats/output.ts';
 import { createLatencyRecorder } from '../latency.ts';
 import { connectTo, describeNatsError, parseServers } from './connection.ts';
 import type { NatsAddress } from './identity.ts';
 import { type OutgoingAlert, openOutbox } from './outbox.ts';
 import { createPipeline, type Stop, WINDOW } from './pipeline.ts';
 import { sendPlainly } from './plain.ts';
+import { positionFileOf } from './position.ts';
 import { openProgress, type Progress } from './progress.ts';
 import type { Publisher } from './publisher-state.ts';
 import { watchRefusals } from './refusals.ts';
@@ -24,6 +26,8 @@ export interface PublisherOptions {
   readonly servers: string | NatsAddress;
   readonly host: string;
   readonly log: AuditLog;
+  /** Format and subjects; default the native record's. */
+  readonly output?: Output;
   /** Takes sentences about connections lost and found. */
   readonly report?: (sentence: string) => void;
   /** How many alerts may wait in memory; what is beyond is read from the log again. Default 10,000. */
@@ -32,7 +36,7 @@ export interface PublisherOptions {
 
 /** Starts publishing in the background; fails only on URLs that are none. */
 export const createPublisher = (options: PublisherOptions): Publisher => {
-  const { host, log } = options;
+  const { host, log, output = NATIVE_OUTPUT } = options;
   const servers = parseServers(options.servers);
   const closing = new AbortController();
   const latency = createLatencyRecorder();
@@ -51,7 +55,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
   let wake = (): void => undefined;
   let waiters: (() => void)[] = [];
 
-  const outbox = openOutbox(log, options.memory ?? MEMORY, () => wake());
+  const outbox = openOutbox(log, output, options.memory ?? MEMORY, () => wake());
   const report = (text: string): void => options.report?.(text);
   const nextNudge = (): Promise<void> =>
     new Promise((resolve) => {
@@ -216,7 +220,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
     for (let retryMs = FIRST_RETRY_MS; !nats.isClosed(); retryMs = Math.min(2 * retryMs, LAST_RETRY_MS)) {
       const before = published;
       try {
-        const target = await openTarget({ nats, host, outbox, position: progress.position });
+        const target = await openTarget({ output, nats, host, outbox, position: progress.position });
         hasStream = target !== undefined;
         if (target === undefined && progress.position !== undefined)
           throw sentence(
@@ -243,7 +247,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
     while (!closing.signal.aborted) {
       const before = published;
       try {
-        progress ??= await openProgress(log, outbox);
+        progress ??= await openProgress(log, outbox, positionFileOf(output.format));
         connection = await connectTo(servers, { name: `shrike ${host}`, reconnect: false });
         if (!closing.signal.aborted) await session(connection, progress);
       } catch (error) {

@@ -1,10 +1,9 @@
 import type { NatsConnection } from 'nats';
 import { z } from 'zod';
+import type { Output, OutputStream } from '../formats/output.ts';
 import { API_TIMEOUT_MS, askJetStream, isError, JETSTREAM_ERRORS, type JetStreamError } from './api.ts';
 import { natsClient } from './client.ts';
-import { ALL_ALERTS, hostSubject } from './subject.ts';
 
-export const STREAM = 'SHRIKE_ALERTS';
 const MAX_AGE_MS = 7 * 24 * 3600 * 1000;
 const DUPLICATE_WINDOW_MS = 120_000;
 /** Of a stream that is made in a cluster. */
@@ -80,7 +79,7 @@ const toStream = ({ created, config, state, cluster }: z.infer<typeof INFO>): Al
   problem: config.no_ack
     ? `the stream ${config.name} acknowledges nothing (no_ack), so nothing says what it has; make it without that`
     : config.sealed
-      ? `the stream ${config.name} is sealed and takes nothing more; make another for ${ALL_ALERTS}`
+      ? `the stream ${config.name} is sealed and takes nothing more; make another for its subjects`
       : undefined,
   allowsDirect: config.allow_direct,
   deleted: state.deleted ?? [],
@@ -99,17 +98,23 @@ export const readStream = async (
 const NAMES = z.object({ streams: z.array(z.string()).nullish() });
 
 /** The name of the stream that takes alerts where it isn't ours; undefined also where this user may not ask. */
-const otherStream = async (connection: NatsConnection): Promise<string | undefined> => {
-  const answer = await askJetStream(connection, 'STREAM.NAMES', { subject: ALL_ALERTS }).catch(() => undefined);
+const otherStream = async (connection: NatsConnection, { subjects }: OutputStream): Promise<string | undefined> => {
+  const answer = await askJetStream(connection, 'STREAM.NAMES', { subject: subjects }).catch(() => undefined);
   const names = NAMES.safeParse(answer);
   return names.success ? names.data.streams?.[0] : undefined;
 };
 
-const makeStream = async (connection: NatsConnection, replicas: number): Promise<AlertStream | JetStreamError> => {
+const makeStream = async (
+  connection: NatsConnection,
+  wanted: OutputStream,
+  replicas: number,
+): Promise<AlertStream | JetStreamError> => {
+  const { name, subjects, republish } = wanted;
   const { nanos, RetentionPolicy, StorageType } = natsClient();
-  const answer = await askJetStream(connection, `STREAM.CREATE.${STREAM}`, {
-    name: STREAM,
-    subjects: [ALL_ALERTS],
+  const answer = await askJetStream(connection, `STREAM.CREATE.${name}`, {
+    name,
+    subjects: [subjects],
+    ...(republish && { republish }),
     storage: StorageType.File,
     retention: RetentionPolicy.Limits,
     discard: 'old',
@@ -124,16 +129,19 @@ const makeStream = async (connection: NatsConnection, replicas: number): Promise
   if (!isError(answer)) return toStream(INFO.parse(answer));
   const { noPeers, notClustered } = JETSTREAM_ERRORS;
   const isTooMany = replicas > 1 && (answer.code === noPeers || answer.code === notClustered);
-  return isTooMany ? makeStream(connection, 1) : answer;
+  return isTooMany ? makeStream(connection, wanted, 1) : answer;
 };
 
 /** The stream that takes alerts, made where there is none: on file, for 7 days, three times in a cluster. */
-export const ensureStream = async (connection: NatsConnection): Promise<AlertStream | JetStreamError> => {
-  const own = await readStream(connection, STREAM);
+export const ensureStream = async (
+  connection: NatsConnection,
+  wanted: OutputStream,
+): Promise<AlertStream | JetStreamError> => {
+  const own = await readStream(connection, wanted.name);
   if (!isError(own) || own.code !== JETSTREAM_ERRORS.noStream) return own;
-  const other = await otherStream(connection);
+  const other = await otherStream(connection, wanted);
   if (other !== undefined) return readStream(connection, other);
-  return makeStream(connection, connection.info?.cluster === undefined ? 1 : REPLICAS);
+  return makeStream(connection, wanted, connection.info?.cluster === undefined ? 1 : REPLICAS);
 };
 
 /** A message of a stream: its number there, and its id where it has one. */
@@ -150,9 +158,10 @@ const MESSAGE = z.object({ message: z.object({ seq: z.number(), hdrs: z.string()
 export const lastMessage = async (
   connection: NatsConnection,
   { name, allowsDirect }: AlertStream,
+  { hostSubject }: Output,
   host: string,
 ): Promise<StreamMessage | undefined> => {
-  if (!allowsDirect) return lastByRequest(connection, name, host);
+  if (!allowsDirect) return lastByRequest(connection, name, hostSubject(host));
   const { headers } = await connection.request(`$JS.API.DIRECT.GET.${name}.${hostSubject(host)}`, '', {
     timeout: API_TIMEOUT_MS,
   });
@@ -165,9 +174,9 @@ export const lastMessage = async (
 const lastByRequest = async (
   connection: NatsConnection,
   name: string,
-  host: string,
+  subject: string,
 ): Promise<StreamMessage | undefined> => {
-  const answer = await askJetStream(connection, `STREAM.MSG.GET.${name}`, { last_by_subj: hostSubject(host) });
+  const answer = await askJetStream(connection, `STREAM.MSG.GET.${name}`, { last_by_subj: subject });
   if (isError(answer)) {
     if (answer.code === JETSTREAM_ERRORS.noMessage) return undefined;
     throw new Error(`the stream ${name} does not give its last alert: ${answer.text}`);

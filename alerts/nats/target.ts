@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from 'nats';
+import type { Output } from '../formats/output.ts';
 import { isError, JETSTREAM_ERRORS, type JetStreamError } from './api.ts';
 import { natsClient } from './client.ts';
 import type { Outbox } from './outbox.ts';
 import type { Position } from './position.ts';
 import { type LastAlert, type Resume, whereToGoOn } from './resume.ts';
-import { type AlertStream, ensureStream, lastMessage, parseMessageId, readStream, STREAM } from './stream.ts';
-import { hostSubject } from './subject.ts';
+import { type AlertStream, ensureStream, lastMessage, parseMessageId, readStream } from './stream.ts';
 
 /** How long replicas get to become level before the stream is believed to have gone back. */
 const LEVEL_MS = 1_000;
@@ -24,22 +24,25 @@ export const sentence = (text: string): Error => new Error(text, { cause: 'sente
 const isOff = ({ code }: JetStreamError): boolean =>
   code === JETSTREAM_ERRORS.off || code === JETSTREAM_ERRORS.offForAccount;
 
-const inWords = ({ code, text }: JetStreamError): string =>
+const inWords = ({ code, text }: JetStreamError, name: string): string =>
   code === JETSTREAM_ERRORS.unavailable || code === JETSTREAM_ERRORS.notLeader
     ? 'JetStream has no leader there just now; do more than half of the servers of its cluster run?'
-    : `JetStream does not make the stream ${STREAM} (${text}); make it by hand, or give JetStream room`;
+    : `JetStream does not make the stream ${name} (${text}); make it by hand, or give JetStream room`;
 
-const mayNotLook = (host: string): string =>
-  `this user may not look at the stream ${STREAM}; permit $JS.API.STREAM.INFO.${STREAM}, $JS.API.DIRECT.GET.${STREAM}.${hostSubject(host)} and an inbox`;
+const mayNotLook = ({ stream, hostSubject }: Output, host: string): string => {
+  const { name } = stream(host);
+  return `this user may not look at the stream ${name}; permit $JS.API.STREAM.INFO.${name}, $JS.API.DIRECT.GET.${name}.${hostSubject(host)} and an inbox`;
+};
 
 /** The stream on a connection; undefined where the server has no JetStream. */
-const openStream = async (nats: NatsConnection, host: string): Promise<AlertStream | undefined> => {
+const openStream = async ({ nats, host, output }: Seeker): Promise<AlertStream | undefined> => {
+  const wanted = output.stream(host);
   const { ErrorCode, NatsError } = natsClient();
   try {
-    const stream = await ensureStream(nats);
+    const stream = await ensureStream(nats, wanted);
     if (!isError(stream)) return stream;
     if (isOff(stream)) return undefined;
-    throw sentence(inWords(stream));
+    throw sentence(inWords(stream, wanted.name));
   } catch (error) {
     if (!(error instanceof NatsError)) throw error;
     if (error.code === ErrorCode.NoResponders) return undefined;
@@ -49,8 +52,8 @@ const openStream = async (nats: NatsConnection, host: string): Promise<AlertStre
     const isMaking = error.permissionContext?.subject.includes('STREAM.CREATE') === true;
     throw sentence(
       isMaking
-        ? `there is no stream ${STREAM} and this user may not make it; let an administrator make it, or permit $JS.API.STREAM.CREATE.${STREAM}`
-        : mayNotLook(host),
+        ? `there is no stream ${wanted.name} and this user may not make it; let an administrator make it, or permit $JS.API.STREAM.CREATE.${wanted.name}`
+        : mayNotLook(output, host),
     );
   }
 };
@@ -59,15 +62,16 @@ const openStream = async (nats: NatsConnection, host: string): Promise<AlertStre
 export interface Seeker {
   readonly nats: NatsConnection;
   readonly host: string;
+  readonly output: Output;
   readonly outbox: Outbox;
   readonly position: Position | undefined;
 }
 
-const lastOf = async ({ nats, host, outbox }: Seeker, stream: AlertStream): Promise<Target['last']> => {
-  const message = await lastMessage(nats, stream, host).catch((error) => {
+const lastOf = async ({ nats, host, output, outbox }: Seeker, stream: AlertStream): Promise<Target['last']> => {
+  const message = await lastMessage(nats, stream, output, host).catch((error) => {
     const { ErrorCode, NatsError } = natsClient();
     const isForbidden = error instanceof NatsError && error.code === ErrorCode.PermissionsViolation;
-    throw isForbidden ? sentence(mayNotLook(host)) : error;
+    throw isForbidden ? sentence(mayNotLook(output, host)) : error;
   });
   if (message === undefined) return undefined;
   const found = message.id === undefined ? undefined : parseMessageId(message.id, host);
@@ -93,15 +97,15 @@ const look = async (seeker: Seeker, stream: AlertStream): Promise<Target> => {
  * all are level, twice, is the stream believed to have gone back.
  */
 export const openTarget = async (seeker: Seeker): Promise<Target | undefined> => {
-  const { nats, host } = seeker;
-  const stream = await openStream(nats, host);
+  const { nats } = seeker;
+  const stream = await openStream(seeker);
   if (stream === undefined) return undefined;
   if (stream.problem !== undefined) throw sentence(stream.problem);
   const target = await look(seeker, stream);
   if (target.resume.rewind === undefined || stream.replicas === 1) return target;
   await delay(LEVEL_MS);
   const again = await readStream(nats, stream.name);
-  if (isError(again)) throw sentence(inWords(again));
+  if (isError(again)) throw sentence(inWords(again, stream.name));
   const second = await look(seeker, again);
   if (second.resume.rewind === undefined) return second;
   if (!again.isLevel || second.resume.after !== target.resume.after)
