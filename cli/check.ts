@@ -181,8 +181,8 @@ export const check = (paths: readonly string[], options: CheckOptions, output: O
 const HELP = `
 Loads every policy, compiles its rules to eBPF and asks the simulated kernel of that level to verify the programs. One line a rule:
 its hooks, how many of its predicates the kernel decides and how many user space checks after it, and the instructions of the programs
-at its hooks, which it shares with the other rules; for rules that deny or kill the way to do so, and that without LSM. Folders are read
-with all their .yaml and .yml files, enforcing variants included.
+at its hooks, which it shares with the other rules; for rules that deny or kill the way to do so, and that without LSM. Folders are
+read with all their .yaml and .yml files, enforcing variants included.
 A comment "# shrike: ignore <code>" at a rule or key, or in the line before it, silences warnings of that code in it.
 
 Exit codes: 0 no errors (there may be warnings), 1 errors, 2 wrong usage or a path that can't be read.
