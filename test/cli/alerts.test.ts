@@ -24,12 +24,23 @@ steps:
   - {openat: /etc/group, by: cat}
 `;
 
-const publish = async (url: string, host: string): Promise<string> => {
+const publish = async (url: string, host: string, ...more: readonly string[]): Promise<string> => {
   const folder = temporaryFolder();
   const [policy, scenario] = [join(folder, 'p.yaml'), join(folder, 's.yaml')];
   writeFileSync(policy, POLICY);
   writeFileSync(scenario, SCENARIO);
-  const done = await shrike('run', '--policies', policy, '--scenario', scenario, '--nats', url, '--host', host);
+  const done = await shrike(
+    'run',
+    '--policies',
+    policy,
+    '--scenario',
+    scenario,
+    '--nats',
+    url,
+    '--host',
+    host,
+    ...more,
+  );
   expect(done).toMatchObject({ code: 0, stderr: '' });
   return done.stdout;
 };
@@ -52,6 +63,29 @@ it('prints what a run published, new and from the stream, and what filters let t
   const again = await shrike('alerts', '--nats', url, '--no-follow', '--min-priority', 'error');
   expect(again).toMatchObject({ code: 0, stderr: '' });
   expect(again.stdout).toMatch(/^\d\d:\d\d:\d\d\.\d{3} error {9}Groups read: cat \(hosts on web-1\)\n$/);
+});
+
+it('reads what a run published under a template, beside other formats', async (context) => {
+  const { url } = await natsServer(context);
+  const template = 'security.<host>.<rule>';
+  await publish(url, 'web-1', '--publish', `native=${template}`, 'falco', 'ecs');
+  const { code, stdout } = await shrike(
+    'alerts',
+    '--nats',
+    url,
+    '--subject',
+    template,
+    '--no-follow',
+    '--format',
+    '%host %rule',
+  );
+  expect({ code, stdout }).toEqual({ code: 0, stdout: 'web-1 Hosts read\nweb-1 Groups read\n' });
+  const connection = await connect({ servers: url });
+  const manager = await connection.jetstreamManager();
+  const names: string[] = [];
+  for await (const { config, state } of manager.streams.list()) names.push(`${config.name} ${state.messages}`);
+  await connection.close();
+  expect(names.sort()).toEqual(['SHRIKE_ECS 2', 'SHRIKE_FALCO_WEB_1 2', 'SHRIKE_SECURITY 2']);
 });
 
 it('ends behind what there is, says what is missing, and goes on from a position', async (context) => {
