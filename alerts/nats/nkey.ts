@@ -24,14 +24,5 @@ export const publicKeyOf = (seed: string): string | undefined => {
   }
 };
 
-/** Whether a text is the public key of a user, its checksum included. */
-export const isUserPublicKey = (text: string): boolean => {
-  try {
-    return text.startsWith('U') && natsClient().nkeys.fromPublic(text).getPublicKey() === text;
-  } catch {
-    return false;
-  }
-};
-
 /** Where answers for a user are sent; no other user may listen there. */
 export const inboxPrefixOf = (publicKey: string): string => `_INBOX.${publicKey}`;
