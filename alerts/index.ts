@@ -1,15 +1,12 @@
 export { type Counted, countingAlert } from './aggregate.ts';
 export * from './alert.ts';
 export {
-  type Appended,
   type AuditLog,
   type AuditLogOptions,
-  type AuditLogState,
   openAuditLog,
   type StoredLog,
 } from './audit/log.ts';
 export { readAuditLog } from './audit/read.ts';
-export { DEFAULT_LIMITS as DEFAULT_RETENTION } from './audit/retention.ts';
 export { formatAlert, inPriority, verdictText, wantsColour } from './console.ts';
 export * from './enforcement.ts';
 export * from './escape.ts';

@@ -14,9 +14,10 @@ import { type Since, sinceOf, timeOf, wholeNumber } from './arguments.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
 import { onInterrupt } from './interrupt.ts';
 import { createLog, type LogLevel, logLevelOption } from './log.ts';
+import { type NatsFiles, natsAddressOf, natsFileOptions } from './nats-options.ts';
 import { type Output, openStdout } from './output.ts';
 
-interface AlertsOptions extends Omit<AlertFilters, 'tags'> {
+interface AlertsOptions extends Omit<AlertFilters, 'tags'>, NatsFiles {
   readonly nats: string;
   readonly subject?: string;
   readonly tag?: readonly string[];
@@ -120,7 +121,7 @@ export const alerts = async (options: AlertsOptions, output: Output, signal: Abo
     if (printed >= wanted) close();
   };
   const subscription = await subscribeAlerts({
-    servers: options.nats,
+    servers: natsAddressOf(options.nats, options) ?? options.nats,
     filters: filtersOf(options),
     from,
     follow: options.follow,
@@ -173,12 +174,13 @@ Examples:
   shrike alerts --host web-1 --from-seq 1200 --until 2026-01-02T03:04:05Z
   shrike alerts --where proc.name=cat --where process.exe^=/tmp/ --format '%time %host %output'
   shrike alerts --position last.json --no-follow     what came since the last time
+  shrike alerts --nats tls://nats.example.com --nats-creds me.creds --nats-ca ca.pem
 `;
 
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 
 export const addAlerts = (program: Command): void => {
-  program
+  const command = program
     .command('alerts')
     .summary('subscribe to alerts over NATS and print them')
     .description('Subscribe to alerts over NATS and print them.')
@@ -186,7 +188,9 @@ export const addAlerts = (program: Command): void => {
       new Option('--nats <url>', 'NATS server, several separated by commas')
         .env('NATS_URL')
         .default('nats://127.0.0.1:4222'),
-    )
+    );
+  for (const option of natsFileOptions()) command.addOption(option);
+  command
     .option('--subject <template>', 'where alerts are published, as given to "shrike run --publish native=..."')
     .option('--host <name>', 'only alerts of this host')
     .addOption(new Option('--priority <priority>', 'only alerts of this priority').choices(PRIORITIES))

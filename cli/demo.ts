@@ -1,6 +1,13 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Alert, type NatsServer, readAuditLog, startNatsServer, subscribeAlerts } from '../alerts/index.ts';
+import {
+  type Alert,
+  type NatsAddress,
+  type NatsServer,
+  readAuditLog,
+  startNatsServer,
+  subscribeAlerts,
+} from '../alerts/index.ts';
 import { createSimSensor } from '../sensors/index.ts';
 import { freshAuditFolder } from './audit-folder.ts';
 import { EXIT, type ExitCode, messageOf } from './exit.ts';
@@ -33,7 +40,7 @@ export const demoPolicies = (): readonly string[] => [
 
 export interface DemoOptions {
   /** A running NATS server; left out: a private one is started. */
-  readonly nats?: string;
+  readonly nats?: NatsAddress;
   readonly enforce: boolean;
   /** How the `shrike` command is called here, for the commands to try next. */
   readonly command: string;
@@ -41,7 +48,7 @@ export interface DemoOptions {
 
 /** The broker of a demonstration, and what came out of it at the other end. */
 interface Broker {
-  readonly url: string;
+  readonly address: NatsAddress;
   readonly received: ReadonlySet<string>;
   /** Waits until `wanted` alerts came, or for a while. */
   settle(wanted: number): Promise<void>;
@@ -49,17 +56,17 @@ interface Broker {
 }
 
 const subscribe = async (
-  url: string,
+  address: NatsAddress,
   host: string,
   warn: (sentence: string) => void,
   server?: NatsServer,
 ): Promise<Broker> => {
   const received = new Set<string>();
-  const subscription = await subscribeAlerts({ servers: url, filters: { host }, report: warn }, (alert) =>
+  const subscription = await subscribeAlerts({ servers: address, filters: { host }, report: warn }, (alert) =>
     received.add(alert.id),
   );
   return {
-    url,
+    address,
     received,
     settle: async (wanted) => {
       const deadline = Date.now() + RECEIVE_MS;
@@ -74,14 +81,14 @@ const subscribe = async (
 
 /** A broker with a subscriber of its own connection; a sentence where there is none. */
 const openBroker = async (
-  nats: string | undefined,
+  nats: NatsAddress | undefined,
   host: string,
   warn: (sentence: string) => void,
 ): Promise<Broker | string> => {
   let server: NatsServer | undefined;
   try {
     server = nats === undefined ? await startNatsServer() : undefined;
-    return await subscribe(nats ?? server?.url ?? '', host, warn, server);
+    return await subscribe(nats ?? { url: server?.url ?? '' }, host, warn, server);
   } catch (error) {
     await server?.stop();
     return messageOf(error);
@@ -136,7 +143,7 @@ export const demo = async (options: DemoOptions, output: Output, signal: AbortSi
   row('scenario', `${scenario.name}, a web shell that becomes root; ${mode}`);
   const broker = await openBroker(nats, host, warn);
   if (typeof broker === 'string') row('nats', `${paint.yellow(broker)}; going on without a broker`);
-  else row('nats', `${broker.url}${nats === undefined ? ', started for this run' : ''}; a subscriber listens`);
+  else row('nats', `${broker.address.url}${nats === undefined ? ', started for this run' : ''}; a subscriber listens`);
   output.line();
   try {
     const tree = createProcessTree(output);
@@ -150,7 +157,7 @@ export const demo = async (options: DemoOptions, output: Output, signal: AbortSi
         enforce,
         auditFolder: freshAuditFolder(),
         warn,
-        ...(typeof broker === 'string' ? {} : { nats: broker.url }),
+        ...(typeof broker === 'string' ? {} : { nats: broker.address }),
         onRecord: tree.record,
         onAlert: (alert) => {
           alerts.push(alert);

@@ -21,6 +21,7 @@ import { killBudgetOption } from './kill-budget.ts';
 import { agentOptionsOf, attachedText, LIVE_LIMITS, liveOptions, openLive, startRecord } from './live.ts';
 import { createLog, type LogLevel, logLevelOption } from './log.ts';
 import { type MetricsAddress, metricsOptions } from './metrics-server.ts';
+import { type NatsFiles, natsAddressOf, natsFileOptions } from './nats-options.ts';
 import { type Output, openStdout } from './output.ts';
 import { enforcingFolder, libraryFolder } from './package.ts';
 import { count, wrap } from './paint.ts';
@@ -31,7 +32,7 @@ import { runSession, type SessionOptions, type SessionResult } from './session.t
 import { createRefrained, runRecord, summaryLines } from './summary.ts';
 import { createTimeline } from './timeline.ts';
 
-export interface RunOptions extends AuditOptions {
+export interface RunOptions extends AuditOptions, NatsFiles {
   readonly policies?: readonly string[];
   readonly sensor: 'sim' | 'replay' | 'linux';
   readonly scope?: string;
@@ -183,6 +184,7 @@ const defaultHost = ({ sensor }: RunOptions): string => (sensor === 'linux' ? ho
 /** Runs policies on what a sensor sees, and prints alerts as they come and a summary. */
 export const run = async (options: RunOptions, output: Output, signal: AbortSignal): Promise<ExitCode> => {
   checkOptions(options);
+  const nats = natsAddressOf(options.nats, options);
   const log = createLog(options.logLevel);
   const warn = (sentence: string): void => log.warn(sentence);
   const scenario = options.sensor === 'sim' ? scenarioOf(options.scenario ?? DEFAULT_SCENARIO) : undefined;
@@ -218,7 +220,7 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
     kept: keptOf(options),
     warn,
     ...agentOptionsOf({ ...(options.sensor === 'linux' && LIVE_LIMITS), ...options }),
-    ...(options.nats !== undefined && { nats: options.nats }),
+    ...(nats && { nats }),
     ...(options.publish !== undefined && { publish: options.publish }),
     ...(options.metrics && {
       metrics: options.metrics,
@@ -306,6 +308,7 @@ Examples:
   shrike run --sensor linux --scope /system.slice/nginx.service --json
   shrike run --nats nats://127.0.0.1:4222 --audit /var/lib/shrike/audit
   shrike run --nats nats://127.0.0.1:4222 --publish native falco
+  shrike run --nats tls://nats.example.com --nats-nkey /etc/shrike/web-1.nk --nats-ca /etc/shrike/ca.pem
   shrike run --sensor linux --scope / --metrics 9273
 `;
 
@@ -317,7 +320,9 @@ export const addRunOptions = (command: Command): Command => {
       'policy files, Falco rules files, or folders of them (default: the shipped library)',
     )
     .option('--enforce', 'let enforcing policies deny calls and kill processes')
-    .option('--nats <url>', 'publish alerts to this NATS server, several separated by commas')
+    .option('--nats <url>', 'publish alerts to this NATS server, several separated by commas');
+  for (const option of natsFileOptions()) command.addOption(option);
+  command
     .option(
       '--publish <formats...>',
       'native, falco or ecs, each also with its subject: falco=falco.<priority>.<rule> (default: native)',

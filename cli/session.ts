@@ -6,7 +6,14 @@ import {
   runAgent,
   type Standing,
 } from '../agent/index.ts';
-import { createPublisher, openAuditLog, type Publisher, parseOutputs, type StoredLog } from '../alerts/index.ts';
+import {
+  createPublisher,
+  type NatsAddress,
+  openAuditLog,
+  type Publisher,
+  parseOutputs,
+  type StoredLog,
+} from '../alerts/index.ts';
 import { VerifierError } from '../engine/verifier/index.ts';
 import { BpfError, ProgramRefused } from '../sensors/index.ts';
 import type { keptOf } from './audit-folder.ts';
@@ -26,7 +33,7 @@ export interface SessionOptions extends Omit<AgentOptions, 'log'> {
   /** How much of the audit log is kept, and what room is kept for it. */
   readonly kept?: ReturnType<typeof keptOf>;
   /** NATS servers to publish to; left out: alerts are not published. */
-  readonly nats?: string;
+  readonly nats?: NatsAddress;
   /** Formats to publish in, with their subjects: `falco=falco.<priority>.<rule>`; default `native`. */
   readonly publish?: readonly string[];
   /** Where metrics and health are served; left out: nowhere. */
@@ -168,7 +175,7 @@ export const runSession = async (options: SessionOptions, signal: AbortSignal): 
       standing = read;
     };
     const summary = await runAgent({ ...options, log, onStanding, ...(control && { enforcement: control }) }, signal);
-    const settled = await Promise.all(publishers.map((each) => settle(each, options.nats ?? '')));
+    const settled = await Promise.all(publishers.map((each) => settle(each, options.nats?.url ?? '')));
     return { summary, auditFolder: options.auditFolder, nats: together(settled) };
   } catch (error) {
     throw inSentences(error);

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { demo } from './demo.ts';
 import { onInterrupt } from './interrupt.ts';
 import { runMain } from './main-program.ts';
+import { natsAddressOf } from './nats-options.ts';
 import { openStdout } from './output.ts';
 
 /** The arguments of `npm start`: none, or only a server, show the demonstration; all others go to `shrike run`. */
@@ -18,10 +19,11 @@ await runMain(async (program) => {
   }
   const interrupt = onInterrupt();
   const main = fileURLToPath(import.meta.resolve('./main.js'));
+  const nats = natsAddressOf(server, {});
   const options = {
     enforce: true,
     command: `node ${relative('', main)}`,
-    ...(server !== undefined && { nats: server }),
+    ...(nats && { nats }),
   };
   try {
     process.exitCode = await demo(options, openStdout(), interrupt.signal);

@@ -10,6 +10,7 @@ import { CliError, EXIT, messageOf } from './exit.ts';
 import { onInterrupt } from './interrupt.ts';
 import { agentOptionsOf, LIVE_LIMITS, liveOptions, openLive, startRecord } from './live.ts';
 import { createLog, type LogLevel, logLevelOption } from './log.ts';
+import { type NatsFiles, natsAddressOf, natsFileOptions } from './nats-options.ts';
 import { type Output, openFile, openStderr } from './output.ts';
 import { libraryFolder } from './package.ts';
 import { count } from './paint.ts';
@@ -17,7 +18,7 @@ import { policiesAt } from './run.ts';
 import { runSession, type SessionResult } from './session.ts';
 import { runRecord, summaryLines } from './summary.ts';
 
-export interface WatchOptions extends AuditOptions {
+export interface WatchOptions extends AuditOptions, NatsFiles {
   readonly policies?: readonly string[];
   readonly output?: string;
   readonly json?: boolean;
@@ -116,6 +117,7 @@ const createLauncherFilter = (pid: () => number): ((record: EventRecord) => bool
 export const watch = async (command: readonly string[], options: WatchOptions): Promise<number> => {
   const [name = ''] = command;
   checkCommand(name);
+  const nats = natsAddressOf(options.nats, options);
   const policies = policiesAt(options.policies ?? [libraryFolder()]);
   const output: Output = options.output === undefined ? openStderr() : openFile(options.output);
   const log = createLog(options.logLevel);
@@ -151,7 +153,7 @@ export const watch = async (command: readonly string[], options: WatchOptions): 
           kept: keptOf(options),
           warn: (sentence) => log.warn(sentence),
           ...agentOptionsOf({ ...LIVE_LIMITS, ...options }),
-          ...(options.nats !== undefined && { nats: options.nats }),
+          ...(nats && { nats }),
           ...(options.ruleMatching !== undefined && { ruleMatching: options.ruleMatching }),
           ignore: createLauncherFilter(() => running?.pid ?? 0),
           onAttached: () => {
@@ -228,7 +230,9 @@ export const addWatch = (program: Command): void => {
     )
     .addOption(new Option('--kill-rest', 'kill what the command leaves running').conflicts('waitRest'))
     .option('--wait-rest', 'wait for what the command leaves running')
-    .option('--nats <url>', 'publish alerts to this NATS server, several separated by commas')
+    .option('--nats <url>', 'publish alerts to this NATS server, several separated by commas');
+  for (const option of natsFileOptions()) command.addOption(option);
+  command
     .option('--host <name>', "the host's name in alerts and subjects (default: this host's)")
     .option('--audit <folder>', "the audit log's folder (default: a new one below the state folder, which is printed)");
   for (const option of [...auditOptions(), ...liveOptions()]) command.addOption(option);

@@ -149,7 +149,7 @@ describe('the metrics of a run', () => {
         expect(sampleOf(samples, 'shrike_nats_publish_seconds_count')).toBe(4);
         expect((await fetch(`${url}/readyz`)).status).toBe(200);
       },
-      { nats: server.url },
+      { nats: { url: server.url } },
     );
   });
 });
@@ -188,7 +188,7 @@ describe('health and readiness', () => {
         expect(checks.at(-1)).toMatchObject({ name: 'nats', ok: false });
         expect(checks.at(-1)?.reason).toMatch(/; alerts wait in the audit log$/);
       },
-      { nats: 'nats://127.0.0.1:1' },
+      { nats: { url: 'nats://127.0.0.1:1' } },
     ));
 
   it('answer nothing but reads, and know their paths', () =>
