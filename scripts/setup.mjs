@@ -1,5 +1,5 @@
 // Sets up what npm's scripts need: packages, Debian's nats-server (--nats), its clang-19 and llvm-19 (--clang), qemu (--qemu), programs that
-// tests of the running kernel run (--live), what benches are compared with (--bench), the compiled programs in dist/ (--build).
+// tests run beside those (--live), what benches are compared with (--bench), the compiled programs in dist/ (--build).
 // Plain Node without packages, since it runs before they are there. Quiet when nothing is to be done.
 import { spawnSync } from 'node:child_process';
 import {
@@ -137,11 +137,11 @@ const setUpNatsServer = () => {
 const setUpQemu = () =>
   setUpDebian({ packages: ['qemu-system-x86', 'busybox-static'], programs: ['qemu-system-x86_64', 'busybox'] });
 
-/** The programs that the behaviours of test/live run. */
+/** The programs that the behaviours of test/live run, and openssl, which makes certificates for tests. */
 const setUpLive = () =>
   setUpDebian({
-    packages: ['busybox-static', 'iproute2', 'perl', 'python3'],
-    programs: ['busybox', 'ip', 'perl', 'python3'],
+    packages: ['busybox-static', 'iproute2', 'openssl', 'perl', 'python3'],
+    programs: ['busybox', 'ip', 'openssl', 'perl', 'python3'],
   });
 
 const setUpClang = () => setUpDebian({ packages: ['clang-19', 'llvm-19'], programs: ['clang-19', 'llvm-objdump-19'] });

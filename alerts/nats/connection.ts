@@ -1,6 +1,7 @@
 import type { ConnectionOptions, NatsConnection } from 'nats';
 import { natsClient } from './client.ts';
-import { type NatsAddress, readIdentity } from './identity.ts';
+import { type IdentityFiles, type NatsAddress, readIdentity } from './identity.ts';
+import { refusalOf } from './refused-connection.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 const PING_INTERVAL_MS = 10_000;
@@ -12,8 +13,7 @@ export interface Servers {
   readonly options: Readonly<ConnectionOptions>;
   /** Reads the files of the address, again for each connection: a new key counts from the next one on. Fails with a sentence. */
   identity(): Readonly<ConnectionOptions>;
-  /** The file with the user's key or credentials, where there is one. */
-  readonly keyFile: string | undefined;
+  readonly files: IdentityFiles;
 }
 
 /**
@@ -37,7 +37,7 @@ export const parseServers = (address: string | NatsAddress): Servers => {
     text: parsed.map((url, index) => `${url.protocol}//${servers[index]}`).join(', '),
     options: { servers, ...credentials },
     identity,
-    keyFile: files.nkeyFile ?? files.credsFile,
+    files,
   };
 };
 
@@ -67,11 +67,8 @@ export const connectTo = async (servers: Servers, options: ConnectionOptions): P
   try {
     return await natsClient().connect({ ...limits, ...servers.options, ...identity, ...options });
   } catch (error) {
-    const isRefused = (error as { code?: string }).code === 'AUTHORIZATION_VIOLATION';
-    const sentence =
-      isRefused && servers.keyFile !== undefined
-        ? `${servers.text}: the server refused the key in ${servers.keyFile} (authorization violation); is its public key in the server's configuration, and was that reloaded?`
-        : describeNatsError(error, servers.text);
+    const refusal = refusalOf(error, servers.files);
+    const sentence = refusal === undefined ? describeNatsError(error, servers.text) : `${servers.text}: ${refusal}`;
     throw new Error(sentence, { cause: error });
   }
 };
@@ -88,8 +85,12 @@ const REMEDIES: Readonly<Record<string, string>> = {
   TIMEOUT: 'no answer; is it a NATS server, and does a firewall let the port through?',
   CONNECTION_TIMEOUT: 'no answer; is it a NATS server, and does a firewall let the port through?',
   AUTHORIZATION_VIOLATION:
-    'the server refused the credentials (authorization violation); give them in the URL: nats://user:password@host:port',
-  PERMISSIONS_VIOLATION: 'the server does not permit this user to publish or read alerts (permissions violation)',
+    'the server refused the credentials (authorization violation); give them in the URL, nats://user:password@host:port, or with --nats-nkey or --nats-creds',
+  AUTHENTICATION_EXPIRED: 'the credentials have expired (user authentication expired); get new ones',
+  AUTHENTICATION_TIMEOUT: 'the server got no credentials in time (authentication timeout); is it overloaded?',
+  ACCOUNT_EXPIRED: 'the account of these credentials has expired; have it renewed',
+  PERMISSIONS_VIOLATION:
+    "the server does not permit this user to publish or read alerts (permissions violation); permit it in the server's configuration",
   MAX_PAYLOAD_EXCEEDED: 'the alert is larger than the server takes (max_payload)',
   '503': 'JetStream does not answer there; is it enabled and has it a leader?',
   CONNECTION_CLOSED: 'the connection was lost',

@@ -21,17 +21,24 @@ export interface NatsAddress {
   readonly keyFile?: string;
 }
 
-type IdentityFiles = Omit<NatsAddress, 'url'>;
+/** The files of an address. */
+export type IdentityFiles = Omit<NatsAddress, 'url'>;
 type Identity = Pick<ConnectionOptions, 'authenticator' | 'inboxPrefix' | 'tls'>;
 
 const READABLE_BY_OTHERS = 0o004;
+
+const UNREADABLE: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'this user may not read it',
+  EISDIR: 'it is a folder',
+};
 
 const read = (path: string, what: string): string => {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'this user may not read it' : message;
+    const why = UNREADABLE[code ?? ''] ?? message;
     throw new Error(`${what} ${path} can't be read: ${why}`);
   }
 };
@@ -60,6 +67,16 @@ const nkeyIdentity = (path: string): Identity => {
   };
 };
 
+/** When a JWT ends: milliseconds since 1970, infinite without an end, null for what is no JWT. */
+const expiryOf = (jwt: string): number | null => {
+  try {
+    const { exp } = JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString()) as { exp?: unknown };
+    return typeof exp !== 'number' || exp === 0 ? Number.POSITIVE_INFINITY : exp * 1000;
+  } catch {
+    return null;
+  }
+};
+
 const credsIdentity = (path: string): Identity => {
   const text = readSecret(path, 'the credentials');
   const [jwt, seed] = [...text.matchAll(/-{3,}BEGIN[^\n]*-{3,}\s+(\S+)\s+-{3,}END/g)].map(([, part]) => part);
@@ -67,6 +84,12 @@ const credsIdentity = (path: string): Identity => {
   if (jwt === undefined || publicKey === undefined)
     throw new Error(
       `the credentials ${path} are not complete: expected a user's JWT and nkey seed, each between BEGIN and END lines`,
+    );
+  const expiry = expiryOf(jwt);
+  if (expiry === null) throw new Error(`the credentials ${path} are damaged: their JWT can't be read`);
+  if (expiry < Date.now())
+    throw new Error(
+      `the credentials ${path} expired at ${new Date(expiry).toISOString()}: get new ones from whoever issued them`,
     );
   return {
     authenticator: natsClient().credsAuthenticator(new TextEncoder().encode(text)),

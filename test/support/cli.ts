@@ -24,7 +24,9 @@ export const startProgram = (
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
 ): Running => {
-  const { NATS_URL: _url, SHRIKE_LOG: _level, ...rest } = process.env;
+  const rest = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('NATS_') && name !== 'SHRIKE_LOG'),
+  );
   const child = spawn(process.execPath, [at(`dist/cli/${program}.js`), ...args], {
     cwd: at('.'),
     env: { ...rest, XDG_STATE_HOME: temporaryFolder(), ...env },

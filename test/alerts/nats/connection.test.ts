@@ -44,7 +44,7 @@ it('says that nobody listens', async (context) => {
 it('says that credentials are wrong', async (context) => {
   const server = await natsServer(context, { arguments: ['--user', 'me', '--pass', 'right'] });
   expect(await failure(server.url.replace('//', '//me:wrong@'))).toBe(
-    `${server.url}: the server refused the credentials (authorization violation); give them in the URL: nats://user:password@host:port`,
+    `${server.url}: the server refused the credentials (authorization violation); give them in the URL, nats://user:password@host:port, or with --nats-nkey or --nats-creds`,
   );
   const subscription = await subscribeAlerts({ servers: server.url.replace('//', '//me:right@') }, () => undefined);
   await subscription.close();
