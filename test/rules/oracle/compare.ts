@@ -75,9 +75,26 @@ export interface Comparing {
   readonly play: (world: World) => Iterable<readonly Happened[]>;
 }
 
+/** What a condition can come to on events of a type, whatever their other fields are. */
+const possible = (tree: Tree, type: string): { readonly yes: boolean; readonly no: boolean } => {
+  if (tree.kind === 'not') {
+    const { yes, no } = possible(tree.of, type);
+    return { yes: no, no: yes };
+  }
+  if (tree.kind === 'and' || tree.kind === 'or') {
+    const parts = tree.of.map((part) => possible(part, type));
+    const [all, some] = tree.kind === 'and' ? (['yes', 'no'] as const) : (['no', 'yes'] as const);
+    const possibly = { [all]: parts.every((part) => part[all]), [some]: parts.some((part) => part[some]) };
+    return { yes: possibly.yes === true, no: possibly.no === true };
+  }
+  const fields = tree.kind === 'check' ? fieldsOfCheck(tree).map(fieldText) : [];
+  const isOfType = fields.length > 0 && fields.every((field) => field === 'evt.type');
+  return isOfType ? outcomes(tree, { get: () => is(type) }) : { yes: true, no: true };
+};
+
 /** The rules that an event's type alone doesn't rule out. */
 const rulesOfType = (rules: readonly Compared[], type: string): readonly Compared[] =>
-  rules.filter(({ tree }) => outcomes(tree, { get: (field) => (field === 'evt.type' ? is(type) : 'unknown') }).yes);
+  rules.filter(({ tree }) => possible(tree, type).yes);
 
 /** Runs a policy's rules over what `play` makes happen and compares the alerts, and the kernel part before them, with the oracle. */
 export const compare = async ({ policies, rules, containers, prepare, play }: Comparing): Promise<Comparison> => {
