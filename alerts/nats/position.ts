@@ -21,6 +21,8 @@ const PLACE = z.object({
   crc32c: z.string(),
   /** The message's number in the stream. */
   streamSeq: z.number().int().nonnegative(),
+  /** When that was acknowledged: milliseconds since 1970. */
+  at: z.number().optional(),
 });
 const POSITION = z.object({
   v: z.literal(1),
@@ -39,7 +41,7 @@ export type Place = Readonly<z.infer<typeof PLACE>>;
 export interface Position {
   readonly v: 1;
   readonly stream: string;
-  /** When the stream was made. */
+  /** When the stream was made; empty where this user may not know. */
   readonly created: string;
   /** The last alert that was seen to: stored, or refused as too large; so were all before it. */
   readonly done: number;

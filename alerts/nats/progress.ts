@@ -89,7 +89,8 @@ export const openProgress = async (log: AuditLog, outbox: Outbox, file: string):
       if (rewind !== undefined) await save();
     },
     stored({ seq, crc32c }, streamSeq) {
-      if (position !== undefined) change({ ...position, done: seq, stored: { seq, crc32c, streamSeq } });
+      if (position !== undefined)
+        change({ ...position, done: seq, stored: { seq, crc32c, streamSeq, at: Date.now() } });
     },
     async refused({ seq }, bytes, limit) {
       if (position === undefined) return;

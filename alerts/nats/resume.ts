@@ -1,5 +1,5 @@
 import type { Place, Position } from './position.ts';
-import type { AlertStream } from './stream.ts';
+import { type AlertStream, MAX_AGE_MS } from './stream.ts';
 
 /** The host's last alert in a stream. */
 export interface LastAlert {
@@ -20,6 +20,10 @@ export interface Resume {
 const isLetGo = ({ firstSeq, lastSeq, deleted }: AlertStream, { streamSeq }: Place): boolean =>
   streamSeq <= lastSeq && (streamSeq < firstSeq || deleted.includes(streamSeq));
 
+/** The same where this user may not look at the stream: it has nothing of the host, went on, and had the time to forget. */
+const isAgedOut = ({ isSeen, lastSeq }: AlertStream, { streamSeq, at }: Place, now: number): boolean =>
+  !isSeen && streamSeq <= lastSeq && at !== undefined && now - at > MAX_AGE_MS;
+
 /** The last alert known to have been stored before a number of the stream; 0 for none. */
 const storedBefore = ({ earlier, stored }: Position, streamSeq: number): number =>
   [...earlier, ...(stored ? [stored] : [])].findLast((place) => place.streamSeq < streamSeq)?.seq ?? 0;
@@ -32,15 +36,18 @@ export const whereToGoOn = (
   stream: AlertStream,
   last: LastAlert | undefined,
   position: Position | undefined,
+  now = Date.now(),
 ): Resume => {
   const has = last?.seq;
   if (position === undefined) return { after: has ?? 0 };
   const { stored, done } = position;
-  const isSame = stream.name === position.stream && stream.created === position.created;
+  const isSame =
+    stream.name === position.stream &&
+    (stream.created === position.created || stream.created === '' || position.created === '');
   if (!isSame) return has !== undefined && has >= done ? { after: has } : { after: has ?? 0, rewind: 'another stream' };
   if (stored === undefined) return { after: Math.max(has ?? 0, done) };
   if (has !== undefined && has >= stored.seq) return { after: Math.max(has, done) };
-  if (isLetGo(stream, stored)) return { after: done };
+  if (isLetGo(stream, stored) || (last === undefined && isAgedOut(stream, stored, now))) return { after: done };
   const isOfAnotherLog = last !== undefined && has === undefined;
   if (isOfAnotherLog && last.streamSeq > stored.streamSeq) return { after: done };
   return {

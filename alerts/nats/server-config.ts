@@ -2,9 +2,9 @@ import { PRIORITIES, type Priority } from '../../rules/index.ts';
 import { inboxPrefixOf } from './nkey.ts';
 import { ALL_ALERTS, hostSubject, subjectToken } from './subject.ts';
 
-const STREAM = 'SHRIKE_ALERTS';
+export const STREAM = 'SHRIKE_ALERTS';
 /** Where a subscriber that has an account of its own finds the part of JetStream's API that it may use. */
-const SUBSCRIBER_API = 'shrike.api';
+export const SUBSCRIBER_API = 'shrike.api';
 /** The account with the stream. */
 const ALERTS_ACCOUNT = 'ALERTS';
 
@@ -168,7 +168,7 @@ export const accountsConfig = (roles: Roles): string => {
     accountsOf.set(key, [...(accountsOf.get(key) ?? []), account]);
   }
   return [
-    '# Written by "shrike nats": change it with "shrike nats add-host" and the like, then reload the server.',
+    '# Written by "shrike nats-config": written anew by each call, so change it by that, then reload the server.',
     'accounts: {',
     '  # The stream; its admin makes it and may do everything with it.',
     `  ${ALERTS_ACCOUNT}: {`,
@@ -208,7 +208,7 @@ interface ServerSettings {
 /** A nats-server's configuration, which includes `accounts.conf` beside it. */
 export const serverConfig = ({ listen, storeDir, tls }: ServerSettings): string =>
   [
-    '# Written by "shrike nats init"; yours to change. Who may do what is in accounts.conf.',
+    '# Written by "shrike nats-config"; yours to change. Who may do what is in accounts.conf.',
     'server_name: shrike',
     `listen: ${quoted(listen)}`,
     ...(tls === undefined

@@ -1,10 +1,11 @@
 import type { NatsConnection } from 'nats';
 import { z } from 'zod';
 import type { Output, OutputStream } from '../formats/output.ts';
-import { API_TIMEOUT_MS, askJetStream, isError, JETSTREAM_ERRORS, type JetStreamError } from './api.ts';
+import { API_TIMEOUT_MS, askJetStream, errorIn, isError, JETSTREAM_ERRORS, type JetStreamError } from './api.ts';
 import { natsClient } from './client.ts';
 
-const MAX_AGE_MS = 7 * 24 * 3600 * 1000;
+/** How long a stream that we make keeps an alert. */
+export const MAX_AGE_MS = 7 * 24 * 3600 * 1000;
 const DUPLICATE_WINDOW_MS = 120_000;
 /** Of a stream that is made in a cluster. */
 const REPLICAS = 3;
@@ -66,6 +67,8 @@ export interface AlertStream {
   readonly allowsDirect: boolean;
   /** Numbers between the first and the last that were deleted; only where they were asked for. */
   readonly deleted: readonly number[];
+  /** Whether this user may look at the stream; where not only its name and last number are known. */
+  readonly isSeen: boolean;
 }
 
 const toStream = ({ created, config, state, cluster }: z.infer<typeof INFO>): AlertStream => ({
@@ -83,6 +86,7 @@ const toStream = ({ created, config, state, cluster }: z.infer<typeof INFO>): Al
       : undefined,
   allowsDirect: config.allow_direct,
   deleted: state.deleted ?? [],
+  isSeen: true,
 });
 
 /** Reads how a stream stands, with what was deleted from its middle where that is asked for. */
@@ -142,6 +146,42 @@ export const ensureStream = async (
   const other = await otherStream(connection, wanted);
   if (other !== undefined) return readStream(connection, other);
   return makeStream(connection, wanted, connection.info?.cluster === undefined ? 1 : REPLICAS);
+};
+
+const IMPOSSIBLE_LAST = Number.MAX_SAFE_INTEGER;
+const LAST = /^wrong last sequence: (\d+)$/;
+
+/**
+ * What can be known of a stream by a user who may do nothing but publish to it: a message that no stream can take, because it is to follow one that there
+ * never is, is turned away with the number of the last one. Fails as a request does where nothing takes the host's alerts.
+ */
+export const probeStream = async (
+  connection: NatsConnection,
+  { name }: OutputStream,
+  hostSubject: string,
+): Promise<AlertStream | JetStreamError> => {
+  const headers = natsClient().headers();
+  headers.set('Nats-Expected-Stream', name);
+  headers.set('Nats-Expected-Last-Sequence', String(IMPOSSIBLE_LAST));
+  const subject = hostSubject.replace(/[*>]/g, '_');
+  const answer = await connection.request(subject, '', { headers, timeout: API_TIMEOUT_MS });
+  const error = errorIn(answer.json());
+  const last = LAST.exec(error?.text ?? '')?.[1];
+  if (last === undefined) return error ?? { code: 0, text: 'it took a message that it could not take' };
+  const replicas = connection.info?.cluster === undefined ? 1 : REPLICAS;
+  return {
+    name,
+    created: '',
+    firstSeq: 0,
+    lastSeq: Number(last),
+    replicas,
+    isLevel: true,
+    maxMessageBytes: undefined,
+    problem: undefined,
+    allowsDirect: true,
+    deleted: [],
+    isSeen: false,
+  };
 };
 
 /** A message of a stream: its number there, and its id where it has one. */

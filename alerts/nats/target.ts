@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { NatsConnection } from 'nats';
+import type { NatsConnection, NatsError } from 'nats';
 import type { Output } from '../formats/output.ts';
 import { isError, JETSTREAM_ERRORS, type JetStreamError } from './api.ts';
 import { natsClient } from './client.ts';
 import type { Outbox } from './outbox.ts';
 import type { Position } from './position.ts';
 import { type LastAlert, type Resume, whereToGoOn } from './resume.ts';
-import { type AlertStream, ensureStream, lastMessage, parseMessageId, readStream } from './stream.ts';
+import { type AlertStream, ensureStream, lastMessage, parseMessageId, probeStream, readStream } from './stream.ts';
 
 /** How long replicas get to become level before the stream is believed to have gone back. */
 const LEVEL_MS = 1_000;
@@ -35,7 +35,8 @@ const mayNotLook = ({ stream, hostSubject }: Output, host: string): string => {
 };
 
 /** The stream on a connection; undefined where the server has no JetStream. */
-const openStream = async ({ nats, host, output }: Seeker): Promise<AlertStream | undefined> => {
+const openStream = async (seeker: Seeker): Promise<AlertStream | undefined> => {
+  const { nats, host, output } = seeker;
   const wanted = output.stream(host);
   const { ErrorCode, NatsError } = natsClient();
   try {
@@ -50,10 +51,32 @@ const openStream = async ({ nats, host, output }: Seeker): Promise<AlertStream |
       throw sentence('the server does not answer what JetStream is asked; is it overloaded, or without a leader?');
     if (error.code !== ErrorCode.PermissionsViolation) throw error;
     const isMaking = error.permissionContext?.subject.includes('STREAM.CREATE') === true;
+    if (isMaking) throw sentence(mayNotMake(wanted.name));
+    return openUnseen(seeker);
+  }
+};
+
+const mayNotMake = (name: string): string =>
+  `there is no stream ${name} and this user may not make it; let an administrator make it, or permit $JS.API.STREAM.CREATE.${name}`;
+
+/** The stream of a user who may only publish to it and read the host's last alert. */
+const openUnseen = async ({ nats, host, output }: Seeker): Promise<AlertStream> => {
+  const wanted = output.stream(host);
+  const { ErrorCode } = natsClient();
+  try {
+    const stream = await probeStream(nats, wanted, output.hostSubject(host));
+    if (!isError(stream)) return stream;
+    throw sentence(`the stream ${wanted.name} does not take alerts (${stream.text}); is another in its place?`);
+  } catch (error) {
+    const { code, permissionContext } = error as NatsError;
+    if (code === ErrorCode.NoResponders) throw sentence(mayNotMake(wanted.name));
+    if (code === ErrorCode.Timeout)
+      throw sentence(
+        `nothing says that it takes this host's alerts; is there the stream ${wanted.name}, with a leader? If not, let an administrator make it`,
+      );
+    if (code !== ErrorCode.PermissionsViolation) throw error;
     throw sentence(
-      isMaking
-        ? `there is no stream ${wanted.name} and this user may not make it; let an administrator make it, or permit $JS.API.STREAM.CREATE.${wanted.name}`
-        : mayNotLook(output, host),
+      `this user may not publish on ${permissionContext?.subject ?? output.hostSubject(host)}; are the credentials those of this host?`,
     );
   }
 };
@@ -85,7 +108,7 @@ const lastOf = async ({ nats, host, output, outbox }: Seeker, stream: AlertStrea
 const look = async (seeker: Seeker, stream: AlertStream): Promise<Target> => {
   const last = await lastOf(seeker, stream);
   const resume = whereToGoOn(stream, last, seeker.position);
-  if (resume.rewind !== 'went back') return { stream, resume, last };
+  if (resume.rewind !== 'went back' || !stream.isSeen) return { stream, resume, last };
   const detailed = await readStream(seeker.nats, stream.name, { deleted: true });
   return isError(detailed)
     ? { stream, resume, last }
@@ -104,7 +127,7 @@ export const openTarget = async (seeker: Seeker): Promise<Target | undefined> =>
   const target = await look(seeker, stream);
   if (target.resume.rewind === undefined || stream.replicas === 1) return target;
   await delay(LEVEL_MS);
-  const again = await readStream(nats, stream.name);
+  const again = stream.isSeen ? await readStream(nats, stream.name) : await openUnseen(seeker);
   if (isError(again)) throw sentence(inWords(again, stream.name));
   const second = await look(seeker, again);
   if (second.resume.rewind === undefined) return second;

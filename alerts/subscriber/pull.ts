@@ -36,7 +36,7 @@ export interface Pull {
   close(): Promise<void>;
 }
 
-const configOf = (from: From): Partial<ConsumerConfig> => {
+export const configOf = (from: From): Partial<ConsumerConfig> => {
   const { DeliverPolicy } = natsClient();
   if (from === 'first') return { deliver_policy: DeliverPolicy.All };
   if (from === 'last') return { deliver_policy: DeliverPolicy.Last };
@@ -45,7 +45,7 @@ const configOf = (from: From): Partial<ConsumerConfig> => {
 };
 
 /** Numbers in the reply subject of a delivered message: `$JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<of consumer>.<time>.<pending>`, newer servers with domain and account before the stream. */
-const deliveryOf = (reply: string) => {
+export const deliveryOf = (reply: string) => {
   const tokens = reply.split('.');
   const at = tokens.length < 11 ? 4 : 6;
   const [, sequence, number, time] = tokens.slice(at, at + 4).map(Number);

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JetStreamManager, NatsConnection } from 'nats';
 import { natsClient } from '../nats/client.ts';
+import { STREAM } from '../nats/server-config.ts';
 import { MESSAGE_ID_HEADER } from '../nats/stream.ts';
 import type { Ledger } from './ledger.ts';
 import { type From, type Pull, pull } from './pull.ts';
+import { boundsByPush, push } from './push.ts';
 import type { Receiver } from './receiver.ts';
 
 /** Where a subscription begins: see `SubscribeOptions`. */
@@ -12,6 +14,7 @@ export type Start = 'new' | 'all' | { readonly sequence: number } | { readonly t
 /** How often it is looked for a stream where there is none yet. */
 const LOOK_MS = 1_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const MAY_READ = '; where it may read the alerts of some hosts or priorities, ask for one of them (--host, --priority)';
 const NO_STREAM = 'no stream matches subject';
 
 export interface SessionsOptions {
@@ -46,6 +49,45 @@ const findStreamOf = async (manager: JetStreamManager, subject: string): Promise
   }
 };
 
+/** A stream as far as this user may read it. */
+interface Source {
+  read(from: From): Promise<Pull>;
+  /** The numbers of its first and its last message. */
+  bounds(): Promise<{ readonly first_seq: number; readonly last_seq: number }>;
+}
+
+const sourceOf = (
+  nats: NatsConnection,
+  manager: JetStreamManager,
+  stream: string,
+  subject: string,
+  isQuick: boolean,
+): Source => ({
+  read: (from) => pull(nats, manager, stream, subject, from, isQuick),
+  bounds: async () => (await manager.streams.info(stream)).state,
+});
+
+/** The stream of a user with an account of its own; undefined where the server gives that no part of JetStream. */
+const confinedSource = async (nats: NatsConnection, subject: string, isQuick: boolean): Promise<Source | undefined> => {
+  const { NatsError, ErrorCode } = natsClient();
+  const bounds = () => boundsByPush(nats, STREAM, subject);
+  try {
+    await bounds();
+  } catch (error) {
+    const hasNone = [ErrorCode.NoResponders, ErrorCode.PermissionsViolation];
+    if (error instanceof NatsError && hasNone.some((code) => code === error.code)) return undefined;
+    throw error;
+  }
+  return {
+    async read(from) {
+      const reading = await push(nats, STREAM, subject, from, isQuick);
+      if (reading === undefined) throw new Error('the stream is gone');
+      return reading;
+    },
+    bounds,
+  };
+};
+
 /** Opens sessions one after another; each goes on where the one before stopped. */
 export const createSessions = (options: SessionsOptions) => {
   const { subject, start, follow, until, ledger, receiver, closing } = options;
@@ -55,9 +97,9 @@ export const createSessions = (options: SessionsOptions) => {
 
   const isOver = (): boolean => until !== undefined && Date.now() >= until.getTime();
 
-  const begin = async (nats: NatsConnection, manager: JetStreamManager, stream: string): Promise<Pull> => {
-    const from = (where: From): Promise<Pull> => pull(nats, manager, stream, subject, where, !follow);
-    if (hasBegun) return resume(from, manager, stream);
+  const begin = async (source: Source): Promise<Pull> => {
+    const from = (where: From): Promise<Pull> => source.read(where);
+    if (hasBegun) return resume(source);
     if (start === 'new') {
       began = new Date();
       const reading = await from('last');
@@ -73,13 +115,10 @@ export const createSessions = (options: SessionsOptions) => {
   };
 
   /** Goes on behind the last message that is still where it was. */
-  const resume = async (
-    from: (where: From) => Promise<Pull>,
-    manager: JetStreamManager,
-    stream: string,
-  ): Promise<Pull> => {
+  const resume = async (source: Source): Promise<Pull> => {
+    const from = (where: From): Promise<Pull> => source.read(where);
     const { checkpoints, sequence } = ledger.position;
-    const { first_seq, last_seq } = (await manager.streams.info(stream)).state;
+    const { first_seq, last_seq } = await source.bounds();
     for (const [index, checkpoint] of [...checkpoints].reverse().entries()) {
       const [at, id] = checkpoint;
       if (at > last_seq) continue;
@@ -141,12 +180,15 @@ export const createSessions = (options: SessionsOptions) => {
 
   /** Without a stream: alerts as they are published, until there is one. */
   const plain = async (nats: NatsConnection, manager: JetStreamManager, looks: boolean): Promise<Session> => {
+    let refused = false;
     const subscription = nats.subscribe(subject, {
       callback: (error, message) => {
         if (error === null) receiver.receive(message, 0, generation);
+        else refused = true;
       },
     });
     await nats.flush();
+    if (refused) throw new Error(`this user may not read ${subject}${MAY_READ}`);
     return {
       async run() {
         while (!nats.isClosed() && !closing.aborted) {
@@ -168,14 +210,18 @@ export const createSessions = (options: SessionsOptions) => {
     async open(nats: NatsConnection): Promise<Session> {
       const manager = await nats.jetstreamManager({ checkAPI: false });
       const stream = await findStreamOf(manager, subject);
-      if (stream === undefined || stream === 'never') {
+      const source =
+        stream === 'never'
+          ? await confinedSource(nats, subject, !follow)
+          : stream && sourceOf(nats, manager, stream, subject, !follow);
+      if (source === undefined || source === '') {
         if (start !== 'new' || !follow)
           throw new Error('it keeps no stream of alerts to read again; leave out --since');
         const session = await plain(nats, manager, stream === undefined);
         hasBegun = true;
         return session;
       }
-      const reading = await begin(nats, manager, stream);
+      const reading = await begin(source);
       hasBegun = true;
       return limited(reading);
     },

@@ -3,6 +3,7 @@ import type { NatsConnection } from 'nats';
 import type { Alert } from '../alert.ts';
 import { natsClient } from '../nats/client.ts';
 import { connectTo, describeNatsError, parseServers, type Servers } from '../nats/connection.ts';
+import { SUBSCRIBER_API } from '../nats/server-config.ts';
 import { ALERT_SUBJECTS, parseSubjectTemplate } from '../nats/subject.ts';
 import type { Gap } from './arrivals.ts';
 import { type AlertFilters, alertFilter, wantedSubject } from './filters.ts';
@@ -83,13 +84,18 @@ const isAway = (error: unknown): boolean => {
   return AWAY.some((known) => known === code || known === cause?.code);
 };
 
+/** What is asked for in order to see how much of JetStream this user has; a refusal is an answer. */
+const ASKED_IN_TURN = ['$JS.API.STREAM.', `${SUBSCRIBER_API}.`];
+
 const watchErrors = async (
   nats: NatsConnection,
   servers: Servers,
   report: (sentence: string) => void,
 ): Promise<void> => {
   const { DebugEvents, Events } = natsClient();
-  for await (const { type, data } of nats.status()) {
+  for await (const { type, data, permissionContext } of nats.status()) {
+    const { operation, subject = '' } = permissionContext ?? {};
+    if (operation === 'publish' && ASKED_IN_TURN.some((start) => subject.startsWith(start))) continue;
     if (type === Events.Error) report(describeNatsError({ code: String(data) }, servers.text));
     else if (type === DebugEvents.StaleConnection)
       report(`${servers.text}: the server does not answer; connecting again`);

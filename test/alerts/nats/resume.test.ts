@@ -14,6 +14,7 @@ const stream = (more: Partial<AlertStream> = {}): AlertStream => ({
   problem: undefined,
   allowsDirect: true,
   deleted: [],
+  isSeen: true,
   ...more,
 });
 const place = (seq: number, streamSeq: number) => ({ seq, streamSeq, crc32c: '01234567' });
