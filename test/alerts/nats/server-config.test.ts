@@ -107,6 +107,29 @@ const BODIES = [
   JSON.stringify({ subjects_filter: '>' }),
 ] as const;
 
+/** Requests for streams that would hold a copy of the alerts, take them in the stream's place, or hand them on. */
+const wellFormedStreams = (name: string, inbox: string): readonly (readonly [string, string])[] => {
+  const external = { api: '$JS.API', deliver: inbox };
+  const copies = [
+    { mirror: { name: STREAM } },
+    { mirror: { name: STREAM, external } },
+    { mirror: { name: STREAM, filter_subject: 'shrike.alerts.web_1.>', external: { ...external, api: 'shrike.api' } } },
+    { sources: [{ name: STREAM }] },
+    { sources: [{ name: STREAM, external }] },
+    {
+      sources: [
+        { name: STREAM, filter_subject: 'shrike.alerts.web_1.>', external: { ...external, api: 'shrike.api' } },
+      ],
+    },
+    { subjects: ['shrike.alerts.>'] },
+    { subjects: ['shrike.alerts.>'], republish: { src: 'shrike.alerts.>', dest: `${inbox}.>` } },
+  ];
+  return copies.flatMap((copy) => {
+    const body = JSON.stringify({ name, storage: 'memory', retention: 'limits', num_replicas: 1, ...copy });
+    return ['CREATE', 'UPDATE'].map((verb) => [`STREAM.${verb}.${name}`, body] as const);
+  });
+};
+
 const isLeak = (text: string): boolean => text.includes(SECRET) || text.includes('web_1.critical');
 
 /** Tries everything as a user; gives what it got of web-1's, as sentences. */
@@ -138,11 +161,11 @@ const attack = async (wire: Wire, name: Name): Promise<readonly string[]> => {
     listen(subject);
   listen(`${inbox}.>`);
   listen(inbox);
-  const create = (filter: string, target: string): string =>
+  const create = (filter: string, target: string, reader = 'reader'): string =>
     JSON.stringify({
       stream_name: STREAM,
       config: {
-        name: 'reader',
+        name: reader,
         deliver_subject: target,
         filter_subject: filter,
         ack_policy: 'none',
@@ -157,6 +180,17 @@ const attack = async (wire: Wire, name: Name): Promise<readonly string[]> => {
     `$JS.API.CONSUMER.CREATE.${STREAM}`,
     inboxPrefixOf(wire.keys.web1.publicKey),
   ];
+  const targets = [inbox, ...replies];
+  const streams = ['looted', STREAM].flatMap((stream) => wellFormedStreams(stream, inbox));
+  for (const [subject, body] of streams) connection.publish(`$JS.API.${subject}`, body, { reply: `${inbox}.1` });
+  for (const [index, target] of targets.entries())
+    for (const filter of ['shrike.alerts.web.>', 'shrike.alerts.web_1.>', 'shrike.alerts.>'])
+      connection.publish(
+        `shrike.api.CONSUMER.CREATE.${STREAM}.aimed${index}.${filter}`,
+        create(filter, target, `aimed${index}`),
+        { reply: `${inbox}.1` },
+      );
+  await connection.flush();
   const bodies = [
     ...BODIES,
     create('shrike.alerts.web_1.>', inbox),
@@ -205,6 +239,11 @@ const forged = async (wire: Wire): Promise<readonly Held[]> =>
   (await held(wire)).filter(({ subject, text }) => subject.startsWith('shrike.alerts.web_1.') && text !== SECRET);
 const genuine = async (wire: Wire): Promise<number> => (await held(wire)).filter(({ text }) => text === SECRET).length;
 
+const streamNames = async (wire: Wire): Promise<readonly string[]> => {
+  const manager = await (await wire.as('admin')).jetstreamManager({ checkAPI: false });
+  return (await manager.streams.names().next()).toSorted();
+};
+
 const raise = async (wire: Wire): Promise<void> => {
   await (await wire.as('web1')).jetstream().publish('shrike.alerts.web_1.critical.first', SECRET);
 };
@@ -244,10 +283,12 @@ it('lets a subscriber read what it is for, old and new', async (context) => {
 for (const name of ['web', 'onlyWeb'] as const)
   it(`lets ${name} get nothing of web-1 and publish nothing as it`, async (context) => {
     const wire = await startWire(context);
+    await (await wire.as('web')).jetstream().publish('shrike.alerts.web.low.first', 'of web itself');
     await raise(wire);
     expect(await attack(wire, name)).toEqual([]);
     expect(await forged(wire)).toEqual([]);
     expect(await genuine(wire)).toBe(2);
+    expect(await streamNames(wire)).toEqual([STREAM]);
   });
 
 it('finds a permission that is too wide by the same attempts', async (context) => {
