@@ -36,6 +36,14 @@ const certificateRefused = (certFile: string | undefined): string =>
     ? 'the server wants a certificate of this client; give one with --nats-cert and --nats-key'
     : `the server refused the certificate ${certFile}; is it of an authority that the server knows, and not revoked?`;
 
+/** A server that refuses a certificate closes the connection as well, and what this client sends at the same time may hide the reason. */
+const CLOSED = ['ECONNRESET', 'EPIPE', 'CONNECTION_CLOSED'];
+
+const closedUnderTls = (certFile: string | undefined): string =>
+  certFile === undefined
+    ? 'the server closed the connection under TLS; is it a NATS server, and does it want a certificate of this client (--nats-cert and --nats-key)?'
+    : `the server closed the connection under TLS; is it a NATS server, and is the certificate ${certFile} of an authority that it knows?`;
+
 /** Why a server's certificate is not accepted, or this client's; undefined for what has to do with neither. */
 const tlsProblem = (error: ConnectionError, { caFile, certFile }: IdentityFiles): string | undefined => {
   const { code = '' } = error;
@@ -47,7 +55,7 @@ const tlsProblem = (error: ConnectionError, { caFile, certFile }: IdentityFiles)
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return otherName(error);
   if (code === 'SERVER_OPT_NA')
     return 'the server offers no TLS, and tls:// or a certificate asks for it; turn it on there, or use nats:// without certificates';
-  return undefined;
+  return CLOSED.includes(code) && (caFile ?? certFile) !== undefined ? closedUnderTls(certFile) : undefined;
 };
 
 /** Why a server did not let a client with these files in; undefined where it isn't about who either of them is. */

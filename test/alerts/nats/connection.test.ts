@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { expect, it } from 'vitest';
 import { subscribeAlerts } from '../../../alerts/index.ts';
 import { parseServers } from '../../../alerts/nats/connection.ts';
+import { refusalOf } from '../../../alerts/nats/refused-connection.ts';
 import { natsServer } from '../../support/nats.ts';
 
 const failure = (servers: string) =>
@@ -59,4 +60,30 @@ it('says that something else listens there', async () => {
   const message = await failure(`nats://127.0.0.1:${port}`);
   other.close();
   expect(message).toBe(`nats://127.0.0.1:${port}: what answers there is not a NATS server; is the port right?`);
+});
+
+/** Codes as Node.js 20 to 24 have them, and of moments that can't be arranged for. */
+it.each([
+  ['ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE', 'wants'],
+  ['ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE', 'wants'],
+  ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', 'wants'],
+  ['ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', 'wants'],
+  ['ECONNRESET', 'closed'],
+  ['EPIPE', 'closed'],
+])('says what a client certificate has to do with %s', (code, what) => {
+  const files = { caFile: 'ca.pem' };
+  expect(refusalOf({ code }, files)).toBe(
+    what === 'wants'
+      ? 'the server wants a certificate of this client; give one with --nats-cert and --nats-key'
+      : 'the server closed the connection under TLS; is it a NATS server, and does it want a certificate of this client (--nats-cert and --nats-key)?',
+  );
+  expect(refusalOf({ code: 'TLS', chainedError: { code } }, files)).toBe(refusalOf({ code }, files));
+});
+
+it('leaves to others what is not about certificates or keys', () => {
+  expect(refusalOf({ code: 'ECONNRESET' }, {})).toBeUndefined();
+  expect(refusalOf(new Error('something'), { caFile: 'ca.pem' })).toBeUndefined();
+  expect(refusalOf({ code: 'CERT_NOT_YET_VALID' }, {})).toBe(
+    "the server's certificate is not valid yet; is this host's clock right?",
+  );
 });
