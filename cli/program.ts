@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   test: async () => (await import('./test.ts')).addTest,
   fmt: async () => (await import('./fmt.ts')).addFmt,
   alerts: async () => (await import('./alerts.ts')).addAlerts,
+  'nats-config': async () => (await import('./nats-config.ts')).addNatsConfig,
   scenarios: async () => (await import('./scenarios.ts')).addScenarios,
   bpf: async () => (await import('./bpf.ts')).addBpf,
 };
@@ -34,6 +35,8 @@ Examples:
   shrike fmt policies                               policy files in their normal form
   shrike schema > policy.schema.json                the JSON Schema of policy files, for editors
   shrike doctor                                     what this kernel allows, and what is missing for policies
+  shrike nats-config wire --host web-1 --subscriber soc
+                                                    a NATS server's configuration, with the keys of hosts and readers
   shrike bpf verify object.o                        whether an object's eBPF programs are safe, and why not
 `;
 

@@ -190,7 +190,7 @@ export const accountsConfig = (roles: Roles): string => {
 };
 
 /** What a server's own part of the configuration says. */
-interface ServerSettings {
+export interface ServerSettings {
   /** `host:port`. */
   readonly listen: string;
   /** JetStream's folder on the server. */

@@ -44,6 +44,7 @@ describe.each([
   'enforce',
   'test',
   'alerts',
+  'nats-config',
   'scenarios run',
   'doctor',
   'schema',

@@ -17,6 +17,10 @@ const stream = (more: Partial<AlertStream> = {}): AlertStream => ({
   isSeen: true,
   ...more,
 });
+const unseen = (more: Partial<AlertStream> = {}): AlertStream =>
+  stream({ created: '', firstSeq: 0, isSeen: false, ...more });
+/** More than the 7 days that a stream keeps alerts. */
+const LONG_AGO = Date.now() - 8 * 24 * 3_600_000;
 const place = (seq: number, streamSeq: number) => ({ seq, streamSeq, crc32c: '01234567' });
 const position = (more: Partial<Position> = {}): Position => ({
   v: 1,
@@ -80,6 +84,28 @@ it.each([
     { after: 40, rewind: ANOTHER },
   ],
   ['another stream that has all', stream({ created: 'friday' }), last(500, 2), position(), { after: 500 }],
+  ['not to be looked at: all is as it was', unseen(), last(500, 800), position(), { after: 500 }],
+  [
+    'not to be looked at, and shorter than it was',
+    unseen({ lastSeq: 600 }),
+    undefined,
+    position({ stored: { ...place(500, 800), at: LONG_AGO } }),
+    { after: 0, rewind: WENT_BACK },
+  ],
+  [
+    'not to be looked at, and it had the time to forget',
+    unseen(),
+    undefined,
+    position({ stored: { ...place(500, 800), at: LONG_AGO } }),
+    { after: 500 },
+  ],
+  [
+    'not to be looked at, and it had no time to forget',
+    unseen(),
+    undefined,
+    position({ stored: { ...place(500, 800), at: Date.now() } }),
+    { after: 0, rewind: WENT_BACK },
+  ],
   ['another log publishes as this host', stream(), last(undefined, 850), position(), { after: 500 }],
 ])('%s', (_, now, found, known, expected) => {
   expect(whereToGoOn(now, found, known)).toEqual(expected);
