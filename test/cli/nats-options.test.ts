@@ -1,6 +1,12 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { createUserKey } from '../../alerts/nats/nkey.ts';
 import { type NatsFiles, natsAddressOf } from '../../cli/nats-options.ts';
-import { shrike } from '../support/cli.ts';
+import { authority } from '../support/certificates.ts';
+import { jsonLines, shrike, startProgram } from '../support/cli.ts';
+import { temporaryFolder } from '../support/folder.ts';
+import { natsServer } from '../support/nats.ts';
 
 const URL = 'tls://nats.example.com';
 
@@ -58,20 +64,38 @@ it.each([
     '--nats-creds is for --nats, which says where the servers are',
   ],
   [
-    'alerts',
-    ['alerts', '--nats-cert', 'a.pem'],
-    '--nats-cert (or NATS_CERT) and --nats-key (or NATS_KEY) are only of use together: give both',
-  ],
-  [
-    'run, a file that is not there',
-    ['run', '--nats', '127.0.0.1:1', '--nats-nkey', '/nowhere/a.nk'],
-    "the nkey /nowhere/a.nk can't be read: there is no such file",
-  ],
-  [
-    'alerts, a file that is not there',
+    'alerts, with a file that is not there',
     ['alerts', '--nats', '127.0.0.1:1', '--nats-ca', '/nowhere/ca.pem'],
     "the certificate of the authority /nowhere/ca.pem can't be read: there is no such file",
   ],
 ])('wrong usage ends with exit code 2: %s', async (_, args, sentence) => {
   expect(await shrike(...args)).toEqual({ code: 2, stdout: '', stderr: `shrike: ${sentence}\n` });
+});
+
+it('publishes and prints over TLS with the files of options and of the environment', async (context) => {
+  const ca = authority(context);
+  const [agent, reader] = [createUserKey(), createUserKey()];
+  const folder = temporaryFolder();
+  const at = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text, { mode: 0o600 });
+    return join(folder, name);
+  };
+  const { cert, key } = ca.issue('server', 'IP:127.0.0.1');
+  const config = [
+    `tls: { cert_file: "${cert}", key_file: "${key}" }`,
+    `authorization: { users: [ { nkey: ${agent.publicKey} }, { nkey: ${reader.publicKey} } ] }`,
+  ].join('\n');
+  const { port } = await natsServer(context, { arguments: ['-c', at('nats.conf', config)] });
+  const url = `tls://127.0.0.1:${port}`;
+  const [agentKey, readerKey] = [at('agent.nk', agent.seed), at('reader.nk', reader.seed)];
+  const run = await shrike('run', '--json', '--nats', url, '--nats-nkey', agentKey, '--nats-ca', ca.cert);
+  expect(run).toMatchObject({ code: 0, stderr: '' });
+  const lines = jsonLines(run.stdout) as readonly { readonly id?: string; readonly type?: string }[];
+  const raised = lines.flatMap(({ id }) => id ?? []);
+  expect(raised.length).toBeGreaterThan(0);
+  const read = ['alerts', '--nats', url, '--since', 'all', '--no-follow', '--json'];
+  const { finished } = startProgram('main', read, { NATS_NKEY: readerKey, NATS_CA: ca.cert });
+  const { code, stdout, stderr } = await finished;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect((jsonLines(stdout) as readonly { readonly id: string }[]).map(({ id }) => id)).toEqual(raised);
 });

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { expect, it } from 'vitest';
 import { subscribeAlerts } from '../../../alerts/index.ts';
-import { parseServers } from '../../../alerts/nats/connection.ts';
+import { describeNatsError, parseServers } from '../../../alerts/nats/connection.ts';
 import { refusalOf } from '../../../alerts/nats/refused-connection.ts';
 import { natsServer } from '../../support/nats.ts';
 
@@ -86,4 +86,16 @@ it('leaves to others what is not about certificates or keys', () => {
   expect(refusalOf({ code: 'CERT_NOT_YET_VALID' }, {})).toBe(
     "the server's certificate is not valid yet; is this host's clock right?",
   );
+});
+
+it.each([
+  [
+    'PERMISSIONS_VIOLATION',
+    "the server does not permit this user to publish or read alerts (permissions violation); permit it in the server's configuration",
+  ],
+  ['AUTHENTICATION_EXPIRED', 'the credentials have expired (user authentication expired); get new ones'],
+  ['AUTHENTICATION_TIMEOUT', 'the server got no credentials in time (authentication timeout); is it overloaded?'],
+  ['ACCOUNT_EXPIRED', 'the account of these credentials has expired; have it renewed'],
+])('has a sentence for %s', (code, sentence) => {
+  expect(describeNatsError({ code }, 'nats://a:4222')).toBe(`nats://a:4222: ${sentence}`);
 });
