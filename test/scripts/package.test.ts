@@ -17,20 +17,23 @@ const packed = (): readonly string[] => {
   return made?.files.map(({ path }) => path) ?? [];
 };
 
-it('the package holds what the command needs, and nothing that only development does', () => {
+it('the package holds what the command and subscribers need, and nothing that only development does', () => {
   const files = packed();
   const needed = [
     'LICENSE',
     'README.md',
     'package.json',
     'dist/cli/main.js',
+    'dist/alerts/subscriber/library.js',
+    'dist/alerts/subscriber/library.d.ts',
+    'examples/subscriber.ts',
     'docs/policies.md',
     'policies/library/credential-files.yaml',
     'policies/library/enforce/credential-files.yaml',
   ];
   expect(needed.filter((path) => !files.includes(path))).toEqual([]);
   const known =
-    /^(LICENSE|README\.md|package\.json|scripts\/systemd\/shrike\.service|dist\/[a-z].*\.js|docs\/[\w-]+\.md|policies\/library\/.*\.yaml|sensors\/sim\/scenarios\/.*\.yaml)$/;
+    /^(LICENSE|README\.md|package\.json|scripts\/systemd\/shrike\.service|dist\/[a-z].*\.(js|d\.ts)|examples\/[\w-]+\.ts|docs\/[\w-]+\.md|policies\/library\/.*\.yaml|sensors\/sim\/scenarios\/.*\.yaml)$/;
   expect(files.filter((path) => !known.test(path) || /^dist\/(bench|test)\//.test(path))).toEqual([]);
 });
 
