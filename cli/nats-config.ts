@@ -73,9 +73,11 @@ const printWritten = (folder: string, { configuration, keys }: Written, url: str
     );
   output.line();
   output.line('Next:');
-  output.line(`  copy ${configuration.join(' and ')} to the server, then start it or let it read them again:`);
+  output.line(`  copy ${configuration.join(' and ')} to the server, then start it, or let it read them again:`);
   output.line(`    nats-server -c ${join(folder, 'nats-server.conf')}`);
-  output.line('    nats-server --signal reload');
+  output.line(
+    '    nats-server --signal reload      twice, a second apart: what is new has its rights from the second one on',
+  );
   if (keys.some(({ what }) => what === 'admin'))
     output.line(`  make the stream, once:\n    shrike nats-config ${folder} --make-stream ${url}`);
   for (const { what, name, file } of keys) {

@@ -114,9 +114,9 @@ it('adds to a configuration and leaves the keys that are there alone', async () 
       `wrote ${pagerKey}, the key of the subscriber pager`,
       '',
       'Next:',
-      '  copy accounts.conf to the server, then start it or let it read them again:',
+      '  copy accounts.conf to the server, then start it, or let it read them again:',
       `    nats-server -c ${join(folder, 'nats-server.conf')}`,
-      '    nats-server --signal reload',
+      '    nats-server --signal reload      twice, a second apart: what is new has its rights from the second one on',
       `  on web-2: copy ${webKey} there (mode 0600), and`,
       `    shrike run --nats ${url} --nats-nkey ${webKey} --host web-2`,
       `  for pager: hand over ${pagerKey} (mode 0600), and`,
@@ -158,6 +158,52 @@ it('makes a new key in the place of one that was stolen, and takes one out of fo
   for (const gone of ['keys/host-web_1.nk', 'keys/subscriber-soc.nk'])
     expect(after['accounts.conf']).not.toContain(publicKey(gone));
   expect(after['nats-server.conf']).toBe(before['nats-server.conf']);
+});
+
+it('counts from a reload of the server on: a host that was added, a key that was replaced', async (context) => {
+  const folder = join(temporaryFolder(), 'wire');
+  await natsConfig(folder, '--host', 'web-1', '--listen', '127.0.0.1:0', '--store', temporaryFolder());
+  const server = await natsServer(context, {
+    jetstream: false,
+    arguments: ['-c', join(folder, 'nats-server.conf')],
+  });
+  const connectAs = async (key: string) => {
+    const seed = readFileSync(join(folder, 'keys', `${key}.nk`), 'utf8').trim();
+    const authenticator = nkeyAuthenticator(new TextEncoder().encode(seed));
+    const connection = await connect({ servers: server.url, authenticator, reconnect: false });
+    onTestFinished(() => connection.close());
+    return connection;
+  };
+  await natsConfig(folder, '--make-stream', server.url);
+  const old = await connectAs('host-web_1');
+  const admin = await connectAs('admin');
+  await natsConfig(folder, '--host', 'web-1', '--host', 'web-2', '--force');
+  await expect(connectAs('host-web_2')).rejects.toThrow('Authorization Violation');
+  process.kill(server.pid, 'SIGHUP');
+  await old.closed();
+  expect(admin.isClosed()).toBe(false);
+  // nats-server 2.9.10 takes the key of a new account from the first reload on, and its imports only from the second.
+  await until(() =>
+    connectAs('host-web_2').then(
+      () => true,
+      () => false,
+    ),
+  );
+  process.kill(server.pid, 'SIGHUP');
+  for (const [key, host] of [
+    ['host-web_1', 'web-1'],
+    ['host-web_2', 'web-2'],
+  ] as const) {
+    const log = await openAuditLog({ folder: temporaryFolder(), host });
+    const address = { url: server.url, nkeyFile: join(folder, 'keys', `${key}.nk`) };
+    const publisher = createPublisher({ servers: address, host, log });
+    onTestFinished(async () => {
+      await publisher.close();
+      await log.close();
+    });
+    log.append('alert', (seq) => anAlert(seq, { host, id: `${host}-${seq}` }));
+    expect(await publisher.flush(FLUSH_MS)).toBe(true);
+  }
 });
 
 it('writes the TLS of a server, and refuses half of it', async () => {
