@@ -36,7 +36,7 @@ const secret = (text: string): string => {
 };
 
 const tlsOf = ({ cert, key }: CertificateFiles, clientCa?: string): string =>
-  `tls: { cert_file: "${cert}", key_file: "${key}"${clientCa === undefined ? '' : `, ca_file: "${clientCa}", verify: true`} }\n`;
+  `tls: { cert_file: "${cert}", key_file: "${key}"${clientCa === undefined ? '' : `, ca_file: "${clientCa}", verify: true`}, timeout: 10 }\n`;
 
 const withConfig = (context: TestContext, config: string, more: NatsServerOptions = {}): Promise<NatsServer> =>
   natsServer(context, { jetstream: false, ...more, arguments: ['-c', secret(config)] });
