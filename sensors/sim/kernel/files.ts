@@ -18,6 +18,12 @@ type PipeEnd = 'read' | 'write' | 'both';
 /** RLIMIT_NOFILE's usual soft limit: file descriptors lie below it. */
 export const FD_LIMIT = 1024;
 
+/** Credentials are a process's own, even where those of another one are the same (kernel/cred.c, copy_creds). */
+interface Opener {
+  readonly cred: object;
+  readonly group: object;
+}
+
 /** An open file (struct file), shared by the descriptors that were duplicated from one open. */
 export class OpenFile extends KernelObject {
   readonly path: Path;
@@ -28,6 +34,8 @@ export class OpenFile extends KernelObject {
   readonly pipe: { readonly pipe: Pipe; readonly end: PipeEnd } | undefined;
   socket: Socket | undefined;
   ring: Ring | undefined;
+  /** Whose call opened it; undefined where none did. */
+  opener: Opener | undefined;
   /** Where getdents64 goes on. */
   entriesRead = 0;
   #flags = 0;
@@ -69,6 +77,11 @@ export class OpenFile extends KernelObject {
 
   set position(position: number) {
     this.setU64(FILE.position, position);
+  }
+
+  /** Whether somebody still has the credentials that it was opened with (f_cred). */
+  wasOpenedBy({ cred, group }: Opener): boolean {
+    return this.opener === undefined || (this.opener.cred === cred && this.opener.group === group);
   }
 
   attachSocket(socket: Socket): void {

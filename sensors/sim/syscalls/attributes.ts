@@ -32,11 +32,17 @@ const stat = (call: SystemCall, path: Path, buffer: number): number => {
 };
 
 const AT_NO_AUTOMOUNT = 0x800;
+/** AT_STATX_FORCE_SYNC and AT_STATX_DONT_SYNC, which exclude one another. */
+const AT_STATX_SYNC_TYPE = 0x6000;
+
+/** Whether a call is about its descriptor itself; from 6.11 on the null pointer says so as the empty path does (fs/namei.c, getname_maybe_null). */
+const isAboutDescriptor = (call: SystemCall, flags: number): boolean =>
+  (flags & AT_EMPTY_PATH) !== 0 && ((call.machine.level === '6.12' && call.isNull(1)) || call.pathOrNothing(1) === '');
 
 const newfstatat: CallHandler = (call) => {
   const flags = call.int(3);
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)) !== 0) return -EINVAL;
-  if ((flags & AT_EMPTY_PATH) !== 0 && call.text(1) === '') return stat(call, call.start(0, ''), 2);
+  if (isAboutDescriptor(call, flags)) return stat(call, call.start(0, ''), 2);
   return stat(call, call.find(1, 0, (flags & AT_SYMLINK_NOFOLLOW) === 0), 2);
 };
 
@@ -81,7 +87,7 @@ const changeOwner = (call: SystemCall, path: Path, uidIndex: number): number => 
 const fchownat: CallHandler = (call) => {
   const flags = call.int(4);
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
-  if ((flags & AT_EMPTY_PATH) !== 0 && call.text(1) === '') return changeOwner(call, call.start(0, ''), 2);
+  if ((flags & AT_EMPTY_PATH) !== 0 && call.pathOrNothing(1) === '') return changeOwner(call, call.start(0, ''), 2);
   return changeOwner(call, call.find(1, 0, (flags & AT_SYMLINK_NOFOLLOW) === 0), 2);
 };
 
@@ -108,7 +114,9 @@ export const attributeCalls: Readonly<Record<string, CallHandler>> = {
   newfstatat,
   statx: (call) => {
     const flags = call.int(2);
-    if ((flags & AT_EMPTY_PATH) !== 0 && call.text(1) === '') return stat(call, call.start(0, ''), 4);
+    if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)) !== 0) return -EINVAL;
+    if ((flags & AT_STATX_SYNC_TYPE) === AT_STATX_SYNC_TYPE) return -EINVAL;
+    if (isAboutDescriptor(call, flags)) return stat(call, call.start(0, ''), 4);
     return stat(call, call.find(1, 0, (flags & AT_SYMLINK_NOFOLLOW) === 0), 4);
   },
   access: (call) => access(call, () => call.find(0, undefined, true), call.int(1), 0),
@@ -116,7 +124,7 @@ export const attributeCalls: Readonly<Record<string, CallHandler>> = {
   faccessat2: (call) => {
     const flags = call.int(3);
     if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
-    if ((flags & AT_EMPTY_PATH) !== 0 && call.text(1) === '')
+    if ((flags & AT_EMPTY_PATH) !== 0 && call.pathOrNothing(1) === '')
       return access(call, () => call.start(0, ''), call.int(2), flags);
     return access(call, () => call.find(1, 0, (flags & AT_SYMLINK_NOFOLLOW) === 0), call.int(2), flags);
   },

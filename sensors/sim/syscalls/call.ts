@@ -136,6 +136,7 @@ export class SystemCall extends CallArguments {
       file.release();
       return -EMFILE;
     }
+    file.opener ??= { cred: this.task.cred, group: this.task.group };
     this.task.files.install(fd, file, closeOnExec);
     return fd;
   }

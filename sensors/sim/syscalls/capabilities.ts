@@ -1,6 +1,7 @@
 import { EFAULT, EINVAL, EPERM, ESRCH } from '../../../engine/maps/index.ts';
 import { bothOf, CAP_SETPCAP, type CapabilitySet, Cred, eitherOf, isWithin } from '../kernel/credentials.ts';
 import type { CallHandler, SystemCall } from './call.ts';
+import { numberFor, taskNumbered } from './pid-numbers.ts';
 
 /** _LINUX_CAPABILITY_VERSION_1 to _3: how many 32-bit words a set takes (include/uapi/linux/capability.h). */
 const WORDS: ReadonlyMap<number, number> = new Map([
@@ -27,7 +28,7 @@ const capget: CallHandler = (call) => {
   if (!asked) return call.isNull(1) ? 0 : -EINVAL;
   const { words, pid } = asked;
   if (pid < 0) return -EINVAL;
-  const target = pid === 0 ? call.task : call.machine.tasks.get(pid);
+  const target = pid === 0 ? call.task : taskNumbered(call, pid);
   if (!target) return -ESRCH;
   if (call.isNull(1)) return 0;
   call.checkPointer(1);
@@ -51,7 +52,7 @@ const capset: CallHandler = (call) => {
   const asked = header(call);
   if (!asked) return -EINVAL;
   const { words, pid } = asked;
-  if (pid !== 0 && pid !== call.task.pid) return -EPERM;
+  if (pid !== 0 && pid !== numberFor(call, call.task.pid)) return -EPERM;
   const bytes = call.bytes(1);
   if (bytes.length < words * WORD_SETS * 4) return -EFAULT;
   const view = new DataView(bytes.buffer, bytes.byteOffset);

@@ -104,13 +104,14 @@ const setregid: CallHandler = (call) => {
   return commit(call, { gid, egid, sgid: saves ? egid : cred.sgid });
 };
 
+/** Whether an id that is to be set changes nothing: then the credentials stay the same ones. */
+const keeps = (id: number, ...current: readonly number[]): boolean => id === KEEP || current.every((own) => own === id);
+
 const setresuid: CallHandler = (call) => {
   const { cred } = call.task;
   const own = [cred.uid, cred.euid, cred.suid];
   const [uid = KEEP, euid = KEEP, suid = KEEP] = [0, 1, 2].map((index) => call.unsigned(index));
   if (!mayUid(call) && [uid, euid, suid].some((id) => id !== KEEP && !own.includes(id))) return -EPERM;
-  const keeps = (id: number, ...current: readonly number[]): boolean =>
-    id === KEEP || current.every((own) => own === id);
   if (keeps(uid, cred.uid) && keeps(euid, cred.euid, cred.fsuid) && keeps(suid, cred.suid)) return 0;
   return commit(
     call,
@@ -128,6 +129,7 @@ const setresgid: CallHandler = (call) => {
   const own = [cred.gid, cred.egid, cred.sgid];
   const [gid = KEEP, egid = KEEP, sgid = KEEP] = [0, 1, 2].map((index) => call.unsigned(index));
   if (!mayGid(call) && [gid, egid, sgid].some((id) => id !== KEEP && !own.includes(id))) return -EPERM;
+  if (keeps(gid, cred.gid) && keeps(egid, cred.egid, cred.fsgid) && keeps(sgid, cred.sgid)) return 0;
   return commit(call, {
     gid: gid === KEEP ? cred.gid : gid,
     egid: egid === KEEP ? cred.egid : egid,
@@ -159,7 +161,11 @@ const setfsuid: CallHandler = (call) => {
 const setfsgid: CallHandler = (call) => {
   const { cred } = call.task;
   const gid = call.unsigned(0);
-  if (gid !== KEEP && (mayGid(call) || [cred.gid, cred.egid, cred.sgid, cred.fsgid].includes(gid)))
+  if (
+    gid !== KEEP &&
+    gid !== cred.fsgid &&
+    (mayGid(call) || [cred.gid, cred.egid, cred.sgid, cred.fsgid].includes(gid))
+  )
     commit(call, { fsgid: gid });
   return cred.fsgid;
 };

@@ -10,7 +10,7 @@ import {
   EPERM,
   EXDEV,
 } from '../../../engine/maps/index.ts';
-import { CAP_MKNOD } from '../kernel/credentials.ts';
+import { CAP_DAC_READ_SEARCH, CAP_MKNOD } from '../kernel/credentials.ts';
 import type { Dentry } from '../kernel/dentries.ts';
 import { encodeText } from '../kernel/kernel-object.ts';
 import type { Path } from '../kernel/mounts.ts';
@@ -18,6 +18,7 @@ import { MAY_WRITE } from '../kernel/permissions.ts';
 import { Pipe } from '../kernel/pipes.ts';
 import {
   AT_EMPTY_PATH,
+  AT_FDCWD,
   AT_REMOVEDIR,
   AT_SYMLINK_FOLLOW,
   RENAME_EXCHANGE,
@@ -31,7 +32,7 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from '../uapi.ts';
-import type { CallHandler, SystemCall } from './call.ts';
+import { CallError, type CallHandler, type SystemCall } from './call.ts';
 import { removeDirectory } from './directories.ts';
 import { askLink, askRename, askSymlink, askUnlink } from './path-security.ts';
 
@@ -116,7 +117,7 @@ const link = (
   const { files, permissions } = call.machine;
   const entry = call.entry(newAt.path, newAt.directory);
   if (isSpecial(entry.name) || call.childOf(entry)) return -EEXIST;
-  if (entry.trailingSlash) return -ENOENT;
+  if (entry.trailingSlash || !entry.parent.dentry.linked) return -ENOENT;
   if (source.mount !== entry.parent.mount) return -EXDEV;
   if (!permissions.mayLink(call.task.cred, source.dentry.inode)) return -EPERM;
   const verdict = askLink(call, source.dentry, entry);
@@ -132,9 +133,19 @@ const link = (
 const linkat: CallHandler = (call) => {
   const flags = call.int(4);
   if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
-  const byDescriptor = (flags & AT_EMPTY_PATH) !== 0 && call.text(1) === '';
-  const source = byDescriptor ? call.anyFile(0).path : call.find(1, 0, (flags & AT_SYMLINK_FOLLOW) !== 0);
+  const byDescriptor = (flags & AT_EMPTY_PATH) !== 0 && call.pathOrNothing(1) === '';
+  const source = byDescriptor ? linked(call) : call.find(1, 0, (flags & AT_SYMLINK_FOLLOW) !== 0);
   return link(call, source, { directory: 2, path: 3 });
+};
+
+/** What a descriptor names, for its opener or somebody with CAP_DAC_READ_SEARCH (fs/namei.c, LOOKUP_LINKAT_EMPTY). @throws CallError */
+const linked = (call: SystemCall): Path => {
+  const { task, machine } = call;
+  if (call.int(0) === AT_FDCWD) return task.fs.cwd;
+  const file = call.anyFile(0);
+  if (!file.wasOpenedBy(task) && !machine.permissions.capable(task.cred, CAP_DAC_READ_SEARCH))
+    throw new CallError(ENOENT);
+  return file.path;
 };
 
 const symlink = (call: SystemCall, directory: number | undefined, pathIndex: number): number => {

@@ -17,6 +17,7 @@ import {
 } from '../../../engine/maps/index.ts';
 import { FD_LIMIT, OpenFile } from '../kernel/files.ts';
 import { askGates } from '../kernel/gate.ts';
+import type { Inode } from '../kernel/inodes.ts';
 import type { Path } from '../kernel/mounts.ts';
 import { RESOLVE_BENEATH, RESOLVE_IN_ROOT, VALID_RESOLVE } from '../kernel/path-walk.ts';
 import { MAY_READ, MAY_WRITE } from '../kernel/permissions.ts';
@@ -38,8 +39,12 @@ import {
   O_TRUNC,
   O_WRONLY,
   S_IFREG,
+  S_ISVTX,
 } from '../uapi.ts';
 import { CallError, type CallHandler, type SystemCall } from './call.ts';
+
+/** Everybody may write. */
+const S_IWOTH = 0o002;
 
 /** What 64-bit calls open every file with (include/linux/fcntl.h, force_o_largefile). */
 const O_LARGEFILE = 0o100000;
@@ -61,6 +66,19 @@ export const askFileOpen = ({ machine, task }: SystemCall, file: OpenFile): numb
   return verdict < 0 || machine.gates.size === 0 ? verdict : askGates(machine, task, file, 'open');
 };
 
+/**
+ * What somebody else left in a directory that all may write to, where open with O_CREAT refuses it (fs/namei.c, may_create_in_sticky
+ * with fs.protected_regular and fs.protected_fifos at 0, which leaves links, sockets and devices).
+ */
+const isForeignInSticky = ({ task, machine }: SystemCall, directory: Inode, inode: Inode): boolean =>
+  !machine.permissions.lifted &&
+  !inode.isRegular &&
+  !inode.isPipe &&
+  !inode.isDirectory &&
+  (directory.mode & (S_ISVTX | S_IWOTH)) === (S_ISVTX | S_IWOTH) &&
+  inode.uid !== directory.uid &&
+  inode.uid !== task.cred.fsuid;
+
 /** What open with O_CREAT comes to: the file that is there, followed through links, or the one it made. */
 const findOrCreate = (
   call: SystemCall,
@@ -80,6 +98,8 @@ const findOrCreate = (
     links = entry.links;
     const isDots = entry.name === '' || entry.name === '.' || entry.name === '..';
     if (isDots && (flags & O_EXCL) !== 0) throw new CallError(EEXIST);
+    const dots = isDots ? walk.find(task, from, name, true) : 0;
+    if (typeof dots === 'number' && dots < 0) throw new CallError(-dots);
     if (isDots || entry.trailingSlash) throw new CallError(EISDIR);
     const child = call.childOf(entry);
     if (!child) {
@@ -92,8 +112,10 @@ const findOrCreate = (
     }
     if ((flags & O_EXCL) !== 0) throw new CallError(EEXIST);
     const { inode } = child.dentry;
+    const isFollowed = inode.isLink && (flags & O_NOFOLLOW) === 0;
+    if (!isFollowed && isForeignInSticky(call, entry.parent.dentry.inode, inode)) throw new CallError(EACCES);
     if (!inode.isLink) return { path: child, created: false };
-    if ((flags & O_NOFOLLOW) !== 0) throw new CallError(ELOOP);
+    if (!isFollowed) throw new CallError(ELOOP);
     if (walk.refusesLinks || ++links > MAXSYMLINKS) throw new CallError(ELOOP);
     if (inode.magic) {
       const target = inode.magic.follow();

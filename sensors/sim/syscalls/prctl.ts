@@ -1,12 +1,5 @@
 import { EINVAL, EPERM } from '../../../engine/maps/index.ts';
-import {
-  ALL_CAPABILITIES,
-  CAP_SETPCAP,
-  type CapabilitySet,
-  Cred,
-  capabilitySet,
-  isWithin,
-} from '../kernel/credentials.ts';
+import { CAP_SETPCAP, type CapabilitySet, Cred, capabilitySet, isWithin } from '../kernel/credentials.ts';
 import { SIGNALS } from '../uapi.ts';
 import type { CallHandler, SystemCall } from './call.ts';
 
@@ -44,9 +37,7 @@ const setKeepCapabilities = (call: SystemCall): number => {
 /** The capability that the second argument names; undefined for a capability that there is none of. */
 const namedCapability = (call: SystemCall): CapabilitySet | undefined => {
   const number = call.number(1);
-  return isWithin(capabilitySet([number]), ALL_CAPABILITIES) && number <= LAST_CAPABILITY
-    ? capabilitySet([number])
-    : undefined;
+  return number >= 0 && number <= LAST_CAPABILITY ? capabilitySet([number]) : undefined;
 };
 
 const LAST_CAPABILITY = 40;

@@ -34,6 +34,13 @@ const siginfoText = (bytes: Uint8Array, pidOf: (pid: number) => number): string 
   return `signal ${signal} code ${code} pid ${pidOf(pid ?? 0)} uid ${uid} status ${status}`;
 };
 
+/** What capget fills in: three sets of one word, and in later versions of two. */
+const capabilityBytes = ({ args: [header] }: Step): number => {
+  const { version } =
+    typeof header === 'object' && header !== null && 'capabilitiesOf' in header ? header.capabilitiesOf : {};
+  return version === 0x19980330 ? 12 : 24;
+};
+
 const PR_GET_NAME = 16;
 
 type Reader = (bytes: Uint8Array, result: number, step: Step) => string | undefined;
@@ -53,12 +60,13 @@ const ON_LINUX: Readonly<Record<string, Reader>> = {
   fstat: stat,
   newfstatat: stat,
   getdents64: (bytes, result) => direntNames(bytes.subarray(0, result)),
+  pipe: words,
   pipe2: words,
   socketpair: words,
   getresuid: words,
   getresgid: words,
   getgroups: (bytes, result, step) => (step.args[0] === 0 ? undefined : words(bytes.subarray(0, 4 * result))),
-  capget: (bytes) => words(bytes.subarray(0, 24)),
+  capget: (bytes, _, step) => words(bytes.subarray(0, capabilityBytes(step))),
   wait4: (bytes, result) => (result > 0 ? String(view(bytes).getInt32(0, true)) : undefined),
   waitid: (bytes) => siginfoText(bytes, (pid) => pid),
   prctl: (bytes, _, step) =>

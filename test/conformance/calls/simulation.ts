@@ -1,6 +1,6 @@
 import { createSimHost, type SimHost, type SimTask } from '../../../sensors/index.ts';
 import { simData, simResult } from './data.ts';
-import { ACTORS, fromSimPid, type Outcome, SLOTS, type Step, simArgument, toSimPid } from './step.ts';
+import { ACTORS, type Argument, fromSimPid, type Outcome, SLOTS, type Step, simArgument, toSimPid } from './step.ts';
 
 const JAIL = '/jail';
 const MEMORY = 16 * 1024 * 1024;
@@ -9,6 +9,7 @@ const RUNS_PER_HOST = 60;
 /** ERESTARTSYS: the call would still be waiting. */
 const WAITS = -512;
 const MNT_DETACH = 2;
+const CLONE_NEWNS = 0x2_0000;
 
 /** The simulation of one sequence under way. */
 export interface Run {
@@ -17,6 +18,8 @@ export interface Run {
   /** What its pids are more than those of the sequence's own pid namespace. */
   readonly pidOffset: number;
   make(step: Step): Outcome;
+  /** What a call gives that changes nothing and is no part of the sequence, as its outcome has it; undefined where it fails. */
+  look(slot: number, call: string, args: readonly Argument[]): string | undefined;
   /** Ends all its tasks and takes its files away. */
   end(): void;
 }
@@ -42,8 +45,18 @@ export const startRun = (setUp: readonly Step[]): Run => {
   host.call(host.root, 'chmod', [JAIL, 0o755]);
   const first = host.spawn({ exepath: '/usr/bin/bash', pid: toSimPid(2, pidOffset) - 1 });
   const made = new Set<SimTask>();
-  host.call(first, 'chroot', [JAIL]);
-  host.call(first, 'chdir', ['/']);
+  for (const [call, ...args] of [
+    ['unshare', CLONE_NEWNS],
+    ['chdir', JAIL],
+    ['mkdir', 'old', 0o700],
+    ['pivot_root', '.', 'old'],
+    ['chdir', '/'],
+    ['umount2', '/old', MNT_DETACH],
+    ['rmdir', '/old'],
+  ] as const) {
+    const { result } = host.call(first, call, args);
+    if (result < 0) throw new Error(`${call}(${args.join(', ')}) gave ${result}`);
+  }
   host.call(first, 'umask', [0]);
   for (const step of setUp) {
     const { result } = host.call(
@@ -66,27 +79,29 @@ export const startRun = (setUp: readonly Step[]): Run => {
   host.call(first, 'exit_group', [0]);
   const living = (): number[] => [...tasks.keys()].filter((slot) => tasks[slot]?.alive === true);
   const pidOf = (pid: number): number => fromSimPid(pid, pidOffset);
+  const make = (step: Step): Outcome => {
+    const task = tasks[step.by];
+    if (!task?.alive) return { result: 'gone', data: undefined, living: living() };
+    const answer = host.call(
+      task,
+      step.call,
+      step.args.map((argument) => simArgument(argument, pidOffset)),
+    );
+    if (step.child !== undefined && answer.result > 0) hold(step.child, answer.result);
+    if (!task.alive) return { result: 'ended', data: undefined, living: living() };
+    if (answer.result === WAITS) return { result: 'waits', data: undefined, living: living() };
+    const written = answer.fds ? new Uint8Array(new Int32Array(answer.fds).buffer) : answer.data;
+    return {
+      result: simResult(step, answer.result, pidOf),
+      data: simData(step, answer.result, written, pidOf),
+      living: living(),
+    };
+  };
   return {
     tasks,
     pidOffset,
-    make: (step) => {
-      const task = tasks[step.by];
-      if (!task?.alive) return { result: 'gone', data: undefined, living: living() };
-      const answer = host.call(
-        task,
-        step.call,
-        step.args.map((argument) => simArgument(argument, pidOffset)),
-      );
-      if (step.child !== undefined && answer.result > 0) hold(step.child, answer.result);
-      if (!task.alive) return { result: 'ended', data: undefined, living: living() };
-      if (answer.result === WAITS) return { result: 'waits', data: undefined, living: living() };
-      const written = answer.fds ? new Uint8Array(new Int32Array(answer.fds).buffer) : answer.data;
-      return {
-        result: simResult(step, answer.result, pidOf),
-        data: simData(step, answer.result, written, pidOf),
-        living: living(),
-      };
-    },
+    make,
+    look: (slot, call, args) => make({ by: slot, call, args }).data,
     end: () => {
       for (const task of made) host.end(task, { signal: 9 });
       const { result } = host.call(host.root, 'umount2', [JAIL, MNT_DETACH]);

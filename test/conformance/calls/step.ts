@@ -14,6 +14,8 @@ export type Argument =
   | { readonly pid: number }
   | { readonly how: { readonly flags: number; readonly mode?: number; readonly resolve?: number } }
   | { readonly clone: { readonly flags: number } }
+  /** The header of capget and capset. */
+  | { readonly capabilitiesOf: { readonly version: number; readonly pid: number } }
   /** A pointer to nowhere. */
   | { readonly bad: true };
 
@@ -59,6 +61,10 @@ export const simArgument = (argument: Argument, pidOffset: number): SimArgument 
   if ('pid' in argument) return toSimPid(argument.pid, pidOffset);
   if ('how' in argument) return argument.how;
   if ('clone' in argument) return argument.clone;
+  if ('capabilitiesOf' in argument) {
+    const { version, pid } = argument.capabilitiesOf;
+    return capabilityHeader(version, toSimPid(pid, pidOffset));
+  }
   if ('bad' in argument) return 1;
   return argument;
 };
@@ -72,6 +78,10 @@ const structure = (words: readonly number[]): Uint8Array => {
   for (const [index, word] of words.entries()) view.setBigInt64(8 * index, BigInt(word), true);
   return new Uint8Array(view.buffer);
 };
+
+/** struct __user_cap_header_struct */
+const capabilityHeader = (version: number, pid: number): Uint8Array =>
+  new Uint8Array(Int32Array.of(version, pid).buffer);
 
 const SETTLES = 1;
 const STARTS = 2;
@@ -115,7 +125,9 @@ export const encodeProgram = (setUp: readonly Step[], sequences: readonly (reado
     else if ('clone' in argument) {
       const { flags } = argument.clone;
       putBytes(1, structure([flags, 0, 0, 0, (flags & CLONE_THREAD) !== 0 ? 0 : SIGCHLD, 0, 0, 0, 0, 0, 0]));
-    } else if ('bad' in argument) putInteger(1);
+    } else if ('capabilitiesOf' in argument)
+      putBytes(1, capabilityHeader(argument.capabilitiesOf.version, argument.capabilitiesOf.pid));
+    else if ('bad' in argument) putInteger(1);
     else {
       putNumber(3, 1);
       putNumber(argument.length, 4);
