@@ -15,8 +15,16 @@ const SYSTEM_PROGRAMS = `
 /** Set-user-id root, as a usual distribution has them. */
 const SETUID_PROGRAMS = ['su', 'sudo', 'passwd', 'newgrp', 'chsh', 'chfn'];
 
-/** The start of an executable; the simulation runs no machine code, so the rest is only there to be copied. */
-const elf = (name: string): string => `\x7fELF\x02\x01\x01 ${name}\n`;
+/** The header of a 64-bit x86 program with one program header right behind it (Elf64_Ehdr). */
+const ELF_HEADER = [
+  '\x7fELF\x02\x01\x01'.padEnd(16, '\0'),
+  '\x03\0\x3e\0\x01\0\0\0'.padEnd(16, '\0'),
+  '\x40'.padEnd(20, '\0'),
+  '\x40\0\x38\0\x01\0\x40'.padEnd(12, '\0'),
+].join('');
+
+/** An executable; the simulation runs no machine code, so the rest is only there to be copied. */
+const elf = (name: string): string => `${ELF_HEADER}${name}\n`;
 
 const SHADOW_GID = 42;
 const ADM_GID = 4;

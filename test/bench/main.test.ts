@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { type Case, measure, median } from '../../bench/harness.ts';
 
+const SUITES = ['vm', 'verifier', 'rules', 'replay', 'sim', 'live', 'alerts', 'storm'];
+
 /** Built by npm test's setup. */
 const MAIN = fileURLToPath(new URL('../../dist/bench/main.js', import.meta.url));
 const bench = (...args: string[]) => spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
@@ -11,13 +13,12 @@ it('prints its help, with all suites and options', () => {
   const { status, stdout, stderr } = bench('--help');
   expect([status, stderr]).toEqual([0, '']);
   expect(stdout).toMatch(/^Usage: npm run bench -- \[options\] \[suite\.\.\.\]\n/);
-  for (const word of ['vm', 'verifier', 'rules', 'replay', 'sim', 'live', '--samples', '--json', '--help'])
-    expect(stdout).toMatch(`\n  ${word} `);
+  for (const word of [...SUITES, '--samples', '--json', '--help']) expect(stdout).toMatch(`\n  ${word} `);
 });
 
 it.each([
-  [['vmm'], 'bench: there is no suite "vmm"; there are vm, verifier, rules, replay, sim, live\n'],
-  [['vm', 'lives'], 'bench: there is no suite "lives"; there are vm, verifier, rules, replay, sim, live\n'],
+  [['vmm'], `bench: there is no suite "vmm"; there are ${SUITES.join(', ')}\n`],
+  [['vm', 'lives'], `bench: there is no suite "lives"; there are ${SUITES.join(', ')}\n`],
   [['--samples', 'many'], 'bench: --samples takes a number from 1, not "many"\n'],
   [['--fast'], "bench: Unknown option '--fast'; --help lists what there is\n"],
 ])('refuses %j', (args, stderr) => {

@@ -112,6 +112,23 @@ export const interpreterOf = (
   return { path: line[1], argument: line[2] === '' ? undefined : line[2] };
 };
 
+/** sizeof(Elf64_Ehdr), sizeof(Elf64_Phdr), ELFCLASS64, ET_EXEC and ET_DYN, EM_X86_64 (include/uapi/linux/elf.h). */
+const [ELF_HEADER, PROGRAM_HEADER, CLASS64, TYPES, X86_64] = [64, 56, 2, [2, 3], 62] as const;
+
+/** Whether a file runs: it begins as ELF files do, and what has a class has the whole header of a 64-bit x86 program (fs/binfmt_elf.c). */
+const isProgram = (header: Uint8Array): boolean => {
+  if (!startsWith(header, '\x7fELF')) return false;
+  if (header[4] !== CLASS64) return true;
+  if (header.length < ELF_HEADER) return false;
+  const view = new DataView(header.buffer, header.byteOffset);
+  const type = view.getUint16(16, true);
+  return (
+    TYPES.some((one) => one === type) &&
+    view.getUint16(18, true) === X86_64 &&
+    view.getUint16(54, true) === PROGRAM_HEADER
+  );
+};
+
 /** Another process could change root or working directory under a program with more rights (fs/exec.c, check_unsafe_exec). */
 const sharesFs = ({ fs, group }: Task): boolean =>
   fs.users > group.threads.filter((thread) => thread.alive && thread.fs === fs).length;
@@ -223,7 +240,7 @@ const findBinary = (
     const header = file.inode.data.subarray(0, HEADER_BYTES);
     const interpreter = interpreterOf(header);
     if (!interpreter) {
-      if (machine.recorded || startsWith(header, '\x7fELF')) return { file, argv };
+      if (machine.recorded || isProgram(header)) return { file, argv };
       file.release();
       return -ENOEXEC;
     }

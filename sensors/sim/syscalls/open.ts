@@ -231,7 +231,7 @@ const refusePipe = (call: SystemCall, { pipe, end }: NonNullable<OpenFile['pipe'
 /** O_TMPFILE: a file without a name in a directory. */
 const openTemporary = (call: SystemCall, start: Path, text: string, flags: number, mode: number): number => {
   const { machine, task } = call;
-  const directory = machine.walk.find(task, start, text, true);
+  const directory = machine.walk.find(task, start, text, (flags & O_NOFOLLOW) === 0);
   if (typeof directory === 'number') return directory;
   if (!directory.dentry.inode.isDirectory) return -ENOTDIR;
   const refusal = machine.files.mayCreate(task.cred, directory);

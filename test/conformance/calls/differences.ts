@@ -14,9 +14,11 @@ export const DIFFERENCES: readonly string[] = [
   'Fatal parents',
   'Exit signals',
   'RESOLVE_CACHED',
-  'Links by descriptor',
   'Writes from nowhere',
   'Memory',
+  'Programs',
+  'Locks',
+  'Ambient capabilities and secure bits',
   'Personality',
   'Times',
 ];

@@ -119,7 +119,7 @@ const out = (bytes: number): Argument => ({ out: bytes });
 const words = (...list: number[]): Uint8Array => new Uint8Array(Uint32Array.from(list).buffer);
 const V3 = 0x20080522;
 
-type Line = readonly [by: number, call: string, args: readonly Argument[], child?: number];
+export type Line = readonly [by: number, call: string, args: readonly Argument[], child?: number];
 
 /** Sequences that lead to every pair of the list, whatever chance adds. The first descriptor is 3, the first new pid 5. */
 const SEQUENCES: Readonly<Record<string, readonly Line[]>> = {
@@ -516,9 +516,7 @@ function sigaction(handler: 0 | 1): Uint8Array {
   return bytes;
 }
 
-export const DIRECTED: readonly (readonly [title: string, steps: readonly Step[]])[] = Object.entries(SEQUENCES).map(
-  ([title, lines]) => [
-    title,
-    lines.map(([by, call, args, child]) => ({ by, call, args, ...(child === undefined ? {} : { child }) })),
-  ],
-);
+export const stepsOf = (lines: readonly Line[]): readonly Step[] =>
+  lines.map(([by, call, args, child]) => ({ by, call, args, ...(child === undefined ? {} : { child }) }));
+
+export const DIRECTED: readonly (readonly Step[])[] = Object.values(SEQUENCES).map(stepsOf);
