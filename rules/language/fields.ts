@@ -126,7 +126,7 @@ export const FIELDS = [
   field('fs.path.name', 'string', 'event', 'kernel', 'path', 'The path that the call names, made absolute.'),
   field('fs.path.source', 'string', 'event', 'kernel', 'two paths', 'The path that is renamed, linked or mounted.'),
   field('fs.path.target', 'string', 'event', 'kernel', 'two paths', 'The path that comes to be.'),
-  field('fs.path.nameraw', 'string', 'event', 'kernel', 'path', 'The path that the call names, as it was written.'),
+  field('fs.path.nameraw', 'string', 'event', 'kernel', 'path', 'The path that the call names, as it was written; unknown of a chdir that succeeded.'),
   field('fs.path.sourceraw', 'string', 'event', 'kernel', 'two paths', 'The path that is renamed, linked or mounted, as it was written.'),
   field('fs.path.targetraw', 'string', 'event', 'kernel', 'two paths', 'The path that comes to be, as it was written.'),
   field('proc.name', 'string', 'process', 'kernel', 'all', "The executable's name as of exec, at most 15 bytes."),

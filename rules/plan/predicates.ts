@@ -458,7 +458,10 @@ const PLANNERS = {
   'fd.rport': (predicate, { event }) => port(predicate, event, 'remote'),
   'fd.lnet': (predicate, { event }) => address(predicate, event, 'local'),
   'fd.rnet': (predicate, { event }) => address(predicate, event, 'remote'),
-  'fs.path.nameraw': (predicate) => path(predicate, 'path', 'raw'),
+  'fs.path.nameraw': (predicate, { event }) =>
+    event.type === 'chdir'
+      ? user('the folder that chdir came to stands in the place of what it named')
+      : path(predicate, 'path', 'raw'),
   'fs.path.sourceraw': (predicate, { event }) =>
     hasArgument(event, 'source') ? path(predicate, 'path', 'raw') : path(predicate, 'text', 'raw'),
   'fs.path.targetraw': (predicate, { event }) =>

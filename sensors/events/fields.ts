@@ -93,6 +93,9 @@ const openValue = (record: EventRecord, value: (flags: number) => boolean): Fiel
   return present(value(record.flags));
 };
 
+/** Whether the folder that a chdir came to stands in the place of the path that it named. */
+const cameToFolder = ({ event, result }: EventRecord): boolean => event?.type === 'chdir' && result >= 0n;
+
 /** Whether a request keeps an argument of its call; a descriptor can be an index into the ring's own table. */
 const keeps = (record: EventRecord, index: number): boolean => {
   if (record.event === undefined) return false;
@@ -283,7 +286,8 @@ const READERS: Readonly<Record<Exclude<FieldName, ContainerField>, Reader>> = {
     const [end] = endsOf(record.event, 'server');
     return end === undefined ? ABSENT : present(end === 'local');
   },
-  'fs.path.nameraw': (record) => (record.kind === 'exec' ? UNKNOWN : rawPathValue(record, 'path')),
+  'fs.path.nameraw': (record) =>
+    record.kind === 'exec' || cameToFolder(record) ? UNKNOWN : rawPathValue(record, 'path'),
   'fs.path.sourceraw': (record) => (takes(record, 'source') ? rawPathValue(record, 'path') : textValue(record)),
   'fs.path.targetraw': (record) => rawPathValue(record, takes(record, 'source') ? 'path2' : 'path'),
   'evt.rawres': (record) => resultValue(record, (result) => result),

@@ -91,7 +91,7 @@ export const onPath = (context: Context, process: Known, pathCall: PathCall): vo
   const fields: Field[] = [
     ...resultFields(result),
     ['fs.path.name', name],
-    ['fs.path.nameraw', raw(path, unreadable)],
+    ['fs.path.nameraw', raw(path, unreadable || (kind === 'chdir' && result === 0))],
     argument(NAME_OF[kind] ?? 'path', name),
   ];
   if (WITH_MODE.has(kind)) fields.push(argument('mode', modeFact(mode)));

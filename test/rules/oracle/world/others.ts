@@ -107,6 +107,9 @@ export const mount = (context: Context, process: Known, target: string): void =>
     [
       ['fs.path.source', passed(process.cwd, 'none')],
       ['fs.path.target', passed(process.cwd, target)],
+      argument('source', passed(process.cwd, 'none')),
+      argument('target', passed(process.cwd, target)),
+      argument('fstype', 'untold'),
       ['fs.path.name', 'untold'],
       ['fs.path.nameraw', 'untold'],
       argument('flags', 'untold'),
