@@ -1,5 +1,5 @@
-import { HASH_BYTES, nodeHash } from './hash.ts';
-import { TILE_BYTES, TILE_HEIGHT, TILE_WIDTH } from './tile.ts';
+import { HASH_BYTES } from './hash.ts';
+import { rootOfTile, TILE_BYTES, TILE_WIDTH } from './tile.ts';
 import type { FilledTile } from './tile-folder.ts';
 import { type TileReader, treeOf } from './tree.ts';
 
@@ -20,14 +20,6 @@ interface Open {
   count: number;
   hasGrown: boolean;
 }
-
-/** The hash over a full tile. */
-const rootOfTile = (hashes: Uint8Array): Uint8Array => {
-  let row = Array.from({ length: TILE_WIDTH }, (_, at) => hashes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES));
-  for (let height = 0; height < TILE_HEIGHT; height++)
-    row = Array.from({ length: row.length / 2 }, (_, at) => nodeHash(row[2 * at]!, row[2 * at + 1]!));
-  return row[0]!;
-};
 
 /** The edge of a tree that has `size` leaves already; its tiles are read. @throws Error where one is missing */
 export const createEdge = (size: number, read: TileReader): Edge => {

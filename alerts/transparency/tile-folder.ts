@@ -47,7 +47,8 @@ export const readTiles = (folder: string): TileReader => {
   };
 };
 
-const syncFolder = async (path: string): Promise<void> => {
+/** Puts what a folder names on disk. */
+export const syncFolder = async (path: string): Promise<void> => {
   const handle = await open(path, 'r');
   await handle.sync().finally(() => handle.close());
 };
