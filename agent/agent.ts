@@ -3,26 +3,31 @@ import type { Policy } from '../policies/index.ts';
 import { type Compiled, compile, type EventRecord, HEAD, RINGS, type RuleMatching } from '../rules/index.ts';
 import {
   createProcessTable,
+  type EnforcementSwitch,
   NO_CONTAINERS,
   type ProcessTable,
   type Sensor,
   type SensorReport,
 } from '../sensors/index.ts';
+import { appendAlert } from './append-alert.ts';
 import { CompileError } from './compile-error.ts';
 import { correlationLosses } from './correlation-losses.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { createProgress } from './events.ts';
+import { type EnforcementBody, withListener } from './expected-enforcement.ts';
+import { hooksAsked, openAsking } from './gate.ts';
 import { createGeneration, type Generation, type Shared } from './generation.ts';
 import type { HeldBack } from './held-back.ts';
 import { checkedBudget, DEFAULT_BUDGET, type KillBudget } from './kill-budget.ts';
 import { createTreeKiller } from './kill-tree.ts';
 import { type Loaded, type LoadOptions, loadObject, mapOf } from './load.ts';
 import type { FoundLoss, RingTotal } from './losses.ts';
+import { createNoise } from './noise/index.ts';
 import { createPast } from './past.ts';
 import { logReload, policyRecord } from './policy-records.ts';
 import { openProof } from './proof.ts';
 import { createReload, doDue, type Live, type Reload } from './reload.ts';
-import { type EnforcementSwitch, followSwitch } from './switch.ts';
+import { anySwitch, followSwitch } from './switch.ts';
 import { createTally, type TallySummary } from './tally.ts';
 import { createWaiting, type WaitLimits } from './waiting.ts';
 
@@ -41,12 +46,21 @@ export interface AgentOptions {
   readonly protect?: readonly string[];
   /** Switches enforcement off and on while the agent runs; without `enforce` it has no effect. */
   readonly enforcement?: EnforcementSwitch;
+  /** Paths on mounts whose files fanotify asks about, where the kernel has no LSM hook for rules that deny opens and execs; default none. */
+  readonly fanotifyMounts?: readonly string[];
   /** How often one executable may be killed in one cgroup; default 10 times in a minute. Denials have no budget. */
   readonly budget?: KillBudget;
   /** How long alerts wait for facts of containers. */
   readonly wait?: WaitLimits;
   /** Records of one rule in one cgroup: how many a second on average, how many at once; default without limit. */
   readonly limit?: NonNullable<LoadOptions['limit']>;
+  /**
+   * Alerts a second of one rule beyond which they are a storm, whose matches are counted; rules of priority critical or higher may raise ten times as
+   * many, those that deny or kill as many as they do. Default without limit.
+   */
+  readonly stormLimit?: number;
+  /** Raise an alert for each match: neither storms nor rules' `aggregate` are looked at. */
+  readonly everyMatch?: boolean;
   /**
    * Which of the rules that match one event raise an alert: all (the default), or the first in the order they are loaded, of those that
    * only alert and look at single events. Rules that deny or kill act and are raised in either case, and so are thresholds and sequences.
@@ -61,6 +75,8 @@ export interface AgentOptions {
   /** The same, where the policies can be exchanged while they run: the way to do so. Left out, they stay. */
   readonly onReloadable?: (reload: Reload) => void;
   readonly onAlert?: (alert: Alert) => void;
+  /** What the audit log says of enforcement: attempts, and when it was switched or had ended by itself. */
+  readonly onEnforcement?: (body: EnforcementBody) => void;
   /** Every record, before its rules are looked at: for displays. */
   readonly onRecord?: (record: EventRecord, processes: ProcessTable) => void;
   /** Sentences about what can't be as wished. */
@@ -112,9 +128,15 @@ const createRhythm = (sensor: Sensor) => {
  * log. What is lost on the way is found every second, logged and raised. The log is flushed at the end. @throws CompileError, VerifierError
  */
 export const runAgent = async (
-  options: AgentOptions,
+  given: AgentOptions,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<AgentSummary> => {
+  const switches = [given.enforcement, given.sensor.enforcement].filter((each) => each !== undefined);
+  const options: AgentOptions = {
+    ...given,
+    ...(switches.length > 0 && { enforcement: anySwitch(switches) }),
+    ...(given.onEnforcement && { log: withListener(given.log, given.onEnforcement) }),
+  };
   const { sensor, policies, log } = options;
   const { kernel, scope, containers = NO_CONTAINERS } = sensor;
   const rules = policies.flatMap((policy) => policy.rules);
@@ -135,7 +157,12 @@ export const runAgent = async (
   const number = dispatcher === undefined ? 0 : 1;
   const budget = checkedBudget(options.budget ?? DEFAULT_BUDGET);
   const proven = options.enforce && kernel.openSentinel !== undefined ? new Set<string>() : undefined;
-  const proof = proven && (await openProof({ kernel, scope, compiled, proven, warn: options.warn }));
+  const own = new Set<bigint>();
+  const mounts = options.fanotifyMounts ?? [];
+  const asked = hooksAsked(kernel, compiled, mounts, options.warn);
+  const proof =
+    proven &&
+    (await openProof({ kernel, scope, compiled, own, proven, asked: { hooks: asked, mounts }, warn: options.warn }));
   const load = {
     ...options,
     budget,
@@ -148,6 +175,7 @@ export const runAgent = async (
     containers,
     accounts: sensor.accounts,
     proven,
+    asked,
   };
   let live: Live | undefined;
   dispatcher?.activate(number);
@@ -162,8 +190,19 @@ export const runAgent = async (
     RINGS.map((ring) => mapOf(loaded.maps, ring)),
     HEAD.time,
   );
-  const tiers = await proof?.run(mapOf(loaded.maps, 'config'), (hook) =>
-    loaded.programs.some((program) => program.hook === hook),
+  const asking = await openAsking({
+    kernel,
+    scope,
+    mounts,
+    compiled,
+    maps: loaded.maps,
+    hooks: asked,
+    onRecord: (record) => live?.byNumber.get(number)?.events.take(record),
+    warn: options.warn,
+  });
+  const tiers = await proof?.run(
+    mapOf(loaded.maps, 'config'),
+    (hook) => asking.hooks.has(hook) || loaded.programs.some((program) => program.hook === hook),
   );
   log.append('start', {
     host: options.host,
@@ -175,6 +214,19 @@ export const runAgent = async (
   for (const policy of policies) log.append('policy', policyRecord(policy));
 
   const waiting = createWaiting(options.wait);
+  const noise = options.everyMatch
+    ? undefined
+    : createNoise({
+        stormLimit: options.stormLimit,
+        wallTime: (time) => kernel.wallTime(time),
+        tell: (alert, rule) => {
+          if (!appendAlert(log, options.host, alert)) return;
+          generations.current.events.guarded(() => {
+            tally.count(rule);
+            options.onAlert?.(alert);
+          });
+        },
+      });
   const tree =
     options.enforce && kernel.kill !== undefined && sensor.kind !== 'replay'
       ? createTreeKiller({
@@ -191,6 +243,7 @@ export const runAgent = async (
     table,
     tally,
     waiting,
+    noise,
     progress,
     tree,
     missed: new Map(),
@@ -203,7 +256,7 @@ export const runAgent = async (
       options.onRecord?.(record.keep(), table);
     },
   };
-  const first = createGeneration(shared, { number, policies, compiled, loaded });
+  const first = createGeneration(shared, { number, policies, compiled, loaded, asking });
   const generations: Live = {
     current: first,
     byNumber: new Map([[number, first]]),
@@ -213,7 +266,7 @@ export const runAgent = async (
   live = generations;
   const past = createPast();
   const handle = (record: Uint8Array): void => {
-    if (proof?.isOwn(cgroupOf(record)) === true) return;
+    if (own.has(cgroupOf(record))) return;
     doDue(generations, record);
     const { byNumber, current } = generations;
     (byNumber.get(record[HEAD.generation] ?? 0) ?? current).events.handle(record);
@@ -236,6 +289,12 @@ export const runAgent = async (
     let stale = false;
     for (const generation of generations.byNumber.values()) stale = checkOne(generation, final) || stale;
     if (stale) generations.current.events.guarded(resync);
+    generations.current.events.guarded(recordUntold);
+  };
+  /** Bounds what a crash can make forget: what was counted since the last look, a second ago. */
+  const recordUntold = (): void => {
+    if (sensor.now) noise?.advance(sensor.now() - LAG);
+    for (const untold of noise?.untold() ?? []) log.append('shed', untold);
   };
   /** Puts the process table right after exec, fork or exit records were lost. */
   const resync = (): void => {
@@ -251,12 +310,15 @@ export const runAgent = async (
       shared,
       live: generations,
       load,
+      mounts,
+      own,
       dispatcher,
       stream,
       handle,
       onReloaded: (before, after, changes) => {
         if (checkOne(before, true)) after.events.guarded(resync);
         past.add(before);
+        after.events.guarded(() => noise?.keep(after.compiled.plan.rules));
         logReload(log, before.policies, after.policies, changes);
       },
     });
@@ -264,6 +326,8 @@ export const runAgent = async (
   const pump = (): void => {
     for (const { facts } of generations.kept.keys()) facts.poll();
     const records = stream.consume(handle);
+    const until = { seen: progress.lastTime, now: sensor.now?.() ?? EVER };
+    for (const { asking: its } of generations.byNumber.values()) its.tell(until);
     if (!isTime(progress.lastTime)) return;
     for (const { facts } of generations.kept.keys()) facts.sweep();
     check(false);
@@ -289,14 +353,17 @@ export const runAgent = async (
     played = await sensor.run(pump, signal);
   } finally {
     await reloading?.idle();
-    const { lease, domains } = generations.current;
+    const { lease, domains, asking: last } = generations.current;
+    await last.close();
     lease?.release();
     stopFollowing?.();
     for (const link of loaded.links) kernel.detach(link);
     dispatcher?.close();
     await stream.drain(handle);
+    last.tell();
     stream.close();
     await waiting.settle(signal);
+    generations.current.events.guarded(() => noise?.end());
     stopListening();
     containers.close();
     domains?.close();

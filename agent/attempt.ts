@@ -1,5 +1,5 @@
 import { type Attempt, guardedOutcome, isoTime, type Outcome } from '../alerts/index.ts';
-import { type EventRecord, type RecordString, type Rule, tierOf } from '../rules/index.ts';
+import { type EventRecord, fanotifyName, type RecordString, type Rule, tierOf } from '../rules/index.ts';
 import type { Processes } from '../sensors/index.ts';
 
 /** What became of what a rule that denies or kills wanted. */
@@ -26,7 +26,7 @@ const argumentsOf = (record: EventRecord): Attempt['arguments'] => {
     ...(file !== undefined && { file }),
     ...(path !== undefined && { path }),
     ...(path2 !== undefined && { path2 }),
-    ...(flags !== 0 && { flags }),
+    ...(flags !== 0 && record.via === undefined && { flags }),
     ...(argv !== undefined && { argv: argv === null ? null : argv.split('\0').slice(0, -1) }),
     ...(end !== undefined && {
       address: end.family === 'ipv6' ? `[${end.address}]:${end.port}` : `${end.address}:${end.port}`,
@@ -46,6 +46,7 @@ export interface AttemptContext {
 /** The audit record of a rule (the plan's `index`) that would deny or kill on this event. */
 export const attemptOf = (rule: Rule, index: number, record: EventRecord, context: AttemptContext): Attempt => {
   const { policyHash, wallTime, processes, cgroup, fields } = context;
+  const hook = record.via === undefined ? record.hook : fanotifyName(record.hook);
   const outcome = outcomeOf(rule, record.certain.has(index), record);
   return {
     rule: rule.name,
@@ -53,8 +54,8 @@ export const attemptOf = (rule: Rule, index: number, record: EventRecord, contex
     policyHash,
     mode: rule.mode,
     action: rule.action === 'kill' ? 'kill' : 'deny',
-    hook: record.hook,
-    tier: tierOf(record.hook) ?? null,
+    hook,
+    tier: tierOf(hook) ?? null,
     event: record.event?.type ?? record.kind,
     time: isoTime(wallTime),
     pid: record.pid,

@@ -23,10 +23,12 @@ import {
   type Sensor,
   snapshotOf,
 } from '../sensors/index.ts';
+import { appendAlert } from './append-alert.ts';
 import { attemptOf } from './attempt.ts';
 import { type BuiltIn, builtInAlert } from './built-in.ts';
 import { budgetSpent, type KillBudget } from './kill-budget.ts';
 import type { TreeKiller } from './kill-tree.ts';
+import { keyOf, type Noise } from './noise/index.ts';
 import type { OwnLimits } from './own-limits.ts';
 import type { Tally } from './tally.ts';
 import type { Waiting } from './waiting.ts';
@@ -45,6 +47,8 @@ export interface EventsOptions {
   readonly correlator: Correlator;
   /** Rules' own limits where no program keeps them. */
   readonly limits: OwnLimits;
+  /** What matches are counted instead of raised; left out: none are. */
+  readonly noise?: Noise | undefined;
   /** Default all. */
   readonly ruleMatching?: RuleMatching | undefined;
   /** Events that wait for facts of their containers. */
@@ -88,6 +92,8 @@ export interface Failures {
 export interface Events {
   /** Takes a record; never throws: what goes wrong with it is counted. */
   handle(bytes: Uint8Array): void;
+  /** Takes what no program but fanotify saw; never throws, as `handle`. */
+  take(record: EventRecord): void;
   /** Raises an alert of the agent's own. */
   raise(alert: BuiltIn): void;
   /** Counts what goes wrong in `act` as a failed record. */
@@ -101,7 +107,7 @@ type Decision = 'raised' | 'dropped' | 'held back' | 'pending';
 export const isExclusive = ({ action, correlation }: Rule): boolean => action === 'alert' && correlation === undefined;
 
 export const createEvents = (options: EventsOptions): Events => {
-  const { sensor, host, policies, compiled, log, table, tally, correlator, limits, waiting, progress } = options;
+  const { sensor, host, policies, compiled, log, table, tally, correlator, limits, noise, waiting, progress } = options;
   const isFirstOnly = options.ruleMatching === 'first';
   const { kernel, containers = NO_CONTAINERS } = sensor;
   const { rules } = compiled.plan;
@@ -109,20 +115,14 @@ export const createEvents = (options: EventsOptions): Events => {
   const residual = residualOf(compiled.plan);
   const { unreadable, failed } = progress;
 
-  const append = (alert: Unnumbered): void => {
-    log.append('alert', (seq: number): Alert => {
-      alert.id = `${host}-${seq}`;
-      alert.seq = seq;
-      return alert;
-    });
-  };
+  const noises = rules.map((rule) => noise?.of(rule));
   const attempted = (rule: Rule, record: EventRecord, attempt: Attempt): void => {
     log.append('enforcement', attempt);
     if (rule.tree && attempt.outcome === 'killed')
       options.tree?.condemn(attempt, record, rule.scope.cgroup ?? sensor.scope);
   };
   const raise = (rule: Rule, index: number, record: EventRecord, alert: Unnumbered): void => {
-    append(alert);
+    const isLogged = appendAlert(log, host, alert);
     if (rule.action !== 'alert')
       attempted(
         rule,
@@ -135,8 +135,8 @@ export const createEvents = (options: EventsOptions): Events => {
           fields: alert.fields,
         }),
       );
-    tally.count(rule, alert.enforced === true ? rule.action : undefined);
-    options.onAlert?.(alert);
+    if (isLogged || rule.action !== 'alert') tally.count(rule, alert.enforced === true ? rule.action : undefined);
+    if (isLogged) options.onAlert?.(alert);
   };
   /** What rules are checked on: an event with the processes as they were then, and its container as it is known by now. */
   const occurrenceOf = (record: EventRecord, processes: Processes) => {
@@ -175,6 +175,15 @@ export const createEvents = (options: EventsOptions): Events => {
         correlated = correlator.correlate(index, occurrence, fields, kin);
         if (correlated === undefined) return 'dropped';
       }
+      const its = noises[index];
+      const key = its && keyOf(rule, fields, correlated?.step);
+      if (its !== undefined && isPending() && !final && correlated === undefined) return 'pending';
+      if (its !== undefined && key !== undefined && its.counts(key)) {
+        if (!limits.take(index, record)) return 'held back';
+        its.count(key, record.time, noise?.now ?? record.time);
+        tally.aggregated++;
+        return 'raised';
+      }
       const alert = raiseAlert(rule, index, record, fields, {
         host,
         kernel: kernel.features.name,
@@ -187,7 +196,8 @@ export const createEvents = (options: EventsOptions): Events => {
       });
       if (isPending() && !final && correlated === undefined) return 'pending';
       if (!limits.take(index, record)) return 'held back';
-      raise(rule, index, record, alert);
+      if (its !== undefined && key !== undefined) its.raise(alert, key, record.time, noise?.now ?? record.time);
+      else raise(rule, index, record, alert);
       return 'raised';
     };
     return { decide, container: cgroup === undefined ? '' : (containersInCgroup(cgroup)[0]?.id ?? '') };
@@ -241,7 +251,7 @@ export const createEvents = (options: EventsOptions): Events => {
   const raiseBuiltIn = (builtIn: BuiltIn): void => {
     const wallTime = kernel.wallTime(sensor.now?.() ?? progress.lastTime);
     const alert = builtInAlert(builtIn, { host, kernel: kernel.features.name, wallTime });
-    append(alert);
+    if (!appendAlert(log, host, alert)) return;
     tally.count({ name: builtIn.rule, priority: builtIn.priority });
     options.onAlert?.(alert);
   };
@@ -256,6 +266,7 @@ export const createEvents = (options: EventsOptions): Events => {
         const record = decodeRecord(bytes, compiled.layouts);
         tally.events++;
         progress.lastTime = record.time;
+        noise?.advance(record.time);
         if (record.kind === 'fork' || (record.kind === 'exec' && table.get(record.pid, record.start) === undefined))
           tally.processes++;
         table.apply(record);
@@ -264,6 +275,11 @@ export const createEvents = (options: EventsOptions): Events => {
         if (options.ignore?.(record) !== true && record.matched.length > 0) decide(record);
         if (record.usedUp) raiseBuiltIn(budgetSpent(record, options.budget, table, kernel.cgroupPath(record.cgroup)));
         correlator.ended(record);
+      }),
+    take: (record) =>
+      guarded(() => {
+        tally.events++;
+        decide(record);
       }),
     raise: raiseBuiltIn,
   };

@@ -9,11 +9,13 @@ import type { DomainNames, ProcessTable } from '../sensors/index.ts';
 import type { AgentOptions } from './agent.ts';
 import { openDomains } from './domains.ts';
 import { createEvents, type Events, type Progress } from './events.ts';
+import type { Asking } from './gate.ts';
 import { createHeldBack, type HeldBackWatch } from './held-back.ts';
 import type { TreeKiller } from './kill-tree.ts';
-import { createLease, type Lease } from './lease.ts';
+import { createLease, type Lease, realClock } from './lease.ts';
 import { type Loaded, mapOf } from './load.ts';
 import { createLosses, type Losses } from './losses.ts';
+import type { Noise } from './noise/index.ts';
 import { createOwnLimits } from './own-limits.ts';
 import type { Tally } from './tally.ts';
 import type { Waiting } from './waiting.ts';
@@ -33,6 +35,8 @@ export interface Generation {
   readonly windows: WindowSweep | undefined;
   readonly domains: DomainNames | undefined;
   readonly lease: Lease | undefined;
+  /** What answers where fanotify stands for hooks. */
+  readonly asking: Asking;
 }
 
 /** What all generations of an agent share. */
@@ -41,6 +45,7 @@ export interface Shared {
   readonly table: ProcessTable;
   readonly tally: Tally;
   readonly waiting: Waiting;
+  readonly noise: Noise | undefined;
   readonly progress: Progress;
   /** Runs that the kernel left out, by hook, as far as they were found. */
   readonly missed: Map<string, number>;
@@ -50,7 +55,7 @@ export interface Shared {
   readonly onRecord: (record: EventRecord, generation: number) => void;
 }
 
-export interface GenerationOptions extends Pick<Generation, 'number' | 'policies' | 'compiled' | 'loaded'> {
+export interface GenerationOptions extends Pick<Generation, 'number' | 'policies' | 'compiled' | 'loaded' | 'asking'> {
   /** What the generation before has counted. */
   readonly before?: CorrelationState;
 }
@@ -66,7 +71,8 @@ export const createGeneration = (shared: Shared, { before, ...own }: GenerationO
     parentOf: ({ pid, start }) => table.get(pid, start),
     ...(before && { before }),
   });
-  const lease = options.enforce && sensor.now ? createLease(mapOf(maps, 'config'), sensor.now, options.log) : undefined;
+  const clock = sensor.clock ?? (sensor.now && realClock(sensor.now));
+  const lease = options.enforce && clock ? createLease(mapOf(maps, 'config'), clock, options.log) : undefined;
   const losses = createLosses({ kernel, compiled, lost: mapOf(maps, 'lost'), missed: shared.missed });
   if (options.ignore !== undefined) pauseWindows(maps, true);
   const domains = openDomains(compiled.plan.rules, sensor, options.warn);

@@ -1,6 +1,7 @@
 export { type AgentOptions, type AgentSummary, runAgent } from './agent.ts';
 export { CompileError } from './compile-error.ts';
 export { coverageRatio, createCoverage, type PredicateCoverage } from './coverage.ts';
+export { compareEnforced, type EnforcementBody } from './expected-enforcement.ts';
 export { checkedBudget, type KillBudget } from './kill-budget.ts';
 export { LoadError, loadObject, mapOf } from './load.ts';
 export { type Measured, type MeasuredRule, measurePolicy } from './measure.ts';
@@ -8,6 +9,5 @@ export { type MutationResult, mutateConjuncts, mutatePolicy, mutationScore } fro
 export { runPolicyTests } from './policy-tests.ts';
 export { type Preview, type PreviewedExecutable, type PreviewedRule, preview } from './preview.ts';
 export type { Reload, ReloadOutcome } from './reload.ts';
-export { playScenarios } from './scenario-suite.ts';
-export type { EnforcementSwitch } from './switch.ts';
+export { type Played, playScenarios } from './scenario-suite.ts';
 export { type BenchTest, createTestBench, scenarioTests, type TestBench, type TestOutcome } from './test-bench.ts';

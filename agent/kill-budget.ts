@@ -1,4 +1,5 @@
-import { type EventRecord, MAX_DOUBLINGS, MAX_KILLS } from '../rules/index.ts';
+import { MAX_PERIOD_MS } from '../policies/index.ts';
+import { type EventRecord, MAX_KILLS } from '../rules/index.ts';
 import type { Processes } from '../sensors/index.ts';
 import type { BuiltIn } from './built-in.ts';
 
@@ -12,9 +13,6 @@ export interface KillBudget {
 
 export const DEFAULT_BUDGET: KillBudget = { kills: 10, periodMs: 60_000 };
 
-/** The longest first period, so that no period is longer than 49 days. */
-const MAX_PERIOD_MS = Math.floor(2 ** 32 / 2 ** MAX_DOUBLINGS) - 1;
-
 /** A budget that programs can count with. @throws RangeError with a sentence that says what is expected */
 export const checkedBudget = ({ kills, periodMs }: KillBudget): KillBudget => {
   if (!Number.isInteger(kills) || kills < 1 || kills > MAX_KILLS)
@@ -23,6 +21,9 @@ export const checkedBudget = ({ kills, periodMs }: KillBudget): KillBudget => {
     throw new RangeError(`a period is from 1 ms to ${Math.floor(MAX_PERIOD_MS / 3_600_000)} h, not ${periodMs} ms`);
   return { kills, periodMs };
 };
+
+/** The alert that is raised where an executable's kills are used up. */
+export const BUDGET_SPENT = 'Kill budget spent';
 
 /** What is raised where an executable's kills are used up for now. */
 export const budgetSpent = (
@@ -34,7 +35,7 @@ export const budgetSpent = (
   const exe = processes.get(record.pid, record.start)?.exepath ?? null;
   const seconds = periodMs / 1000;
   return {
-    rule: 'Kill budget spent',
+    rule: BUDGET_SPENT,
     event: 'enforcement',
     priority: 'critical',
     hook: record.hook,

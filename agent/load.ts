@@ -43,6 +43,8 @@ export interface LoadOptions {
   readonly budget?: KillBudget | undefined;
   /** Hooks that have been seen to act; others' verdicts are not carried out. Left out: all act. */
   readonly proven?: ReadonlySet<string> | undefined;
+  /** Hooks that fanotify stands for, where the kernel takes no programs. */
+  readonly asked?: ReadonlySet<string> | undefined;
   /** Someone has switched enforcement off: asked whenever the configuration is written. */
   readonly isSwitchedOff?: () => boolean;
   /** Bytes of the ring buffers, powers of two; default the object's. */
@@ -112,13 +114,14 @@ const lifecycleOf = <T extends { readonly hook: string }>(programs: readonly T[]
 const isLifecycle = ({ hook }: { readonly hook: string }): boolean => LIFECYCLE.includes(hook);
 
 /** The programs that this kernel takes, by its own names of hooks. @throws LoadError where those that keep facts of processes are not among them */
-const attachable = ({ kernel, compiled, warn }: LoadOptions): readonly ProgramSpec<string>[] => {
+const attachable = ({ kernel, compiled, asked, warn }: LoadOptions): readonly ProgramSpec<string>[] => {
   const { hooks, name } = kernel.features;
   return compiled.object.programs.flatMap((program) => {
     const hook = offeredHook(program.hook, hooks);
     if (hook !== undefined) return [hook === program.hook ? program : { ...program, hook }];
     if (isLifecycle(program))
       throw new LoadError(`${name} takes no programs at ${program.hook}, which every rule needs; see "shrike doctor"`);
+    if (asked?.has(program.hook)) return [];
     const events = compiled.plan.hooks.find(({ hook }) => hook === program.hook)?.events ?? [];
     const rules = new Set(events.flatMap((event) => event.rules.map(({ rule }) => compiled.plan.rules[rule]?.name)));
     warn?.(

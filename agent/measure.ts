@@ -79,6 +79,7 @@ const play = async (policy: Policy, compiled: Compiled, sensor: Sensor, hooks: H
   };
   const { calls, problems } = await runAgent({
     policies: [policy],
+    everyMatch: true,
     compiled,
     sensor: { ...sensor, run },
     host: 'measure',

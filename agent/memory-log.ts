@@ -20,6 +20,7 @@ export const createMemoryLog = (host: string): AuditLog => {
       return { seq: last };
     },
     onCommit: () => () => undefined,
+    acknowledged: () => undefined,
     flush: async () => undefined,
     close: async () => undefined,
   };

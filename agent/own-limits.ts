@@ -1,4 +1,5 @@
 import { type Compiled, type EventRecord, MAX_BUCKETS, rulesLimitedInKernel } from '../rules/index.ts';
+import { type TokenBucket, takeToken } from './token.ts';
 
 /** Alerts of a rule in a cgroup that its own limit held back. */
 interface Held {
@@ -16,11 +17,9 @@ export interface OwnLimits {
   held(): readonly Held[];
 }
 
-interface Bucket {
+interface Bucket extends TokenBucket {
   readonly rule: number;
   readonly cgroup: bigint;
-  /** Nanoseconds since boot at which it is full again (generic cell rate algorithm, as in the programs). */
-  full: bigint;
   held: number;
 }
 
@@ -37,7 +36,6 @@ export const createOwnLimits = ({ plan, layouts }: Compiled, most: number = MAX_
       const rule = plan.rules[index];
       if (rule?.limit === undefined || rule.action !== 'alert' || inKernel.get(layout)?.has(index) === true)
         return true;
-      const interval = BigInt(rule.limit.interval);
       const key = `${index} ${cgroup}`;
       let bucket = buckets.get(key);
       if (bucket === undefined) {
@@ -46,13 +44,10 @@ export const createOwnLimits = ({ plan, layouts }: Compiled, most: number = MAX_
         bucket = { rule: index, cgroup, full: 0n, held: 0 };
         buckets.set(key, bucket);
       }
-      const from = bucket.full > time ? bucket.full : time;
-      if (from - time > interval * BigInt(rule.limit.burst - 1)) {
-        bucket.held++;
-        return false;
-      }
-      bucket.full = from + interval;
-      return true;
+      const { interval, burst } = rule.limit;
+      if (takeToken(bucket, { interval: BigInt(interval), burst: BigInt(burst) }, time)) return true;
+      bucket.held++;
+      return false;
     },
     held: () =>
       [...buckets.values()].flatMap(({ rule, cgroup, held: records }) =>

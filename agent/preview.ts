@@ -161,6 +161,7 @@ export const preview = async (options: PreviewOptions, signal?: AbortSignal): Pr
       sensor,
       host: HOST,
       enforce: true,
+      everyMatch: true,
       log,
       ...(protect && { protect }),
       ...(budget && { budget }),

@@ -1,11 +1,14 @@
 import type { Policy } from '../policies/index.ts';
 import { type Compiled, compile, HEAD, RINGS } from '../rules/index.ts';
 import type { RecordStream } from '../sensors/index.ts';
+import { actingHooks } from './acting-hooks.ts';
 import { carryBuckets, carryKills, countedWindows, stepsBefore, uncountedBefore } from './carry-over.ts';
 import { CompileError } from './compile-error.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import { type Asking, hooksAsked, openAsking } from './gate.ts';
 import { createGeneration, type Generation, type Shared } from './generation.ts';
 import { type Loaded, type LoadOptions, mapOf, stageObject, unloadObject } from './load.ts';
+import { openProof, type Proof, type ProvenTier } from './proof.ts';
 import { type RuleChanges, ruleChanges } from './rule-changes.ts';
 import { pauseWindows } from './windows.ts';
 
@@ -53,12 +56,20 @@ export interface ReloadOptions {
   readonly shared: Shared;
   readonly live: Live;
   /** How the first object was loaded. */
-  readonly load: Omit<LoadOptions, 'compiled' | 'post'>;
+  readonly load: Omit<LoadOptions, 'compiled' | 'post' | 'asked'> & { readonly proven?: Set<string> | undefined };
+  /** Where fanotify may stand for hooks. */
+  readonly mounts: readonly string[];
+  /** Gets the cgroups of processes that hooks are tried on. */
+  readonly own: Set<bigint>;
   readonly dispatcher: Dispatcher;
   readonly stream: RecordStream;
   readonly handle: (record: Uint8Array) => void;
   /** Other policies run by now; the old ones' last records have been handled, and its maps can be read for the last time. */
-  readonly onReloaded: (before: Generation, after: Generation, changes: RuleChanges) => void;
+  readonly onReloaded: (
+    before: Generation,
+    after: Generation,
+    changes: RuleChanges & { readonly tiers?: readonly ProvenTier[] },
+  ) => void;
 }
 
 /** Numbers of generations are a byte's, from 1 on; those that follow one another are an odd and an even one. */
@@ -67,7 +78,7 @@ const NUMBERS = 254;
 const LEEWAY = 1_000_000_000n;
 
 export const createReload = (options: ReloadOptions): { readonly reload: Reload; idle(): Promise<unknown> } => {
-  const { shared, live, load, dispatcher, stream, handle } = options;
+  const { shared, live, load, mounts, own, dispatcher, stream, handle } = options;
   const { sensor } = shared.options;
   const { kernel } = sensor;
 
@@ -95,23 +106,51 @@ export const createReload = (options: ReloadOptions): { readonly reload: Reload;
     if (errors.length > 0) throw new CompileError(errors);
     const number = (before.number % NUMBERS) + 1;
     const rings = new Map(RINGS.map((ring) => [ring, mapOf(before.loaded.maps, ring)]));
-    const loaded = stageObject({ ...load, compiled, post: { dispatcher, generation: number, rings } });
+    const asked = hooksAsked(kernel, compiled, mounts, load.warn);
+    const proof = await proofOf(compiled, asked);
+    let asking: Asking | undefined;
+    let loaded: ReturnType<typeof stageObject> | undefined;
     try {
+      loaded = stageObject({ ...load, asked, compiled, post: { dispatcher, generation: number, rings } });
       kernel.settle();
       await stream.drain(handle);
       live.kept.set(loaded, number);
       loaded.fillIn();
-      const own = { number, policies, compiled, loaded };
-      return { loaded, after: createGeneration(shared, { ...own, before: before.correlator.state }) };
+      asking = await openAsking({
+        kernel,
+        scope: load.scope,
+        mounts,
+        compiled,
+        maps: loaded.maps,
+        hooks: asked,
+        isSecond: before.asking.hooks.size > 0,
+        onRecord: (record) => live.byNumber.get(number)?.events.take(record),
+        warn: load.warn,
+      });
+      for (const hook of asked) if (!asking.hooks.has(hook)) load.proven?.delete(hook);
+      const generation = { number, policies, compiled, loaded, asking };
+      return { loaded, proof, after: createGeneration(shared, { ...generation, before: before.correlator.state }) };
     } catch (error) {
-      live.kept.delete(loaded);
-      loaded.drop();
+      await proof?.close();
+      await asking?.close();
+      if (loaded !== undefined) {
+        live.kept.delete(loaded);
+        loaded.drop();
+      }
       throw error;
     }
   };
+  /** What tries hooks that have not been seen to act, before their programs attach. */
+  const proofOf = async (compiled: Compiled, asked: ReadonlySet<string>): Promise<Proof | undefined> => {
+    const { proven, scope, warn } = load;
+    if (proven === undefined) return undefined;
+    const hooks = actingHooks(compiled).filter((hook) => !proven.has(hook));
+    if (hooks.length === 0) return undefined;
+    return openProof({ kernel, scope, compiled, own, proven, hooks, asked: { hooks: asked, mounts }, warn });
+  };
   const attempt = async (policies: readonly Policy[], given: Compiled | undefined): Promise<RuleChanges> => {
     const before = live.current;
-    const { loaded, after } = await prepare(policies, given);
+    const { loaded, proof, after } = await prepare(policies, given);
     if (before.windows !== undefined) handOver(before, after);
     stepsBefore(after.loaded, sensor.now === undefined ? shared.progress.lastTime : sensor.now() + LEEWAY);
     carryBuckets({ ...before, maps: before.loaded.maps }, { ...after, maps: after.loaded.maps });
@@ -122,11 +161,20 @@ export const createReload = (options: ReloadOptions): { readonly reload: Reload;
     live.kept.delete(before.loaded);
     kernel.settle();
     loaded.settled();
+    await before.asking.close();
+    after.asking.alone();
     await stream.drain(handle);
+    before.asking.tell();
     doDue(live);
     live.byNumber.delete(before.number);
     const changes = ruleChanges(before.compiled.plan.rules, after.compiled.plan.rules);
-    options.onReloaded(before, after, changes);
+    const isOffered = (hook: string): boolean =>
+      after.asking.hooks.has(hook) || loaded.programs.some((program) => program.hook === hook);
+    const tiers = await proof?.run(mapOf(loaded.maps, 'config'), isOffered).catch((error: unknown) => {
+      load.warn?.(`hooks that are new could not be tried: ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    });
+    options.onReloaded(before, after, { ...changes, ...(tiers && { tiers }) });
     before.lease?.release();
     before.domains?.close();
     dispatcher.retire(before.number);

@@ -1,15 +1,20 @@
 import type { AuditLog } from '../alerts/index.ts';
 import { CONFIG, SWITCH } from '../rules/index.ts';
-import type { KernelMap } from '../sensors/index.ts';
+import type { EnforcementSwitch, KernelMap } from '../sensors/index.ts';
 import { FIRST } from './load.ts';
 
-/** Lets somebody switch the enforcement of a running agent off and on again; rules go on to alert, and say what they would have done. */
-export interface EnforcementSwitch {
-  /** Whether it is off now. */
-  readonly isOff: boolean;
-  /** Calls back with who switched it, whenever that happens; returns how to stop that. */
-  onChange(listener: (by: string) => void): () => void;
-}
+/** Several switches as one: enforcement is off where one of them is off. */
+export const anySwitch = (switches: readonly EnforcementSwitch[]): EnforcementSwitch => ({
+  get isOff() {
+    return switches.some(({ isOff }) => isOff);
+  },
+  onChange: (listener) => {
+    const stops = switches.map((each) => each.onChange(listener));
+    return () => {
+      for (const stop of stops) stop();
+    };
+  },
+});
 
 /** Has the switch in effect in a configuration: programs read it first, before any guard. */
 const write = (config: KernelMap, isOff: boolean): void => {

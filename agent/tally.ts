@@ -12,6 +12,8 @@ export interface TallySummary {
   readonly residualDropped: number;
   /** Matches that raised no alert since an earlier rule matched the event, where only the first raises one. */
   readonly hidden: number;
+  /** Matches that raised no alert of their own, and that another counts. */
+  readonly aggregated: number;
   readonly alerts: number;
   readonly byPriority: Readonly<Partial<Record<Priority, number>>>;
   readonly byRule: ReadonlyMap<string, number>;
@@ -25,6 +27,7 @@ export interface Tally {
   processes: number;
   residualDropped: number;
   hidden: number;
+  aggregated: number;
   readonly alerts: number;
   count(rule: { readonly name: string; readonly priority: Priority }, enforced?: Enforced): void;
   summary(): TallySummary;
@@ -41,6 +44,7 @@ export const createTally = (): Tally => {
     processes: 0,
     residualDropped: 0,
     hidden: 0,
+    aggregated: 0,
     get alerts() {
       return alerts;
     },
@@ -56,6 +60,7 @@ export const createTally = (): Tally => {
       processes: tally.processes,
       residualDropped: tally.residualDropped,
       hidden: tally.hidden,
+      aggregated: tally.aggregated,
       alerts,
       byPriority,
       byRule,

@@ -5,6 +5,8 @@ import { type Compiled, compile, type Diagnostic, type RuleMatching } from '../r
 import { createReplaySensor, createSimSensor, loadTestScenario, type Scenario, type Sensor } from '../sensors/index.ts';
 import { runAgent } from './agent.ts';
 import { openDomains } from './domains.ts';
+import { compareEnforced, type EnforcementBody } from './expected-enforcement.ts';
+import { BUDGET_SPENT } from './kill-budget.ts';
 import { createMemoryLog } from './memory-log.ts';
 import { compileObserver, type ObservedEvent, observed, watchAll } from './observer.ts';
 
@@ -94,7 +96,12 @@ const createPrograms = (policy: Policy, first?: Compiled) => {
 /** Where a test's events come from; undefined where its scenario is wrong. */
 const sensorOf = (
   test: BenchTest,
-): { readonly sensor: Sensor | undefined; readonly diagnostics: readonly Diagnostic[]; readonly problem?: string } => {
+): {
+  readonly sensor: Sensor | undefined;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly problem?: string;
+  readonly enforcement?: Scenario['enforcement'];
+} => {
   const { scenario } = test;
   if ('recording' in scenario) {
     try {
@@ -107,7 +114,7 @@ const sensorOf = (
   const loaded =
     'played' in scenario ? { scenario: scenario.played, diagnostics: [] } : loadTestScenario({ ...test, scenario });
   const sensor = loaded.scenario && createSimSensor({ scenario: loaded.scenario, memory: MEMORY });
-  return { sensor, diagnostics: loaded.diagnostics };
+  return { sensor, diagnostics: loaded.diagnostics, enforcement: loaded.scenario?.enforcement };
 };
 
 /** Compiles a policy for its tests, in which rules are raised as `ruleMatching` says. */
@@ -122,11 +129,12 @@ export const createTestBench = (policy: Policy, ruleMatching: RuleMatching = 'al
     run: async (test, onEvent) => {
       const failed = { test, policy, passed: false, raised: [], alerts: [], problems: [], diagnostics: errors };
       if (errors.length > 0) return failed;
-      const { sensor, diagnostics, problem } = sensorOf(test);
+      const { sensor, diagnostics, problem, enforcement } = sensorOf(test);
       if (sensor === undefined) return { ...failed, diagnostics, problems: problem === undefined ? [] : [problem] };
       const programs = 'recording' in test.scenario ? anywhere : inScope;
       const alerts: Alert[] = [];
-      const { problems } = await runAgent({
+      const records: EnforcementBody[] = [];
+      const { problems: found } = await runAgent({
         policies: [policy],
         compiled: programs.own,
         sensor:
@@ -136,10 +144,16 @@ export const createTestBench = (policy: Policy, ruleMatching: RuleMatching = 'al
         host: HOST,
         enforce: test.enforce,
         ruleMatching,
+        everyMatch: true,
         log: createMemoryLog(HOST),
         onAlert: (alert) => alerts.push(alert),
+        onEnforcement: (body) => records.push(body),
+        ...(enforcement?.budget && { budget: enforcement.budget }),
+        protect: enforcement?.protect ?? [],
       });
-      const raised = alerts.map((alert) => alert.rule);
+      const problems = [...found, ...(test.enforced ? compareEnforced(test.enforced, records) : [])];
+      // no rule of a policy's has this name: `enforced` says of it
+      const raised = alerts.map((alert) => alert.rule).filter((rule) => rule !== BUDGET_SPENT);
       const passed = problems.length === 0 && isAsExpected(test, raised);
       return { test, policy, passed, raised, alerts, problems, diagnostics };
     },

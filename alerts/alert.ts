@@ -67,6 +67,28 @@ export interface Alert {
       readonly pid: number;
     }[];
   };
+  /** What this alert counts; left out for one that stands for a single match. The sum over a rule's alerts is the number of its matches. */
+  readonly aggregated?: {
+    /** Matches that this alert stands for, and no other does. */
+    readonly count: number;
+    /** Times of the first and the last of them, as `time`; where the count is 0 both are the last match's before. */
+    readonly since: string;
+    readonly until: string;
+    /** What they have in common, by field; nothing in a storm. */
+    readonly key: Readonly<Record<string, FieldJson>>;
+    /** Id of the alert that they follow, whose members these are; left out in a storm's first. */
+    readonly first?: string;
+    /** The rule raises more alerts than a rate: its matches are counted instead. */
+    readonly storm?: {
+      readonly phase: 'begins' | 'goes on' | 'over';
+      /** Matches of the storm so far, this alert's included. */
+      readonly total: number;
+      /** Alerts a second beyond which it is one. */
+      readonly limit: number;
+    };
+    /** Why it is told before its time. */
+    readonly early?: 'room' | 'reload' | 'stop';
+  };
   /** The kernel's name, `sim 6.12`. */
   readonly kernel: string;
 }

@@ -1,4 +1,4 @@
-import type { Correlated, EventRecord, FieldSource, Rule } from '../rules/index.ts';
+import { type Correlated, type EventRecord, type FieldSource, fanotifyName, type Rule } from '../rules/index.ts';
 import { shortId } from '../sensors/containers/index.ts';
 import { commandLine } from '../sensors/events/index.ts';
 import type { ContainerAnswer, KnownProcess, Processes } from '../sensors/index.ts';
@@ -130,7 +130,7 @@ export const raiseAlert = (
   const rest = restOf(rule, index, record, context);
   const { host, policyHash, kernel } = context;
   const { policy, name, priority, tags } = rule;
-  const { hook } = record;
+  const hook = record.via === undefined ? record.hook : fanotifyName(record.hook);
   const event = record.event?.type ?? record.kind;
   const time = isoTime(context.wallTime);
   const { text, fields: values, trust } = output;

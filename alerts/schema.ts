@@ -54,6 +54,23 @@ export const alertSchema: z.ZodType<Alert> = z.object({
       events: z.array(z.object({ number: z.int(), time: timeSchema, event: z.string(), pid: z.int() })),
     })
     .exactOptional(),
+  aggregated: z
+    .object({
+      count: z.int().nonnegative(),
+      since: timeSchema,
+      until: timeSchema,
+      key: z.record(z.string(), fieldSchema),
+      first: z.string().exactOptional(),
+      storm: z
+        .object({
+          phase: z.enum(['begins', 'goes on', 'over']),
+          total: z.int().positive(),
+          limit: z.number().positive(),
+        })
+        .exactOptional(),
+      early: z.enum(['room', 'reload', 'stop']).exactOptional(),
+    })
+    .exactOptional(),
   kernel: z.string(),
 });
 

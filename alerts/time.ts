@@ -21,5 +21,9 @@ export const isoTime = (nanoseconds: bigint): string => {
   return `${textOf(nanoseconds - fraction)}.${fraction.toString().padStart(9, '0')}Z`;
 };
 
-/** The wall clock, to a millisecond, in the format of `isoTime`. */
-export const isoNow = (): string => isoTime(BigInt(Date.now()) * 1_000_000n);
+/** The wall clock, or another time in milliseconds since 1970, in the format of `isoTime`. */
+export const isoNow = (milliseconds = Date.now()): string => isoTime(BigInt(milliseconds) * 1_000_000n);
+
+/** Nanoseconds since 1970 of a text of `isoTime`. */
+export const nanosecondsOf = (iso: string): bigint =>
+  BigInt(Date.parse(`${iso.slice(0, 19)}Z`)) * 1_000_000n + BigInt(iso.slice(20, 29));

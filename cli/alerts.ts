@@ -41,7 +41,7 @@ export const alerts = async (options: AlertsOptions, output: Output, signal: Abo
       servers: options.nats,
       filters,
       report: (sentence) => log.warn(sentence),
-      ...(since !== undefined && { replay: since }),
+      ...(since !== undefined && { from: since === 'all' ? since : { sequence: since } }),
     },
     print,
   ).catch((error: unknown) => {
@@ -51,8 +51,7 @@ export const alerts = async (options: AlertsOptions, output: Output, signal: Abo
   if (signal.aborted || printed >= wanted) close();
   signal.addEventListener('abort', close, { once: true });
   log.info(`subscribed at ${options.nats}`);
-  const reason = await subscription.ended;
-  if (reason !== undefined) throw new CliError(reason, EXIT.environment);
+  await subscription.ended;
 };
 
 const HELP = `

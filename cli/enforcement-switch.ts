@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { EnforcementSwitch } from '../agent/index.ts';
+import type { EnforcementSwitch } from '../sensors/index.ts';
 
 /** In an audit log's folder: what somebody asked for last, `on` or `off`, and what the agent that runs there has done about it. */
 const REQUEST = 'enforcement';

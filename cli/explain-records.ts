@@ -1,6 +1,15 @@
 import { z } from 'zod';
 import type { Measured, MeasuredRule } from '../agent/index.ts';
-import { type Compiled, fieldOf, type Placed, type Plan, predicateText, SCOPE_FIELD, Truth } from '../rules/index.ts';
+import {
+  type Aggregate,
+  type Compiled,
+  fieldOf,
+  type Placed,
+  type Plan,
+  predicateText,
+  SCOPE_FIELD,
+  Truth,
+} from '../rules/index.ts';
 import { predicateCost, siteCost } from './cost-model.ts';
 import { kernelText, sitesOf, trustText } from './explain-rule.ts';
 import { listing } from './listing.ts';
@@ -51,6 +60,8 @@ const rule = z.strictObject({
   line: whole,
   action: z.enum(['alert', 'deny', 'kill']),
   sites: z.array(site),
+  /** Matches that are counted in one more alert: by which fields (left out: by the output), within how many nanoseconds. */
+  aggregate: z.strictObject({ by: z.array(text).optional(), within: whole }).optional(),
   /** Of a rule that denies or kills: by what way it is enforced on the running kernel; without a tier by none. */
   here: z.array(tier).optional(),
   measured: measured.optional(),
@@ -104,6 +115,11 @@ const measuredOf = ({ events, candidates, matches, ns: each, ratio, noise }: Mea
   noise: Math.round(noise * 1000) / 1000,
 });
 
+const aggregateRecord = ({ by, within }: Aggregate): RuleRecord['aggregate'] => ({
+  ...(by && { by: by.map(({ name, argument }) => (argument === undefined ? name : `${name}[${argument}]`)) }),
+  within: Number(within),
+});
+
 /** What becomes of a rule of a plan, as data. */
 export const ruleRecord = (
   plan: Plan,
@@ -132,6 +148,7 @@ export const ruleRecord = (
       })),
       ns: siteCost(placements),
     })),
+    ...(planned.aggregate && { aggregate: aggregateRecord(planned.aggregate) }),
     ...(here.length > 0 && { here: here.map((each) => ({ ...each, events: [...each.events] })) }),
     ...(found !== undefined && { measured: measuredOf(found) }),
   };

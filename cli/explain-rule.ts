@@ -291,6 +291,19 @@ const correlationLines = (plan: Plan, index: number): readonly string[] => {
   return [`  raised by more than ${count(correlation.moreThan, 'match', 'matches')} ${common}, counted in ${where}`];
 };
 
+/** Which alerts of a rule are told of together. */
+const aggregateLines = ({ aggregate }: Rule): readonly string[] => {
+  if (aggregate === undefined) return [];
+  const fields = aggregate.by?.map(({ name, argument }) => (argument === undefined ? name : `${name}[${argument}]`));
+  const by =
+    fields === undefined
+      ? 'the same output'
+      : fields.length === 0
+        ? 'whatever values'
+        : `the same ${fields.join(', ')}`;
+  return [`  matches with ${by} within ${durationText(aggregate.within)} of the first are counted in one more alert`];
+};
+
 /** What becomes of one rule of a plan, as lines of text. */
 export const explainRule = (plan: Plan, index: number, screen: Screen): readonly string[] => {
   const { paint } = screen;
@@ -304,6 +317,7 @@ export const explainRule = (plan: Plan, index: number, screen: Screen): readonly
     ...(rule.description === '' ? [] : [`  ${rule.description.trim()}`]),
     `  priority ${rule.priority}, action ${rule.action}${tags}`,
     ...correlationLines(plan, index),
+    ...aggregateLines(rule),
     ...(sites.length === 0 ? ['', '    no hook: the rule can never match'] : []),
     ...sites.flatMap((site) => siteLines(rule, site, screen)),
     ...enforcementLines(rule, [...new Set(sites.map((site) => site.hook))], paint),

@@ -15,8 +15,13 @@ const CRITICAL_SHARE = 4;
 const PAGE_BYTES = 4096;
 const LARGEST_RING = 2 ** 30;
 /** Records of one rule in one cgroup a second, and how many seconds' worth may come at once. */
-export const DEFAULT_RATE = 1_000;
+const DEFAULT_RATE = 1_000;
 const BURST_SECONDS = 2;
+/** Alerts of one rule a second beyond which they are a storm. */
+const DEFAULT_STORM = 100;
+
+/** What holds where the running kernel is watched and nothing else is asked for. */
+export const LIVE_LIMITS = { rateLimit: DEFAULT_RATE, stormLimit: DEFAULT_STORM };
 
 /** Options of commands that watch the running kernel. */
 export interface LiveOptions {
@@ -24,6 +29,8 @@ export interface LiveOptions {
   readonly ringSize?: number;
   /** Records a second of one rule in one cgroup; 0: no limit. */
   readonly rateLimit?: number;
+  /** Alerts a second of one rule beyond which they are a storm; 0: no limit. */
+  readonly stormLimit?: number;
 }
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
@@ -46,10 +53,19 @@ export const liveOptions = (): readonly Option[] => [
     '--rate-limit <n>',
     `alerts a second of one rule in one cgroup; what is more is counted; 0: no limit (default live: ${DEFAULT_RATE})`,
   ).argParser(wholeNumber(0)),
+  new Option(
+    '--storm-limit <n>',
+    `alerts a second of one rule beyond which they are counted as a storm; 0: no limit (default live: ${DEFAULT_STORM})`,
+  ).argParser(wholeNumber(0)),
 ];
 
 /** What these options are to an agent. */
-export const agentOptionsOf = ({ ringSize, rateLimit = 0 }: LiveOptions): Pick<AgentOptions, 'limit' | 'rings'> => ({
+export const agentOptionsOf = ({
+  ringSize,
+  rateLimit = 0,
+  stormLimit = 0,
+}: LiveOptions): Pick<AgentOptions, 'limit' | 'rings' | 'stormLimit'> => ({
+  ...(stormLimit > 0 && { stormLimit }),
   ...(rateLimit > 0 && { limit: { perSecond: rateLimit, burst: rateLimit * BURST_SECONDS } }),
   ...(ringSize !== undefined && {
     rings: { events: ringSize, critical: Math.max(PAGE_BYTES, ringSize / CRITICAL_SHARE) },

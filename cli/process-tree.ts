@@ -1,3 +1,4 @@
+import type { EnforcementBody } from '../agent/index.ts';
 import { type Alert, escapeControl, inPriority, verdictText } from '../alerts/index.ts';
 import { ERRNO_NAMES, type EventRecord } from '../rules/index.ts';
 import {
@@ -7,9 +8,11 @@ import {
   type ScenarioEvent,
   type StepOutcome,
 } from '../sensors/index.ts';
+import { elapsedText } from './elapsed.ts';
+import { enforcementText } from './enforcement-text.ts';
 import type { Output } from './output.ts';
-import { cut } from './paint.ts';
-import { elapsedText } from './timeline.ts';
+import { count, cut } from './paint.ts';
+import { createRounds } from './rounds.ts';
 
 const BAR = '│  ';
 const NODE = '├─ ';
@@ -21,6 +24,8 @@ export interface ProcessTree {
   record(record: EventRecord, processes: ProcessTable): void;
   /** For the agent's `onAlert`. */
   alert(alert: Alert): void;
+  /** For the agent's `onEnforcement`. */
+  enforced(body: EnforcementBody): void;
   /** For a scenario's observer: what policies did to calls and processes. */
   observe(event: ScenarioEvent): void;
   /** Prints what still waits for its place. */
@@ -63,8 +68,10 @@ export interface ProcessTreeOptions {
   readonly story?: boolean;
 }
 
-export const createProcessTree = (output: Output, { story = false }: ProcessTreeOptions = {}): ProcessTree => {
-  const { paint, columns } = output;
+export const createProcessTree = (whole: Output, { story = false }: ProcessTreeOptions = {}): ProcessTree => {
+  const { paint, columns } = whole;
+  const rounds = createRounds(whole);
+  const output = rounds.output;
   const depths = new Map<string, number>();
   const latest = new Map<number, string>();
   let table: ProcessTable | undefined;
@@ -144,16 +151,29 @@ export const createProcessTree = (output: Output, { story = false }: ProcessTree
       );
       output.line(`${indent(depth)}${paint.dim(number)} ${inPriority(alert.priority, label, paint.colour)} ${text}`);
     },
+    enforced: (body) => {
+      rounds.outcome('outcome' in body ? body.outcome : '');
+      const text = story ? enforcementText(body) : undefined;
+      if (text === undefined) return;
+      if ('pid' in body)
+        output.line(`${indent(depthOf(body.pid))}${paint.yellow(`○ ${cut(text, room(depthOf(body.pid), 2))}`)}`);
+      else output.line(paint.yellow(`   ${cut(text, columns - 3)}`));
+    },
     observe: (event) => {
       switch (event.type) {
         case 'step': {
           flush();
+          rounds.begin(event.step);
           if (!story) return;
           const { note: heading, action } = event.step;
           if (heading !== undefined)
             output.line(paint.bold(headingLine(escapeControl(heading), Math.min(columns, HEADING_WIDTH))));
+          const { round } = event.step;
+          if (round?.index === 1)
+            output.line(paint.dim(`   ${count(round.times, 'time')}, every ${elapsedText(BigInt(round.everyNs))}`));
           if (action.kind === 'wait' && action.ns >= LONG_WAIT)
             output.line(paint.dim(`   ${elapsedText(BigInt(action.ns))} later`));
+          if (action.kind === 'agent') output.line(paint.yellow(`   the agent ${action.hangs ? 'hangs' : 'goes on'}`));
           return;
         }
         case 'call': {
@@ -179,6 +199,7 @@ export const createProcessTree = (output: Output, { story = false }: ProcessTree
     },
     end: () => {
       flush();
+      rounds.end();
       if (skipped > 0)
         output.line(paint.dim(`${skipped} later steps of the scenario could not happen because of this`));
     },

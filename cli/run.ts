@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
-import type { KillBudget } from '../agent/index.ts';
+import { compareEnforced, type EnforcementBody, type KillBudget } from '../agent/index.ts';
 import { escapeControl, formatAlert } from '../alerts/index.ts';
 import { loadPolicies, type Policy } from '../policies/index.ts';
 import type { RuleMatching } from '../rules/index.ts';
@@ -18,7 +18,7 @@ import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
 import { compareRaised, expectedText, unexpectedLines } from './expected-rules.ts';
 import { onInterrupt } from './interrupt.ts';
 import { killBudgetOption } from './kill-budget.ts';
-import { agentOptionsOf, attachedText, DEFAULT_RATE, liveOptions, openLive, startRecord } from './live.ts';
+import { agentOptionsOf, attachedText, LIVE_LIMITS, liveOptions, openLive, startRecord } from './live.ts';
 import { createLog, type LogLevel, logLevelOption } from './log.ts';
 import { type Output, openStdout } from './output.ts';
 import { enforcingFolder, libraryFolder } from './package.ts';
@@ -36,6 +36,7 @@ export interface RunOptions {
   readonly scope?: string;
   readonly ringSize?: number;
   readonly rateLimit?: number;
+  readonly stormLimit?: number;
   readonly scenario?: string;
   readonly input?: string;
   readonly onProblem: 'skip' | 'stop';
@@ -44,6 +45,7 @@ export interface RunOptions {
   readonly host?: string;
   readonly audit?: string;
   readonly protect?: readonly string[];
+  readonly fanotifyMount?: readonly string[];
   readonly killBudget?: KillBudget;
   readonly ruleMatching?: RuleMatching;
   readonly json?: boolean;
@@ -95,6 +97,7 @@ const checkOptions = (options: RunOptions): void => {
   if (sensor === 'linux' && (input !== undefined || scenario !== undefined || pace > 0))
     wrong('--input, --scenario and --pace are for what is played; --sensor linux watches what happens');
   if (sensor !== 'linux' && scope !== undefined) wrong('--scope is for --sensor linux');
+  if (sensor !== 'linux' && options.fanotifyMount !== undefined) wrong('--fanotify-mount is for --sensor linux');
   if (sensor === 'replay' && options.watchPolicies)
     wrong('--watch-policies is for --sensor linux and sim; a recording is played with the policies it begins with');
   if (tree && json) wrong('--tree and --json exclude each other');
@@ -159,10 +162,11 @@ const printTitle = (
   const width = Math.min(columns, 100);
   const rules = policies.reduce((sum, policy) => sum + policy.rules.length, 0);
   const [first = '', ...more] = wrap(escapeControl(description), width - 12);
-  line(`${paint.bold(name.padEnd(12))}${first}`);
+  if (name.length > 11) line(paint.bold(name));
+  line(`${name.length > 11 ? ' '.repeat(12) : paint.bold(name.padEnd(12))}${first}`);
   for (const text of more) line(`${' '.repeat(12)}${text}`);
   const acting = policies.filter(({ mode }) => mode === 'enforce').length;
-  const enforcement = enforce ? `on, ${count(acting, 'policy denies', 'policies deny')} or kill` : 'off';
+  const enforcement = enforce ? `on, ${count(acting, 'policy denies or kills', 'policies deny or kill')}` : 'off';
   line(`${paint.bold('policies'.padEnd(12))}${count(rules, 'rule')}; enforcement is ${enforcement}`);
   line();
 };
@@ -175,37 +179,40 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
   checkOptions(options);
   const log = createLog(options.logLevel);
   const warn = (sentence: string): void => log.warn(sentence);
-  const defaults = [libraryFolder(), ...(options.enforce ? [enforcingFolder()] : [])];
-  const paths = options.policies ?? defaults;
+  const scenario = options.sensor === 'sim' ? scenarioOf(options.scenario ?? DEFAULT_SCENARIO) : undefined;
+  const own = options.policies === undefined ? scenario?.enforcement : undefined;
+  const enforce = options.enforce === true || own !== undefined;
+  const defaults = [libraryFolder(), ...(enforce ? [enforcingFolder()] : [])];
+  const paths = options.policies ?? own?.policies ?? defaults;
   const policies = policiesAt(paths);
   const reloader = createReloader({ paths, policies: () => policiesAt(paths), watch: options.watchPolicies === true });
-  const scenario = options.sensor === 'sim' ? scenarioOf(options.scenario ?? DEFAULT_SCENARIO) : undefined;
   const tree =
     options.tree && options.quiet !== true
       ? createProcessTree(output, options.story === undefined ? {} : { story: options.story })
       : undefined;
   const timeline = options.story && options.tree ? createTimeline() : undefined;
-  if (scenario !== undefined && timeline !== undefined)
-    printTitle(scenario, policies, options.enforce === true, output);
+  if (scenario !== undefined && timeline !== undefined) printTitle(scenario, policies, enforce, output);
   const observer: ScenarioObserver = (event) => {
     tree?.observe(event);
     timeline?.observe(event);
   };
   const live = options.sensor === 'linux' ? openLive({ scope: options.scope ?? '' }, warn) : undefined;
   const sensor = live ?? sensorOf(options, scenario, tree || timeline ? observer : undefined);
-  const enforce = options.enforce === true;
+  const budget = options.killBudget ?? own?.budget;
+  const enforced: EnforcementBody[] = [];
   const refrained = createRefrained();
   const session: SessionOptions = {
     policies,
     sensor,
     host: options.host ?? defaultHost(options),
     enforce,
-    protect: options.protect ?? [],
-    ...(options.killBudget && { budget: options.killBudget }),
+    protect: options.protect ?? own?.protect ?? [],
+    ...(budget && { budget }),
     auditFolder: options.audit ?? freshAuditFolder(),
     warn,
-    ...agentOptionsOf({ rateLimit: options.sensor === 'linux' ? DEFAULT_RATE : 0, ...options }),
+    ...agentOptionsOf({ ...(options.sensor === 'linux' && LIVE_LIMITS), ...options }),
     ...(options.nats !== undefined && { nats: options.nats }),
+    ...(options.fanotifyMount && { fanotifyMounts: options.fanotifyMount }),
     ...(options.ruleMatching !== undefined && { ruleMatching: options.ruleMatching }),
     ...(tree && { onRecord: tree.record }),
     onAttached: () => {
@@ -215,6 +222,11 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
       else output.line(attachedText(started));
     },
     ...((live !== undefined || options.watchPolicies === true) && { onReloadable: reloader.begin }),
+    onEnforcement: (body) => {
+      enforced.push(body);
+      timeline?.enforced(body);
+      tree?.enforced(body);
+    },
     onAlert: (alert) => {
       refrained.count(alert);
       timeline?.alert(alert);
@@ -243,8 +255,11 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
     for (const line of summaryLines(result, refrained, enforce, output.paint)) output.line(line);
   }
   const code = reportProblems(result, options);
-  const played = scenario !== undefined && !signal.aborted && !enforce;
-  return played ? worse(code, reportUnexpected(scenario, policies, result, options, output)) : code;
+  if (scenario === undefined || signal.aborted || (enforce && own === undefined)) return code;
+  const records = own && scenario.enforced ? compareEnforced(scenario.enforced, enforced) : [];
+  for (const text of records) process.stderr.write(`shrike: ${scenario.name}: ${text}\n`);
+  const raised = reportUnexpected(scenario, policies, result, options, output);
+  return worse(code, records.length > 0 ? EXIT.findings : raised);
 };
 
 const HELP = `
@@ -327,6 +342,10 @@ export const addRun = (program: Command): void => {
     .option(
       '--scope <cgroup>',
       'with --sensor linux: the cgroup v2 path to watch, with all below it; "/" is the whole host',
+    )
+    .option(
+      '--fanotify-mount <paths...>',
+      'with --sensor linux: mounts whose files fanotify asks about before they are opened or executed, where the kernel has no LSM hook (docs/live.md)',
     )
     .option('--scenario <name>', `a scenario by name (shrike scenarios) or file (default: "${DEFAULT_SCENARIO}")`)
     .option('--input <file>', 'a recording: what "strace -f -ttt -yy -o FILE" wrote')

@@ -1,8 +1,15 @@
 import { existsSync, statSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { playScenarios } from '../agent/index.ts';
+import { compareEnforced, playScenarios } from '../agent/index.ts';
 import { escapeControl } from '../alerts/index.ts';
-import { listScenarios, loadScenarios, type Scenario, type ShippedScenario } from '../sensors/index.ts';
+import {
+  listScenarios,
+  loadScenarios,
+  SCENARIO_GROUPS,
+  type Scenario,
+  type ScenarioGroup,
+  type ShippedScenario,
+} from '../sensors/index.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';
 import { CliError, EXIT, type ExitCode } from './exit.ts';
 import { compareRaised, unexpectedLines } from './expected-rules.ts';
@@ -14,11 +21,9 @@ import { addRunOptions, policiesAt, type RunOptions, runInterruptibly } from './
 import { scenarioOf } from './scenario-file.ts';
 import { inSentences } from './session.ts';
 
-const GROUPS = ['stories', 'falco'] as const;
-type Group = (typeof GROUPS)[number];
-
-const TITLES: Readonly<Record<Group, string>> = {
+const TITLES: Readonly<Record<ScenarioGroup, string>> = {
   stories: 'Stories',
+  enforcement: 'How policies are enforced, each under policies of its own',
   falco:
     "An attack and its near misses for each of Falco's public rules (to be run with --policies falco_rules.yaml ...)",
 };
@@ -35,7 +40,7 @@ const listed = ({ name, description, expect, variants }: ShippedScenario, { line
     for (const text of wrap(`but: ${variants.join(', ')}`, width)) line(paint.dim(`  ${escapeControl(text)}`));
 };
 
-const list = (groups: readonly Group[], json: boolean, output: Output): void => {
+const list = (groups: readonly ScenarioGroup[], json: boolean, output: Output): void => {
   for (const group of groups) {
     const scenarios = listScenarios(group);
     if (json) {
@@ -82,7 +87,9 @@ const show = (nameOrPath: string, output: Output): void => {
 
 /** Whether a name stands for several scenarios: a group, `all`, or a folder. */
 const isSeveral = (name: string): boolean =>
-  name === 'all' || GROUPS.some((group) => group === name) || (existsSync(name) && statSync(name).isDirectory());
+  name === 'all' ||
+  SCENARIO_GROUPS.some((group) => group === name) ||
+  (existsSync(name) && statSync(name).isDirectory());
 
 type SuiteOptions = Omit<RunOptions, 'sensor' | 'scenario' | 'tree' | 'story' | 'onProblem'>;
 
@@ -95,7 +102,7 @@ const runAll = async (name: string, options: SuiteOptions, output: Output, signa
   for (const [key, option] of Object.entries(SINGLE))
     if (options[key as keyof typeof SINGLE] !== undefined)
       throw new CliError(`${option} is for one scenario; ${name} are several`, EXIT.usage);
-  const { scenarios, diagnostics } = loadScenarios([name === 'all' ? 'stories' : name]);
+  const { scenarios, diagnostics } = loadScenarios(name === 'all' ? ['stories', 'enforcement'] : [name]);
   const printed = createDiagnosticPrinter(false);
   for (const found of diagnostics) process.stderr.write(`${printed(found)}\n`);
   const broken = diagnostics.some(({ severity }) => severity === 'error');
@@ -104,9 +111,12 @@ const runAll = async (name: string, options: SuiteOptions, output: Output, signa
   const width = Math.min(Math.max(0, ...all.map((each) => each.name.length)), 60);
   let [failed, unjudged] = [0, 0];
   try {
-    for await (const { scenario, raised, problems } of playScenarios(policies, all, signal)) {
-      const found = compareRaised(scenario, policies, new Set(raised.keys()));
-      const lines = [...problems, ...(found === undefined ? [] : unexpectedLines(found))];
+    const own = options.policies === undefined;
+    for await (const played of playScenarios(policies, all, { own, signal })) {
+      const { scenario, raised, problems } = played;
+      const found = compareRaised(scenario, played.policies, new Set(raised.keys()));
+      const records = played.enforced && scenario.enforced ? compareEnforced(scenario.enforced, played.enforced) : [];
+      const lines = [...problems, ...(found === undefined ? [] : unexpectedLines(found)), ...records];
       const passed = lines.length === 0;
       if (!passed) failed++;
       if (found === undefined) unjudged++;
@@ -114,7 +124,16 @@ const runAll = async (name: string, options: SuiteOptions, output: Output, signa
         const { missing = [], surplus = [], judged = 0 } = found ?? {};
         const counts = Object.fromEntries(raised);
         const { name: of } = scenario;
-        output.json({ type: 'scenario', name: of, passed, judged, raised: counts, missing, surplus, problems });
+        output.json({
+          type: 'scenario',
+          name: of,
+          passed,
+          judged,
+          raised: counts,
+          missing,
+          surplus,
+          problems: [...problems, ...records],
+        });
         continue;
       }
       if (passed && quiet) continue;
@@ -168,8 +187,9 @@ One scenario is told as it happens: processes as a tree that grows, alerts at th
 and at the end a timeline. NAME/VARIANT is a variant of it. With --enforce the rules that are raised are not compared with what the
 scenario expects: what was kept from happening raises nothing. For all other options see "shrike run --help".
 
-"all" and "stories" are the stories that ship with their variants, "falco" the attacks and near misses for Falco's public rules, a
-folder all scenarios in it: each is played under the same policies, and has a line.
+"stories" are the stories that ship with their variants, "enforcement" those about how policies are enforced, "all" both, "falco" the
+attacks and near misses for Falco's public rules, a folder all scenarios in it: each is played under the same policies, and has a
+line. Scenarios about enforcement come with policies, under which they are played and which enforce, unless --policies names others.
 
 Examples:
   shrike scenarios run webshell --enforce --pace 150
@@ -188,12 +208,13 @@ export const addScenarios = (program: Command): void => {
   scenarios
     .command('list', { isDefault: true })
     .description('List the scenarios that ship: what happens, the rules they raise, their variants.')
-    .argument('[group]', 'stories (default), falco, or all')
+    .argument('[group]', 'stories, enforcement (both by default), falco, or all')
     .option('--json', 'one JSON object a line')
     .action((group: string | undefined, { json = false }: { readonly json?: boolean }) => {
-      const groups = group === 'all' ? GROUPS : GROUPS.filter((each) => each === (group ?? 'stories'));
+      const groups =
+        group === 'all' ? SCENARIO_GROUPS : SCENARIO_GROUPS.filter((each) => each === (group ?? 'stories'));
       if (groups.length === 0)
-        throw new CliError(`there is no group "${group}"; expected ${GROUPS.join(', ')} or all`, EXIT.usage);
+        throw new CliError(`there is no group "${group}"; expected ${SCENARIO_GROUPS.join(', ')} or all`, EXIT.usage);
       list(groups, json, openStdout());
     });
   scenarios

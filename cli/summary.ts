@@ -17,6 +17,8 @@ export interface RunRecord {
   readonly residualDropped: number;
   /** Matches that raised no alert since an earlier rule did: with --rule-matching first. */
   readonly hidden: number;
+  /** Matches that alerts of storms and of rules with aggregate count; left out where there are none. */
+  readonly aggregated?: number;
   readonly denied: number;
   readonly killed: number;
   /** Records that found no room in a ring buffer, by hook. */
@@ -43,6 +45,7 @@ export const runRecord = ({ summary, auditFolder, nats }: SessionResult): RunRec
   byRule: Object.fromEntries(summary.byRule),
   residualDropped: summary.residualDropped,
   hidden: summary.hidden,
+  ...(summary.aggregated > 0 && { aggregated: summary.aggregated }),
   denied: summary.denied,
   killed: summary.killed,
   lost: Object.fromEntries(summary.lost),
@@ -132,9 +135,11 @@ export const summaryLines = (
     summary.hidden === 0
       ? ''
       : `; ${count(summary.hidden, 'match', 'matches')} of later rules hidden by an earlier one's`;
+  const aggregated =
+    summary.aggregated === 0 ? '' : `; ${count(summary.aggregated, 'more match', 'more matches')} counted in them`;
   return [
     row('events', `${seenText(summary)}, ${lostText(summary)}`),
-    row('alerts', `${summary.alerts}${priorities}${rules}${hidden}`),
+    row('alerts', `${summary.alerts}${priorities}${rules}${aggregated}${hidden}`),
     ...(summary.heldBack.length === 0 ? [] : [row('held back', heldBackText(summary))]),
     ...(refrained === undefined ? [] : [row('enforcement', enforcementText(summary, refrained, enforce))]),
     ...(nats === undefined ? [] : [row('published', publishedText(nats))]),

@@ -1,7 +1,10 @@
+import type { EnforcementBody } from '../agent/index.ts';
 import { type Alert, escapeControl, inPriority, verdictText } from '../alerts/index.ts';
 import type { ScenarioEvent } from '../sensors/index.ts';
+import { elapsedText } from './elapsed.ts';
+import { enforcementText } from './enforcement-text.ts';
 import type { Output } from './output.ts';
-import { cut } from './paint.ts';
+import { count, cut } from './paint.ts';
 
 /** What happened in a scenario and when, to be printed at its end. */
 export interface Timeline {
@@ -9,26 +12,22 @@ export interface Timeline {
   observe(event: ScenarioEvent): void;
   /** For the agent's `onAlert`. */
   alert(alert: Alert): void;
+  /** For the agent's `onEnforcement`. */
+  enforced(body: EnforcementBody): void;
   print(output: Output): void;
 }
 
 interface Entry {
   readonly time: bigint;
+  /** How often it happened, one time a round, and when last. */
+  times: number;
+  last: bigint;
   readonly what:
     | { readonly kind: 'note'; readonly text: string }
     | { readonly kind: 'stopped'; readonly text: string }
+    | { readonly kind: 'enforcement'; readonly text: string }
     | { readonly kind: 'alert'; readonly alert: Alert };
 }
-
-/** Nanoseconds as people read them: `4.2 s`, `1:20`, `2:00:05`. */
-export const elapsedText = (ns: bigint): string => {
-  const seconds = Number(ns) / 1e9;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const whole = Math.floor(seconds);
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const two = (number: number): string => String(number).padStart(2, '0');
-  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
-};
 
 const TIME_WIDTH = 8;
 /** Characters for an alert's priority and rule. */
@@ -38,7 +37,19 @@ const HEAD_WIDTH = 50;
 export const createTimeline = (): Timeline => {
   const entries: Entry[] = [];
   let [start, now]: [bigint | undefined, bigint] = [undefined, 0n];
-  const add = (what: Entry['what']): void => void entries.push({ time: now, what });
+  /** What happened in this round of a step that is played several times, and in the one before. */
+  let [round, before] = [new Map<string, Entry>(), new Map<string, Entry>()];
+  const keyOf = (what: Entry['what']): string =>
+    what.kind === 'alert' ? `${what.alert.rule} ${verdictText(what.alert)}` : `${what.kind} ${what.text}`;
+  const add = (what: Entry['what']): void => {
+    const key = keyOf(what);
+    const again = before.get(key);
+    const entry = again ?? { time: now, times: 0, last: now, what };
+    if (again === undefined) entries.push(entry);
+    entry.times++;
+    entry.last = now;
+    round.set(key, entry);
+  };
   const alertText = (alert: Alert, output: Output): string => {
     const { paint } = output;
     const verdict = verdictText(alert);
@@ -55,16 +66,24 @@ export const createTimeline = (): Timeline => {
     observe: (event) => {
       now = event.time;
       start ??= now;
+      if (event.type === 'step') {
+        before = (event.step.round?.index ?? 1) > 1 ? round : new Map();
+        round = new Map();
+      }
       if (event.type === 'step' && event.step.note !== undefined) add({ kind: 'note', text: event.step.note });
       if (event.type === 'denied')
         add({ kind: 'stopped', text: `✗ denied: ${event.outcome.by}: ${event.outcome.text}` });
       if (event.type === 'killed' && event.byPolicy) add({ kind: 'stopped', text: `✗ killed: ${event.name}` });
     },
     alert: (alert) => add({ kind: 'alert', alert }),
+    enforced: (body) => {
+      const text = enforcementText(body);
+      if (text !== undefined) add({ kind: 'enforcement', text });
+    },
     print: (output) => {
       const { paint, columns } = output;
       output.line(paint.bold('timeline'));
-      for (const { time, what } of entries) {
+      for (const { time, times, last, what } of entries) {
         const at = elapsedText(time - (start ?? time)).padStart(TIME_WIDTH);
         const room = columns - TIME_WIDTH - 5;
         const text =
@@ -72,8 +91,15 @@ export const createTimeline = (): Timeline => {
             ? alertText(what.alert, output)
             : what.kind === 'note'
               ? `${paint.dim('│')} ${paint.bold(cut(escapeControl(what.text), room))}`
-              : `${paint.dim('│')} ${paint.alarm(` ${cut(escapeControl(what.text), room - 2)} `)}`;
+              : what.kind === 'enforcement'
+                ? `${paint.dim('│')} ${paint.yellow(cut(what.text, room))}`
+                : `${paint.dim('│')} ${paint.alarm(` ${cut(escapeControl(what.text), room - 2)} `)}`;
         output.line(`${paint.dim(at)}  ${text}`);
+        const until = elapsedText(last - (start ?? last));
+        if (times > 1)
+          output.line(
+            `${' '.repeat(TIME_WIDTH)}  ${paint.dim(`│   and ${count(times - 1, 'more time')}, until ${until}`)}`,
+          );
       }
     },
   };

@@ -8,7 +8,7 @@ import { freshAuditFolder } from './audit-folder.ts';
 import { commandProblem, NOT_FOUND, type Command as RunningCommand, startCommand } from './command.ts';
 import { CliError, EXIT, messageOf } from './exit.ts';
 import { onInterrupt } from './interrupt.ts';
-import { agentOptionsOf, DEFAULT_RATE, liveOptions, openLive, startRecord } from './live.ts';
+import { agentOptionsOf, LIVE_LIMITS, liveOptions, openLive, startRecord } from './live.ts';
 import { createLog, type LogLevel, logLevelOption } from './log.ts';
 import { type Output, openFile, openStderr } from './output.ts';
 import { libraryFolder } from './package.ts';
@@ -29,6 +29,7 @@ export interface WatchOptions {
   readonly audit?: string;
   readonly ringSize?: number;
   readonly rateLimit?: number;
+  readonly stormLimit?: number;
   readonly ruleMatching?: RuleMatching;
   readonly logLevel: LogLevel;
 }
@@ -148,7 +149,7 @@ export const watch = async (command: readonly string[], options: WatchOptions): 
           enforce: false,
           auditFolder,
           warn: (sentence) => log.warn(sentence),
-          ...agentOptionsOf({ rateLimit: DEFAULT_RATE, ...options }),
+          ...agentOptionsOf({ ...LIVE_LIMITS, ...options }),
           ...(options.nats !== undefined && { nats: options.nats }),
           ...(options.ruleMatching !== undefined && { ruleMatching: options.ruleMatching }),
           ignore: createLauncherFilter(() => running?.pid ?? 0),

@@ -1,8 +1,10 @@
 export { CODES } from './codes.ts';
 export { formatPath, type Path, type SourcePlaces } from './document.ts';
+export * from './expected-enforcement.ts';
 export { formatPolicyText } from './format.ts';
 export { formatDiagnostic } from './format-diagnostic.ts';
 export { policyJsonSchema } from './json-schema.ts';
+export { isCountable, killBudgetIn, MAX_PERIOD_MS } from './kill-budget.ts';
 export { loadPolicies, loadPolicyText, policyFiles } from './load.ts';
 export { diagnosticsOf, near } from './messages.ts';
 export { packageFolder } from './package-folder.ts';

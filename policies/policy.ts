@@ -1,5 +1,6 @@
 import type { Diagnostic, Position, Rule, Scope } from '../rules/index.ts';
 import type { SourcePlaces } from './document.ts';
+import type { ExpectedEnforcement } from './expected-enforcement.ts';
 import type { Ignores } from './ignores.ts';
 
 /** A test of a policy, in the policy's own file. The scenario is checked by the sensor that plays it. */
@@ -17,6 +18,8 @@ export interface PolicyTest {
   readonly expect: readonly string[];
   /** Run with enforcement on; default false. */
   readonly enforce: boolean;
+  /** Audit records of the kind `enforcement`, in their order; left out: nothing is said of them. */
+  readonly enforced?: readonly ExpectedEnforcement[];
   readonly position: Position;
 }
 

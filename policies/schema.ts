@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PRIORITIES } from '../rules/index.ts';
 import { durationOf } from './duration.ts';
+import { ExpectedEnforcementSchema } from './expected-enforcement.ts';
 
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N} ._-]*$/u;
 const IDENTIFIER = /^[A-Za-z_][\w-]*$/;
@@ -83,6 +84,20 @@ const ThresholdSchema = z
   })
   .describe('a mapping such as {more_than: 5, within: 60s, by: [proc.pid]}');
 
+/** Which matches are told of together. */
+const AggregateSchema = z
+  .union([
+    z.literal(false),
+    z.strictObject({
+      by: z.array(key).max(8).optional().describe('a list of at most 8 fields such as [proc.exepath, fd.name]'),
+      within,
+    }),
+  ])
+  .describe('a mapping such as {by: [proc.exepath, fd.name], within: 60s}, or false');
+
+/** Aggregation as it is written. */
+export type AggregateDocument = z.infer<typeof AggregateSchema>;
+
 /** Events that follow each other. */
 const SequenceSchema = z
   .strictObject({
@@ -117,6 +132,7 @@ const RuleSchema = z
     tags: strings.optional().describe('a list of tags such as [T1003.008]'),
     action: z.enum(['alert', 'deny', 'kill', 'kill-tree']).optional().describe('one of alert, deny, kill, kill-tree'),
     limits: LimitsSchema.optional(),
+    aggregate: AggregateSchema.optional(),
     enabled: z.boolean().optional().describe('true or false'),
   })
   .refine(({ condition, sequence }) => condition !== undefined || sequence !== undefined, {
@@ -141,6 +157,7 @@ const TestSchema = z
       .describe('one of {name: ...}, {inline: [...]} and {recording: ...}'),
     expect: strings.describe('a list of rule names in the order of their alerts, [] for none'),
     enforce: z.boolean().optional().describe('true or false'),
+    enforced: ExpectedEnforcementSchema.optional(),
   })
   .describe('a test: a mapping with name, scenario and expect');
 
@@ -160,6 +177,7 @@ export const PolicySchema = z
         mode: z.enum(['monitor', 'enforce']).optional().describe('one of monitor, enforce'),
         scope: ScopeSchema.optional(),
         limits: LimitsSchema.optional(),
+        aggregate: AggregateSchema.optional(),
         lists: z
           .record(
             z.string().regex(IDENTIFIER),

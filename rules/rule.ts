@@ -1,5 +1,5 @@
 import type { Correlation } from './correlate/index.ts';
-import type { Condition, OutputTemplate, Span } from './language/index.ts';
+import type { Condition, FieldRef, OutputTemplate, Span } from './language/index.ts';
 
 /** Falco's priorities in lower case, most urgent first. */
 export const PRIORITIES = [
@@ -46,6 +46,14 @@ export interface Limit {
   readonly burst: number;
 }
 
+/** Matches of a rule that are told of together: the first of a key at once, those that follow it within a time as one count. */
+export interface Aggregate {
+  /** Left out: the same output. */
+  readonly by?: readonly FieldRef[];
+  /** Nanoseconds. */
+  readonly within: bigint;
+}
+
 /** A rule ready to compile. */
 export interface Rule {
   readonly name: string;
@@ -69,6 +77,8 @@ export interface Rule {
   readonly limit?: Limit;
   /** Its matches raise no alerts one by one: they are counted, or are a step of a sequence. */
   readonly correlation?: Correlation;
+  /** Only of rules that alert; left out: each match has an alert of its own. */
+  readonly aggregate?: Aggregate;
   /** May go without evt.type: it is meant to be asked at every call. */
   readonly anyEvent?: boolean;
   readonly position: Position;

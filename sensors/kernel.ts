@@ -1,5 +1,6 @@
 import type { BpfMap, RingBuffer } from '../engine/maps/index.ts';
 import type { Btf, FeatureLevel, MapSpec, ProgramSpec } from '../engine/object/index.ts';
+import type { Answer, Asked, FanotifyTask } from '../rules/index.ts';
 import type { Accounts } from './accounts.ts';
 import type { ContainerSource } from './containers/index.ts';
 import type { Resolve } from './domain-names.ts';
@@ -64,6 +65,35 @@ export interface Sentinel {
   close(): Promise<void>;
 }
 
+/** A call that rules had something to say about while it waited for an answer. */
+export interface Answered {
+  readonly asked: Asked;
+  readonly answer: Answer;
+  /** The answer came too late: the call had been let through. */
+  readonly late: boolean;
+}
+
+/** Where the kernel asks before it opens or executes files (fanotify(7)), and by what it is answered. */
+export interface GateOptions {
+  /** Paths on the mounts whose files are asked about. */
+  readonly mounts: readonly string[];
+  /** The cgroup whose processes are asked about, with those below it; others are let through before anything else of them is looked at. */
+  readonly scope: string;
+  readonly task: FanotifyTask;
+  /** The object's maps by name. */
+  readonly maps: ReadonlyMap<string, KernelMap>;
+  readonly onAnswered: (answered: Answered) => void;
+  /** A sentence about callers that could not be told, or reports that are lost. */
+  readonly onProblem: (sentence: string) => void;
+  /** Nobody answers any more, so that everything is let through. */
+  readonly onEnd: (why: string) => void;
+}
+
+/** What answers while it is open; when it has ended, however it ends, the kernel asks nobody. */
+export interface Gate {
+  close(): Promise<void>;
+}
+
 /** The reading end of several ring buffers whose records carry a time: one stream in the order of time. */
 export interface RecordStream {
   /** Hands over what has arrived, oldest first; the bytes are valid only during the call. Returns how many. */
@@ -124,6 +154,8 @@ export interface Kernel {
   release(unused: { readonly maps: Iterable<KernelMap>; readonly programs: Iterable<LoadedProgram> }): void;
   /** Starts a process in a cgroup below `scope` to try hooks on; left out where what programs say is carried out for certain. Rejects where it can't. */
   openSentinel?(scope: string, hooks: readonly string[]): Promise<Sentinel>;
+  /** Has the kernel ask before files of some mounts are opened or executed; left out where it can't. Rejects where these mounts can't be watched. */
+  openGate?(options: GateOptions): Promise<Gate>;
   /** Returns when every run of a program has ended that began before, on any CPU. */
   settle(): void;
   ringBuffer(map: KernelMap): KernelRingBuffer;
@@ -149,6 +181,22 @@ export interface Kernel {
   close(): void;
 }
 
+/** Lets somebody switch the enforcement of a running agent off and on again; rules go on to alert, and say what they would have done. */
+export interface EnforcementSwitch {
+  /** Whether it is off now. */
+  readonly isOff: boolean;
+  /** Calls back with who switched it, whenever that happens; returns how to stop that. */
+  onChange(listener: (by: string) => void): () => void;
+}
+
+/** A clock of a sensor's own. */
+export interface SensorClock {
+  /** Nanoseconds since boot. */
+  now(): bigint;
+  /** Calls back every so many nanoseconds; returns how to stop that. */
+  every(ns: bigint, act: () => void): () => void;
+}
+
 /** A source of events: a kernel, and what makes things happen in it. */
 export interface Sensor {
   readonly kind: 'sim' | 'linux' | 'replay';
@@ -163,6 +211,10 @@ export interface Sensor {
   readonly resolve?: Resolve;
   /** Nanoseconds since boot, now; left out where time is only that of the records. */
   now?(): bigint;
+  /** The clock that the agent's own work goes by where it is not the machine's. */
+  readonly clock?: SensorClock;
+  /** A switch that what is played operates. */
+  readonly enforcement?: EnforcementSwitch;
   /**
    * Lets things happen. Called once, after programs are attached; `pump` is called often enough that no ring buffer fills up,
    * and after the last step. Ends when the source does or `signal` is aborted.

@@ -131,6 +131,25 @@ export const decodeLine = (bytes: Uint8Array): DecodedLine => {
   }
 };
 
+/** Bytes within which a line says its number, time and kind. */
+export const HEADER_BYTES = 128;
+
+/** Milliseconds since 1970 of a record's time. */
+export const millisecondsOf = (time: string): number => Date.parse(`${time.slice(0, 23)}Z`);
+
+/** What the beginning of a line says. */
+export interface LineHeader {
+  readonly seq: number;
+  readonly time: string;
+  readonly kind: string;
+}
+
+/** The beginning of a line, unchecked; undefined where it is no line's. */
+export const headerOf = (bytes: Uint8Array): LineHeader | undefined => {
+  const header = HEADER.exec(String.fromCharCode(...bytes.subarray(0, HEADER_BYTES)));
+  return header === null ? undefined : { seq: Number(header[1]), time: header[2]!, kind: header[3]! };
+};
+
 const decodeText = (bytes: Uint8Array): string | undefined => {
   try {
     return decoder.decode(bytes);

@@ -66,11 +66,13 @@ export interface SegmentTail {
 /**
  * Checks a whole segment. What a crash can leave is cut off from the first line that is not whole on, whole lines behind it too, since a disk may write the
  * end of a batch first. Fails where such a line is followed by a whole one and was on disk for certain (`committed` bytes; not known: all but a batch).
+ * @param onEntry takes each good entry, in order
  */
 export const checkSegment = (
   bytes: Uint8Array,
   { path, firstSeq }: Segment,
   committed: number | undefined,
+  onEntry?: (entry: AuditEntry) => void,
 ): SegmentTail => {
   const certain = committed ?? bytes.length - BATCH_BYTES;
   let lastSeq = firstSeq - 1;
@@ -95,6 +97,7 @@ export const checkSegment = (
       break;
     }
     lastSeq = decoded.entry.seq;
+    onEntry?.(decoded.entry);
     goodBytes = start;
     lacksNewline = newline < 0;
   }

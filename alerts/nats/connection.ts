@@ -1,5 +1,6 @@
 import type { ConnectionOptions, NatsConnection } from 'nats';
 import { natsClient } from './client.ts';
+import { type NatsAddress, readIdentity } from './identity.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 const PING_INTERVAL_MS = 10_000;
@@ -9,19 +10,34 @@ export interface Servers {
   /** Without credentials: `nats://127.0.0.1:4222`; what messages show. */
   readonly text: string;
   readonly options: Readonly<ConnectionOptions>;
+  /** Reads the files of the address, again for each connection: a new key counts from the next one on. Fails with a sentence. */
+  identity(): Readonly<ConnectionOptions>;
+  /** The file with the user's key or credentials, where there is one. */
+  readonly keyFile: string | undefined;
 }
 
-/** Reads one or more URLs, separated by commas: `nats://[user:password@]host[:port]`, or `tls://`. Fails with a sentence. */
-export const parseServers = (urls: string): Servers => {
+/**
+ * Reads one or more URLs, separated by commas: `nats://[user:password@]host[:port]`, or `tls://`, and the files of the address.
+ * @throws Error with a sentence
+ */
+export const parseServers = (address: string | NatsAddress): Servers => {
+  const { url: urls, ...files } = typeof address === 'string' ? { url: address } : address;
   const parsed = urls.split(',').map((url) => parseUrl(url.trim()));
   const { username, password } = parsed.find((url) => url.username !== '') ?? { username: '', password: '' };
   const [user, pass] = [decodeURIComponent(username), decodeURIComponent(password)];
   const credentials = user === '' ? {} : pass === '' ? { token: user } : { user, pass };
-  const tls = parsed.some((url) => url.protocol === 'tls:') ? { tls: {} } : {};
+  const secure = parsed.some((url) => url.protocol === 'tls:');
+  const hosts = parsed.map((url) => url.hostname.replace(/^\[(.*)\]$/, '$1'));
+  const identity = () => readIdentity(files, hosts, secure);
+  if (user !== '' && (files.nkeyFile ?? files.credsFile) !== undefined)
+    throw new Error('credentials are in the URL and in a file; give one of them');
+  identity();
   const servers = parsed.map((url) => (url.port === '' ? `${url.hostname}:4222` : url.host));
   return {
     text: parsed.map((url, index) => `${url.protocol}//${servers[index]}`).join(', '),
-    options: { servers, ...credentials, ...tls },
+    options: { servers, ...credentials },
+    identity,
+    keyFile: files.nkeyFile ?? files.credsFile,
   };
 };
 
@@ -42,10 +58,21 @@ const parseUrl = (text: string): URL => {
 /** Connects; fails with the sentence of `describeNatsError`. */
 export const connectTo = async (servers: Servers, options: ConnectionOptions): Promise<NatsConnection> => {
   const limits = { timeout: CONNECT_TIMEOUT_MS, pingInterval: PING_INTERVAL_MS };
+  let identity: ConnectionOptions;
   try {
-    return await natsClient().connect({ ...limits, ...servers.options, ...options });
+    identity = servers.identity();
   } catch (error) {
-    throw new Error(describeNatsError(error, servers.text), { cause: error });
+    throw new Error(`${servers.text}: ${(error as Error).message}`, { cause: error });
+  }
+  try {
+    return await natsClient().connect({ ...limits, ...servers.options, ...identity, ...options });
+  } catch (error) {
+    const isRefused = (error as { code?: string }).code === 'AUTHORIZATION_VIOLATION';
+    const sentence =
+      isRefused && servers.keyFile !== undefined
+        ? `${servers.text}: the server refused the key in ${servers.keyFile} (authorization violation); is its public key in the server's configuration, and was that reloaded?`
+        : describeNatsError(error, servers.text);
+    throw new Error(sentence, { cause: error });
   }
 };
 

@@ -1,13 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { JetStreamClient, NatsConnection } from 'nats';
+import type { NatsConnection } from 'nats';
 import type { AuditLog } from '../audit/log.ts';
 import { natsClient } from './client.ts';
 import { connectTo, describeNatsError, parseServers } from './connection.ts';
+import { createLatencyRecorder, type Histogram } from './latency.ts';
 import { type OutgoingAlert, openOutbox } from './outbox.ts';
-import { ensureStream, lastMessageId, MESSAGE_ID_HEADER, PREVIOUS_HEADER, parseMessageId } from './stream.ts';
+import { createPipeline, type Stop, WINDOW } from './pipeline.ts';
+import { sendPlainly } from './plain.ts';
+import { openProgress, type Progress } from './progress.ts';
+import { parseMessageId } from './stream.ts';
+import { openTarget, sentence, type Target } from './target.ts';
 
-const IN_FLIGHT = 256;
-const ACK_TIMEOUT_MS = 5_000;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 const MEMORY = 10_000;
@@ -28,10 +31,20 @@ export interface PublisherState {
   readonly connected: boolean;
   /** Whether a JetStream stream takes the alerts; false while not connected. */
   readonly stream: boolean;
-  /** Alerts that the server has acknowledged since the start. */
+  /** Alerts that the server has acknowledged since the start; those that it had lost and got again count again. */
   readonly published: number;
   /** Alerts larger than the server takes; they are in the audit log only. */
   readonly refused: number;
+  /** Alerts sent and not acknowledged yet. */
+  readonly inFlight: number;
+  /** Entries of the log, alerts and others, behind the last acknowledged alert. */
+  readonly behind: number;
+  /** How often the server had gone back, or was another, and got what it lacked again. */
+  readonly rewinds: number;
+  /** How often what was under way was sent again, by reason. */
+  readonly resent: Readonly<Record<'overtaken' | 'doubtful' | 'failed', number>>;
+  /** From an alert's commit to its acknowledgement; alerts that had to be read from disk again are not counted. */
+  readonly latency: Histogram;
   /** The last thing that went wrong, in a sentence. */
   readonly lastError: string | undefined;
 }
@@ -47,149 +60,246 @@ export interface Publisher {
   close(): Promise<void>;
 }
 
-type Send = (alert: OutgoingAlert, previous: number | undefined) => Promise<void>;
-
 /** Starts publishing in the background; fails only on URLs that are none. */
 export const createPublisher = (options: PublisherOptions): Publisher => {
-  const { host, log, report } = options;
+  const { host, log } = options;
   const servers = parseServers(options.servers);
   const closing = new AbortController();
+  const latency = createLatencyRecorder();
+  const resent = { overtaken: 0, doubtful: 0, failed: 0 };
   let connection: NatsConnection | undefined;
   let hasStream = false;
+  let inFlight = (): number => 0;
   let published = 0;
   let refused = 0;
+  let rewinds = 0;
   let lastError: string | undefined;
-  /** The last acknowledged alert, all before it acknowledged too; undefined until the first connection. */
-  let acknowledged: number | undefined;
-  /** The alert before the next one, undefined where it isn't known. */
-  let previous: number | undefined;
+  /** The last alert seen to, all before it too; undefined until the first connection. */
+  let done: number | undefined;
   /** Every alert up to this entry is acknowledged. */
   let drained = -1;
-  /** An alert failed while the connection stood, so the stream may have later ones without it. */
-  let mayHaveHole = false;
   let wake = (): void => undefined;
-  let abandonFlush = (): void => undefined;
   let waiters: (() => void)[] = [];
 
-  const notify = (): void => {
+  const outbox = openOutbox(log, options.memory ?? MEMORY, () => wake());
+  const report = (text: string): void => options.report?.(text);
+  const nextNudge = (): Promise<void> =>
+    new Promise((resolve) => {
+      wake = resolve;
+    });
+  const pause = (ms: number): Promise<void> => delay(ms, undefined, { signal: closing.signal });
+
+  const complain = (text: string): void => {
+    const complaint = `${servers.text}: ${text}`;
+    if (complaint !== lastError) report(`${complaint}; alerts wait in the audit log`);
+    lastError = complaint;
+  };
+  const recovered = (): void => {
+    if (lastError !== undefined) report(`${servers.text}: publishing alerts again`);
+    lastError = undefined;
+  };
+  /** An error of the client's or a sentence of our own, without the servers. */
+  const wordsOf = (error: unknown): string => {
+    const isSentence = error instanceof Error && error.cause !== undefined;
+    const words = isSentence ? error.message : describeNatsError(error, servers.text);
+    const prefix = `${servers.text}: `;
+    return words.startsWith(prefix) ? words.slice(prefix.length) : words;
+  };
+
+  /** A log that removes old segments keeps those longer that no server has. */
+  const tellLog = (seq: number): void => (log as Partial<{ acknowledged(seq: number): void }>).acknowledged?.(seq);
+  const seeTo = (seq: number): void => {
+    done = seq;
+    outbox.release(seq);
+    tellLog(seq);
+  };
+  const acknowledge = (alert: OutgoingAlert): void => {
+    published++;
+    if (alert.committedAt !== undefined) latency.record(performance.now() - alert.committedAt);
+    seeTo(alert.seq);
+    if (lastError !== undefined) recovered();
+  };
+  const refuse = (alert: OutgoingAlert): void => {
+    refused++;
+    seeTo(alert.seq);
+  };
+  /** Nothing waits: every alert up to `committed` has been seen to. */
+  const rest = (committed: number): void => {
+    drained = committed;
+    recovered();
     for (const waiter of waiters) waiter();
     waiters = [];
   };
-  const outbox = openOutbox(log, options.memory ?? MEMORY, () => wake());
 
-  const complain = (sentence: string): void => {
-    if (sentence !== lastError) report?.(`${sentence}; alerts wait in the audit log`);
-    lastError = sentence;
-  };
-
-  /** Where to go on: behind what the stream has of this log. Without a stream only alerts of this run are published. */
-  const resumeAt = async (last: string | undefined): Promise<number> => {
-    const found = last === undefined ? undefined : parseMessageId(last, host);
-    const isOfThisLog = found !== undefined && (await outbox.checksumOf(found.seq)) === found.crc32c;
-    if (acknowledged === undefined) return isOfThisLog ? found.seq : 0;
-    return isOfThisLog && !mayHaveHole ? Math.max(acknowledged, found.seq) : acknowledged;
-  };
-
-  const prepare = async (nats: NatsConnection): Promise<Send> => {
-    const stream = await ensureStream(nats);
-    hasStream = stream !== undefined;
-    if (stream === undefined) {
-      acknowledged ??= log.openedAt;
-      return sendPlain(nats);
+  /** Takes over where to go on, and says what the server had lost. Returns the alert before the next one, undefined where that isn't known. */
+  const begin = async (progress: Progress, { stream, resume, last }: Target): Promise<number | undefined> => {
+    const { after, rewind } = resume;
+    const had = progress.position?.stored?.seq ?? progress.position?.done ?? 0;
+    const { first } = outbox;
+    await progress.begin(stream, resume, last);
+    done = after;
+    tellLog(after);
+    if (rewind !== undefined && had > after) {
+      rewinds++;
+      drained = -1;
+      const what = rewind === 'went back' ? 'went back' : 'is another than before';
+      report(`${servers.text}: the stream ${stream.name} ${what}: it gets the alerts behind ${host}-${after} again`);
     }
-    acknowledged = await resumeAt(await lastMessageId(stream, host));
-    previous = acknowledged;
-    return sendToStream(nats.jetstream({ timeout: ACK_TIMEOUT_MS }));
+    const isGone = after + 1 < first && (rewind !== undefined || last?.seq !== undefined);
+    if (isGone && (await progress.gone(after + 1, first - 1))) {
+      const gone = `entries ${after + 1} to ${first - 1} are no longer in the audit log`;
+      report(`${servers.text}: the stream ${stream.name} lacks alerts that can't be published again: ${gone}`);
+    }
+    return isGone ? undefined : after;
   };
 
-  /** Sends alerts together and waits for all; throws the first failure after counting what went before it. */
-  const sendBatch = async (nats: NatsConnection, send: Send, alerts: readonly OutgoingAlert[]): Promise<void> => {
-    const limit = nats.info?.max_payload ?? Number.POSITIVE_INFINITY;
-    const sending = alerts.map(async (alert, index) => {
-      if (Buffer.byteLength(alert.payload) > limit) return 'refused';
-      await send(alert, index === 0 ? previous : alerts[index - 1]!.seq);
-      return 'published';
+  /** Publishes until the pipeline stops; throws where the connection is lost. */
+  const publishTo = async (nats: NatsConnection, progress: Progress, target: Target): Promise<Stop> => {
+    const { stream } = target;
+    const begun = await begin(progress, target);
+    let sent = done!;
+    const [start, beforeStart] = [sent, begun];
+    const maxBytes = Math.min(nats.info?.max_payload ?? Infinity, stream.maxMessageBytes ?? Infinity);
+    const pipeline = createPipeline({
+      nats,
+      maxBytes,
+      streamSeq: stream.lastSeq,
+      isOwn: (id) => parseMessageId(id, host) !== undefined,
+      onStored: (alert, streamSeq) => {
+        progress.stored(alert, streamSeq);
+        acknowledge(alert);
+      },
+      onChange: () => wake(),
     });
-    const settled = Promise.allSettled(sending);
-    if (!hasStream) await flushed(nats);
-    for (const [index, result] of (await settled).entries()) {
-      if (result.status === 'rejected') throw result.reason;
-      acknowledged = alerts[index]!.seq;
-      previous = acknowledged;
-      if (result.value === 'refused') refused++;
-      else published++;
+    inFlight = () => pipeline.inFlight;
+    void watchErrors(nats, pipeline.fail);
+    let waiting: readonly OutgoingAlert[] = [];
+    let at = 0;
+    try {
+      while (!nats.isClosed()) {
+        const nudged = nextNudge();
+        if (pipeline.stop !== undefined) {
+          const { stop } = pipeline;
+          if (stop.kind === 'too large') {
+            await progress.refused(stop.alert, stop.bytes, maxBytes);
+            refuse(stop.alert);
+          } else resent[stop.kind]++;
+          if (stop.kind === 'failed' || stop.kind === 'doubtful') return stop;
+          pipeline.clear();
+          sent = done!;
+          [waiting, at] = [[], 0];
+        }
+        if (at === waiting.length) {
+          const { committed } = log;
+          [waiting, at] = [await outbox.take(sent, WINDOW), 0];
+          if (waiting.length === 0) {
+            pipeline.rest();
+            if (pipeline.inFlight === 0) rest(committed);
+          }
+        }
+        while (at < waiting.length && pipeline.room() > 0) {
+          const alert = waiting[at]!;
+          if (!pipeline.send(alert, sent === start ? beforeStart : sent)) break;
+          sent = alert.seq;
+          at++;
+        }
+        if (!nats.isClosed()) await nudged;
+      }
+      throw sentence('the connection was lost');
+    } finally {
+      inFlight = () => 0;
+      pipeline.close();
     }
   };
 
-  /** Waits for the server's PONG; the client itself would wait for ever on a connection that is lost. */
-  const flushed = (nats: NatsConnection): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const { ErrorCode, NatsError } = natsClient();
-      abandonFlush = () => reject(NatsError.errorForCode(ErrorCode.ConnectionClosed));
-      nats.flush().then(resolve, reject);
-    });
-
-  const session = async (nats: NatsConnection): Promise<void> => {
-    const send = await prepare(nats);
-    if (lastError !== undefined) report?.(`${servers.text}: publishing alerts again`);
-    void nats.closed().then(() => {
-      wake();
-      abandonFlush();
-    });
-    let retryMs = FIRST_RETRY_MS;
+  /** Publishes without JetStream: what is raised in this run, to whoever listens now. */
+  const publishPlainly = async (nats: NatsConnection): Promise<never> => {
+    done ??= log.openedAt;
+    let previous: number | undefined = done;
     while (!nats.isClosed()) {
-      const nudged = new Promise<void>((resolve) => {
-        wake = resolve;
-      });
+      const nudged = nextNudge();
       const { committed } = log;
-      const alerts = await outbox.take(acknowledged!, IN_FLIGHT);
+      const alerts = await outbox.take(done, WINDOW);
       if (alerts.length === 0) {
-        drained = committed;
-        mayHaveHole = false;
-        lastError = undefined;
-        notify();
+        rest(committed);
         if (!nats.isClosed()) await nudged;
         continue;
       }
+      const tooLarge = await sendPlainly(nats, alerts, previous);
+      refused += tooLarge.length;
+      published += alerts.length - tooLarge.length;
+      done = alerts.at(-1)!.seq;
+      previous = done;
+      outbox.release(done);
+    }
+    throw sentence('the connection was lost');
+  };
+
+  const session = async (nats: NatsConnection, progress: Progress): Promise<void> => {
+    void nats.closed().then(() => wake());
+    for (let retryMs = FIRST_RETRY_MS; !nats.isClosed(); retryMs = Math.min(2 * retryMs, LAST_RETRY_MS)) {
+      const before = published;
       try {
-        await sendBatch(nats, send, alerts);
-        retryMs = FIRST_RETRY_MS;
+        const target = await openTarget({ nats, host, outbox, position: progress.position });
+        hasStream = target !== undefined;
+        if (target === undefined && progress.position !== undefined)
+          throw sentence(
+            'JetStream is off there, and was on before; turn it on (nats-server -js) and look whether its disk is full',
+          );
+        if (target === undefined) await publishPlainly(nats);
+        else {
+          const stop = await publishTo(nats, progress, target);
+          if (stop.kind === 'failed') complain(stop.sentence);
+        }
       } catch (error) {
         if (nats.isClosed()) throw error;
-        mayHaveHole = true;
-        complain(describeNatsError(error, servers.text));
-        await delay(retryMs, undefined, { signal: closing.signal });
-        retryMs = Math.min(2 * retryMs, LAST_RETRY_MS);
+        complain(wordsOf(error));
       }
+      if (published > before) retryMs = FIRST_RETRY_MS;
+      await pause(retryMs);
     }
+    throw sentence('the connection was lost');
   };
 
   const run = async (): Promise<void> => {
+    let progress: Progress | undefined;
     let retryMs = FIRST_RETRY_MS;
     while (!closing.signal.aborted) {
+      const before = published;
       try {
+        progress ??= await openProgress(log, outbox);
         connection = await connectTo(servers, { name: `shrike ${host}`, reconnect: false });
-        if (!closing.signal.aborted) await session(connection);
-        retryMs = FIRST_RETRY_MS;
-        throw new Error(`${servers.text}: the connection was lost`, { cause: 'closed' });
+        if (!closing.signal.aborted) await session(connection, progress);
       } catch (error) {
-        const isSentence = error instanceof Error && error.cause !== undefined;
-        if (!closing.signal.aborted) complain(isSentence ? error.message : describeNatsError(error, servers.text));
+        if (!closing.signal.aborted) complain(wordsOf(error));
       }
       await connection?.close();
       connection = undefined;
       hasStream = false;
-      await delay(retryMs, undefined, { signal: closing.signal }).catch(() => undefined);
+      if (published > before) retryMs = FIRST_RETRY_MS;
+      await pause(retryMs).catch(() => undefined);
       retryMs = Math.min(2 * retryMs, LAST_RETRY_MS);
     }
+    await progress?.close();
   };
   const running = run();
 
   return {
     get state() {
-      return { connected: connection?.isClosed() === false, stream: hasStream, published, refused, lastError };
+      return {
+        connected: connection?.isClosed() === false,
+        stream: hasStream,
+        published,
+        refused,
+        inFlight: inFlight(),
+        behind: log.committed - Math.max(done ?? 0, Math.min(drained, log.committed), 0),
+        rewinds,
+        resent: { ...resent },
+        latency: latency.histogram(),
+        lastError,
+      };
     },
-    pending: () => outbox.countAfter(acknowledged ?? 0),
+    pending: () => outbox.countAfter(done ?? 0),
     async flush(timeoutMs) {
       const deadline = Date.now() + timeoutMs;
       const { last } = log;
@@ -210,25 +320,22 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
       await connection?.close();
       await running;
       await outbox.close();
-      notify();
+      for (const waiter of waiters) waiter();
     },
   };
 };
 
-const headersOf = (alert: OutgoingAlert, previous: number | undefined) => {
-  const found = natsClient().headers();
-  found.set(MESSAGE_ID_HEADER, alert.messageId);
-  if (previous !== undefined) found.set(PREVIOUS_HEADER, String(previous));
-  return found;
+/** Tells of what the server refuses without an answer: publishing where this user may not. */
+const watchErrors = async (nats: NatsConnection, fail: (sentence: string) => void): Promise<void> => {
+  const { ErrorCode, Events } = natsClient();
+  for await (const { type, data, permissionContext } of nats.status()) {
+    if (type !== Events.Error || data !== ErrorCode.PermissionsViolation || permissionContext === undefined) continue;
+    const { operation, subject } = permissionContext;
+    if (operation === 'publish' && subject.startsWith('$JS.')) continue;
+    fail(
+      operation === 'publish'
+        ? `this user may not publish on ${subject}; are the credentials those of this host?`
+        : `this user may not receive acknowledgements on ${subject}; permit an inbox and name it`,
+    );
+  }
 };
-
-const sendToStream =
-  (stream: JetStreamClient): Send =>
-  async (alert, previous) => {
-    await stream.publish(alert.subject, alert.payload, { headers: headersOf(alert, previous) });
-  };
-
-const sendPlain =
-  (nats: NatsConnection): Send =>
-  async (alert, previous) =>
-    nats.publish(alert.subject, alert.payload, { headers: headersOf(alert, previous) });

@@ -16,7 +16,7 @@ type DraftRule = NonNullable<NonNullable<NonNullable<Draft<PolicyDocument>['spec
 type Report = (...found: readonly Diagnostic[]) => void;
 
 /** The fields of a key; what is none is reported. */
-const readKey = (
+export const readKey = (
   keys: readonly (string | undefined)[] | undefined,
   path: Path,
   document: SourceDocument,
@@ -44,7 +44,27 @@ const readKey = (
   });
 
 /** Nanoseconds of a window that the schema let through; 0 where it did not. */
-const windowOf = (text: string | undefined): bigint => BigInt(durationOf(text ?? '') ?? 0);
+export const windowOf = (text: string | undefined): bigint => BigInt(durationOf(text ?? '') ?? 0);
+
+/** Tells of a tree of processes in a key that can't go by one. */
+export const refuseTree = (
+  keys: readonly (string | undefined)[] | undefined,
+  path: Path,
+  document: SourceDocument,
+  report: Report,
+): void => {
+  const tree = keys?.indexOf(TREE_KEY) ?? -1;
+  if (tree < 0) return;
+  const at: Path = [...path, tree];
+  const expected = 'a field; only sequences go by trees of processes';
+  report(
+    diagnostic('wrong-value', document.valueAt(at), formatPath(at), {
+      where: formatPath(at),
+      found: `"${TREE_KEY}"`,
+      expected,
+    }),
+  );
+};
 
 /** A rule's threshold, as its document says it; what is wrong with its key is reported. */
 export const readThreshold = (
@@ -56,16 +76,7 @@ export const readThreshold = (
   const { threshold } = draft;
   if (threshold === undefined) return undefined;
   const place: Path = [...path, 'threshold'];
-  const tree = threshold.by?.indexOf(TREE_KEY) ?? -1;
-  if (tree >= 0) {
-    const at: Path = [...place, 'by', tree];
-    const detail = {
-      where: formatPath(at),
-      found: `"${TREE_KEY}"`,
-      expected: 'a field; only sequences go by trees of processes',
-    };
-    report(diagnostic('wrong-value', document.valueAt(at), formatPath(at), detail));
-  }
+  refuseTree(threshold.by, [...place, 'by'], document, report);
   return {
     kind: 'threshold',
     moreThan: threshold.more_than ?? 1,

@@ -15,11 +15,13 @@ import {
   type Scope,
 } from '../../rules/index.ts';
 import { formatPath, type Path, placesBelow, type SourceDocument } from '../document.ts';
+import { ExpectedEnforcementSchema, expectedEnforcement } from '../expected-enforcement.ts';
 import { diagnostic, fromProblem, near } from '../messages.ts';
 import type { Policy, PolicyTest } from '../policy.ts';
 import { type PolicyDocument, PolicySchema } from '../schema.ts';
 import { type Draft, describe, salvage, schemaDiagnostics } from '../schema-issues.ts';
 import type { SourceText } from '../source-text.ts';
+import { readAggregates } from './native-aggregate.ts';
 import { checkTogether, readSequence, readThreshold } from './native-correlation.ts';
 import { readLimit, readScope } from './native-scope.ts';
 
@@ -239,6 +241,7 @@ const readTests = (
     const path: Path = ['spec', 'tests', index];
     if (draft === undefined) return [];
     const name = draft.name ?? String(index + 1);
+    const enforced = draft.enforced && ExpectedEnforcementSchema.safeParse(draft.enforced);
     for (const [at, rule] of (draft.expect ?? []).entries()) {
       if (rule === undefined || rules.has(rule)) continue;
       const place: Path = [...path, 'expect', at];
@@ -253,6 +256,7 @@ const readTests = (
       scenario: scenarioOf(draft.scenario, document, path),
       expect: (draft.expect ?? []).filter((rule) => rule !== undefined),
       enforce: draft.enforce ?? false,
+      ...(enforced?.success === true && { enforced: expectedEnforcement(enforced.data) }),
       position: document.valueAt(path),
     };
   });
@@ -286,11 +290,21 @@ export const readNative = (document: SourceDocument, hash: string): NativeResult
   }
   const { names, unused } = readNames(spec, document, report);
   const ruleNames = readRuleNames(spec.rules, document, report);
+  const aggregateOf = readAggregates(spec.aggregate, document, report);
   const rules = (spec.rules ?? []).flatMap((rule, index) => {
     const made = rule === undefined ? [] : readRule(rule, ['spec', 'rules', index], document, names, report);
     const limit = readLimit(rule?.limits ?? spec.limits);
+    const [first] = made;
+    const aggregate = first && aggregateOf(first, rule?.aggregate, ['spec', 'rules', index, 'aggregate']);
     if (rule?.enabled === false) return [];
-    return made.map((each) => ({ ...each, policy, mode, scope, ...(limit !== undefined && { limit }) }));
+    return made.map((each) => ({
+      ...each,
+      policy,
+      mode,
+      scope,
+      ...(limit && { limit }),
+      ...(aggregate && { aggregate }),
+    }));
   });
   const tests = readTests(spec, { name: policy, scope }, document, ruleNames, report);
   const wrong = diagnostics.some((found) => found.severity === 'error');

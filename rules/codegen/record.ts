@@ -75,6 +75,8 @@ export interface EventRecord {
   readonly guard: Guard;
   /** The call was refused. */
   readonly denied: boolean;
+  /** No program saw it, but the process that answers for fanotify in the hook's place. */
+  readonly via?: 'fanotify';
   /** With this event the kills of the executable in its cgroup are used up. */
   readonly usedUp: boolean;
   readonly local: SocketEnd | undefined;

@@ -100,7 +100,7 @@ export interface SnapshotScope {
 }
 
 /** Goes on where the task in `task` is in the scope, else jumps to `outside`: before anything else of the task is read. r6 to r9 stay. */
-const emitTaskInScope = (out: Emitter, task: Register, { id, level }: SnapshotScope, outside: string): void => {
+export const emitTaskInScope = (out: Emitter, task: Register, { id, level }: SnapshotScope, outside: string): void => {
   if (level === 0) return;
   out.emit(
     comment('only tasks in the scope'),
@@ -126,13 +126,13 @@ const emitTaskInScope = (out: Emitter, task: Register, { id, level }: SnapshotSc
 };
 
 /** r9 = the task; leaves the program where the iteration is over. */
-const taskAgain = (out: Emitter) => {
+export const taskAgain = (out: Emitter) => {
   const found = out.fresh('task');
   return [ldx('dw', R9, R6, 8), jne(R9, 0, found), mov(R0, 0), exit(), label(found)];
 };
 
 /** The task's ids, times and names, and its parent's where that is in the scope. */
-const emitIdentity = (out: Emitter, scope: SnapshotScope): void => {
+export const emitIdentity = (out: Emitter, scope: SnapshotScope): void => {
   const outside = out.fresh('parent.outside');
   out.emit(
     comment('who it is'),

@@ -6,6 +6,13 @@ export {
   factKey,
   MAX_FACT_COLUMNS,
 } from './facts.ts';
+export {
+  ASKED_BY_FANOTIFY,
+  beyondFanotify,
+  type FanotifyQuestion,
+  fanotifyName,
+  isAskedByFanotify,
+} from './fanotify.ts';
 export { findingsOf, type RuleMatching } from './findings.ts';
 export * from './formula.ts';
 export type * from './placed.ts';

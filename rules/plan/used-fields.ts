@@ -7,13 +7,13 @@ import { otherFields } from './transformed.ts';
 /** The fields that rules name, in their conditions and in what they print. */
 export const usedFields = (rules: readonly Rule[]): ReadonlySet<string> => {
   const names = new Set<string>();
-  for (const { condition, output, correlation } of rules) {
+  for (const { condition, output, correlation, aggregate } of rules) {
     for (const predicate of predicatesOf(condition))
       for (const { name } of [predicate.field, ...otherFields(predicate)]) names.add(name);
     for (const part of output.parts)
       if (typeof part !== 'string')
         for (const { name } of part.expression === undefined ? [part] : fieldsOf(part.expression)) names.add(name);
-    for (const { name } of correlation?.by ?? []) names.add(name);
+    for (const { name } of [...(correlation?.by ?? []), ...(aggregate?.by ?? [])]) names.add(name);
   }
   return names;
 };

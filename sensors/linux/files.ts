@@ -18,7 +18,7 @@ function statOf(path: string): { readonly dev: bigint; readonly ino: bigint } | 
 }
 
 /** From stat(2)'s encoding of a device (new_encode_dev of include/linux/kdev_t.h) to the kernel's own. */
-function kernelDevice(dev: bigint): bigint {
+export function kernelDevice(dev: bigint): bigint {
   const major = (dev & 0xfff00n) >> 8n;
   const minor = (dev & 0xffn) | ((dev >> 12n) & 0xfff00n);
   return (major << 20n) | minor;

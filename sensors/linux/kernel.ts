@@ -4,6 +4,7 @@ import { kernelBtf } from './btf.ts';
 import { waitForPrograms } from './call.ts';
 import { openCgroups } from './cgroups.ts';
 import { createClock } from './clock.ts';
+import { type GateSettings, openGate } from './fanotify/index.ts';
 import { fileId } from './files.ts';
 import { killProcess } from './kill.ts';
 import { type AttachOptions, createLink, type LinuxLink } from './link.ts';
@@ -42,6 +43,7 @@ export interface LinuxKernelOptions {
   readonly stream?: Omit<StreamOptions, 'timeAt'>;
   /** A folder on a bpffs in which maps, programs and links are pinned, by name; they outlive this process then. Default: nothing is pinned. */
   readonly pin?: string;
+  readonly gate?: GateSettings;
 }
 
 const linkPin = ({ program }: Link): string => `link_${program.name}`;
@@ -156,6 +158,16 @@ export function openLinuxKernel(options: LinuxKernelOptions = {}): LinuxKernel {
       }
     },
     openSentinel,
+    openGate: (gate) =>
+      openGate(
+        gate,
+        cgroups,
+        (name) => {
+          const map = gate.maps.get(name);
+          return map === undefined ? undefined : mapOf(map);
+        },
+        options.gate,
+      ),
     settle: waitForPrograms,
     enableStatistics() {
       if (!counts) closedWithKernel(openStatistics());

@@ -108,7 +108,7 @@ export function createLinuxMap(spec: MapSpec, options: LinuxMapOptions = {}): Li
     inner?.close();
   }
   if (fd < 0) throw new BpfError('BPF_MAP_CREATE', -fd, subject);
-  const map = open(spec, fd);
+  const map = mapOfFd(spec, fd);
   for (const [key, value] of spec.contents ?? []) {
     const result = map.update(key, value);
     if (result === 0) continue;
@@ -118,7 +118,8 @@ export function createLinuxMap(spec: MapSpec, options: LinuxMapOptions = {}): Li
   return map;
 }
 
-function open(spec: MapSpec, fd: number): LinuxMap {
+/** The map of a file descriptor, such as one that another process handed over. */
+export function mapOfFd(spec: MapSpec, fd: number): LinuxMap {
   const valueBytes = valueBytesOf(spec);
   const attr = createAttribute(BATCH_BYTES);
   /** One piece whose address is known: key, next key, value. */

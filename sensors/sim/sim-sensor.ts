@@ -3,7 +3,13 @@ import { type Accounts, createAccounts } from '../accounts.ts';
 import { type ContainerSource, staticContainers } from '../containers/index.ts';
 import type { Sensor, SensorReport } from '../kernel.ts';
 import { createSimHost } from './host.ts';
-import { createPlayer, type Scenario, type ScenarioObserver, type StepOutcome } from './scenario/index.ts';
+import {
+  createPlayer,
+  createSurroundings,
+  type Scenario,
+  type ScenarioObserver,
+  type StepOutcome,
+} from './scenario/index.ts';
 import type { SimFileSystem, SimHost } from './sim-host.ts';
 
 export interface SimSensorOptions {
@@ -65,13 +71,16 @@ export const createSimSensor = ({
   containers = staticContainers(new Map(scenario.host.containers.map((facts) => [facts.id, facts]))),
 }: SimSensorOptions): SimSensor => {
   const host = createSimHost({ seed, cgroups: [scope], ...(memory !== undefined && { memory }) });
-  const player = createPlayer(host, scenario, observer);
+  const surroundings = createSurroundings(host);
+  const player = createPlayer(host, scenario, observer, surroundings);
   const before = host.calls;
   const run = async (pump: () => void, signal: AbortSignal): Promise<SensorReport> => {
     for (const step of scenario.steps) {
       if (!(await pause(pace, signal))) break;
       player.play(step);
+      if (surroundings.hangs) continue;
       pump();
+      surroundings.catchUp();
     }
     pump();
     return { calls: host.calls - before, problems: player.problems };
@@ -81,6 +90,8 @@ export const createSimSensor = ({
     accounts: simAccounts(host),
     resolve: (name) => addressesIn(host.fs, name),
     kernel: host.kernel,
+    clock: surroundings.clock,
+    enforcement: surroundings.enforcement,
     scope,
     host,
     outcomes: player.outcomes,

@@ -39,7 +39,7 @@ const play = async (
   rules: readonly Rule[],
   act: (stage: Stage) => void,
   options: Partial<AgentOptions> = {},
-  sensor: Partial<AgentOptions['sensor']> & { readonly clock?: boolean } = {},
+  sensor: Partial<AgentOptions['sensor']> & { readonly hasTime?: boolean } = {},
 ) => {
   const host = createSimHost({ memory: 32 * 1024 * 1024 });
   host.fs.write('/srv/secret', 'as it was', 0o666);
@@ -48,7 +48,7 @@ const play = async (
   const service = host.spawn({ exepath: '/usr/bin/bash', cgroup: SERVICE });
   const { log, entries } = memoryLog();
   const alerts: Alert[] = [];
-  const { clock, ...more } = sensor;
+  const { hasTime, ...more } = sensor;
   await runAgent({
     policies: [policyOf(rules)],
     host: 'sim',
@@ -60,7 +60,7 @@ const play = async (
       kind: 'sim',
       scope: '/',
       kernel: host.kernel,
-      ...(clock === true && { now: () => host.bootNs }),
+      ...(hasTime === true && { now: () => host.bootNs }),
       ...more,
       run: async (pump) => {
         act({ host, service, pump });
@@ -315,7 +315,7 @@ describe('the time to live', () => {
         expect(open(host, service)).toBeGreaterThanOrEqual(0);
       },
       {},
-      { clock: true },
+      { hasTime: true },
     );
     expect(outcomes).toEqual(['denied', 'denied', 'expired']);
   });

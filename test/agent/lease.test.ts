@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { createLease } from '../../agent/lease.ts';
+import { createLease, realClock } from '../../agent/lease.ts';
 import { CONFIG } from '../../rules/index.ts';
 import type { KernelMap } from '../../sensors/index.ts';
 
@@ -31,7 +31,7 @@ const place = () => {
 
 it('enforcement ends 10 seconds after the agent last said that it lives', async () => {
   const { map, expires, pass, now } = place();
-  const lease = createLease(map, now);
+  const lease = createLease(map, realClock(now));
   expect(expires()).toBe(110);
   await pass(4);
   expect(expires()).toBe(114);
@@ -45,7 +45,7 @@ it('enforcement ends 10 seconds after the agent last said that it lives', async 
 it('nothing else of the configuration changes', () => {
   const { map, value, now } = place();
   const before = value().slice();
-  createLease(map, now).release();
+  createLease(map, realClock(now)).release();
   const after = value().slice();
   for (const bytes of [before, after]) bytes.fill(0, CONFIG.expires, CONFIG.expires + 8);
   expect(after).toEqual(before);

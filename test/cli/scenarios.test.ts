@@ -127,6 +127,19 @@ FAIL s/too    1 alert of 1 rule
   ]);
 }, 180_000);
 
+it('tells one about enforcement with what was left alone and why, and the same starts once', async () => {
+  const { code, stdout, stderr } = await shrike('scenarios', 'run', 'kill-budget');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/^policies {4}2 rules; enforcement is on, 1 policy denies or kills$/m);
+  expect(stdout).toMatch(/^── A job starts the miner again and again ─+\n {3}6 times, every 5\.0 s\n/m);
+  expect(stdout.match(/^ {3}… and 2 more times the same$/gm)?.length).toBe(2);
+  expect(stdout).toMatch(/^│ {2}│ {2}○ left alone: budget spent \(Program in tmp killed\)$/m);
+  expect(stdout).toMatch(
+    /^ +15\.0 s {2}│ left alone: budget spent \(Program in tmp killed\)\n +│ {3}and 2 more times, until 25\.0 s$/m,
+  );
+  expect(stdout).toMatch(/^enforcement 2 calls denied and 5 processes killed; guards kept back 3 more$/m);
+}, 180_000);
+
 it('tells mistakes in one of several', async () => {
   const { scenario, folder } = withOwn(OWN);
   writeFileSync(scenario, OWN.replace('step: open', 'step: opne'));

@@ -1,10 +1,17 @@
 import type { AuditLog } from '../../alerts/index.ts';
+import { schemaProblems } from './alert-schema.ts';
 
 /** An entry of a log in memory. */
 export interface Entry {
   readonly kind: Parameters<AuditLog['append']>[0];
   readonly body: unknown;
 }
+
+/** Every alert that a test raises is one by the published schema. */
+const checkAlert = (alert: unknown): void => {
+  const problems = schemaProblems(alert);
+  if (problems.length > 0) throw new Error(`an alert that the JSON Schema doesn't describe: ${problems.join('; ')}`);
+};
 
 /** An audit log in memory, and what was appended to it. */
 export const memoryLog = (): { readonly log: AuditLog; readonly entries: readonly Entry[] } => {
@@ -24,10 +31,13 @@ export const memoryLog = (): { readonly log: AuditLog; readonly entries: readonl
       path: '',
       append: (kind: Entry['kind'], body: unknown) => {
         const seq = entries.length + 1;
-        entries.push({ kind, body: typeof body === 'function' ? body(seq) : body });
+        const made: unknown = typeof body === 'function' ? body(seq) : body;
+        if (kind === 'alert') checkAlert(made);
+        entries.push({ kind, body: made });
         return { seq };
       },
       onCommit: () => () => {},
+      acknowledged: () => {},
       flush: async () => {},
       close: async () => {},
     },

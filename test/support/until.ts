@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Waits until `holds`, at most 10 seconds. */
-export const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
-  const deadline = Date.now() + 10_000;
+/** Waits until `holds`, at most 10 seconds, or as long as is said. */
+export const until = async (holds: () => boolean | Promise<boolean>, limitMs = 10_000): Promise<void> => {
+  const deadline = Date.now() + limitMs;
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`did not come to hold within 10 s: ${holds}`);
+    if (Date.now() > deadline) throw new Error(`did not come to hold within ${limitMs / 1000} s: ${holds}`);
     await delay(10);
   }
 };

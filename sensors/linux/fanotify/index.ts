@@ -1,61 +1,75 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import { serialize } from 'node:v8';
-import type { ResponderLine, ResponderTask } from './responder.ts';
+import { askingTaskProgram, SNAPSHOT_MAP } from '../../../rules/index.ts';
+import type { Gate, GateOptions } from '../../kernel.ts';
+import { kernelBtf } from '../btf.ts';
+import { type Cgroups, cgroupLevel } from '../cgroups.ts';
+import { loadProgram } from '../load-program.ts';
+import { createLinuxMap, type LinuxMap } from '../map.ts';
+import { type Responder, type StartResponder, startResponder } from './start.ts';
 
-export { fanotifyRules } from './decide.ts';
-export type { ResponderLine, ResponderTask } from './responder.ts';
+export { openGroup } from './group.ts';
+export type { StartResponder } from './start.ts';
 
-/** Where the process's program is: beside this file once built. */
-const FILES = ['responder.js', '../../../dist/sensors/linux/fanotify/responder.js'];
-
-/** The command that starts the process which answers for opens and execs on some mounts or files. @throws Error where it has not been built */
-export const responderCommand = (task: ResponderTask): readonly [command: string, args: readonly string[]] => {
-  const file = FILES.map((name) => fileURLToPath(new URL(name, import.meta.url))).find(existsSync);
-  if (file === undefined) throw new Error('the process that answers for fanotify has not been built (npm run build)');
-  return [process.execPath, [file, serialize(task).toString('base64')]];
-};
-
-/** The process that answers; while it does not run the kernel allows everything. */
-export interface Responder {
-  readonly process: ChildProcess;
-  /** Resolves when it watches. Rejects with what it has against that. */
-  readonly ready: Promise<void>;
-  close(): Promise<void>;
+/** How the process that answers is run; for tests. */
+export interface GateSettings {
+  /** Milliseconds after which a file may be opened that nothing was said about; default 250. */
+  readonly limitMs?: number;
+  /** Milliseconds that each answer is held back; default none. */
+  readonly holdMs?: number;
+  readonly start?: StartResponder;
 }
 
-/** Starts that process. @param start spawns a command, for those that put another in front */
-export const startResponder = (
-  task: ResponderTask,
-  onLine: (line: ResponderLine & { readonly kind: 'denied' | 'late' }) => void,
-  start: (command: string, args: readonly string[]) => ChildProcess = (command, args) =>
-    spawn(command, [...args], { stdio: ['ignore', 'pipe', 'pipe'] }),
-): Responder => {
-  const child = start(...responderCommand(task));
-  let complaint = '';
-  child.stderr?.on('data', (part) => {
-    complaint += part;
+const LIMIT_MS = 250;
+
+/** Has the kernel ask a process of its own before it opens or executes files of some mounts. @throws Error with a sentence */
+export const openGate = async (
+  { mounts, scope, task, maps, onAnswered, onProblem, onEnd }: GateOptions,
+  cgroups: Cgroups,
+  mapOf: (name: string) => LinuxMap | undefined,
+  { limitMs = LIMIT_MS, holdMs, start }: GateSettings = {},
+): Promise<Gate> => {
+  const id = cgroups.id(scope);
+  if (id === undefined) throw new Error(`there is no cgroup ${scope}; cgroup v2 paths begin with "/"`);
+  const room = createLinuxMap(SNAPSHOT_MAP);
+  const closers = [room.close];
+  let isClosing = false;
+  let responder: Responder | undefined;
+  try {
+    const spec = askingTaskProgram({ id, level: cgroupLevel(scope) });
+    const program = loadProgram(spec, (name) => (name === SNAPSHOT_MAP.name ? room.fd : undefined), kernelBtf());
+    closers.push(program.close);
+    responder = startResponder({
+      task,
+      mounts,
+      limitMs,
+      ...(holdMs !== undefined && { holdMs }),
+      start,
+      program: program.fd,
+      maps: task.maps.flatMap((name) => {
+        const map = maps.has(name) ? mapOf(name) : undefined;
+        return map === undefined ? [] : [{ spec: map.spec, fd: map.fd }];
+      }),
+      onLine: (line) => {
+        if (line.kind === 'answered') onAnswered(line);
+        else if (line.kind === 'failed')
+          onProblem(`fanotify: who opens a file could not be found out, and it was let through (${line.why})`);
+        else onProblem(`fanotify: ${line.lines} reports were not taken in time and are lost`);
+      },
+    });
+    await responder.ready;
+  } catch (error) {
+    await responder?.close();
+    throw error;
+  } finally {
+    for (const close of closers) close();
+  }
+  const running = responder;
+  void running.ended.then((why) => {
+    if (!isClosing) onEnd(why);
   });
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  const ready = new Promise<void>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', () => reject(new Error(/^Error: (.*)$/m.exec(complaint)?.[1] ?? `it has ended: ${complaint}`)));
-    if (child.stdout)
-      createInterface({ input: child.stdout }).on('line', (text) => {
-        const line = JSON.parse(text) as ResponderLine;
-        if (line.kind === 'ready') resolve();
-        else onLine(line);
-      });
-  });
-  ready.catch(() => undefined);
   return {
-    process: child,
-    ready,
-    async close() {
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
-      await ended;
+    close: async () => {
+      isClosing = true;
+      await running.close();
     },
   };
 };

@@ -86,6 +86,24 @@ const callsOf = (file: string, uid: number): Readonly<Record<string, Omit<Call, 
   'tp_btf/sched_process_exec': { nr: NR.execve, arguments: ['/proc/self/exe', 0, 0] },
 });
 
+const [FANOTIFY_OPEN, FANOTIFY_EXEC] = ['fanotify/open ', 'fanotify/exec '] as const;
+
+/** Whether a hook is only asked where something can be executed. */
+export const isExecAsked = (hook: string): boolean => hook.startsWith(FANOTIFY_EXEC);
+
+/** The mount whose files a hook is asked about: that of `fanotify/open MOUNT`, `fanotify/exec MOUNT`; undefined for hooks that are asked about all. */
+export const mountAsked = (hook: string): string | undefined =>
+  [FANOTIFY_OPEN, FANOTIFY_EXEC].flatMap((prefix) => (hook.startsWith(prefix) ? [hook.slice(prefix.length)] : []))[0];
+
+/** The call for such a hook, about a file on its mount that may be executed and is no program. */
+const callAbout = (hook: string, files: ReadonlyMap<string, string>): Omit<Call, 'name'> | undefined => {
+  const file = files.get(mountAsked(hook) ?? '');
+  if (file === undefined) return undefined;
+  return isExecAsked(hook)
+    ? { nr: NR.execve, arguments: [file, 0, 0] }
+    : { nr: NR.open, arguments: [file, SOCK_CLOEXEC, 0] };
+};
+
 /** Files beside `file` that the calls want to be there. */
 export const FILES = ['', '.from', '.old'] as const;
 
@@ -96,15 +114,23 @@ export const AFTER_CALL = 'tp_btf/sys_exit';
 /** Those, and hooks whose call has another result the second time: what they do while nothing is enforced is not looked at. */
 const ONCE: ReadonlySet<string> = new Set([...LAST, 'lsm/ptrace_access_check']);
 
-/** The calls to try hooks with, in the hooks' order but for those that end the process; hooks that have none are left out. For the end of calls it is each. */
-export const trials = (hooks: readonly string[], file: string, uid: number): readonly Call[] => {
+/**
+ * The calls to try hooks with, in the hooks' order but for those that end the process; hooks that have none are left out. For the end of calls it is each.
+ * @param files by the mounts on which they lie
+ */
+export const trials = (
+  hooks: readonly string[],
+  file: string,
+  uid: number,
+  files: ReadonlyMap<string, string> = new Map(),
+): readonly Call[] => {
   const calls = callsOf(file, uid);
   if (hooks.includes(AFTER_CALL))
     return Object.entries(calls)
       .filter(([name]) => !ONCE.has(name))
       .map(([, call], index) => ({ name: `${AFTER_CALL} ${index}`, ...call }));
   return [...hooks.filter((hook) => !LAST.has(hook)), ...hooks.filter((hook) => LAST.has(hook))].flatMap((name) => {
-    const call = calls[name];
+    const call = calls[name] ?? callAbout(name, files);
     return call === undefined ? [] : [{ name, ...call }];
   });
 };

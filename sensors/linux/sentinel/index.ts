@@ -16,10 +16,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Sentinel, SentinelFinding } from '../../kernel.ts';
 import { cgroupMount } from '../cgroups.ts';
 import { currentCgroup } from '../own-cgroup.ts';
-import { AFTER_CALL, comparable, FILES, preparation, trials } from './calls.ts';
+import { AFTER_CALL, comparable, FILES, isExecAsked, mountAsked, preparation, trials } from './calls.ts';
 import { RESULT_BYTES, sentinelProgram } from './machine-code.ts';
 
-const [EPERM, EBADF] = [1, 9];
+const [EPERM, EBADF, EACCES] = [1, 9, 13];
 /** How long a round may take on a machine that hardly moves, and how long the end, in milliseconds. */
 const [ROUND_MS, END_MS] = [30_000, 2_000];
 /** How often it is tried to remove the cgroup of processes that are ending, 10 ms apart. */
@@ -53,10 +53,14 @@ const createReader = (fd: number, child: ChildProcess) => {
   };
 };
 
-/** What the results of the two rounds say of a hook. Where there is no IPv6, there was no socket, and its hooks are asked by nobody. */
+/**
+ * What the results of the two rounds say of a hook. Where there is no IPv6, there was no socket, and its hooks are asked by nobody; nor are those of execs on a
+ * mount where nothing can be executed.
+ */
 const findingOf = (hook: string, before: number | undefined, after: number | undefined): SentinelFinding => {
   if (before === -EPERM) return { hook, proven: false, why: 'the call is refused without it, too' };
   if (hook.endsWith('6') && before === -EBADF) return { hook, proven: true };
+  if (isExecAsked(hook) && before === -EACCES) return { hook, proven: true };
   if (after === undefined) return { hook, proven: false, why: 'the call could not be made' };
   if (after === -EPERM) return { hook, proven: true };
   return { hook, proven: false, why: 'its verdict had no effect: the call was made' };
@@ -66,6 +70,17 @@ const findingOf = (hook: string, before: number | undefined, after: number | und
 const isBelow = (path: string, top: string): boolean => top === '/' || `${path}/`.startsWith(`${top}/`);
 
 let count = 0;
+
+/** A file on a mount that may be executed and is no program. @throws Error */
+const makeFile = (mount: string): string => {
+  const path = join(mount, `.shrike-sentinel-${process.pid}-${count}`);
+  try {
+    writeFileSync(path, 'sentinel', { mode: 0o700, flag: 'wx' });
+  } catch (error) {
+    throw new Error(`no file can be made in ${mount} (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+  }
+  return path;
+};
 
 /** A new cgroup below the scope; where that may not be, below this process's own, if it is in the scope. @throws Error */
 const makeCgroup = (mount: string, scope: string): string => {
@@ -106,6 +121,7 @@ export async function openSentinel(scope: string, hooks: readonly string[]): Pro
   const folder = mkdtempSync(join(tmpdir(), 'shrike-sentinel-'));
   let child: ChildProcess | undefined;
   let output: number | undefined;
+  const asked = new Map<string, string>();
   const close = async (): Promise<void> => {
     if (child !== undefined && child.exitCode === null && child.signalCode === null) {
       const ended = new Promise((resolve) => child?.once('close', resolve));
@@ -117,6 +133,7 @@ export async function openSentinel(scope: string, hooks: readonly string[]): Pro
     if (output !== undefined) closeSync(output);
     output = undefined;
     rmSync(folder, { recursive: true, force: true });
+    for (const path of asked.values()) rmSync(path, { force: true });
     endAll(cgroupFolder);
     for (let tries = 0; tries < REMOVE_TRIES; tries++) {
       try {
@@ -135,7 +152,8 @@ export async function openSentinel(scope: string, hooks: readonly string[]): Pro
   };
   try {
     arrange();
-    const calls = trials(hooks, file, process.getuid?.() ?? 0);
+    for (const mount of new Set(hooks.flatMap((hook) => mountAsked(hook) ?? []))) asked.set(mount, makeFile(mount));
+    const calls = trials(hooks, file, process.getuid?.() ?? 0, asked);
     const compared = comparable(calls);
     const program = join(folder, 'sentinel');
     writeFileSync(program, sentinelProgram(preparation(file), [compared, calls]), { mode: 0o700 });

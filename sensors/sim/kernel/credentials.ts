@@ -250,3 +250,11 @@ export const capabilitiesAfter = (
   if (before.euid !== 0 && ids.euid === 0) return { permitted, effective: permitted, kept };
   return { permitted, effective: bothOf(before.effective, permitted), kept };
 };
+
+/** Whether others may no longer look at the memory of a task whose credentials change so (kernel/cred.c, commit_creds). */
+export const endsDumping = (before: Cred, after: Cred): boolean =>
+  before.euid !== after.euid ||
+  before.egid !== after.egid ||
+  before.fsuid !== after.fsuid ||
+  before.fsgid !== after.fsgid ||
+  !isWithin(after.permitted, before.permitted);

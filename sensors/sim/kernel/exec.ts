@@ -1,7 +1,7 @@
 import { E2BIG, EACCES, ELOOP, ENOEXEC, ETXTBSY } from '../../../engine/maps/index.ts';
 import { S_ISGID, S_ISUID } from '../uapi.ts';
 import { AddressSpace } from './address-spaces.ts';
-import { bothOf, CAP_SETUID, Cred, eitherOf, isWithin, NO_CAPABILITIES } from './credentials.ts';
+import { bothOf, CAP_SETUID, Cred, eitherOf, endsDumping, isWithin, NO_CAPABILITIES } from './credentials.ts';
 import { OpenFile } from './files.ts';
 import { decodeText, encodeText, KernelObject } from './kernel-object.ts';
 import type { Machine } from './machine.ts';
@@ -84,6 +84,7 @@ class BinaryProgram extends KernelObject {
 /** Opens a file to execute it, through the file_open hook as any other open. */
 const openToExecute = (machine: Machine, task: Task, path: Path): OpenFile | number => {
   const { inode } = path.dentry;
+  if (inode.isLink) return -ELOOP;
   if (!inode.isRegular || !machine.permissions.may(task.cred, inode, MAY_EXEC)) return -EACCES;
   if (inode.writers > 0 && !machine.recorded) return -ETXTBSY;
   const file = new OpenFile(machine.memory, path, FMODE_EXEC);
@@ -259,12 +260,12 @@ const replaceProgram = (
   const cred = credentialsAfter(machine, task, file.path);
   const isReadable = machine.permissions.may(task.cred, file.inode, MAY_READ);
   processes.becomeSingleThreaded(task);
-  const setsIds = cred.euid !== cred.uid || cred.egid !== cred.gid;
+  const hadOtherIds = task.cred.euid !== task.cred.uid || task.cred.egid !== task.cred.gid;
   const before = task.mm;
   const mm = new AddressSpace(machine.memory, file);
   mm.strings = layOutStrings(request.argv, request.env, request.filename);
   if (task.group.namespace.untold && request.env.length === 0) mm.hideEnvironment();
-  mm.dumpable = !setsIds && isReadable;
+  mm.dumpable = !hadOtherIds && !endsDumping(task.cred, cred) && isReadable;
   if (cred.euid !== task.cred.euid || cred.egid !== task.cred.egid) task.personality &= ~PER_CLEAR_ON_SETID;
   program.mm = mm;
   task.mm = mm;

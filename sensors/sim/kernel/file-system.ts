@@ -2,7 +2,7 @@ import { EACCES, EBUSY, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from '../../../e
 import type { Memory } from '../../../engine/vm/index.ts';
 import type { Clock } from '../clock.ts';
 import { S_IFDIR, S_IFMT, S_ISGID } from '../uapi.ts';
-import { CAP_FSETID, type Cred } from './credentials.ts';
+import type { Cred } from './credentials.ts';
 import { Dentry } from './dentries.ts';
 import type { FoundPaths } from './found-paths.ts';
 import { Inode, SuperBlock } from './inodes.ts';
@@ -182,9 +182,7 @@ export class FileSystem {
   /** A new file's mode in a directory that hands down a group its maker is not in (fs/inode.c, mode_strip_sgid). */
   #withoutGroup(cred: Cred, directory: Inode, mode: number): number {
     const setsGroup = (mode & (S_ISGID | 0o010)) === (S_ISGID | 0o010);
-    return setsGroup && !cred.inGroup(directory.gid) && !this.#permissions.capable(cred, CAP_FSETID)
-      ? mode & ~S_ISGID
-      : mode;
+    return setsGroup && !this.#permissions.maySetGroupId(cred, directory.gid) ? mode & ~S_ISGID : mode;
   }
 
   /** Another name for a file. */

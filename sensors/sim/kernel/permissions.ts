@@ -50,12 +50,21 @@ export class Permissions {
   /** Takes the set-id bits from a file that somebody without CAP_FSETID wrote to (fs/inode.c, file_remove_privs). */
   afterWrite(subject: Subject, inode: Inode): void {
     if (this.lifted || !inode.isRegular || subject.capable(CAP_FSETID)) return;
-    if ((inode.mode & (S_ISUID | S_ISGID)) !== 0) inode.mode &= ~this.setIdBitsToDrop(inode);
+    if ((inode.mode & (S_ISUID | S_ISGID)) !== 0) inode.mode &= ~this.setIdBitsToDrop(subject, inode);
   }
 
-  /** The set-id bits that a change of content or owner takes away; setgid without group execution means something else. */
-  setIdBitsToDrop(inode: Inode): number {
-    return inode.mode & ((inode.mode & 0o010) !== 0 ? S_ISUID | S_ISGID : S_ISUID);
+  /**
+   * The set-id bits that a change of content or owner takes away (fs/attr.c, setattr_should_drop_suidgid): setgid without group
+   * execution means something else, and stays where somebody may set it.
+   */
+  setIdBitsToDrop(subject: Subject, inode: Inode): number {
+    const keepsGroup = (inode.mode & 0o010) === 0 && this.maySetGroupId(subject, inode.gid);
+    return inode.mode & (keepsGroup ? S_ISUID : S_ISUID | S_ISGID);
+  }
+
+  /** Whether somebody may set the setgid bit of a file of a group (fs/inode.c, in_group_or_capable). */
+  maySetGroupId(subject: Subject, gid: number): boolean {
+    return this.lifted || subject.inGroup(gid) || subject.capable(CAP_FSETID);
   }
 
   /** Whether somebody has a capability in effect. */

@@ -115,6 +115,8 @@ const argumentsOf = (call: string, members: Members): readonly StepArgument[] =>
 /** What a step does, from its members; every required one is there. */
 export const buildAction = (call: string, members: Members): Action | 'nothing-to-execute' => {
   if (call === 'exec') return exec(members);
+  if (call === 'enforcement') return { kind: 'switch', isOff: textOf(members, 'state') === 'off' };
+  if (call === 'agent') return { kind: 'agent', hangs: textOf(members, 'does') === 'hang' };
   if (call === 'wait') return { kind: 'wait', ns: numberOf(members, 'time') ?? 0 };
   if (call === 'accept' || call === 'accept4') {
     const from = literalOf(members, 'from');

@@ -159,7 +159,7 @@ export const EXECUTES: ReadonlySet<string> = new Set(['execve', 'execveat']);
 export const MAKES_SOCKET: ReadonlySet<string> = new Set(['connect', 'bind']);
 
 /** Words of steps that are no system calls. */
-export const OWN_WORDS: readonly string[] = ['exec', 'wait'];
+export const OWN_WORDS: readonly string[] = ['exec', 'wait', 'enforcement', 'agent'];
 
 /** System calls, by their kernel names. */
 export const CALLS: readonly string[] = [...EVENT_TYPES.values()].filter(({ nr }) => nr >= 0).map(({ type }) => type);
@@ -194,6 +194,8 @@ export const EXEC_MEMBERS: readonly Member[] = [
   extra('tty', 'text'),
   extra('capabilities', 'capabilities'),
   extra('vpid', 'pid'),
+  extra('times', 'times'),
+  extra('every', 'duration'),
 ];
 
 /** What an accept step takes. */
@@ -201,3 +203,9 @@ export const ACCEPT_MEMBERS: readonly Member[] = [extra('from', 'endpoint'), ext
 
 /** What a wait step takes. */
 export const WAIT_MEMBERS: readonly Member[] = [extra('time', 'duration', true)];
+
+/** What a step takes that switches enforcement. */
+export const SWITCH_MEMBERS: readonly Member[] = [extra('state', 'switch', true)];
+
+/** What a step takes that says what the agent does. */
+export const AGENT_MEMBERS: readonly Member[] = [extra('does', 'agent', true)];

@@ -40,6 +40,8 @@ const callSchema = (call: string): JsonSchema => {
       ],
     };
   }
+  if (call === 'enforcement') return { enum: KINDS.switch.choices, description: 'somebody switches enforcement' };
+  if (call === 'agent') return { enum: KINDS.agent.choices, description: 'the agent stops doing anything, or goes on' };
   if (call === 'wait') return { type: 'string', description: KINDS.duration.expected };
   const members = call === 'accept' || call === 'accept4' ? ACCEPT_MEMBERS : membersOf(call);
   if (members.length === 0) return { description: 'no arguments' };

@@ -46,6 +46,15 @@ const texts = (value: unknown): readonly string[] | undefined =>
 
 const isConstant = (text: string): boolean => /^[A-Z][A-Z0-9]*_[A-Z0-9_]+$/.test(text);
 
+/** How often a step may be played. */
+const MAX_TIMES = 1000;
+
+const choice = (expected: string, choices: readonly string[]): Kind => ({
+  expected,
+  choices,
+  read: (value) => (typeof value === 'string' && choices.includes(value) ? literal(value) : undefined),
+});
+
 /** The kinds by name: those of EVENT_TYPES' arguments, and some that only steps have. */
 export const KINDS = {
   path: {
@@ -129,6 +138,12 @@ export const KINDS = {
       return ns === undefined ? undefined : literal(ns);
     },
   },
+  times: {
+    expected: 'how often, a number from 2 to 1000',
+    read: (value) => (isInteger(value) && value >= 2 && value <= MAX_TIMES ? literal(value) : undefined),
+  },
+  switch: choice('one of on, off', ['on', 'off']),
+  agent: choice('one of hang, resume', ['hang', 'resume']),
   size: {
     expected: 'a number of bytes',
     read: (value) => (isInteger(value) && value >= 0 ? literal(value) : undefined),

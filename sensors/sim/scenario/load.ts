@@ -25,8 +25,9 @@ const SCENARIO: DocumentKind = {
 };
 
 /** Groups of scenarios that ship, and the folders that they are in. */
-const GROUPS = { stories: [], falco: ['falco'] } as const;
-type ScenarioGroup = keyof typeof GROUPS;
+const GROUPS = { stories: [], enforcement: ['enforcement'], falco: ['falco'] } as const;
+export type ScenarioGroup = keyof typeof GROUPS;
+export const SCENARIO_GROUPS = Object.keys(GROUPS) as readonly ScenarioGroup[];
 
 const shippedIn = (group: ScenarioGroup): readonly string[] => {
   const folder = packageFolder('sensors', 'sim', 'scenarios', ...GROUPS[group]);
@@ -66,7 +67,7 @@ const loadFile = (path: string): ScenarioResult => {
 };
 
 /**
- * The scenarios that ship, by name: stories, or one for each public rule of Falco. Only what is listed of them is read.
+ * The scenarios that ship, by name: stories, those about how policies are enforced, or one for each public rule of Falco. Only what is listed of them is read.
  */
 export const listScenarios = (group: ScenarioGroup = 'stories'): readonly ShippedScenario[] =>
   shippedIn(group).map((file) => {
@@ -116,10 +117,10 @@ export const loadScenario = (nameOrPath: string, from?: Position): ScenarioResul
     const result = loadFile(scenario);
     return variant === undefined ? result : variantOf(result, variant, position);
   }
-  const shipped = [...shippedIn('stories'), ...shippedIn('falco')];
+  const shipped = SCENARIO_GROUPS.flatMap(shippedIn);
   const file = shipped.find((each) => nameOf(each) === scenario);
   if (file === undefined) {
-    const names = shippedIn('stories').map(nameOf);
+    const names = [...shippedIn('stories'), ...shippedIn('enforcement')].map(nameOf);
     const expected = `one of ${names.join(', ')}, or a file's path such as ./${scenario}.yaml`;
     const detail = { scenario, expected, ...near(nearest(scenario, shipped.map(nameOf))) };
     return { scenario: undefined, diagnostics: [scenarioDiagnostic('unknown-scenario', position, undefined, detail)] };
@@ -140,7 +141,7 @@ const filesBelow = (folder: string): readonly string[] =>
     .sort()
     .map((name) => join(folder, name));
 
-/** Loads scenarios by name or path; a folder stands for the files below it, `falco` and `stories` for all of that group that ship. Never throws. */
+/** Loads scenarios by name or path; a folder stands for the files below it, `stories`, `enforcement` and `falco` for all of that group that ship. Never throws. */
 export const loadScenarios = (namesOrPaths: readonly string[]): ScenariosResult => {
   const results = namesOrPaths.flatMap((each): readonly ScenarioResult[] => {
     if (Object.hasOwn(GROUPS, each)) return shippedIn(each as ScenarioGroup).map(loadFile);

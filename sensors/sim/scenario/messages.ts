@@ -36,6 +36,13 @@ interface Details {
     readonly found: number;
     readonly expected: string;
   };
+  readonly 'nothing-changes': {
+    readonly where: string;
+    readonly state: string;
+    readonly line: number;
+    readonly expected: string;
+  };
+  readonly 'agent-hangs': { readonly where: string; readonly line: number; readonly expected: string };
   readonly 'unknown-process': { readonly process: string; readonly expected: string; readonly nearest?: string };
   readonly 'unknown-descriptor': { readonly name: string; readonly expected: string; readonly nearest?: string };
   readonly 'unknown-step': { readonly step: string; readonly expected: string; readonly nearest?: string };
@@ -80,6 +87,8 @@ export const scenarioDiagnostic = diagnosticsOf<Details>({
   'missing-key': ({ key, where, expected }) => `${where} lacks "${key}"; expected ${expected}.`,
   'wrong-value': ({ where, found, expected, nearest }) => `${where} is ${found}; expected ${expected}${meant(nearest)}`,
   'too-many-arguments': ({ where, found, expected }) => `${where} has ${found} arguments; expected ${expected}.`,
+  'nothing-changes': ({ where, state, line, expected }) => `${where} changes nothing: ${state}${line === 0 ? '' : ` since line ${line}`}; expected ${expected}.`,
+  'agent-hangs': ({ where, line, expected }) => `${where} can't happen while the agent hangs, since line ${line}; expected ${expected}.`,
   'unknown-process': ({ process, nearest }) => `No process is called "${process}" here${meant(nearest)}`,
   'unknown-descriptor': ({ name, nearest }) => `No step before opened "${name}"${meant(nearest)}`,
   'unknown-step': ({ step, nearest }) => `No step has the id "${step}"${meant(nearest)}`,

@@ -1,10 +1,20 @@
-import { describe, type Path, type SourcePlaces, schemaDiagnostics } from '../../../policies/index.ts';
+import { dirname, resolve } from 'node:path';
+import {
+  describe,
+  ExpectedEnforcementSchema,
+  expectedEnforcement,
+  killBudgetIn,
+  type Path,
+  type SourcePlaces,
+  schemaDiagnostics,
+} from '../../../policies/index.ts';
 import type { Diagnostic } from '../../../rules/index.ts';
+import { createAgentState } from './agent-state.ts';
 import { createKnownNames } from './known-names.ts';
 import { scenarioDiagnostic } from './messages.ts';
 import { checkHost, checkProcesses, declaredNames, hostOf, isMapping, type Report } from './parse-host.ts';
 import { readStep } from './read-step.ts';
-import type { Scenario, Step } from './scenario.ts';
+import type { Scenario, ScenarioEnforcement, Step } from './scenario.ts';
 import { InlineSchema, ScenarioSchema } from './schema.ts';
 import { variantsOf, type Written } from './variants.ts';
 
@@ -38,6 +48,25 @@ export interface ScenarioForm {
   readonly cgroup?: string;
 }
 
+const textsIn = (value: unknown): readonly string[] =>
+  Array.isArray(value) ? value.filter((each) => typeof each === 'string') : [];
+
+/** What a scenario says of how policies are enforced; where it is wrong the schema has told. */
+const enforcementOf = (written: unknown, file: string): ScenarioEnforcement | undefined => {
+  if (!isMapping(written)) return undefined;
+  return {
+    policies: textsIn(written.policies).map((path) => resolve(dirname(file), path)),
+    budget: typeof written.budget === 'string' ? killBudgetIn(written.budget) : undefined,
+    protect: textsIn(written.protect),
+  };
+};
+
+/** Audit records that are expected; undefined where nothing is said, or it is wrong, which the schema has told. */
+const enforcedOf = (written: unknown): Scenario['enforced'] => {
+  const read = ExpectedEnforcementSchema.safeParse(written);
+  return read.success ? expectedEnforcement(read.data) : undefined;
+};
+
 /** What is written, read as one scenario: mistakes are reported, in the order in which they are found. */
 const readScenario = (
   { data, places }: Written,
@@ -57,10 +86,9 @@ const readScenario = (
   checkProcesses(written, base, places, report);
   checkHost(host, base, places, report);
   const names = createKnownNames(declaredNames(written).filter((name) => name !== undefined));
-  const context = { places, names, report };
+  const context = { places, names, agent: createAgentState(), report };
   const steps = (Array.isArray(data.steps) ? data.steps : []).flatMap((step: unknown, index): readonly Step[] => {
-    const read = readStep(step, index + 1, ['steps', index], context);
-    return read === undefined ? [] : [read];
+    return readStep(step, index + 1, ['steps', index], context);
   });
   const { name, description } = data;
   return {
@@ -70,15 +98,14 @@ const readScenario = (
     position: places.valueAt(['name']),
     host,
     steps,
+    enforcement: enforcementOf(data.enforcement, places.file),
+    enforced: enforcedOf(data.enforced),
     cgroup,
     provides: form === 'inline',
   };
 };
 
 const keyOf = ({ code, line, column, message }: Diagnostic): string => `${line}:${column} ${code} ${message}`;
-
-const textsIn = (value: unknown): readonly string[] =>
-  Array.isArray(value) ? value.filter((each) => typeof each === 'string') : [];
 
 /** The scenario with its variants; what is wrong with one that isn't with the scenario is reported. */
 const withVariants = (
@@ -87,20 +114,25 @@ const withVariants = (
   found: readonly Diagnostic[],
   report: Report,
 ): Scenario => {
+  if (whole.data.enforced !== undefined && whole.data.enforcement === undefined) {
+    const detail = { where: 'The document', key: 'enforcement', expected: 'the policies under which "enforced" is so' };
+    report(scenarioDiagnostic('missing-key', whole.places.keyAt(['enforced']), undefined, detail));
+  }
   const written = variantsOf(whole, report);
   const raised = Array.isArray(whole.data.expect) ? textsIn(whole.data.expect) : undefined;
   const named = [...new Set([...(raised ?? []), ...written.flatMap(({ expect }) => expect)])];
   const known = new Set(found.map(keyOf));
   const { but: _but, expect: _expect, ...rest } = whole.data;
-  const variants = written.map(({ name, description, expect, data, places, position }): Scenario => {
-    const { but: _variants, expect: _raised, ...own } = data;
+  const variants = written.map(({ name, description, expect, enforced, data, places, position }): Scenario => {
+    const { but: _variants, expect: _raised, enforced: _records, ...own } = data;
     const read = readScenario({ data: own, places }, { form: 'file' }, (...diagnostics) => {
       const fresh = diagnostics.filter((each) => !known.has(keyOf(each)));
       for (const each of fresh) known.add(keyOf(each));
       report(...fresh);
     });
     const full = `${String(rest.name)}/${name}`;
-    return { ...read, name: full, description, position, expected: { raised: expect, named }, variants: [] };
+    const expected = { raised: expect, named };
+    return { ...read, name: full, description, position, expected, enforced: enforcedOf(enforced), variants: [] };
   });
   return { ...scenario, expected: raised && { raised, named }, variants };
 };

@@ -7,6 +7,7 @@ import { noteDescriptors } from './note-descriptors.ts';
 import { findProgram } from './programs.ts';
 import type { Action, Program, Scenario, Step, StepArgument } from './scenario.ts';
 import { type Actor, setUp, spawnIdentity } from './set-up.ts';
+import { createSurroundings, type Surroundings } from './surroundings.ts';
 import { expectationText, meets, resultText } from './values.ts';
 import { createWatch } from './watch.ts';
 
@@ -48,8 +49,13 @@ const NOT_RUNNABLE = 126;
 const NOT_FOUND = 127;
 const ENOENT = 2;
 
-const callOf = (action: Action): string =>
-  action.kind === 'exec' || action.kind === 'wait' ? action.kind : action.call;
+/** What steps do that make no call. */
+type Quiet = Extract<Action, { kind: 'wait' | 'switch' | 'agent' }>;
+
+const callOf = (action: Action): string => {
+  if (action.kind === 'switch') return 'enforcement';
+  return action.kind === 'exec' || action.kind === 'wait' || action.kind === 'agent' ? action.kind : action.call;
+};
 
 /** A socket that a step makes first comes from a system call, whatever the step's own call comes through. */
 const optionsOf = (step: Step, call: string): CallOptions =>
@@ -65,7 +71,12 @@ const familyOf = (argument: SimArgument | undefined): number => {
  * because of a policy, is an outcome; anything else that is not as expected is a problem.
  * @throws Error for a scenario that no host can be set up for
  */
-export const createPlayer = (host: SimHost, scenario: Scenario, observer?: ScenarioObserver): Player => {
+export const createPlayer = (
+  host: SimHost,
+  scenario: Scenario,
+  observer?: ScenarioObserver,
+  surroundings: Surroundings = createSurroundings(host),
+): Player => {
   const outcomes: StepOutcome[] = [];
   const problems: string[] = [];
   const watch = createWatch(host, observer);
@@ -217,11 +228,7 @@ export const createPlayer = (host: SimHost, scenario: Scenario, observer?: Scena
     return done;
   };
 
-  const act = (
-    step: Step,
-    action: Exclude<Action, { kind: 'wait' }>,
-    actor: Actor,
-  ): CallResult & { readonly pid: number } => {
+  const act = (step: Step, action: Exclude<Action, Quiet>, actor: Actor): CallResult & { readonly pid: number } => {
     const { pid } = actor.task;
     switch (action.kind) {
       case 'exec':
@@ -255,14 +262,28 @@ export const createPlayer = (host: SimHost, scenario: Scenario, observer?: Scena
     conclude(step, { ...common, denied: false, killed: false, skipped: message }, true);
   };
 
+  const quiet = (action: Quiet): void => {
+    if (action.kind === 'wait') surroundings.pass(action.ns);
+    else if (action.kind === 'switch') surroundings.switchOff(action.isOff);
+    else surroundings.hang(action.hangs);
+  };
+
+  /** Before a program is started again: what is left of it from the time before comes to its end. */
+  const endRound = (step: Step, everyNs: number): void => {
+    const before = actors.get(step.as ?? '');
+    if (before !== undefined && 'task' in before && before.task.alive) make(step, before.task, 'exit_group', [1]);
+    surroundings.pass(everyNs);
+  };
+
   const play = (step: Step): void => {
-    host.advance(STEP_NS);
+    if (step.round !== undefined && step.round.index > 1) endRound(step, step.round.everyNs);
+    else surroundings.pass(STEP_NS);
     watch.tell({ type: 'step', step });
     const { number, text, by, action, expect } = step;
     const common = { step: number, text, call: callOf(action), by };
     try {
-      if (by === undefined || action.kind === 'wait') {
-        if (action.kind === 'wait') host.advance(action.ns);
+      if (by === undefined || action.kind === 'wait' || action.kind === 'switch' || action.kind === 'agent') {
+        if (action.kind !== 'exec' && action.kind !== 'call' && action.kind !== 'accept') quiet(action);
         conclude(
           step,
           { ...common, pid: undefined, result: 0, denied: false, killed: false, skipped: undefined },

@@ -1,21 +1,24 @@
 import { describe, formatPath, near, type Path, type SourcePlaces } from '../../../policies/index.ts';
 import { type Abi, type Diagnostic, EVENT_TYPES, nearest, requestTypeOf } from '../../../rules/index.ts';
 import type { Via } from '../sim-host.ts';
+import { type AgentState, checkAgentStep } from './agent-state.ts';
 import { buildAction } from './build-action.ts';
 import {
   ACCEPT_MEMBERS,
+  AGENT_MEMBERS,
   CALLS,
   EXEC_MEMBERS,
   FORKS,
   type Member,
   membersOf,
   OWN_WORDS,
+  SWITCH_MEMBERS,
   WAIT_MEMBERS,
 } from './forms.ts';
 import { KINDS, type Kind } from './kinds.ts';
 import type { KnownNames } from './known-names.ts';
 import { scenarioDiagnostic } from './messages.ts';
-import type { Step, StepArgument } from './scenario.ts';
+import type { Round, Step, StepArgument } from './scenario.ts';
 import { ERRNO_CHOICES, parseExpectation } from './values.ts';
 
 /** A key of a step, wherever in it it was written. */
@@ -28,6 +31,7 @@ interface Given {
 export interface StepContext {
   readonly places: SourcePlaces;
   readonly names: KnownNames;
+  readonly agent: AgentState;
   report(found: Diagnostic): void;
 }
 
@@ -44,6 +48,8 @@ const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =
 const formOf = (call: string): readonly Member[] => {
   if (call === 'exec') return EXEC_MEMBERS;
   if (call === 'wait') return WAIT_MEMBERS;
+  if (call === 'enforcement') return SWITCH_MEMBERS;
+  if (call === 'agent') return AGENT_MEMBERS;
   return call === 'accept' || call === 'accept4' ? ACCEPT_MEMBERS : membersOf(call);
 };
 
@@ -243,8 +249,31 @@ const textOf = (call: string, given: ReadonlyMap<string, Given>): string => {
   return [call, ...values].join(' ');
 };
 
-/** Reads one step; what is wrong is reported, and the step is then undefined. */
-export const readStep = (value: unknown, number: number, path: Path, context: StepContext): Step | undefined => {
+/** How often a step is played, and at what intervals; once where it doesn't say. */
+const roundsOf = (
+  members: ReadonlyMap<string, StepArgument>,
+  given: ReadonlyMap<string, Given>,
+  context: StepContext,
+): readonly (Round | undefined)[] => {
+  const numberOf = (key: string): number | undefined => {
+    const argument = members.get(key);
+    return argument?.kind === 'literal' && typeof argument.value === 'number' ? argument.value : undefined;
+  };
+  const [times, everyNs] = [numberOf('times'), numberOf('every')];
+  const alone =
+    (times === undefined) === (everyNs === undefined) ? undefined : given.get(times === undefined ? 'every' : 'times');
+  if (alone !== undefined) {
+    const where = formatPath(alone.path.slice(0, -1));
+    const key = times === undefined ? 'times' : 'every';
+    const detail = { where, key, expected: KINDS[key === 'times' ? 'times' : 'duration'].expected };
+    context.report(scenarioDiagnostic('missing-key', context.places.keyAt(alone.path), where, detail));
+  }
+  if (times === undefined || everyNs === undefined) return [undefined];
+  return Array.from({ length: times }, (_, index) => ({ index: index + 1, times, everyNs }));
+};
+
+/** Reads one step, which is several where it is played several times; what is wrong is reported, and there is no step then. */
+export const readStep = (value: unknown, number: number, path: Path, context: StepContext): readonly Step[] => {
   const { places, names, report } = context;
   const position = places.valueAt(path);
   const step = typeof value === 'string' ? { [value]: null } : value;
@@ -252,10 +281,10 @@ export const readStep = (value: unknown, number: number, path: Path, context: St
     const where = formatPath(path);
     const detail = { where, found: describe(value), expected: 'a step such as {openat: /etc/shadow, by: cat}' };
     report(scenarioDiagnostic('wrong-value', position, where, detail));
-    return undefined;
+    return [];
   }
   const call = callOf(step, path, context);
-  if (call === undefined) return undefined;
+  if (call === undefined) return [];
   const given = collect(step, call, path, context);
   const members = readMembers(call, given, path, context);
   const abi = (modifier('abi', ABI, given, context) ?? 'x86-64') as Abi;
@@ -299,23 +328,29 @@ export const readStep = (value: unknown, number: number, path: Path, context: St
   }
   const action = members === undefined ? undefined : buildAction(call, members);
   const started = names.start(call, action, typeof as === 'string' ? as : undefined);
-  if (action === undefined) return undefined;
+  if (action === undefined) return [];
   if (action === 'nothing-to-execute') {
     const at = [...path, call];
     const detail = { where: formatPath(at), key: 'argv', expected: 'a list such as [cat, /etc/shadow], or a path' };
     report(scenarioDiagnostic('missing-key', places.valueAt(at), formatPath(at), detail));
-    return undefined;
+    return [];
   }
-  return {
+  checkAgentStep(action, path, call, context);
+  const acts = action.kind !== 'wait' && action.kind !== 'switch' && action.kind !== 'agent';
+  const read: Omit<Step, 'round' | 'note'> = {
     number,
     text: textOf(call, given),
-    note: typeof note === 'string' ? note : undefined,
     action,
-    by: action.kind === 'wait' ? undefined : actor,
+    by: acts ? actor : undefined,
     as: started,
     abi,
     via,
     expect: expected === undefined ? undefined : parseExpectation(expected),
     position,
   };
+  return roundsOf(members ?? new Map(), given, context).map((round) => ({
+    ...read,
+    note: typeof note === 'string' && (round?.index ?? 1) === 1 ? note : undefined,
+    round,
+  }));
 };

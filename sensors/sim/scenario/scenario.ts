@@ -1,3 +1,4 @@
+import type { ExpectedEnforcement } from '../../../policies/index.ts';
 import type { Abi, Position } from '../../../rules/index.ts';
 import type { ContainerFacts } from '../../containers/index.ts';
 import type { SimArgument, Via } from '../sim-host.ts';
@@ -102,6 +103,10 @@ export type Action =
       readonly identity: Identity;
     }
   | { readonly kind: 'wait'; readonly ns: number }
+  /** Somebody switches enforcement. */
+  | { readonly kind: 'switch'; readonly isOff: boolean }
+  /** The agent stops doing anything, or goes on. */
+  | { readonly kind: 'agent'; readonly hangs: boolean }
   | {
       readonly kind: 'accept';
       readonly call: string;
@@ -122,6 +127,15 @@ export type Expectation =
   | { readonly kind: 'errno'; readonly errno: number }
   | { readonly kind: 'result'; readonly operator: '=' | '!=' | '<' | '<=' | '>' | '>='; readonly value: number };
 
+/** Of a step that is played several times: which time it is. */
+export interface Round {
+  /** From 1. */
+  readonly index: number;
+  readonly times: number;
+  /** Nanoseconds between two times. */
+  readonly everyNs: number;
+}
+
 /** One thing that happens. */
 export interface Step {
   /** From 1. */
@@ -131,7 +145,9 @@ export interface Step {
   /** What begins here, for people who watch. */
   readonly note: string | undefined;
   readonly action: Action;
-  /** The process that acts; undefined for `wait`. */
+  /** Undefined: it is played once. */
+  readonly round: Round | undefined;
+  /** The process that acts; undefined where none does. */
   readonly by: string | undefined;
   /** What the process that the step starts is called from then on. */
   readonly as: string | undefined;
@@ -151,6 +167,16 @@ export interface Expected {
   readonly named: readonly string[];
 }
 
+/** What a scenario is about that shows how policies are enforced. */
+export interface ScenarioEnforcement {
+  /** Files of the policies that it is played under, which enforce. */
+  readonly policies: readonly string[];
+  /** How often one executable may be killed in one cgroup; undefined: the agent's default. */
+  readonly budget: { readonly kills: number; readonly periodMs: number } | undefined;
+  /** Paths of executables that are never denied or killed. */
+  readonly protect: readonly string[];
+}
+
 /** An intrusion, or a quiet day, in a file. */
 export interface Scenario {
   /** That of a variant begins with its scenario's: `webshell/refused`. */
@@ -158,6 +184,10 @@ export interface Scenario {
   readonly description: string;
   /** Undefined: nothing is said of rules. */
   readonly expected: Expected | undefined;
+  /** Undefined: it is played under any policies, which enforce where somebody says so. */
+  readonly enforcement: ScenarioEnforcement | undefined;
+  /** Audit records of the kind `enforcement` under these policies, in their order; undefined: nothing is said of them. */
+  readonly enforced: readonly ExpectedEnforcement[] | undefined;
   /** The same with one thing changed each; a variant has none. */
   readonly variants: readonly Scenario[];
   readonly file: string;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ExpectedEnforcementSchema, isCountable, killBudgetIn } from '../../../policies/index.ts';
 import { CAPABILITIES } from '../../../rules/index.ts';
 import { containersInCgroup } from '../../containers/index.ts';
 import { parseEndpoint, parseMode } from './values.ts';
@@ -155,6 +156,27 @@ const expect = z
 
 const stepId = z.string().min(1).describe("a step's id");
 
+const limitsShape = {
+  budget: z
+    .string()
+    .refine((text) => {
+      const budget = killBudgetIn(text);
+      return budget !== undefined && isCountable(budget);
+    })
+    .optional()
+    .describe('kills in a time such as 3/30s or 10/min'),
+  protect: z.array(absolute.describe('an absolute path')).optional().describe('a list of absolute paths'),
+};
+
+/** How policies are enforced in a scenario, as it is written. */
+export const EnforcementSchema = z.strictObject({
+  policies: z
+    .array(z.string().min(1).describe('a path'))
+    .min(1)
+    .describe("a list of policies' files, from where this one is"),
+  ...limitsShape,
+});
+
 /** A scenario with one thing changed, as it is written. */
 export const VariantSchema = z
   .strictObject({
@@ -176,6 +198,7 @@ export const VariantSchema = z
     add: z.unknown().optional().describe('a step that is added, at the end or as "before" says'),
     before: stepId.optional().describe('the id of the step that "add" comes before'),
     expect,
+    enforced: ExpectedEnforcementSchema.optional(),
   })
   .describe('a variant: a mapping with name, what it changes, and expect');
 
@@ -190,13 +213,19 @@ export const ScenarioSchema = z
       .describe('a mapping with files, overlays, programs, processes, remotes, incoming, containers'),
     steps,
     expect: expect.optional(),
+    enforcement: EnforcementSchema.optional().describe('a mapping with policies, budget, protect'),
+    enforced: ExpectedEnforcementSchema.optional(),
     but: z.array(VariantSchema).optional().describe('a list of variants, each with one thing changed'),
   })
   .describe('a scenario: a mapping with name and steps');
 
 /** A scenario in a policy's test, as it is written: what a list of steps stands for. */
 export const InlineSchema = z
-  .strictObject({ ...hostShape, steps })
+  .strictObject({
+    ...hostShape,
+    steps,
+    enforcement: z.strictObject(limitsShape).optional().describe('a mapping with budget, protect'),
+  })
   .describe(
-    'a list of steps, or a mapping with steps and files, overlays, programs, processes, remotes, incoming, containers',
+    'a list of steps, or a mapping with steps and files, overlays, programs, processes, remotes, incoming, containers, enforcement',
   );

@@ -16,6 +16,7 @@ interface WrittenVariant extends Written {
   readonly name: string;
   readonly description: string;
   readonly expect: readonly string[];
+  readonly enforced: unknown;
   readonly position: Position;
 }
 
@@ -287,13 +288,14 @@ export const variantsOf = (scenario: Written, report: Report): readonly WrittenV
   return changes.flatMap((change) => {
     const result = make(change, []);
     if (result === undefined) return [];
-    const { name, description, expect } = change.written;
+    const { name, description, expect, enforced } = change.written;
     return [
       {
         ...result,
         name: String(name),
         description: typeof description === 'string' ? description : '',
         expect: listOf(expect).map(String),
+        enforced,
         position: scenario.places.valueAt(['but', change.index]),
       },
     ];

@@ -1,5 +1,5 @@
 import { EACCES, EINVAL, EPERM, EROFS } from '../../../engine/maps/index.ts';
-import { CAP_CHOWN, CAP_FSETID, realSubject } from '../kernel/credentials.ts';
+import { CAP_CHOWN, realSubject } from '../kernel/credentials.ts';
 import type { Inode } from '../kernel/inodes.ts';
 import type { Path } from '../kernel/mounts.ts';
 import { MAY_WRITE } from '../kernel/permissions.ts';
@@ -49,7 +49,7 @@ const changeMode = (call: SystemCall, path: Path, mode: number): number => {
   if (verdict < 0) return verdict;
   if (!permissions.owns(cred, inode)) return -EPERM;
   let bits = mode & 0o7777;
-  if (!permissions.lifted && !cred.inGroup(inode.gid) && !cred.capable(CAP_FSETID)) bits &= ~S_ISGID;
+  if (!permissions.maySetGroupId(cred, inode.gid)) bits &= ~S_ISGID;
   inode.mode = inode.type | bits;
   return 0;
 };
@@ -69,10 +69,11 @@ const changeOwner = (call: SystemCall, path: Path, uidIndex: number): number => 
     if (uid !== KEEP && !(isOwner && uid === inode.uid)) return -EPERM;
     if (gid !== KEEP && !(isOwner && (gid === inode.gid || cred.inGroup(gid)))) return -EPERM;
   }
-  const lost = inode.isDirectory ? 0 : permissions.setIdBitsToDrop(inode);
+  let lost = inode.isDirectory ? 0 : permissions.setIdBitsToDrop(cred, inode);
   if (lost !== 0 && !permissions.owns(cred, inode)) return -EPERM;
   if (uid !== KEEP) inode.uid = uid;
   if (gid !== KEEP) inode.gid = gid;
+  if (lost !== 0 && !permissions.maySetGroupId(cred, inode.gid)) lost |= S_ISGID;
   if (lost !== 0) inode.mode &= ~lost;
   return 0;
 };

@@ -1,6 +1,7 @@
-import { EFAULT, ENOENT } from '../../../engine/maps/index.ts';
+import { EFAULT, ENAMETOOLONG, ENOENT } from '../../../engine/maps/index.ts';
 import { encodeSockaddr } from '../kernel/addresses.ts';
 import { decodeText, encodeText } from '../kernel/kernel-object.ts';
+import { isLongPath } from '../kernel/path-walk.ts';
 import type { CloneArguments, OpenHow, SimAddress, SimArgument } from '../sim-host.ts';
 
 /** Thrown inside a call that ends with an errno. No Error: nobody asks where it was thrown, and looking that up is dearer than most calls. */
@@ -73,10 +74,17 @@ export class CallArguments {
     throw new CallError(EFAULT);
   }
 
-  /** A path argument. @throws CallError EFAULT, ENOENT where it is empty */
+  /** A path argument. @throws CallError EFAULT, ENOENT where it is empty, ENAMETOOLONG */
   path(index: number): string {
-    const text = this.text(index);
+    const text = this.pathOrNothing(index);
     if (text === '') throw new CallError(ENOENT);
+    return text;
+  }
+
+  /** The same of calls that take an empty path. @throws CallError EFAULT, ENAMETOOLONG */
+  pathOrNothing(index: number): string {
+    const text = this.text(index);
+    if (isLongPath(text)) throw new CallError(ENAMETOOLONG);
     return text;
   }
 

@@ -5,8 +5,8 @@ import {
   Cred,
   capabilitiesAfter,
   effectiveAfterFsuid,
+  endsDumping,
   type Ids,
-  isWithin,
 } from '../kernel/credentials.ts';
 import { askSecurity } from '../kernel/security.ts';
 import { UNSET_LOGINUID } from '../kernel/tasks.ts';
@@ -28,18 +28,10 @@ const become = (call: SystemCall, cred: Cred, change: Change | undefined): numbe
     cred.release();
     return verdict;
   }
-  if (isOther(task.cred, cred) && task.mm) task.mm.dumpable = false;
+  if (endsDumping(task.cred, cred) && task.mm) task.mm.dumpable = false;
   task.cred = cred;
   return 0;
 };
-
-/** Whose memory others may no longer look at (kernel/cred.c, commit_creds). */
-const isOther = (before: Cred, after: Cred): boolean =>
-  before.euid !== after.euid ||
-  before.egid !== after.egid ||
-  before.fsuid !== after.fsuid ||
-  before.fsgid !== after.fsgid ||
-  !isWithin(after.permitted, before.permitted);
 
 const commit = (call: SystemCall, ids: Partial<Ids>, change?: Change): number => {
   const before = call.task.cred;

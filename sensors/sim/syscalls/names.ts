@@ -4,7 +4,6 @@ import {
   EEXIST,
   EINVAL,
   EISDIR,
-  ENAMETOOLONG,
   ENOENT,
   ENOTDIR,
   ENOTEMPTY,
@@ -15,7 +14,6 @@ import { CAP_MKNOD } from '../kernel/credentials.ts';
 import type { Dentry } from '../kernel/dentries.ts';
 import { encodeText } from '../kernel/kernel-object.ts';
 import type { Path } from '../kernel/mounts.ts';
-import { isLongPath } from '../kernel/path-walk.ts';
 import { MAY_WRITE } from '../kernel/permissions.ts';
 import { Pipe } from '../kernel/pipes.ts';
 import {
@@ -97,7 +95,10 @@ const rename = (
     : files.mayCreate(cred, to.parent);
   if (refusedThere < 0) return refusedThere;
   const changesParent = from.parent.dentry !== to.parent.dentry;
-  if (changesParent && sourceIsDirectory && !permissions.may(cred, source.dentry.inode, MAY_WRITE)) return -EACCES;
+  /** What `..` of a directory leads to changes with its parent. */
+  const mayMove = ({ dentry: { inode } }: Path): boolean =>
+    !inode.isDirectory || permissions.may(cred, inode, MAY_WRITE);
+  if (changesParent && !(mayMove(source) && (!exchange || !target || mayMove(target)))) return -EACCES;
   if (exchange && target) {
     files.exchange(source.dentry, target.dentry);
     return 0;
@@ -138,9 +139,7 @@ const linkat: CallHandler = (call) => {
 
 const symlink = (call: SystemCall, directory: number | undefined, pathIndex: number): number => {
   const { files } = call.machine;
-  const target = call.text(0);
-  if (target === '') return -ENOENT;
-  if (isLongPath(target)) return -ENAMETOOLONG;
+  const target = call.path(0);
   const entry = call.entry(pathIndex, directory);
   if (isSpecial(entry.name) || call.childOf(entry)) return -EEXIST;
   if (entry.trailingSlash) return -ENOENT;

@@ -155,10 +155,12 @@ const openFile = (
       ? findOrCreate(call, start, text, flags, mode)
       : { path: findExisting(call, start, text, flags), created: false };
   if ((flags & O_DIRECTORY) !== 0 && !path.dentry.inode.isDirectory) return -ENOTDIR;
+  const access = flags & O_ACCMODE;
   if (!created && (flags & O_PATH) === 0) {
     const refusal = mayOpen(call, path, flags);
     if (refusal < 0) return refusal;
-    if ((flags & (O_ACCMODE | O_TRUNC)) !== 0 && isRunning(call, path)) return -ETXTBSY;
+    const writes = access === O_WRONLY || access === O_RDWR || (flags & O_TRUNC) !== 0;
+    if (writes && isRunning(call, path)) return -ETXTBSY;
   }
   const kept = keptFlags(call, flags);
   const pipe = (flags & O_PATH) === 0 ? pipeEnd(path, flags) : undefined;

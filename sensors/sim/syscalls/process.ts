@@ -1,4 +1,4 @@
-import { E2BIG, EACCES, EINVAL, ELOOP, ENOENT, ENOMEM, EPERM, ESRCH } from '../../../engine/maps/index.ts';
+import { E2BIG, EACCES, EINVAL, ENOMEM, EPERM, ESRCH } from '../../../engine/maps/index.ts';
 import { execute } from '../kernel/exec.ts';
 import type { Path } from '../kernel/mounts.ts';
 import { NAMESPACE_FLAGS } from '../kernel/namespaces.ts';
@@ -78,9 +78,8 @@ const exec = (call: SystemCall, path: Path, filename: string, argvIndex: number,
 };
 
 const execveat: CallHandler = (call) => {
-  const text = call.text(1);
   const flags = call.int(4);
-  if (text === '' && (flags & AT_EMPTY_PATH) === 0) return -ENOENT;
+  const text = (flags & AT_EMPTY_PATH) === 0 ? call.path(1) : call.pathOrNothing(1);
   if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return -EINVAL;
   const fd = call.int(0);
   if (text === '') {
@@ -88,7 +87,6 @@ const execveat: CallHandler = (call) => {
     return exec(call, path, `/dev/fd/${fd}`, 2, true);
   }
   const path = call.find(1, 0, (flags & AT_SYMLINK_NOFOLLOW) === 0);
-  if (path.dentry.inode.isLink) return -ELOOP;
   const filename = text.startsWith('/') || fd === AT_FDCWD ? text : `/dev/fd/${fd}/${text}`;
   return exec(call, path, filename, 2);
 };

@@ -27,7 +27,12 @@ type Wanted = (child: Task) => boolean;
 const wantedBy = (call: SystemCall, pid: number): Wanted => {
   if (pid === -1) return () => true;
   if (pid > 0) return (child) => child.pid === pidNumbered(call, pid);
-  const pgid = pid === 0 ? call.task.group.pgid : pidNumbered(call, -pid);
+  return wantedByGroup(call, -pid);
+};
+
+/** 0 stands for the caller's own group. */
+const wantedByGroup = (call: SystemCall, number: number): Wanted => {
+  const pgid = number === 0 ? call.task.group.pgid : pidNumbered(call, number);
   return (child) => child.group.pgid === pgid;
 };
 
@@ -75,7 +80,7 @@ const siginfo = (call: SystemCall, child: Task): Uint8Array => {
 const wantedById = (call: SystemCall, type: number, id: number): Wanted | undefined => {
   if (type === P_ALL) return wantedBy(call, -1);
   if (type === P_PID && id > 0) return wantedBy(call, id);
-  if (type === P_PGID && id >= 0) return wantedBy(call, -id);
+  if (type === P_PGID && id >= 0) return wantedByGroup(call, id);
   return undefined;
 };
 

@@ -13,7 +13,8 @@ import {
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { type AuditLogOptions, openAuditLog, readAuditLog } from '../../../alerts/index.ts';
+import { type AuditLogOptions, openAuditLog } from '../../../alerts/audit/log.ts';
+import { readAuditLog } from '../../../alerts/audit/read.ts';
 import { count, seed } from '../../support/counts.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 
@@ -219,27 +220,49 @@ it('takes over from a process that is gone, also when its id was given away', as
   expect(readdirSync(folder)).toEqual(['audit-000001.jsonl', 'committed']);
 });
 
-it('keeps entries in memory while the disk refuses them, and writes them when it takes them again', async () => {
+it('makes the folder again when it was removed, goes on in it, and says what is gone', async () => {
   const folder = join(temporaryFolder(), 'audit');
   const warnings: string[] = [];
-  const options = { segmentBytes: 1, maxWaitingBytes: 300, warn: (sentence: string) => warnings.push(sentence) };
-  const log = await openIn(folder, options);
+  const log = await openIn(folder, { warn: (sentence) => warnings.push(sentence), upkeepEveryMs: 0 });
+  log.append('start', 'one');
+  log.append('start', 'two');
+  await log.flush();
+  const { path } = log;
+  rmSync(folder, { recursive: true });
+  await log.upkeep();
+  log.append('start', 'three');
+  await log.close();
+  expect(await bodies(folder)).toEqual([{ path, after: 2, missing: 2 }, 'three']);
+  expect(readdirSync(folder)).toEqual(['audit-000003.jsonl', 'committed']);
+  expect(warnings).toEqual([
+    `${path} was removed, moved or cut while it was written to; the log goes on in a new segment`,
+  ]);
+});
+
+it('counts what can no longer wait for a disk that refuses, and says so once it takes entries again', async () => {
+  const folder = join(temporaryFolder(), 'audit');
+  const log = await openIn(folder, { segmentBytes: 1, maxWaitingBytes: 300, upkeepEveryMs: 0 });
   log.append('start', 'one');
   await log.flush();
-  rmSync(folder, { recursive: true });
+  const obstacle = join(folder, 'audit-000002.jsonl');
+  mkdirSync(obstacle);
   log.append('start', 'two');
-  const refusal = `${log.path} can't be written: ENOENT: no such file or directory, open '${join(folder, 'audit-000002.jsonl')}'; entries from 2 on wait in memory`;
+  const refusal = `${log.path} can't be written: EISDIR: illegal operation on a directory, open '${obstacle}'; it is a folder that has the name of a file of the log: move it away; entries from 2 on wait in memory`;
   await expect(log.flush()).rejects.toThrow(new Error(refusal));
-  expect(() => {
-    for (;;) log.append('start', 'more');
-  }).toThrow(new Error(refusal));
-  const { last } = log;
-  mkdirSync(folder);
+  expect(log.state.refusal).toBe(refusal);
+  let taken = 0;
+  while (log.append('policy', 'more').seq !== undefined) taken++;
+  const alert = { rule: 'A rule', priority: 'notice' };
+  expect([log.append('policy', 'more'), log.append('alert', alert)]).toEqual([{ seq: undefined }, { seq: undefined }]);
+  rmSync(obstacle, { recursive: true });
   await log.flush();
+  await log.upkeep();
   await log.close();
-  expect(log.committed).toBe(last);
-  expect((await bodies(folder, 2))[0]).toBe('two');
-  expect(warnings).toEqual([
-    `${log.path.replace('000002', '000001')} can't be written, trying again: ${refusal.slice(refusal.indexOf('ENOENT'), refusal.indexOf(';'))}`,
+  const found = await bodies(folder, 2);
+  expect(found.slice(0, taken + 1)).toEqual(['two', ...Array.from({ length: taken }, () => 'more')]);
+  const times = { first: expect.any(String), last: expect.any(String) };
+  expect(found.slice(taken + 1)).toEqual([
+    { reason: 'memory full', records: 2, ...times, of: [{ kind: 'policy', records: 2 }] },
+    { reason: 'memory full', records: 1, ...times, of: [{ kind: 'alert', ...alert, records: 1 }] },
   ]);
 });

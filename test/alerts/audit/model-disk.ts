@@ -1,4 +1,4 @@
-import type { Disk } from '../../../alerts/audit/disk.ts';
+import type { Disk, DiskFile } from '../../../alerts/audit/disk.ts';
 import type { Random } from '../../support/random.ts';
 
 const SECTOR = 512;
@@ -70,9 +70,18 @@ const afterFailure = (random: Random, { durable, unsynced }: ModelFile): Uint8Ar
 export interface ModelOptions {
   /** Whether the next operation fails; a failed write has written a part, after a failed sync what was not synced may be lost for good. */
   readonly refuses?: () => boolean;
-  /** A disk whose sync returns before anything is on it. */
-  readonly lies?: boolean;
+  /** A disk whose sync returns before what was written is on it, where that is so. */
+  readonly lies?: (written: Uint8Array) => boolean;
+  /** As a program that only syncs again what a failed sync may have lost: writing what a file says already reaches no disk. */
+  readonly forgets?: boolean;
+  /** How many bytes all files may take; asked before each write. */
+  readonly capacity?: () => number;
 }
+
+const errorOf = (code: string, text: string): Error => Object.assign(new Error(`${code}: ${text}`), { code });
+
+const isSame = (content: Uint8Array, bytes: Uint8Array, at: number): boolean =>
+  at + bytes.length <= content.length && bytes.every((byte, index) => content[at + index] === byte);
 
 /** Makes a disk; operations end after some microtasks, so that others come between. */
 export const createModelDisk = (
@@ -80,11 +89,22 @@ export const createModelDisk = (
   options: ModelOptions = {},
   files: Map<string, ModelFile> = new Map(),
 ): ModelDisk => {
-  const { refuses = () => false, lies = false } = options;
+  const {
+    refuses = () => false,
+    lies = () => false,
+    forgets = false,
+    capacity = () => Number.POSITIVE_INFINITY,
+  } = options;
   let isCut = false;
   const fail = (): never => {
-    throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
+    throw errorOf('EIO', 'i/o error');
   };
+  const full = (): never => {
+    throw errorOf('ENOSPC', 'no space left on device');
+  };
+  /** What a power failure during a removal leaves is up to chance. */
+  const removing = new Set<string>();
+  const room = (): number => capacity() - [...files.values()].reduce((sum, { content }) => sum + content.length, 0);
   /** Takes a while; what was under way when the power failed never ends. */
   const operate = async <Result>(act: () => Result, onFailure: () => void = () => undefined): Promise<Result> => {
     const isRefused = refuses();
@@ -97,52 +117,98 @@ export const createModelDisk = (
     return act();
   };
   const fileOf = (name: string): ModelFile => files.get(name) ?? fail();
+  const create = (name: string): ModelFile => {
+    const empty = new Uint8Array(0);
+    const file = files.get(name) ?? { durable: empty, content: empty, unsynced: [], entrySynced: false };
+    files.set(name, file);
+    return file;
+  };
+  const handleOf = (name: string, file: ModelFile): DiskFile => ({
+    write: (bytes, at) => {
+      const copy = bytes.slice();
+      const write = (length: number): void => {
+        const part = copy.subarray(0, length);
+        if (forgets && isSame(file.content, part, at)) return;
+        file.content = overwritten(file.content, part, at);
+        file.unsynced.push({ at, bytes: part });
+      };
+      return operate(
+        () => {
+          const free = room() - Math.max(0, at + copy.length - file.content.length);
+          if (free >= 0) return write(copy.length);
+          write(Math.max(0, copy.length + free));
+          return full();
+        },
+        () => write(random.below(copy.length + 1)),
+      );
+    },
+    sync: () =>
+      operate(
+        () => {
+          if (file.unsynced.some((change) => 'bytes' in change && lies(change.bytes))) return;
+          file.durable = file.content;
+          file.unsynced = [];
+        },
+        () => {
+          // As Linux does it: pages that could not be written are clean from then on, and may be lost.
+          file.durable = afterFailure(random, file);
+          file.unsynced = [];
+        },
+      ),
+    truncate: (bytes) =>
+      operate(() => {
+        if (forgets) return;
+        file.content = truncated(file.content, bytes);
+        file.unsynced.push({ truncateTo: bytes });
+      }),
+    size: () => operate(() => file.content.length),
+    isInPlace: () => operate(() => files.get(name) === file),
+    close: () => operate(() => undefined),
+  });
   const disk: Disk = {
     folder: '/model',
     lock: () => () => undefined,
     names: () => [...files.keys()],
-    read: (name) => fileOf(name).content.slice(),
+    facts: async (name) => ({
+      bytes: name === '.' ? 0 : fileOf(name).content.length,
+      kind: name === '.' ? 'directory' : 'file',
+      mode: 0o600,
+      uid: process.getuid?.() ?? 0,
+    }),
+    read: (name, from = 0, to = Number.POSITIVE_INFINITY) => fileOf(name).content.slice(from, to),
     open: (name) =>
-      operate(() => {
-        const empty = new Uint8Array(0);
-        const file = files.get(name) ?? { durable: empty, content: empty, unsynced: [], entrySynced: false };
-        files.set(name, file);
-        file.entrySynced = true;
-        return {
-          write: (bytes, at) => {
-            const copy = bytes.slice();
-            const write = (length: number): void => {
-              const part = copy.subarray(0, length);
-              file.content = overwritten(file.content, part, at);
-              file.unsynced.push({ at, bytes: part });
-            };
-            return operate(
-              () => write(copy.length),
-              () => write(random.below(copy.length + 1)),
-            );
+      operate(
+        () => {
+          if (!files.has(name) && room() <= 0) return full();
+          const file = create(name);
+          file.entrySynced = true;
+          return handleOf(name, file);
+        },
+        () => {
+          if (random.chance(0.5)) create(name);
+        },
+      ),
+    reopen: (name) => operate(() => handleOf(name, fileOf(name))),
+    remove: async (name) => {
+      removing.add(name);
+      try {
+        await operate(
+          () => void files.delete(name),
+          () => {
+            if (random.chance(0.5)) files.delete(name);
           },
-          sync: () =>
-            operate(
-              () => {
-                if (lies) return;
-                file.durable = file.content;
-                file.unsynced = [];
-              },
-              () => {
-                // As Linux does it: pages that could not be written are clean from then on, and may be lost.
-                file.durable = afterFailure(random, file);
-                file.unsynced = [];
-              },
-            ),
-          truncate: (bytes) =>
-            operate(() => {
-              file.content = truncated(file.content, bytes);
-              file.unsynced.push({ truncateTo: bytes });
-            }),
-          close: () => operate(() => undefined),
-        };
+        );
+      } finally {
+        removing.delete(name);
+      }
+    },
+    allocate: (name, bytes) =>
+      operate(() => {
+        if (room() < bytes) return full();
+        const content = new Uint8Array(bytes);
+        files.set(name, { durable: content, content, unsynced: [], entrySynced: true });
       }),
-    remove: (name) => operate(() => void files.delete(name)),
+    room: () => operate(room),
   };
   return {
     disk,
@@ -153,6 +219,7 @@ export const createModelDisk = (
       const left = new Map<string, ModelFile>();
       for (const [name, file] of files) {
         if (!file.entrySynced && random.chance(0.5)) continue;
+        if (removing.has(name) && random.chance(0.5)) continue;
         const content = afterFailure(random, file);
         left.set(name, { durable: content, content, unsynced: [], entrySynced: true });
       }

@@ -60,7 +60,20 @@ it('publishes each alert as it stands in the audit log, under its subject, with 
   log.append('start', {});
   raise(log, 1);
   expect(await publisher.flush(5_000)).toBe(true);
-  expect(publisher.state).toEqual({ connected: true, stream: true, published: 1, refused: 0, lastError: undefined });
+  const { latency, ...state } = publisher.state;
+  expect(state).toEqual({
+    connected: true,
+    stream: true,
+    published: 1,
+    refused: 0,
+    inFlight: 0,
+    behind: 0,
+    rewinds: 0,
+    resent: { overtaken: 0, doubtful: 0, failed: 0 },
+    lastError: undefined,
+  });
+  expect(latency.count).toBe(1);
+  expect(latency.sum).toBeGreaterThan(0);
   const connection = await connect({ servers: server.url });
   const message = await (await connection.jetstreamManager()).streams.getMessage('SHRIKE_ALERTS', { seq: 1 });
   await connection.close();

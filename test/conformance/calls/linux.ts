@@ -80,6 +80,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   'fs/protected_hardlinks': '1',
   'fs/protected_regular': '0',
   'fs/protected_symlinks': '0',
+  'fs/suid_dumpable': '0',
 };
 
 /** The first kernel whose pidfds tell of single threads (PIDFD_THREAD). */

@@ -55,7 +55,7 @@ steps:
 `;
     expect(messages(text)).toStrictEqual([
       's.yaml:1:7: error[wrong-value]: name is "a b"; expected a name of letters, digits and . _ -.',
-      's.yaml:2:1: error[unknown-key]: The document has no key "descripton"; did you mean "description"?\n  expected one of name, description, host, steps, expect, but',
+      's.yaml:2:1: error[unknown-key]: The document has no key "descripton"; did you mean "description"?\n  expected one of name, description, host, steps, expect, enforcement, enforced, but',
       's.yaml:5:5: error[wrong-value]: The path "etc/motd" is relative; expected an absolute one such as "/etc/motd".\n  in host.files["etc/motd"]',
       's.yaml:6:31: error[unknown-key]: host.files["/etc/issue"] has no key "mdoe"; did you mean "mode"?\n  in host.files["/etc/issue"].mdoe\n  expected one of content, mode, uid, gid, layer',
       's.yaml:7:37: error[wrong-value]: host.files["/etc/hosts"].mode is the number 644; expected octal digits in quotes such as "0644".',
@@ -134,12 +134,12 @@ describe('a scenario that is not there', () => {
         file: 'webshel',
         line: 1,
         column: 1,
-        expected: `one of ${listScenarios()
+        expected: `one of ${[...listScenarios(), ...listScenarios('enforcement')]
           .map(({ name }) => name)
           .join(', ')}, or a file's path such as ./webshel.yaml`,
         nearest: 'webshell',
         message:
-          'There is no scenario "webshel"; expected one of container-escape, cryptominer, lateral-movement, log-wiping, quiet-day, supply-chain, webshell, or a file\'s path such as ./webshel.yaml; did you mean "webshell"?',
+          'There is no scenario "webshel"; expected one of container-escape, cryptominer, lateral-movement, log-wiping, quiet-day, supply-chain, webshell, enforcement-switch, kill-budget, respawn-backoff, time-to-live, or a file\'s path such as ./webshel.yaml; did you mean "webshell"?',
       },
     ]);
   });

@@ -181,7 +181,7 @@ describe('mistakes in variants', () => {
       's.yaml:25:19: error[unknown-variant]: There is no variant "jj" to build on; did you mean "j"?\n  in but[9].of\n  expected one of a, g, h, j, k, l, o, p, q, r',
       's.yaml:28:19: error[variants-in-circle]: The variants build on one another in a circle: k, l, k.\n  in but[12].of\n  expected one that builds on none of them',
       's.yaml:29:5: error[missing-key]: but[13] lacks the key "expect"; expected a list of the rules that it raises such as [Password file read]; [] for none.\n  in but[13].expect',
-      's.yaml:30:15: error[unknown-key]: but[14] has no key "withot"; did you mean "without"?\n  in but[14].withot\n  expected one of name, description, of, step, process, file, container, change, without, add, before, expect',
+      's.yaml:30:15: error[unknown-key]: but[14] has no key "withot"; did you mean "without"?\n  in but[14].withot\n  expected one of name, description, of, step, process, file, container, change, without, add, before, expect, enforced',
       's.yaml:31:61: error[unknown-key]: steps[1].openat has no key "mdoe"; did you mean "mode"?\n  in steps[1].openat.mdoe\n  expected one of dirfd, path, flags, mode, by, as, abi, via, expect, expect_errno, id, note',
       's.yaml:32:43: error[wrong-type]: host.processes[0].uid is "root"; expected a user\'s number.',
       's.yaml:33:21: error[unknown-call]: There is no call "opnat"; did you mean "openat"?\n  in steps[4].opnat\n  expected a call such as exec, openat or connect',
