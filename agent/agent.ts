@@ -22,11 +22,12 @@ import { checkedBudget, DEFAULT_BUDGET, type KillBudget } from './kill-budget.ts
 import { createTreeKiller } from './kill-tree.ts';
 import { type Loaded, type LoadOptions, loadObject, mapOf } from './load.ts';
 import type { FoundLoss, RingTotal } from './losses.ts';
-import { createNoise } from './noise/index.ts';
+import { createNoise, untoldOf } from './noise/index.ts';
 import { createPast } from './past.ts';
 import { logReload, policyRecord } from './policy-records.ts';
 import { openProof } from './proof.ts';
 import { createReload, doDue, type Live, type Reload } from './reload.ts';
+import { policyShares, type Standing } from './standing.ts';
 import { anySwitch, followSwitch } from './switch.ts';
 import { createTally, type TallySummary } from './tally.ts';
 import { createWaiting, type WaitLimits } from './waiting.ts';
@@ -79,6 +80,8 @@ export interface AgentOptions {
   readonly onEnforcement?: (body: EnforcementBody) => void;
   /** Every record, before its rules are looked at: for displays. */
   readonly onRecord?: (record: EventRecord, processes: ProcessTable) => void;
+  /** Once programs are attached: how to ask how the run stands, at any time. */
+  readonly onStanding?: (read: () => Standing) => void;
   /** Sentences about what can't be as wished. */
   readonly warn?: (sentence: string) => void;
 }
@@ -220,7 +223,10 @@ export const runAgent = async (
         stormLimit: options.stormLimit,
         wallTime: (time) => kernel.wallTime(time),
         tell: (alert, rule) => {
-          if (!appendAlert(log, options.host, alert)) return;
+          if (!appendAlert(log, options.host, alert)) {
+            if (alert.aggregated !== undefined) log.append('shed', untoldOf(rule, alert.aggregated.count));
+            return;
+          }
           generations.current.events.guarded(() => {
             tally.count(rule);
             options.onAlert?.(alert);
@@ -318,12 +324,32 @@ export const runAgent = async (
       onReloaded: (before, after, changes) => {
         if (checkOne(before, true)) after.events.guarded(resync);
         past.add(before);
+        reloads++;
         after.events.guarded(() => noise?.keep(after.compiled.plan.rules));
         logReload(log, before.policies, after.policies, changes);
       },
     });
+  let reloads = 0;
+  let pumped = performance.now();
+  const standing = (): Standing => {
+    const { policies: its, compiled: now } = generations.current;
+    return {
+      ...tally.summary(),
+      ...past.with(generations.byNumber.values()),
+      policies: its,
+      reloads,
+      missed: shared.missed,
+      waiting: waiting.size,
+      unreadable: progress.unreadable.records,
+      failed: progress.failed.records,
+      programs: kernel.stats(),
+      shares: policyShares(now.layouts, (rule) => now.plan.rules[rule]?.policy ?? ''),
+      idleMs: performance.now() - pumped,
+    };
+  };
   const isTime = createRhythm(sensor);
   const pump = (): void => {
+    pumped = performance.now();
     for (const { facts } of generations.kept.keys()) facts.poll();
     const records = stream.consume(handle);
     const until = { seen: progress.lastTime, now: sensor.now?.() ?? EVER };
@@ -346,6 +372,7 @@ export const runAgent = async (
     waiting.check();
   });
   pump();
+  options.onStanding?.(() => standing());
   options.onAttached?.();
   if (reloading !== undefined) options.onReloadable?.(reloading.reload);
   let played: SensorReport;

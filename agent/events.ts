@@ -170,7 +170,7 @@ export const createEvents = (options: EventsOptions): Events => {
       }
       let correlated: Correlated | undefined;
       if (rule.correlation !== undefined) {
-        for (const field of correlator.reads(index)) fields(field);
+        for (const field of [...correlator.reads(index), ...(rule.aggregate?.by ?? [])]) fields(field);
         if (isPending() && !final) return 'pending';
         correlated = correlator.correlate(index, occurrence, fields, kin);
         if (correlated === undefined) return 'dropped';

@@ -10,4 +10,5 @@ export { runPolicyTests } from './policy-tests.ts';
 export { type Preview, type PreviewedExecutable, type PreviewedRule, preview } from './preview.ts';
 export type { Reload, ReloadOutcome } from './reload.ts';
 export { type Played, playScenarios } from './scenario-suite.ts';
+export type { Standing } from './standing.ts';
 export { type BenchTest, createTestBench, scenarioTests, type TestBench, type TestOutcome } from './test-bench.ts';

@@ -31,7 +31,8 @@ const EARLY: Readonly<Record<NonNullable<Aggregated['early']>, string>> = {
 };
 
 const stormText = ({ phase, total, limit }: NonNullable<Aggregated['storm']>, counted: string): string => {
-  if (phase === 'begins') return `storm: more than ${limit.toLocaleString('en-US')} alerts a second; from here on matches are counted`;
+  if (phase === 'begins')
+    return `storm: more than ${limit.toLocaleString('en-US')} alerts a second; from here on matches are counted`;
   const all = `${total.toLocaleString('en-US')} in all`;
   return phase === 'goes on' ? `storm goes on: ${counted}, ${all}` : `storm over: ${counted}, ${all}`;
 };
@@ -54,7 +55,7 @@ export const countingAlert = (like: Unnumbered, counted: Counted): Unnumbered =>
       since: isoTime(since),
       until: isoTime(until),
       key,
-      ...(first !== undefined && { first }),
+      ...(first !== undefined && first !== '' && { first }),
       ...(storm !== undefined && { storm }),
       ...(early !== undefined && { early }),
     },

@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util';
+import { alerts } from './alerts.ts';
 import type { Measurement, Target } from './harness.ts';
 import { live } from './live.ts';
 import { replay } from './replay.ts';
 import { rules } from './rules.ts';
 import { sim } from './sim.ts';
+import { storm } from './storm.ts';
 import { verifier } from './verifier.ts';
 import { vm } from './vm.ts';
 
@@ -14,6 +16,8 @@ const SUITES: Readonly<Record<string, (samples: number) => Promise<readonly Meas
   replay,
   sim,
   live,
+  alerts,
+  storm,
 };
 const DEFAULT_SAMPLES = 11;
 
@@ -32,6 +36,8 @@ Suites:
             one core's time, what they are, and the share of simulation, filter and alert
   live      the running kernel, watched in a cgroup of its own: what a call costs, with and without Shrike and
             its peers; a flood of records; what the agent takes
+  alerts    alerts a second from match to disk and to JetStream's acknowledgement, beside the NATS client alone; how long one takes
+  storm     matches of one rule a second of one core's time, from record to log: with an alert each, in a storm, counted by key
 
 Options:
   --samples N  samples of each measurement (default ${DEFAULT_SAMPLES}); dear ones take at most 5

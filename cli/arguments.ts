@@ -10,8 +10,53 @@ export const wholeNumber =
     return value;
   };
 
-/** `all`, or a sequence number of the stream. */
-export const sinceOf = (text: string): 'all' | number => (text === 'all' ? 'all' : wholeNumber(1)(text));
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+const TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/;
+
+/** A time, or `2h` for so long ago. */
+export const timeOf = (text: string): Date => {
+  const [, amount, unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  const time =
+    amount === undefined
+      ? TIME.test(text)
+        ? Date.parse(text)
+        : Number.NaN
+      : Date.now() - Number(amount) * 1_000 * (SECONDS[unit] ?? 0);
+  if (Number.isNaN(time))
+    throw new InvalidArgumentError('Expected 30s, 5m, 2h or 7d for so long ago, or a time: 2026-01-02T03:04:05Z.');
+  return new Date(time);
+};
+
+/** Where to begin in a stream. */
+export type Since = 'all' | { readonly sequence: number } | { readonly time: Date };
+
+/** `all`, the number of a message, or a time. */
+export const sinceOf = (text: string): Since =>
+  text === 'all' ? 'all' : /^\d+$/.test(text) ? { sequence: wholeNumber(1)(text) } : { time: timeOf(text) };
+
+const BYTES: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
+
+/** A number of bytes from `least` on: `4096`, `512k`, `64m`, `1g`. */
+export const byteCount =
+  (least: number) =>
+  (text: string): number => {
+    const [, digits = '', unit = ''] = /^(\d+)([kmgt]?)$/i.exec(text) ?? [];
+    const value = Number(digits) * (BYTES[unit.toLowerCase()] ?? 1);
+    if (digits === '' || !Number.isSafeInteger(value) || value < least)
+      throw new InvalidArgumentError(`Expected a number of bytes from ${least} on, for example 512k, 64m or 1g.`);
+    return value;
+  };
+
+const MILLISECONDS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A time in milliseconds: `90m`, `12h`, `30d`. */
+export const duration = (text: string): number => {
+  const [, digits = '', unit = ''] = /^(\d+)([mhd])$/.exec(text) ?? [];
+  const value = Number(digits) * (MILLISECONDS[unit] ?? 0);
+  if (!(value > 0 && Number.isSafeInteger(value)))
+    throw new InvalidArgumentError('Expected a time of a minute or more, for example 90m, 12h or 30d.');
+  return value;
+};
 
 /** A number above 0, for an option. */
 export const positiveNumber = (text: string): number => {

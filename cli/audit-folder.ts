@@ -1,9 +1,48 @@
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { Option } from 'commander';
+import type { AuditLogOptions } from '../alerts/index.ts';
+import { byteCount, duration } from './arguments.ts';
 import { CliError, EXIT, messageOf } from './exit.ts';
 
 const MODE = 0o700;
+/** A log of less would be all records of what was removed. */
+const LEAST_KEPT = 64 * 1024;
+
+/** What is kept of an audit log, as options of a command. */
+export interface AuditOptions {
+  readonly auditKeepBytes?: number;
+  /** Milliseconds. */
+  readonly auditKeepAge?: number;
+  readonly auditReserve?: number;
+}
+
+export const auditOptions = (): readonly Option[] => [
+  new Option(
+    '--audit-keep-bytes <size>',
+    'the audit log may grow to this, then its oldest part goes (default: 1g)',
+  ).argParser(byteCount(LEAST_KEPT)),
+  new Option(
+    '--audit-keep-age <time>',
+    'the oldest part of the audit log goes after this time (default: 30d)',
+  ).argParser(duration),
+  new Option(
+    '--audit-reserve <size>',
+    'room kept for critical alerts on a full disk; 0: none (default: 16m)',
+  ).argParser(byteCount(0)),
+];
+
+/** The same for the log. */
+export const keptOf = ({
+  auditKeepBytes,
+  auditKeepAge,
+  auditReserve,
+}: AuditOptions): Pick<AuditLogOptions, 'keepBytes' | 'keepMs' | 'keepUnacknowledgedMs' | 'reserveBytes'> => ({
+  ...(auditKeepBytes !== undefined && { keepBytes: auditKeepBytes }),
+  ...(auditKeepAge !== undefined && { keepMs: auditKeepAge, keepUnacknowledgedMs: 4 * auditKeepAge }),
+  ...(auditReserve !== undefined && { reserveBytes: auditReserve }),
+});
 
 /** Where programs keep state: XDG_STATE_HOME, else ~/.local/state (XDG Base Directory Specification). */
 const stateFolder = (): string => {

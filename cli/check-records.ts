@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TIER_NAMES } from '../rules/index.ts';
 
 const text = z.string();
 const whole = z.number().int();
@@ -14,6 +15,10 @@ const rule = z.strictObject({
   action: z.enum(['alert', 'deny', 'kill']),
   mode: z.enum(['monitor', 'enforce']),
   hooks: z.array(text),
+  /** Of a rule that denies or kills: the way to do so at each of its hooks, on a kernel of the level with all that Shrike can use. */
+  tiers: z.array(z.strictObject({ hook: text, tier: z.enum(TIER_NAMES) })).optional(),
+  /** The ways on one without LSM; empty where there is none. */
+  withoutLsm: z.array(z.enum(TIER_NAMES)).optional(),
   /** Predicates that a program decides at one of the hooks at least. */
   kernel: z.array(text),
   /** Predicates that user space decides at one of the hooks at least, and why. */

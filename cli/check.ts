@@ -10,6 +10,8 @@ import {
   predicateText,
   type Rule,
   type RuleMatching,
+  TIERS,
+  type Tier,
 } from '../rules/index.ts';
 import { ruleMatchingOption } from './arguments.ts';
 import type { CheckRecord, RuleRecord, SummaryRecord } from './check-records.ts';
@@ -18,6 +20,7 @@ import { EXIT, type ExitCode } from './exit.ts';
 import { type Output, openStdout } from './output.ts';
 import { count, cut, type Paint } from './paint.ts';
 import { rerunOnChange } from './rerun.ts';
+import { tiersOf, withoutLsm } from './tiers.ts';
 import { verifyRules } from './verify.ts';
 
 interface CheckOptions {
@@ -68,7 +71,8 @@ const ruleRecords = (compiled: Compiled, rules: readonly Rule[], level: FeatureL
     const { file, line } = rule.position;
     const { name, policy, action, mode } = rule;
     const instructions = instructionsAt(compiled, split.hooks);
-    return [{ type: 'rule', file, line, policy, rule: name, action, mode, ...split, instructions, level }];
+    const ways = action === 'alert' ? {} : { tiers: tiersOf(split.hooks), withoutLsm: withoutLsm(rule, level) };
+    return [{ type: 'rule', file, line, policy, rule: name, action, mode, ...ways, ...split, instructions, level }];
   });
 };
 
@@ -88,6 +92,14 @@ const diagnosticRecord = (diagnostic: Diagnostic): CheckRecord => {
   };
 };
 
+/** `by LSM, without it by fanotify`. */
+const waysText = ({ tiers = [], withoutLsm: others = [] }: RuleRecord): string => {
+  const named = (ways: readonly Tier[]): string => [...new Set(ways)].map((way) => TIERS[way].name).join(', ');
+  const own = tiers.map(({ tier }) => tier);
+  if (!own.includes('lsm')) return `by ${named(own)}`;
+  return `by ${named(own)}, without it ${others.length === 0 ? 'not at all' : `by ${named(others)}`}`;
+};
+
 const ruleLine = (record: RuleRecord, width: number, paint: Paint): string => {
   const { rule, hooks, kernel, residual, instructions, level } = record;
   const action = record.action === 'alert' ? '' : ` [${record.action}]`;
@@ -95,7 +107,8 @@ const ruleLine = (record: RuleRecord, width: number, paint: Paint): string => {
   const parts = `${kernel.length} in the kernel, ${residual.length} after`;
   const where =
     hooks.length === 0 ? 'no hook: never matches' : hooks.map((hook) => hook.replace(/^\w+\//, '')).join(' ');
-  return `  ${paint.bold(name)} ${where.padEnd(27)} ${parts.padEnd(25)} ${paint.dim(`${instructions} instructions, ${level}`)}`;
+  const ways = record.tiers === undefined ? '' : `; ${waysText(record)}`;
+  return `  ${paint.bold(name)} ${where.padEnd(27)} ${parts.padEnd(25)} ${paint.dim(`${instructions} instructions, ${level}${ways}`)}`;
 };
 
 const print = (
@@ -168,7 +181,7 @@ export const check = (paths: readonly string[], options: CheckOptions, output: O
 const HELP = `
 Loads every policy, compiles its rules to eBPF and asks the simulated kernel of that level to verify the programs. One line a rule:
 its hooks, how many of its predicates the kernel decides and how many user space checks after it, and the instructions of the programs
-at its hooks, which it shares with the other rules. Folders are read with all their .yaml and .yml files, enforcing variants included.
+at its hooks, which it shares with the other rules; for rules that deny or kill the way to do so, and that without LSM. Folders are read with all their .yaml and .yml files, enforcing variants included.
 A comment "# shrike: ignore <code>" at a rule or key, or in the line before it, silences warnings of that code in it.
 
 Exit codes: 0 no errors (there may be warnings), 1 errors, 2 wrong usage or a path that can't be read.

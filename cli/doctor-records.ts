@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TIER_NAMES } from '../rules/index.ts';
 
 const text = z.string();
 const whole = z.number().int();
@@ -26,6 +27,16 @@ const rule = z.strictObject({
   missing: z.array(z.strictObject({ hook: text, why: text, remedy: text })),
 });
 
+/** A way to enforce, strongest first, and whether this kernel and these privileges have it. */
+const tier = z.strictObject({
+  type: z.literal('tier'),
+  tier: z.enum(TIER_NAMES),
+  works: z.boolean(),
+  /** What it does, or why it can't be had. */
+  found: text,
+  remedy: text.optional(),
+});
+
 const summary = z.strictObject({
   type: z.literal('summary'),
   kernel: text,
@@ -39,7 +50,8 @@ const summary = z.strictObject({
 });
 
 /** A line of `shrike doctor --json`. */
-export const doctorRecord = z.discriminatedUnion('type', [finding, rule, summary]);
+export const doctorRecord = z.discriminatedUnion('type', [finding, tier, rule, summary]);
 export type DoctorRecord = z.infer<typeof doctorRecord>;
+export type DoctorTier = z.infer<typeof tier>;
 export type DoctorRule = z.infer<typeof rule>;
 export type DoctorSummary = z.infer<typeof summary>;

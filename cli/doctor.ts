@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { CompileError } from '../agent/index.ts';
 import type { FeatureLevel } from '../engine/object/index.ts';
-import { type Compiled, compile, type Rule } from '../rules/index.ts';
+import { type Compiled, compile, type Rule, TIERS } from '../rules/index.ts';
 import { type Finding, findingsOf, isHopeless, type Prober, probeKernel } from '../sensors/index.ts';
-import type { DoctorRecord, DoctorRule, DoctorSummary } from './doctor-records.ts';
+import type { DoctorRecord, DoctorRule, DoctorSummary, DoctorTier } from './doctor-records.ts';
 import { rulesNotRunning, type TryLoading, tryLoading } from './doctor-rules.ts';
+import { doctorTiers } from './doctor-tiers.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { type Output, openStdout } from './output.ts';
 import { libraryFolder } from './package.ts';
@@ -37,6 +38,11 @@ const findingLines = ({ state, name, found, costs, remedy }: Finding, paint: Pai
   ...(remedy === undefined ? [] : [`${INDENT}${'what to do:'.padEnd(NAME_WIDTH)}${remedy}`]),
 ];
 
+const tierLines = ({ tier, works, found, remedy }: DoctorTier, paint: Paint): readonly string[] => [
+  `  ${stateText(works ? 'works' : 'missing', paint)} ${TIERS[tier].name.padEnd(NAME_WIDTH)}${found}`,
+  ...(remedy === undefined ? [] : [`${INDENT}${'what to do:'.padEnd(NAME_WIDTH)}${remedy}`]),
+];
+
 /** Rules that lack the same, under what they lack. */
 const ruleLines = (rules: readonly DoctorRule[]): readonly string[] => {
   const groups = new Map<string, string[]>();
@@ -65,6 +71,7 @@ const conclusion = ({ rules, affected, weaker, missing }: DoctorSummary, hopeles
 const print = (
   output: Output,
   findings: readonly Finding[],
+  tiers: readonly DoctorTier[],
   affected: readonly DoctorRule[],
   summary: DoctorSummary,
 ): void => {
@@ -73,6 +80,10 @@ const print = (
     if (finding.area !== area) output.line(output.paint.bold(finding.area));
     area = finding.area;
     for (const line of findingLines(finding, output.paint)) output.line(line);
+  }
+  if (tiers.length > 0) {
+    output.line(output.paint.bold('ways to enforce'));
+    for (const each of tiers) for (const line of tierLines(each, output.paint)) output.line(line);
   }
   if (affected.length > 0) {
     output.line(output.paint.bold('rules that lack something'));
@@ -106,6 +117,7 @@ export const doctor = (options: DoctorOptions, output: Output, instruments: Inst
       ? []
       : rulesNotRunning(rules, compiledFor(rules, report.level), report, load);
   const inState = (wanted: Finding['state']): number => findings.filter(({ state }) => state === wanted).length;
+  const tiers = hopeless ? [] : doctorTiers(report);
   const summary: DoctorSummary = {
     type: 'summary',
     kernel: report.release,
@@ -119,12 +131,13 @@ export const doctor = (options: DoctorOptions, output: Output, instruments: Inst
   if (options.json) {
     const records: readonly DoctorRecord[] = [
       ...findings.map(({ vital: _, ...finding }) => ({ type: 'finding' as const, ...finding })),
+      ...tiers,
       ...affected,
       summary,
     ];
     for (const record of records) output.json(record);
   } else {
-    print(output, findings, affected, summary);
+    print(output, findings, tiers, affected, summary);
   }
   if (hopeless) return EXIT.environment;
   return affected.length > 0 ? EXIT.findings : EXIT.fine;

@@ -12,7 +12,7 @@ import {
   type Sensor,
 } from '../sensors/index.ts';
 import { raisingOption, wholeNumber } from './arguments.ts';
-import { freshAuditFolder } from './audit-folder.ts';
+import { type AuditOptions, auditOptions, freshAuditFolder, keptOf } from './audit-folder.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
 import { compareRaised, expectedText, unexpectedLines } from './expected-rules.ts';
@@ -20,6 +20,7 @@ import { onInterrupt } from './interrupt.ts';
 import { killBudgetOption } from './kill-budget.ts';
 import { agentOptionsOf, attachedText, LIVE_LIMITS, liveOptions, openLive, startRecord } from './live.ts';
 import { createLog, type LogLevel, logLevelOption } from './log.ts';
+import { type MetricsAddress, metricsOptions } from './metrics-server.ts';
 import { type Output, openStdout } from './output.ts';
 import { enforcingFolder, libraryFolder } from './package.ts';
 import { count, wrap } from './paint.ts';
@@ -30,7 +31,7 @@ import { runSession, type SessionOptions, type SessionResult } from './session.t
 import { createRefrained, runRecord, summaryLines } from './summary.ts';
 import { createTimeline } from './timeline.ts';
 
-export interface RunOptions {
+export interface RunOptions extends AuditOptions {
   readonly policies?: readonly string[];
   readonly sensor: 'sim' | 'replay' | 'linux';
   readonly scope?: string;
@@ -55,6 +56,8 @@ export interface RunOptions {
   /** Of a story only its end. */
   readonly quiet?: boolean;
   readonly watchPolicies?: boolean;
+  readonly metrics?: MetricsAddress;
+  readonly programCost?: boolean;
   readonly pace: number;
   readonly logLevel: LogLevel;
 }
@@ -100,6 +103,8 @@ const checkOptions = (options: RunOptions): void => {
   if (sensor !== 'linux' && options.fanotifyMount !== undefined) wrong('--fanotify-mount is for --sensor linux');
   if (sensor === 'replay' && options.watchPolicies)
     wrong('--watch-policies is for --sensor linux and sim; a recording is played with the policies it begins with');
+  if (options.programCost && options.metrics === undefined)
+    wrong('--program-cost is for --metrics, where the costs are shown');
   if (tree && json) wrong('--tree and --json exclude each other');
 };
 
@@ -209,9 +214,15 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
     protect: options.protect ?? own?.protect ?? [],
     ...(budget && { budget }),
     auditFolder: options.audit ?? freshAuditFolder(),
+    kept: keptOf(options),
     warn,
     ...agentOptionsOf({ ...(options.sensor === 'linux' && LIVE_LIMITS), ...options }),
     ...(options.nats !== undefined && { nats: options.nats }),
+    ...(options.metrics && {
+      metrics: options.metrics,
+      programCost: options.programCost === true,
+      onServing: (url: string) => log.info(`metrics are served at ${url}/metrics`),
+    }),
     ...(options.fanotifyMount && { fanotifyMounts: options.fanotifyMount }),
     ...(options.ruleMatching !== undefined && { ruleMatching: options.ruleMatching }),
     ...(tree && { onRecord: tree.record }),
@@ -292,10 +303,11 @@ Examples:
   shrike run --sensor replay --input app.strace --on-problem stop
   shrike run --sensor linux --scope /system.slice/nginx.service --json
   shrike run --nats nats://127.0.0.1:4222 --audit /var/lib/shrike/audit
+  shrike run --sensor linux --scope / --metrics 9273
 `;
 
 /** The options of `run`, which `scenarios run` shares. */
-export const addRunOptions = (command: Command): Command =>
+export const addRunOptions = (command: Command): Command => {
   command
     .option(
       '--policies <paths...>',
@@ -307,7 +319,9 @@ export const addRunOptions = (command: Command): Command =>
       '--host <name>',
       "the host's name in alerts and subjects (default: the sensor's kind, with linux the host's name)",
     )
-    .option('--audit <folder>', "the audit log's folder (default: a new one below the state folder, which is printed)")
+    .option('--audit <folder>', "the audit log's folder (default: a new one below the state folder, which is printed)");
+  for (const option of auditOptions()) command.addOption(option);
+  return command
     .option('--protect <paths...>', 'executables that are never denied or killed')
     .addOption(killBudgetOption())
     .addOption(raisingOption())
@@ -318,6 +332,7 @@ export const addRunOptions = (command: Command): Command =>
         .default(0),
     )
     .addOption(logLevelOption());
+};
 
 /** Runs with Ctrl-C and SIGTERM ending the run early but in order. */
 export const runInterruptibly = async (options: RunOptions): Promise<void> => {
@@ -354,7 +369,7 @@ export const addRun = (program: Command): void => {
         .choices(['skip', 'stop'])
         .default('skip'),
     );
-  for (const option of liveOptions()) command.addOption(option);
+  for (const option of [...liveOptions(), ...metricsOptions()]) command.addOption(option);
   addRunOptions(command)
     .option('--watch-policies', 'run the policies anew whenever one of their files changes (SIGHUP does so, too)')
     .option('--tree', 'print processes as a tree, with alerts where they happen')

@@ -1,10 +1,20 @@
-import { type AgentOptions, type AgentSummary, CompileError, LoadError, runAgent } from '../agent/index.ts';
-import { type AuditLog, createPublisher, openAuditLog, type Publisher } from '../alerts/index.ts';
+import {
+  type AgentOptions,
+  type AgentSummary,
+  CompileError,
+  LoadError,
+  runAgent,
+  type Standing,
+} from '../agent/index.ts';
+import { type AuditLog, createPublisher, openAuditLog, type Publisher, type StoredLog } from '../alerts/index.ts';
 import { VerifierError } from '../engine/verifier/index.ts';
 import { BpfError, ProgramRefused } from '../sensors/index.ts';
+import type { keptOf } from './audit-folder.ts';
 import { createDiagnosticPrinter } from './diagnostics.ts';
 import { openSwitch } from './enforcement-switch.ts';
 import { CliError, EXIT, messageOf } from './exit.ts';
+import type { MetricsAddress, MetricsServer } from './metrics-server.ts';
+import { serveSession } from './session-metrics.ts';
 
 /** How long alerts may take to be acknowledged after the last event. */
 const FLUSH_MS = 3_000;
@@ -13,8 +23,15 @@ const UNCONNECTED_FLUSH_MS = 500;
 
 export interface SessionOptions extends Omit<AgentOptions, 'log'> {
   readonly auditFolder: string;
+  /** How much of the audit log is kept, and what room is kept for it. */
+  readonly kept?: ReturnType<typeof keptOf>;
   /** NATS servers to publish to; left out: alerts are not published. */
   readonly nats?: string;
+  /** Where metrics and health are served; left out: nowhere. */
+  readonly metrics?: MetricsAddress;
+  /** Has the kernel count its programs' runs and time. */
+  readonly programCost?: boolean;
+  readonly onServing?: (url: string) => void;
   readonly warn: (sentence: string) => void;
 }
 
@@ -35,9 +52,9 @@ export interface SessionResult {
   readonly nats: Published | undefined;
 }
 
-const openLog = async ({ auditFolder: folder, host, warn }: SessionOptions): Promise<AuditLog> => {
+const openLog = async ({ auditFolder: folder, kept, host, warn }: SessionOptions): Promise<StoredLog> => {
   try {
-    return await openAuditLog({ folder, host, warn });
+    return await openAuditLog({ folder, host, warn, ...kept });
   } catch (error) {
     throw new CliError(messageOf(error), EXIT.environment);
   }
@@ -74,6 +91,14 @@ export const inSentences = (error: unknown): unknown => {
   return error;
 };
 
+const countPrograms = ({ sensor, warn }: SessionOptions): void => {
+  try {
+    sensor.kernel.enableStatistics();
+  } catch (error) {
+    warn(`the kernel doesn't count what programs cost (${messageOf(error)}); --program-cost needs CAP_SYS_ADMIN`);
+  }
+};
+
 /** A server's URL without credentials. */
 const withoutCredentials = (urls: string): string => urls.replace(/(^|,|\/\/)[^@,/]*@/g, '$1');
 
@@ -93,17 +118,30 @@ const settle = async (publisher: Publisher, servers: string): Promise<Published>
 export const runSession = async (options: SessionOptions, signal: AbortSignal): Promise<SessionResult> => {
   const log = await openLog(options);
   let publisher: Publisher | undefined;
+  let server: MetricsServer | undefined;
+  let standing: (() => Standing) | undefined;
+  const { host, sensor, metrics: address } = options;
   const control =
     options.enforce || options.sensor.kind === 'linux' ? openSwitch(options.auditFolder, options.enforce) : undefined;
   try {
     publisher = openPublisher(options, log);
-    const summary = await runAgent({ ...options, log, ...(control && { enforcement: control }) }, signal);
+    if (address !== undefined) {
+      const about = { address, host, sensor, log, publisher, standing: () => standing?.() };
+      server = await serveSession(about);
+      options.onServing?.(server.url);
+      if (options.programCost === true) countPrograms(options);
+    }
+    const onStanding = (read: () => Standing): void => {
+      standing = read;
+    };
+    const summary = await runAgent({ ...options, log, onStanding, ...(control && { enforcement: control }) }, signal);
     const nats = publisher && options.nats !== undefined ? await settle(publisher, options.nats) : undefined;
     return { summary, auditFolder: options.auditFolder, nats };
   } catch (error) {
     throw inSentences(error);
   } finally {
     control?.close();
+    await server?.close();
     await publisher?.close();
     await log.close();
   }

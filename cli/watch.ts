@@ -4,7 +4,7 @@ import { type Alert, escapeControl, formatAlert } from '../alerts/index.ts';
 import { type EventRecord, PRIORITIES, type Priority, type RuleMatching } from '../rules/index.ts';
 import { createOwnCgroup, type OwnCgroup } from '../sensors/index.ts';
 import { raisingOption } from './arguments.ts';
-import { freshAuditFolder } from './audit-folder.ts';
+import { type AuditOptions, auditOptions, freshAuditFolder, keptOf } from './audit-folder.ts';
 import { commandProblem, NOT_FOUND, type Command as RunningCommand, startCommand } from './command.ts';
 import { CliError, EXIT, messageOf } from './exit.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -17,7 +17,7 @@ import { policiesAt } from './run.ts';
 import { runSession, type SessionResult } from './session.ts';
 import { runRecord, summaryLines } from './summary.ts';
 
-export interface WatchOptions {
+export interface WatchOptions extends AuditOptions {
   readonly policies?: readonly string[];
   readonly output?: string;
   readonly json?: boolean;
@@ -148,6 +148,7 @@ export const watch = async (command: readonly string[], options: WatchOptions): 
           host: options.host ?? hostname(),
           enforce: false,
           auditFolder,
+          kept: keptOf(options),
           warn: (sentence) => log.warn(sentence),
           ...agentOptionsOf({ ...LIVE_LIMITS, ...options }),
           ...(options.nats !== undefined && { nats: options.nats }),
@@ -230,7 +231,7 @@ export const addWatch = (program: Command): void => {
     .option('--nats <url>', 'publish alerts to this NATS server, several separated by commas')
     .option('--host <name>', "the host's name in alerts and subjects (default: this host's)")
     .option('--audit <folder>', "the audit log's folder (default: a new one below the state folder, which is printed)");
-  for (const option of liveOptions()) command.addOption(option);
+  for (const option of [...auditOptions(), ...liveOptions()]) command.addOption(option);
   command
     .addOption(raisingOption())
     .addOption(logLevelOption())

@@ -66,13 +66,11 @@ export type LimitsDocument = z.infer<typeof LimitsSchema>;
 
 const [SHORTEST, LONGEST] = [1e6, 24 * 3600e9];
 
-const within = z
-  .string()
-  .refine((text) => {
-    const time = durationOf(text);
-    return time !== undefined && time >= SHORTEST && time <= LONGEST;
-  })
-  .describe('a time from 1 ms to 24 h such as 60s');
+const isWindow = (text: string): boolean => {
+  const time = durationOf(text);
+  return time !== undefined && time >= SHORTEST && time <= LONGEST;
+};
+const within = z.string().refine(isWindow).describe('a time from 1 ms to 24 h such as 60s');
 const key = z.string().describe('a field such as proc.pid');
 
 /** How many matches are one too many. */
@@ -86,14 +84,14 @@ const ThresholdSchema = z
 
 /** Which matches are told of together. */
 const AggregateSchema = z
-  .union([
-    z.literal(false),
-    z.strictObject({
-      by: z.array(key).max(8).optional().describe('a list of at most 8 fields such as [proc.exepath, fd.name]'),
-      within,
-    }),
-  ])
-  .describe('a mapping such as {by: [proc.exepath, fd.name], within: 60s}, or false');
+  .strictObject({
+    by: z.array(key).max(8).optional().describe('a list of at most 8 fields such as [proc.exepath, fd.name]'),
+    within: z
+      .string()
+      .refine((text) => durationOf(text) === 0 || isWindow(text))
+      .describe('a time from 1 ms to 24 h such as 60s, or 0s'),
+  })
+  .describe('a mapping such as {by: [proc.exepath, fd.name], within: 60s}');
 
 /** Aggregation as it is written. */
 export type AggregateDocument = z.infer<typeof AggregateSchema>;

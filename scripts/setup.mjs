@@ -164,7 +164,7 @@ const removeStale = (folder) => {
   for (const entry of readdirSync(compiled, { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) removeStale(path);
-    else if (/\.js(\.map)?$/.test(entry.name) && !existsSync(join(ROOT, path.replace(/\.js(\.map)?$/, '.ts')))) {
+    else if (/\.(js(\.map)?|d\.ts)$/.test(entry.name) && !existsSync(join(ROOT, path.replace(/\.(js(\.map)?|d\.ts)$/, '.ts')))) {
       rmSync(join(ROOT, 'dist', path));
     }
   }

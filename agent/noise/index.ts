@@ -1,3 +1,3 @@
 export { keyOf } from './key.ts';
-export { createNoise, type Noise } from './noise.ts';
+export { createNoise, type Noise, untoldOf } from './noise.ts';
 export type { RuleNoise } from './rule-noise.ts';

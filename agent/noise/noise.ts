@@ -7,12 +7,18 @@ const CRITICAL_FACTOR = 10;
 /** Keys at most that are counted at once, of all rules together; each keeps an alert in memory. */
 const MAX_KEYS = 10_000;
 
-/** Matches of a rule that are counted and stand in no alert yet: the body of an audit record of the kind `shed`. */
-export interface Untold {
+/** Matches of a rule that were counted and stand in no alert: the body of an audit record of the kind `shed`. */
+interface Untold {
   readonly policy: string;
   readonly rule: string;
   readonly aggregated: number;
 }
+
+export const untoldOf = ({ policy, name }: Pick<Rule, 'policy' | 'name'>, aggregated: number): Untold => ({
+  policy,
+  rule: name,
+  aggregated,
+});
 
 /** Alerts that are told of together: those of one key within a time (`aggregate`), and storms. */
 export interface Noise {
@@ -127,8 +133,7 @@ export const createNoise = (options: NoiseOptions): Noise => {
         const { untold } = each;
         if (untold === (recorded.get(each) ?? 0)) return [];
         recorded.set(each, untold);
-        const { policy, name } = each.rule;
-        return untold === 0 ? [] : { policy, rule: name, aggregated: untold };
+        return untold === 0 ? [] : untoldOf(each.rule, untold);
       }),
     keep: (staying) => {
       const texts = new Set(staying.map(ruleText));

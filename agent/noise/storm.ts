@@ -3,10 +3,10 @@ import { type TokenBucket, type TokenRate, takeToken } from '../token.ts';
 
 const SECOND = 1_000_000_000n;
 /** A storm is over when no match was beyond the limit for so long. */
-export const CALM = 10n * SECOND;
+const CALM = 10n * SECOND;
 /** After so long the storm is told of again, then after twice as long each time, and at most. */
-export const FIRST_UPDATE = 10n * SECOND;
-export const LAST_UPDATE = 3600n * SECOND;
+const FIRST_UPDATE = 10n * SECOND;
+const LAST_UPDATE = 3600n * SECOND;
 
 /** A rule's alerts that are more than a rate, from the first of them until they are fewer again. */
 export interface Storm {

@@ -123,11 +123,21 @@ const allocate = async (path: string, bytes: number): Promise<void> => {
   }
 };
 
+/** Makes a folder and those above it; Node says ENOENT for whatever keeps it from that. */
+const makeFolder = (folder: string): void => {
+  try {
+    mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    mkdirSync(folder, { mode: FOLDER_MODE });
+  }
+};
+
 /** A folder of the file system. */
 export const openDisk = (folder: string): Disk => ({
   folder,
   lock: () => {
-    mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+    makeFolder(folder);
     return lockFolder(folder);
   },
   names: () => readdirSync(folder),

@@ -1,4 +1,5 @@
 import { CRITICAL_PRIORITIES } from '../../rules/index.ts';
+import { createLatencyRecorder, type Histogram } from '../latency.ts';
 import { isoNow } from '../time.ts';
 import { type AgeClock, type ClockSources, createAgeClock } from './clock.ts';
 import { type Disk, type DiskFile, openDisk } from './disk.ts';
@@ -94,6 +95,8 @@ export interface AuditLogState {
   readonly omitted: number;
   /** Bytes of all segments. */
   readonly bytes: number;
+  /** From entries being appended to their being on disk. */
+  readonly latency: Histogram;
   /** What the disk says, in a sentence; undefined where it takes everything. */
   readonly refusal: string | undefined;
 }
@@ -107,8 +110,9 @@ export interface StoredLog extends AuditLog {
 
 interface Waiting {
   readonly seq: number;
-  /** When it was made, in milliseconds since 1970. */
+  /** When it was made, in milliseconds since 1970, and of performance.now(). */
   readonly time: number;
+  readonly since: number;
   /** The line; its newline is behind it in memory. */
   readonly bytes: Uint8Array;
   /** Left out where nobody listened when it was appended. */
@@ -197,11 +201,9 @@ const createLog = async (
   const maxWaitingBytes = options.maxWaitingBytes ?? 64 << 20;
   const reserveBytes = options.reserveBytes ?? 16 << 20;
   const upkeepEveryMs = options.upkeepEveryMs ?? UPKEEP_MS;
+  const clocks = options.clocks ?? OWN_CLOCKS;
   const openedAt = found.open.lastSeq;
-  const clock: AgeClock = createAgeClock(
-    options.clocks ?? OWN_CLOCKS,
-    found.open.newest ?? found.closed.at(-1)?.newest,
-  );
+  const clock: AgeClock = createAgeClock(clocks, found.open.newest ?? found.closed.at(-1)?.newest);
   const listeners = new Set<(entries: readonly AuditEntry[]) => void>();
   const space = createLineSpace(SPACE_BYTES);
   const omissions = createOmissions();
@@ -221,6 +223,7 @@ const createLog = async (
   let hasFolder = true;
   let mark: DiskFile = found.mark;
   let last = openedAt;
+  const latency = createLatencyRecorder();
   let committed = openedAt;
   let acknowledged: number | undefined;
   let waiting: Waiting[] = [];
@@ -244,7 +247,13 @@ const createLog = async (
     const record = { v: 1, seq, time: isoNow(now), kind, body: typeof body === 'function' ? body(seq) : body } as const;
     const line = space.write(record);
     last = seq;
-    waiting.push({ seq, time: now, bytes: line.bytes, entry: listeners.size > 0 ? entryOf(record, line) : undefined });
+    waiting.push({
+      seq,
+      time: now,
+      since: performance.now(),
+      bytes: line.bytes,
+      entry: listeners.size > 0 ? entryOf(record, line) : undefined,
+    });
     waitingBytes += line.bytes.length;
     if (busy === undefined) schedule(commitEveryMs);
     return seq;
@@ -298,7 +307,11 @@ const createLog = async (
       most = BATCH_BYTES;
       waiting = waiting.slice(batch.length);
       refusal = undefined;
-      for (const each of batch) waitingBytes -= each.bytes.length;
+      const now = performance.now();
+      for (const each of batch) {
+        waitingBytes -= each.bytes.length;
+        latency.record(now - each.since);
+      }
       committed = end.seq;
       if (listeners.size > 0) {
         const entries = batch.map(committedEntry);
@@ -395,7 +408,7 @@ const createLog = async (
 
   /** Says in the log what found no room, once that finds some itself. */
   const recordOmissions = (isLast: boolean): void => {
-    const now = performance.now();
+    const now = clocks.steady();
     const isEarly = room !== 'enough' && now - recordedAt < RECORD_EVERY_MS;
     if (omissions.records === 0 || (!isLast && (isEarly || refusal !== undefined || room === 'none'))) return;
     recordedAt = now;
@@ -423,7 +436,7 @@ const createLog = async (
   };
 
   const retain = async (): Promise<void> => {
-    const now = performance.now();
+    const now = clocks.steady();
     if (!hasRotated && now - retainedAt < RETAIN_EVERY_MS) return;
     hasRotated = false;
     retainedAt = now;
@@ -471,7 +484,15 @@ const createLog = async (
     },
     get state() {
       const bytes = closedSegments.reduce((sum, segment) => sum + segment.bytes, writer.open.bytes);
-      return { room, waiting: waiting.length, waitingBytes, omitted, bytes, refusal };
+      return {
+        room,
+        waiting: waiting.length,
+        waitingBytes,
+        omitted,
+        bytes,
+        latency: latency.histogram(),
+        refusal,
+      };
     },
     append(kind: AuditKind, body: unknown, about?: About) {
       if (closed) throw new Error(`the audit log in ${folder} is closed`);

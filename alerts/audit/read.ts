@@ -44,7 +44,14 @@ async function* linesOf(path: string): AsyncGenerator<RawLine> {
 const wantedSegments = (segments: readonly Segment[], from: number): readonly Segment[] =>
   segments.filter((_, index) => (segments[index + 1]?.firstSeq ?? Number.POSITIVE_INFINITY) > from);
 
-/** Reads an audit log in order and checks every line; fails with file, line and byte at the first that is wrong or missing. */
+/** Whether a segment went because it was among the oldest, and not because somebody took it. */
+const wasRemoved = (error: unknown, folder: string, firstSeq: number): boolean =>
+  (error as NodeJS.ErrnoException).code === 'ENOENT' && (listSegments(folder)[0]?.firstSeq ?? 0) > firstSeq;
+
+/**
+ * Reads an audit log in order and checks every line; fails with file, line and byte at the first that is wrong or missing. It begins where the log does, which
+ * need not be entry 1; oldest segments that go meanwhile are passed over.
+ */
 export async function* readAuditLog(folder: string, options: ReadOptions = {}): AsyncGenerator<ReadEntry> {
   const from = options.from ?? 1;
   const segments = wantedSegments(listSegments(folder), from);
@@ -56,16 +63,21 @@ export async function* readAuditLog(folder: string, options: ReadOptions = {}): 
       );
     }
     const isLast = path === segments.at(-1)?.path;
-    for await (const { bytes, line, hasNewline } of linesOf(path)) {
-      const decoded = decodeLine(bytes);
-      if (!decoded.ok) {
-        if (isLast && !hasNewline && options.strict !== true) return;
-        throw new Error(describeProblem({ path, line, byte: decoded.byte, problem: decoded.problem }));
+    try {
+      for await (const { bytes, line, hasNewline } of linesOf(path)) {
+        const decoded = decodeLine(bytes);
+        if (!decoded.ok) {
+          if (isLast && !hasNewline && options.strict !== true) return;
+          throw new Error(describeProblem({ path, line, byte: decoded.byte, problem: decoded.problem }));
+        }
+        const wrong = checkSequence(decoded.entry, expected, path, line);
+        if (wrong !== undefined) throw new Error(describeProblem(wrong));
+        expected++;
+        if (decoded.entry.seq >= from) yield { entry: decoded.entry, path, line };
       }
-      const wrong = checkSequence(decoded.entry, expected, path, line);
-      if (wrong !== undefined) throw new Error(describeProblem(wrong));
-      expected++;
-      if (decoded.entry.seq >= from) yield { entry: decoded.entry, path, line };
+    } catch (error) {
+      if (expected !== firstSeq || !wasRemoved(error, folder, firstSeq)) throw error;
+      expected = segments[segments.findIndex((each) => each.path === path) + 1]?.firstSeq ?? expected;
     }
   }
 }

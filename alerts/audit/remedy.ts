@@ -9,7 +9,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ELOOP: 'it is a symbolic link, which a log does not follow: put a file or folder in its place',
   EISDIR: 'it is a folder that has the name of a file of the log: move it away',
   ENOTDIR: 'a part of the path is no folder: give another',
-  ENOENT: 'the folder was removed: it is made again',
+  ENOENT: 'a part of the path is missing: make it, or give another',
   EMFILE: 'raise the limit of open files (ulimit -n)',
   ENFILE: 'raise the limit of open files (fs.file-max)',
 };

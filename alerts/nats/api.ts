@@ -1,7 +1,14 @@
 import type { NatsConnection } from 'nats';
 import { z } from 'zod';
+import { natsClient } from './client.ts';
 
 export const API_TIMEOUT_MS = 5_000;
+
+/** A new subject for answers, under the prefix that the connection's user may receive on. */
+export const inboxOf = (connection: NatsConnection): string =>
+  natsClient().createInbox(
+    (connection as { readonly options?: { readonly inboxPrefix?: string } }).options?.inboxPrefix,
+  );
 
 /** Errors of JetStream by their numbers (server/errors.json of nats-server). */
 export const JETSTREAM_ERRORS = {

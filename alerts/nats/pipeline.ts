@@ -1,6 +1,5 @@
 import type { Msg, NatsConnection } from 'nats';
-import { errorIn, JETSTREAM_ERRORS } from './api.ts';
-import { natsClient } from './client.ts';
+import { errorIn, inboxOf, JETSTREAM_ERRORS } from './api.ts';
 import { messageOf } from './message.ts';
 import type { OutgoingAlert } from './outbox.ts';
 
@@ -23,6 +22,8 @@ export interface PipelineOptions {
   readonly nats: NatsConnection;
   /** Bytes of a message with its headers that server and stream take. */
   readonly maxBytes: number;
+  /** Whether alerts may travel together; else each waits until the one before is stored. */
+  readonly inRuns: boolean;
   /** The stream's last number known: what is acknowledged after has a greater one, or the stream isn't what it was. */
   readonly streamSeq: number;
   /** Whether a message id is one of this host's alerts. */
@@ -69,7 +70,7 @@ type Answer = { readonly streamSeq: number; readonly wasThere: boolean } | { rea
  */
 export const createPipeline = (options: PipelineOptions): Pipeline => {
   const { nats } = options;
-  const inbox = natsClient().createInbox();
+  const inbox = inboxOf(nats);
   /** What is under way, oldest first, from index `head` on; the oldest has the number `headNumber`. */
   let underWay: UnderWay[] = [];
   let head = 0;
@@ -127,7 +128,7 @@ export const createPipeline = (options: PipelineOptions): Pipeline => {
       head++;
       headNumber++;
       bytesUnderWay -= bytes;
-      behind ??= alert.messageId;
+      if (options.inRuns) behind ??= alert.messageId;
       if (++storedInARow % window === 0) window = Math.min(WINDOW, 2 * window);
       options.onStored(alert, answer.streamSeq, answer.wasThere);
     }

@@ -1,13 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from 'nats';
 import type { AuditLog } from '../audit/log.ts';
-import { natsClient } from './client.ts';
+import { createLatencyRecorder } from '../latency.ts';
 import { connectTo, describeNatsError, parseServers } from './connection.ts';
-import { createLatencyRecorder, type Histogram } from './latency.ts';
+import type { NatsAddress } from './identity.ts';
 import { type OutgoingAlert, openOutbox } from './outbox.ts';
 import { createPipeline, type Stop, WINDOW } from './pipeline.ts';
 import { sendPlainly } from './plain.ts';
 import { openProgress, type Progress } from './progress.ts';
+import type { Publisher } from './publisher-state.ts';
+import { watchRefusals } from './refusals.ts';
 import { parseMessageId } from './stream.ts';
 import { openTarget, sentence, type Target } from './target.ts';
 
@@ -15,49 +17,17 @@ const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 const MEMORY = 10_000;
 
+export type { Publisher, PublisherState } from './publisher-state.ts';
+
 export interface PublisherOptions {
-  /** URLs separated by commas: `nats://127.0.0.1:4222`. */
-  readonly servers: string;
+  /** URLs separated by commas: `nats://127.0.0.1:4222`; files may say who this is. */
+  readonly servers: string | NatsAddress;
   readonly host: string;
   readonly log: AuditLog;
   /** Takes sentences about connections lost and found. */
   readonly report?: (sentence: string) => void;
   /** How many alerts may wait in memory; what is beyond is read from the log again. Default 10,000. */
   readonly memory?: number;
-}
-
-/** How publishing stands. */
-export interface PublisherState {
-  readonly connected: boolean;
-  /** Whether a JetStream stream takes the alerts; false while not connected. */
-  readonly stream: boolean;
-  /** Alerts that the server has acknowledged since the start; those that it had lost and got again count again. */
-  readonly published: number;
-  /** Alerts larger than the server takes; they are in the audit log only. */
-  readonly refused: number;
-  /** Alerts sent and not acknowledged yet. */
-  readonly inFlight: number;
-  /** Entries of the log, alerts and others, behind the last acknowledged alert. */
-  readonly behind: number;
-  /** How often the server had gone back, or was another, and got what it lacked again. */
-  readonly rewinds: number;
-  /** How often what was under way was sent again, by reason. */
-  readonly resent: Readonly<Record<'overtaken' | 'doubtful' | 'failed', number>>;
-  /** From an alert's commit to its acknowledgement; alerts that had to be read from disk again are not counted. */
-  readonly latency: Histogram;
-  /** The last thing that went wrong, in a sentence. */
-  readonly lastError: string | undefined;
-}
-
-/** Publishes the alerts of an audit log to NATS, in order, each until the server acknowledges it. */
-export interface Publisher {
-  readonly state: PublisherState;
-  /** How many committed alerts are not acknowledged yet. */
-  pending(): Promise<number>;
-  /** Waits until every alert appended so far is acknowledged; false when that takes longer than `timeoutMs`. */
-  flush(timeoutMs: number): Promise<boolean>;
-  /** Stops at once; alerts not acknowledged stay in the log for the next start. */
-  close(): Promise<void>;
 }
 
 /** Starts publishing in the background; fails only on URLs that are none. */
@@ -98,6 +68,8 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
     if (lastError !== undefined) report(`${servers.text}: publishing alerts again`);
     lastError = undefined;
   };
+  /** Takes what the server refuses without an answer: while alerts are under way they are sent again. */
+  let fail: (text: string) => void = complain;
   /** An error of the client's or a sentence of our own, without the servers. */
   const wordsOf = (error: unknown): string => {
     const isSentence = error instanceof Error && error.cause !== undefined;
@@ -107,7 +79,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
   };
 
   /** A log that removes old segments keeps those longer that no server has. */
-  const tellLog = (seq: number): void => (log as Partial<{ acknowledged(seq: number): void }>).acknowledged?.(seq);
+  const tellLog = (seq: number): void => log.acknowledged(seq);
   const seeTo = (seq: number): void => {
     done = seq;
     outbox.release(seq);
@@ -164,6 +136,8 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
       nats,
       maxBytes,
       streamSeq: stream.lastSeq,
+      // A replica that was restarted may judge "directly behind" otherwise than its leader did, and then lacks what that one acknowledged.
+      inRuns: stream.replicas === 1,
       isOwn: (id) => parseMessageId(id, host) !== undefined,
       onStored: (alert, streamSeq) => {
         progress.stored(alert, streamSeq);
@@ -172,7 +146,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
       onChange: () => wake(),
     });
     inFlight = () => pipeline.inFlight;
-    void watchErrors(nats, pipeline.fail);
+    fail = pipeline.fail;
     let waiting: readonly OutgoingAlert[] = [];
     let at = 0;
     try {
@@ -208,6 +182,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
       throw sentence('the connection was lost');
     } finally {
       inFlight = () => 0;
+      fail = complain;
       pipeline.close();
     }
   };
@@ -237,6 +212,7 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
 
   const session = async (nats: NatsConnection, progress: Progress): Promise<void> => {
     void nats.closed().then(() => wake());
+    void watchRefusals(nats, (text) => fail(text));
     for (let retryMs = FIRST_RETRY_MS; !nats.isClosed(); retryMs = Math.min(2 * retryMs, LAST_RETRY_MS)) {
       const before = published;
       try {
@@ -323,19 +299,4 @@ export const createPublisher = (options: PublisherOptions): Publisher => {
       for (const waiter of waiters) waiter();
     },
   };
-};
-
-/** Tells of what the server refuses without an answer: publishing where this user may not. */
-const watchErrors = async (nats: NatsConnection, fail: (sentence: string) => void): Promise<void> => {
-  const { ErrorCode, Events } = natsClient();
-  for await (const { type, data, permissionContext } of nats.status()) {
-    if (type !== Events.Error || data !== ErrorCode.PermissionsViolation || permissionContext === undefined) continue;
-    const { operation, subject } = permissionContext;
-    if (operation === 'publish' && subject.startsWith('$JS.')) continue;
-    fail(
-      operation === 'publish'
-        ? `this user may not publish on ${subject}; are the credentials those of this host?`
-        : `this user may not receive acknowledgements on ${subject}; permit an inbox and name it`,
-    );
-  }
 };

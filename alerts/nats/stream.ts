@@ -1,4 +1,4 @@
-import type { JetStreamManager, NatsConnection } from 'nats';
+import type { NatsConnection } from 'nats';
 import { z } from 'zod';
 import { API_TIMEOUT_MS, askJetStream, isError, JETSTREAM_ERRORS, type JetStreamError } from './api.ts';
 import { natsClient } from './client.ts';
@@ -27,22 +27,6 @@ export const parseMessageId = (
   const prefix = `${encodeURIComponent(host)}-`;
   const match = id.startsWith(prefix) ? /^(\d+)-([0-9a-f]{8})$/.exec(id.slice(prefix.length)) : null;
   return match === null ? undefined : { seq: Number(match[1]), crc32c: match[2]! };
-};
-
-const NO_STREAM_MATCHES = 'no stream matches subject';
-
-/** The stream that takes alerts, undefined where there is none or the server has no JetStream. */
-export const findStream = async (connection: NatsConnection): Promise<{ readonly name: string } | undefined> => {
-  const { NatsError, ErrorCode } = natsClient();
-  try {
-    const manager: JetStreamManager = await connection.jetstreamManager({ checkAPI: false });
-    return { name: await manager.streams.find(ALL_ALERTS) };
-  } catch (error) {
-    if (error instanceof Error && error.message === NO_STREAM_MATCHES) return undefined;
-    const hasNone = [ErrorCode.NoResponders, ErrorCode.JetStreamNotEnabled, ErrorCode.PermissionsViolation];
-    if (error instanceof NatsError && hasNone.some((code) => code === error.code)) return undefined;
-    throw error;
-  }
 };
 
 const INFO = z.object({

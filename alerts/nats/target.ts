@@ -29,6 +29,9 @@ const inWords = ({ code, text }: JetStreamError): string =>
     ? 'JetStream has no leader there just now; do more than half of the servers of its cluster run?'
     : `JetStream does not make the stream ${STREAM} (${text}); make it by hand, or give JetStream room`;
 
+const mayNotLook = (host: string): string =>
+  `this user may not look at the stream ${STREAM}; permit $JS.API.STREAM.INFO.${STREAM}, $JS.API.DIRECT.GET.${STREAM}.${hostSubject(host)} and an inbox`;
+
 /** The stream on a connection; undefined where the server has no JetStream. */
 const openStream = async (nats: NatsConnection, host: string): Promise<AlertStream | undefined> => {
   const { ErrorCode, NatsError } = natsClient();
@@ -47,7 +50,7 @@ const openStream = async (nats: NatsConnection, host: string): Promise<AlertStre
     throw sentence(
       isMaking
         ? `there is no stream ${STREAM} and this user may not make it; let an administrator make it, or permit $JS.API.STREAM.CREATE.${STREAM}`
-        : `this user may not look at the stream ${STREAM}; permit $JS.API.STREAM.INFO.${STREAM}, $JS.API.DIRECT.GET.${STREAM}.${hostSubject(host)} and an inbox`,
+        : mayNotLook(host),
     );
   }
 };
@@ -61,7 +64,11 @@ export interface Seeker {
 }
 
 const lastOf = async ({ nats, host, outbox }: Seeker, stream: AlertStream): Promise<Target['last']> => {
-  const message = await lastMessage(nats, stream, host);
+  const message = await lastMessage(nats, stream, host).catch((error) => {
+    const { ErrorCode, NatsError } = natsClient();
+    const isForbidden = error instanceof NatsError && error.code === ErrorCode.PermissionsViolation;
+    throw isForbidden ? sentence(mayNotLook(host)) : error;
+  });
   if (message === undefined) return undefined;
   const found = message.id === undefined ? undefined : parseMessageId(message.id, host);
   const { streamSeq } = message;

@@ -46,7 +46,7 @@ export interface Receiver {
   next(): Promise<Item | undefined>;
   /** Nothing more will come; what waits for earlier alerts is handed over. */
   end(): void;
-  /** What was read and not handed over is not wanted any more. */
+  /** Nothing more is wanted, nor what was read and not handed over. */
   drop(): void;
   readonly missing: readonly Gap[];
 }
@@ -109,6 +109,7 @@ export const createReceiver = (options: ReceiverOptions): Receiver => {
     queue.push({ kind: 'nothing', advance: last });
   };
 
+  let hasEnded = false;
   let latest = { sequence: 0, generation: 0 };
   const look = setInterval(() => {
     if (arrivals.held.length === 0) return;
@@ -157,13 +158,20 @@ export const createReceiver = (options: ReceiverOptions): Receiver => {
       }
     },
     end() {
+      if (hasEnded) return;
+      hasEnded = true;
       clearInterval(look);
       const { sequence, generation } = latest;
       const handed = arrivals.giveUp(Number.POSITIVE_INFINITY);
       if (handed.length > 0) pass(handed, { generation, sequence });
       queue.end();
     },
-    drop: () => queue.clear(),
+    drop() {
+      hasEnded = true;
+      clearInterval(look);
+      queue.clear();
+      queue.end();
+    },
     get missing() {
       return arrivals.missing;
     },

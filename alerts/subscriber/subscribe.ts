@@ -190,7 +190,6 @@ export const subscribeAlerts = async (
 
   const close = async (): Promise<void> => {
     closing.abort();
-    receiver.end();
     receiver.drop();
     await nats.close();
     await running;

@@ -11,11 +11,13 @@ type Report = (...found: readonly Diagnostic[]) => void;
 type ForRule = (rule: Pick<Rule, 'action' | 'priority'>, draft: DraftAggregate, path: Path) => Aggregate | undefined;
 
 const read = (draft: DraftAggregate, path: Path, document: SourceDocument, report: Report): Aggregate | undefined => {
-  if (draft === undefined || draft === false) return undefined;
+  if (draft === undefined) return undefined;
   const place: Path = [...path, 'by'];
   refuseTree(draft.by, place, document, report);
+  const by = draft.by && readKey(draft.by, place, document, report);
   const within = windowOf(draft.within);
-  return draft.by === undefined ? { within } : { by: readKey(draft.by, place, document, report), within };
+  if (within === 0n) return undefined;
+  return by === undefined ? { within } : { by, within };
 };
 
 /**
@@ -26,7 +28,7 @@ export const readAggregates = (policy: DraftAggregate, document: SourceDocument,
   const common = read(policy, ['spec', 'aggregate'], document, report);
   return ({ action, priority }, draft, path) => {
     if (action !== 'alert') {
-      if (draft !== undefined && draft !== false) {
+      if (draft !== undefined) {
         const detail = {
           where: formatPath(path),
           found: 'a mapping',

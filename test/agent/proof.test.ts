@@ -3,6 +3,7 @@ import { runAgent } from '../../agent/index.ts';
 import type { Alert } from '../../alerts/index.ts';
 import { createSimHost, type Kernel, type SentinelFinding, type SimHost } from '../../sensors/index.ts';
 import { memoryLog } from '../support/audit.ts';
+import { runReloading } from '../support/reloading.ts';
 import { policyOf, ruleOf } from '../support/rules.ts';
 
 const EPERM = 1;
@@ -127,5 +128,72 @@ describe('before an agent enforces', () => {
     ]);
     expect(results).toEqual([expect.any(Number), 0]);
     expect(results[0]).toBeGreaterThanOrEqual(0);
+  });
+});
+
+describe('hooks that come with other policies', () => {
+  /** Runs with a rule on opens, then with one on unlinks too; what the two calls came to after that. */
+  const reloaded = async (provoke: Provoke) => {
+    const host = createSimHost({ memory: 32 * 1024 * 1024 });
+    host.fs.write('/tmp/kept', 'kept');
+    host.fs.write('/tmp/none-of-the-rules', '');
+    const task = host.spawn({ exepath: '/usr/bin/cat', uid: 0, cgroup: SCOPE });
+    const tried: (readonly string[])[] = [];
+    const kernel: Kernel = {
+      ...host.kernel,
+      openSentinel: async (scope, hooks) => {
+        tried.push(hooks);
+        const cgroup = `${scope === '/' ? '' : scope}/sentinel`;
+        host.spawn({ exepath: '/tmp/sentinel', cgroup });
+        return {
+          cgroup: host.kernel.cgroupId(cgroup) ?? 0n,
+          provoke: async () => provoke(host, hooks, cgroup),
+          close: async () => undefined,
+        };
+      },
+    };
+    const warnings: string[] = [];
+    const results: number[] = [];
+    const [opened] = RULES;
+    const { entries } = await runReloading(
+      host,
+      kernel,
+      opened === undefined ? [] : [opened],
+      async (reload, pump) => {
+        expect(await reload([policyOf(RULES)])).toMatchObject({ done: true });
+        results.push(host.call(task, 'openat', [-100, '/etc/passwd', 0, 0]).result);
+        results.push(host.call(task, 'unlink', ['/tmp/kept']).result);
+        pump();
+      },
+      { enforce: true, warn: (sentence) => warnings.push(sentence) },
+    );
+    const tiers = entries.flatMap(({ kind, body }) => {
+      const { reload } = body as { readonly reload?: { readonly tiers?: unknown } };
+      return kind === 'policy' && reload !== undefined ? [reload.tiers] : [];
+    });
+    return { tried, results, warnings, tiers };
+  };
+
+  it('are tried before they act, and no others', async () => {
+    expect(await reloaded(makeCalls)).toEqual({
+      tried: [['lsm/file_open'], ['lsm/path_unlink']],
+      results: [-EPERM, -EPERM],
+      warnings: [],
+      tiers: [[{ tier: 'lsm', hook: 'lsm/path_unlink', proven: true }]],
+    });
+  });
+
+  it('are only watched where they did not act', async () => {
+    const why = 'the call was made';
+    const half: Provoke = (host, hooks, cgroup) =>
+      makeCalls(host, hooks, cgroup).map((found) =>
+        found.hook === 'lsm/path_unlink' ? { hook: found.hook, proven: false, why } : found,
+      );
+    expect(await reloaded(half)).toEqual({
+      tried: [['lsm/file_open'], ['lsm/path_unlink']],
+      results: [-EPERM, 0],
+      warnings: [`lsm/path_unlink is not enforced (${why}): removed says what would have been done there`],
+      tiers: [[{ tier: 'lsm', hook: 'lsm/path_unlink', proven: false, why }]],
+    });
   });
 });

@@ -111,6 +111,52 @@ describe('a rule', () => {
     });
   });
 
+  it('that denies or kills says by what way, with LSM and without', async () => {
+    const file = policyFile(
+      [
+        '    - rule: Opened',
+        '      condition: evt.type in (open, openat, openat2) and fd.name = /x',
+        '      priority: notice',
+        '      output: "%proc.name"',
+        '      action: deny',
+        '    - rule: Connected',
+        '      condition: evt.type = connect and fd.sport = 1',
+        '      priority: notice',
+        '      output: "%proc.name"',
+        '      action: deny',
+        '    - rule: Removed',
+        '      condition: evt.type in (unlink, unlinkat) and fs.path.name = /x',
+        '      priority: notice',
+        '      output: "%proc.name"',
+        '      action: deny',
+        '    - rule: Executed',
+        '      condition: evt.type in (execve, execveat) and proc.exepath = /x',
+        '      priority: notice',
+        '      output: "%proc.name"',
+        '      action: kill',
+        '',
+      ].join('\n'),
+      '  mode: enforce\n  scope: {cgroup: /system.slice}\n',
+    );
+    const found = records((await shrike('check', file, '--json')).stdout).flatMap((record) =>
+      record.type === 'rule' ? [[record.rule, record.tiers, record.withoutLsm]] : [],
+    );
+    expect(found).toEqual([
+      ['Opened', [{ hook: 'lsm/file_open', tier: 'lsm' }], ['fanotify']],
+      ['Connected', [{ hook: 'lsm/socket_connect', tier: 'lsm' }], ['cgroup']],
+      ['Removed', [{ hook: 'lsm/path_unlink', tier: 'lsm' }], []],
+      ['Executed', [{ hook: 'tp_btf/sched_process_exec', tier: 'exec' }], ['exec']],
+    ]);
+    const { stdout } = await shrike('check', file);
+    const ways = stdout.split('\n').flatMap((line) => /instructions, 6\.12; (.*)$/.exec(line)?.[1] ?? []);
+    expect(ways).toEqual([
+      'by LSM, without it by fanotify',
+      'by LSM, without it by cgroup hook',
+      'by LSM, without it not at all',
+      'by kill at exec',
+    ]);
+  });
+
   it('that can never match is a warning, which is no error', async () => {
     const file = policyFile(
       [

@@ -78,6 +78,12 @@ host
   works    other calls        32-bit calls are on, x32 calls are off; both are seen
   works    statistics         runs and time of programs can be counted (BPF_ENABLE_STATS)
   works    bpffs              at /sys/fs/bpf
+ways to enforce
+  works    LSM                the call fails with EPERM before it has an effect, whoever makes it and however
+  works    cgroup hook        the call fails with EPERM; IPv4 and IPv6 only, and nothing can be killed there
+  works    kill at exec       the new program is killed before its first instruction
+  works    fanotify           where mounts are named (--fanotify-mount) the open or exec fails with EPERM when another process says so in time; what is not said in time, or not known, is allowed
+  works    signal             the process is killed after the call took effect
 
 All 2 rules run here; 0 things missing, 0 weaker.
 `,
@@ -224,9 +230,27 @@ describe('where something is missing', () => {
       `  missing  before the effect  ${found}`,
       '           without it:        action deny, and kill before an open or connect; detection goes on, and so do kills at exec',
       `           what to do:        ${remedy}`,
+      `  missing  LSM                ${found}`,
+      `           what to do:        ${remedy}`,
       ...denied(`${found}; ${remedy}`),
       `1 of 2 rules do not run here, or not wholly${REST}`,
     ],
+  });
+
+  it('says what fanotify takes', () => {
+    const told = (found: string, remedy: string) => ({
+      code: 0,
+      lines: [`  missing  fanotify           ${found}`, `           what to do:        ${remedy}`],
+    });
+    expect(changed({ refuseFanotify: 'EPERM' })).toEqual(
+      told(
+        'fanotify is refused (EPERM)',
+        'run it with CAP_SYS_ADMIN (AmbientCapabilities= of a systemd unit), in the first user namespace',
+      ),
+    );
+    expect(changed({ refuseFanotify: 'ENOSYS' })).toEqual(
+      told('fanotify is refused (ENOSYS)', 'boot a kernel built with CONFIG_FANOTIFY_ACCESS_PERMISSIONS=y'),
+    );
   });
 
   it('says how BPF gets among the security modules', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { kernelHere, tierLines } from '../../cli/tiers.ts';
+import { kernelHere, tierLines, withoutLsm } from '../../cli/tiers.ts';
 import type { KernelReport } from '../../sensors/index.ts';
 import { ruleOf } from '../support/rules.ts';
 
@@ -50,6 +50,27 @@ describe('the way a rule is enforced on this kernel', () => {
     expect(says(here, 'kill', CONNECT)).toEqual([['tp_btf/sys_exit', 'signal']]);
     expect(says(here, 'kill', OPEN)).toEqual([['tp_btf/sys_exit', 'signal']]);
     expect(says(here, 'kill', UNLINK)).toEqual([['tp_btf/sys_exit', 'signal']]);
+  });
+
+  it('is fanotify for opens and execs without LSM, where it tells all that the rule asks', () => {
+    const here = kernel(...CGROUP, ...TRACING);
+    expect(says(here, 'deny', `${OPEN} and proc.name = cat and user.uid = 0`)).toEqual([['fanotify/open', 'fanotify']]);
+    expect(says(here, 'deny', EXEC)).toEqual([['fanotify/exec', 'fanotify']]);
+    expect(says(here, 'deny', `${OPEN} and evt.is_open_write = true`)).toEqual([['lsm/file_open', undefined]]);
+    expect(says(here, 'deny', `${OPEN} and proc.pname = sh`)).toEqual([['lsm/file_open', undefined]]);
+    expect(tierLines(here, [acting('deny', OPEN)], 0)).toEqual([
+      '      here    Linux 6.18, fanotify/open: fanotify, on mounts that are named (--fanotify-mount): the open or exec fails with EPERM when another process says so in time; what is not said in time, or not known, is allowed',
+    ]);
+  });
+
+  it('without LSM is known of a level, too', () => {
+    const ways = (action: 'deny' | 'kill', condition: string) => withoutLsm(acting(action, condition), '6.12');
+    expect(ways('deny', OPEN)).toEqual(['fanotify']);
+    expect(ways('deny', `${OPEN} and evt.is_open_write = true`)).toEqual([]);
+    expect(ways('deny', CONNECT)).toEqual(['cgroup']);
+    expect(ways('kill', CONNECT)).toEqual(['signal']);
+    expect(ways('kill', EXEC)).toEqual(['exec']);
+    expect(ways('deny', UNLINK)).toEqual([]);
   });
 
   it('is none where the weaker ones do not decide the rule, or there are none', () => {

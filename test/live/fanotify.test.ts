@@ -2,11 +2,14 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { probeKernel } from '../../sensors/index.ts';
+import { CONFIG, compile, fanotifyTask, SWITCH } from '../../rules/index.ts';
+import { type Answered, openLinuxKernel, probeKernel } from '../../sensors/index.ts';
 import { at } from '../support/cli.ts';
+import { suiteSize } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { GATE_ATTEMPTS, GATE_STEPS, GATE_TIERS, gatePolicies } from '../support/gate-story.ts';
 import { liveUnavailable, type Ran, type TestCgroup, testCgroup } from '../support/live.ts';
+import { ruleOf } from '../support/rules.ts';
 import { until } from '../support/until.ts';
 
 const MAIN = at('dist/cli/main.js');
@@ -124,4 +127,106 @@ describe.skipIf(skip)(`fanotify in LSM's place${skip ? ` (skipped: ${skip})` : '
     },
     LIMIT_MS,
   );
+
+  if (suiteSize !== 'quick')
+    it(
+      'lets everything through while nobody answers, and has another one answer soon',
+      async () => {
+        await withAgent(async ({ inside, process: agent, stderr }) => {
+          const responder = (): number | undefined =>
+            readFileSync(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8')
+              .split(' ')
+              .map(Number)
+              .find((pid) => pid > 0 && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('responder'));
+          const denies = async (): Promise<boolean> => (await inside('cat FOLDER/secret')).code !== 0;
+          expect(await denies()).toBe(true);
+          process.kill(responder() ?? 0, 'SIGKILL');
+          await until(() => stderr().includes('has ended'), LIMIT_MS);
+          expect(await denies()).toBe(false);
+          await until(denies, LIMIT_MS);
+          process.kill(responder() ?? 0, 'SIGSTOP');
+          expect(await denies()).toBe(false);
+          await until(denies, LIMIT_MS);
+        });
+      },
+      LIMIT_MS,
+    );
+
+  it(
+    'has a watchdog that lets a call through when its answer takes too long',
+    async () => {
+      const cgroup = testCgroup();
+      const folder = temporaryFolder();
+      const processes: ChildProcess[] = [];
+      const kernel = openLinuxKernel({
+        scope: cgroup.path,
+        gate: {
+          holdMs: 800,
+          limitMs: 150,
+          start: (command, args, fds) => {
+            const setUp = 'mount -t tmpfs shrike-test "$0" && echo secret > "$0/secret" && exec "$@"';
+            const inNamespace = ['--mount', '--propagation', 'private', 'sh', '-c', setUp, folder, command, ...args];
+            const child = spawn('unshare', inNamespace, { stdio: ['pipe', 'pipe', 'pipe', ...fds] });
+            processes.push(child);
+            return child;
+          },
+        },
+      });
+      const rule = ruleOf('denies', `evt.type in (open, openat, openat2) and fd.name = ${folder}/secret`, {
+        action: 'deny',
+        mode: 'enforce',
+        scope: { cgroup: cgroup.path },
+      });
+      const compiled = compile([rule], { level: kernel.features.level, hooks: kernel.features.hooks });
+      const maps = new Map(compiled.object.maps.map((spec) => [spec.name, kernel.createMap(spec)]));
+      const config = new Uint8Array(CONFIG.size);
+      new DataView(config.buffer).setUint32(CONFIG.enforce, SWITCH.on, true);
+      expect(maps.get('config')?.update(new Uint8Array(4), config)).toBe(0);
+      const answers: Answered[] = [];
+      const gate = await kernel.openGate?.({
+        mounts: [folder],
+        scope: cgroup.path,
+        task: fanotifyTask(compiled).task,
+        maps,
+        onAnswered: (answered) => answers.push(answered),
+        onProblem: (sentence) => expect.fail(sentence),
+        onEnd: (reason) => expect.fail(reason),
+      });
+      try {
+        const where = ['-m', '-t', String(processes[0]?.pid), 'cat', `${folder}/secret`];
+        expect(await cgroup.run('nsenter', where)).toMatchObject({ code: 0, stdout: 'secret\n' });
+        await until(() => answers.length > 0, LIMIT_MS);
+        expect(answers).toMatchObject([{ late: true, answer: { certain: [0], denied: true } }]);
+      } finally {
+        await gate?.close();
+        kernel.close();
+        await cgroup.remove();
+      }
+    },
+    LIMIT_MS,
+  );
+
+  it('says what is wrong where files can not be asked about', async () => {
+    const cgroup = testCgroup();
+    const kernel = openLinuxKernel({ scope: cgroup.path });
+    const open = (mount: string) =>
+      kernel.openGate?.({
+        mounts: [mount],
+        scope: cgroup.path,
+        task: fanotifyTask(compile([], { level: kernel.features.level })).task,
+        maps: new Map(),
+        onAnswered: () => undefined,
+        onProblem: () => undefined,
+        onEnd: () => undefined,
+      });
+    try {
+      await expect(open('/no/such/file')).rejects.toThrow("/no/such/file can't be watched by fanotify (ENOENT)");
+      await expect(open('/proc/self')).rejects.toThrow(
+        "/proc/self can't be watched by fanotify: it lies on a file system of the type proc, where answers are looked up",
+      );
+    } finally {
+      kernel.close();
+      await cgroup.remove();
+    }
+  });
 });

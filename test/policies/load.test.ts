@@ -43,7 +43,7 @@ describe('ten mistakes in one file', () => {
   in spec.rules[1].condition`,
       `p.yaml:22:7: error[unknown-key]: spec.rules[1] has no key "outptu"; did you mean "output"?
   in spec.rules[1].outptu
-  expected one of rule, desc, on, condition, threshold, sequence, priority, output, tags, action, limits, enabled`,
+  expected one of rule, desc, on, condition, threshold, sequence, priority, output, tags, action, limits, aggregate, enabled`,
       `p.yaml:23:13: error[duplicate-rule]: The rule "Password file read" is already defined in line 10; give one of them another name.
   in spec.rules[2].rule`,
       `p.yaml:25:11: error[operator-not-allowed]: The operator startswith does not fit the field "fd.num", which is a number; expected =, !=, <, <=, >, >=, in, intersects, exists.

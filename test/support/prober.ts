@@ -14,6 +14,7 @@ export interface Conditions {
   readonly refuseProgram?: (program: Program) => string | undefined;
   readonly refuseMap?: (map: MapSpec) => string | undefined;
   readonly refuseStatistics?: string;
+  readonly refuseFanotify?: string;
   /** Sockets that are there and may not be connected to. */
   readonly closedSockets?: readonly string[];
 }
@@ -52,6 +53,7 @@ export const fakeProber = (conditions: Conditions = {}): Prober => {
   const { withoutTypes = [] } = conditions;
   const names: string[] = [];
   return {
+    askFanotify: () => conditions.refuseFanotify,
     release: conditions.release ?? '6.12.9-amd64',
     read: (path) => files[path],
     exists: (path) => files[path] !== undefined,

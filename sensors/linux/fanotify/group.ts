@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import type * as Koffi from 'koffi';
-import { errnoName } from '../call.ts';
+import { closeFd, errnoName } from '../call.ts';
 
 /** include/uapi/linux/fanotify.h; FAN_REPORT_TID is from Linux 4.20 on. */
 const [FAN_CLOEXEC, FAN_CLASS_CONTENT, FAN_REPORT_TID] = [1, 4, 0x100];
@@ -18,6 +18,15 @@ const [POLLIN, POLLOUT] = [1, 4];
 
 const openLibc = () => (createRequire(import.meta.url)('koffi') as typeof Koffi).load('libc.so.6');
 const errno = (): number => (createRequire(import.meta.url)('koffi') as typeof Koffi).errno();
+
+/** Opens a group that watches nothing and closes it: an errno's name where that is refused. It takes CAP_SYS_ADMIN. */
+export const tryGroup = (): string | undefined => {
+  const init = openLibc().func('int fanotify_init(unsigned int, unsigned int)');
+  const group = Number(init(FAN_CLOEXEC | FAN_CLASS_CONTENT | FAN_REPORT_TID, O_LARGEFILE | O_CLOEXEC));
+  if (group < 0) return errnoName(errno());
+  closeFd(group);
+  return undefined;
+};
 
 /** Opens a fanotify group that is asked before files of some mounts are opened and executed: a file descriptor. @throws Error with an errno's name */
 export const openGroup = (mounts: readonly string[]): number => {

@@ -6,7 +6,7 @@ import { loadProgram } from '../load-program.ts';
 import { createLinuxMap, type LinuxMap } from '../map.ts';
 import { type Responder, type StartResponder, startResponder } from './start.ts';
 
-export { openGroup } from './group.ts';
+export { tryGroup } from './group.ts';
 export type { StartResponder } from './start.ts';
 
 /** How the process that answers is run; for tests. */

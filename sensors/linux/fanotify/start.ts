@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { serialize } from 'node:v8';
@@ -9,6 +9,18 @@ import { decodeLine, type ResponderLine, type ResponderTask } from './line.ts';
 const FILES = ['responder.js', '../../../dist/sensors/linux/fanotify/responder.js'];
 /** Descriptors that a process has anyway. */
 const STANDARD = 3;
+
+/** How often it is looked whether somebody has stopped the process, in milliseconds. */
+const LOOK_MS = 500;
+
+/** Whether a process is stopped by a signal or a debugger (proc_pid_stat(5)). */
+const isStopped = (pid: number | undefined): boolean => {
+  try {
+    return /\) [Tt] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return false;
+  }
+};
 
 /** Starts a command with descriptors of this process, as its 3, 4 and so on, and pipes before them. */
 export type StartResponder = (command: string, args: readonly string[], fds: readonly number[]) => ChildProcess;
@@ -65,6 +77,12 @@ export const startResponder = ({ onLine, start: by = start, maps, program, ...ta
       });
   });
   ready.catch(() => undefined);
+  /** Stopped, it would keep callers waiting, and its watchdog with it; ended, it lets them go on. */
+  const look = setInterval(() => {
+    if (isStopped(child.pid)) child.kill('SIGKILL');
+  }, LOOK_MS);
+  look.unref();
+  void ended.then(() => clearInterval(look));
   child.stdin?.on('error', () => undefined);
   const given: ResponderTask = {
     ...task,

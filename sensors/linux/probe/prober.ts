@@ -4,6 +4,7 @@ import type { BtfType, MapSpec } from '../../../engine/object/index.ts';
 import { kernelBtf } from '../btf.ts';
 import { closeFd, errnoName } from '../call.ts';
 import { BpfError } from '../error.ts';
+import { tryGroup } from '../fanotify/index.ts';
 import { kernelConfig } from '../kconfig.ts';
 import { createLinuxMap } from '../map.ts';
 import { type LinuxProgramSpec, loadLinuxProgram, tryLoad } from '../program.ts';
@@ -32,6 +33,8 @@ export interface Prober {
   load(spec: LinuxProgramSpec, log?: 'log'): Refusal | undefined;
   /** Creates a map and closes it again; an errno's name where it is refused. @throws Error where bpf(2) can't be called at all */
   createMap(spec: MapSpec): string | undefined;
+  /** Opens a fanotify group that watches nothing, and closes it; an errno's name where it is refused. */
+  askFanotify(): string | undefined;
   /** Turns the kernel's statistics on for an instant; an errno's name where it is refused. */
   enableStatistics(): string | undefined;
 }
@@ -87,5 +90,6 @@ export const createProber = (): Prober => ({
     }
   },
   createMap: (spec) => errnoIn(() => createLinuxMap(spec).close()),
+  askFanotify: tryGroup,
   enableStatistics: () => errnoIn(() => openStatistics().close()),
 });

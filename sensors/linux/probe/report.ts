@@ -58,6 +58,8 @@ export interface KernelReport {
   readonly bpffs: string | undefined;
   /** kernel.io_uring_disabled: 2 lets nobody use io_uring, 1 only some. */
   readonly ioUringDisabled: number | undefined;
+  /** Why fanotify can't ask before files are opened, an errno's name; undefined where it can. */
+  readonly fanotify: string | undefined;
   /** 32-bit calls (`int 0x80`), and x32 calls; undefined where the kernel doesn't say. */
   readonly ia32: boolean | undefined;
   readonly x32: boolean | undefined;
@@ -150,6 +152,7 @@ export const probeKernel = ({ prober = createProber(), rings = [] }: ProbeOption
     statistics: able ? prober.enableStatistics() : undefined,
     bpffs: mountsOf(prober).find(({ type }) => type === 'bpf')?.place,
     ioUringDisabled: numberIn('/proc/sys/kernel/io_uring_disabled', prober),
+    fanotify: prober.askFanotify(),
     ia32: abiOf('CONFIG_IA32_EMULATION', prober),
     x32: abiOf('CONFIG_X86_X32_ABI', prober),
   };

@@ -3,6 +3,7 @@ import { S_ISGID, S_ISUID } from '../uapi.ts';
 import { AddressSpace } from './address-spaces.ts';
 import { bothOf, CAP_SETUID, Cred, eitherOf, endsDumping, isWithin, NO_CAPABILITIES } from './credentials.ts';
 import { OpenFile } from './files.ts';
+import { askGates } from './gate.ts';
 import { decodeText, encodeText, KernelObject } from './kernel-object.ts';
 import type { Machine } from './machine.ts';
 import { type Path, pathText } from './mounts.ts';
@@ -88,7 +89,8 @@ const openToExecute = (machine: Machine, task: Task, path: Path): OpenFile | num
   if (!inode.isRegular || !machine.permissions.may(task.cred, inode, MAY_EXEC)) return -EACCES;
   if (inode.writers > 0 && !machine.recorded) return -ETXTBSY;
   const file = new OpenFile(machine.memory, path, FMODE_EXEC);
-  const verdict = askSecurity(machine, 'file_open', [file]);
+  const asked = askSecurity(machine, 'file_open', [file]);
+  const verdict = asked < 0 || machine.gates.size === 0 ? asked : askGates(machine, task, file, 'exec');
   if (verdict >= 0) return file;
   file.release();
   return verdict;

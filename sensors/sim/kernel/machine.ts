@@ -7,6 +7,7 @@ import type { Engine } from './engine.ts';
 import { createEnvironment } from './environment.ts';
 import { FileSystem } from './file-system.ts';
 import { FoundPaths } from './found-paths.ts';
+import type { AskGate } from './gate.ts';
 import { createHooks, HookPoints, type Hooks, Verdicts } from './hooks.ts';
 import { Namespaces } from './namespaces.ts';
 import { Network } from './network.ts';
@@ -41,6 +42,8 @@ export interface Machine {
   readonly maps: Map<number, BpfMap>;
   /** The version whose order of checks holds where versions differ. */
   readonly level: FeatureLevel;
+  /** What asks before files are opened and executed (fanotify). */
+  readonly gates: Set<AskGate>;
   /** Names of the modules that are loaded. */
   readonly modules: Set<string>;
   /** The task that runs; programs see it as the current one. */
@@ -85,6 +88,7 @@ export const createMachine = (
     tasks,
     maps: new Map<number, BpfMap>(),
     level,
+    gates: new Set<AskGate>(),
     modules: new Set(['dummy']),
     current: undefined as Task | undefined,
     mappedPages: 0,

@@ -1,5 +1,6 @@
 import type { FeatureLevel } from '../../../engine/object/index.ts';
 import type { Kernel, ProcessFacts } from '../../kernel.ts';
+import { openSimGate } from './gate.ts';
 import { simHooksOf } from './hooks.ts';
 import { decodeText } from './kernel-object.ts';
 import { KERNEL_BTF } from './layout.ts';
@@ -57,6 +58,7 @@ export const createSimKernel = (
     replace: (link, program) => programs.replace(link, program),
     detach: (link) => programs.detach(link),
     release: (unused) => programs.release(unused),
+    openGate: async (gate) => openSimGate(machine, gate),
     settle: () => undefined,
     ringBuffer: (map) => programs.ringBuffer(map),
     stream: (maps, timeAt) => programs.stream(maps, timeAt),

@@ -16,6 +16,7 @@ import {
   ETXTBSY,
 } from '../../../engine/maps/index.ts';
 import { FD_LIMIT, OpenFile } from '../kernel/files.ts';
+import { askGates } from '../kernel/gate.ts';
 import type { Path } from '../kernel/mounts.ts';
 import { RESOLVE_BENEATH, RESOLVE_IN_ROOT, VALID_RESOLVE } from '../kernel/path-walk.ts';
 import { MAY_READ, MAY_WRITE } from '../kernel/permissions.ts';
@@ -54,8 +55,11 @@ const TMPFILE_BIT = O_TMPFILE & ~O_DIRECTORY;
 /** open refuses the pair (since Linux 6.3; before, it made a regular file). */
 const CREATES_DIRECTORY = O_CREAT | O_DIRECTORY;
 
-/** Asks lsm/file_open about a file that is about to be opened; 0 or a negative errno. */
-export const askFileOpen = (call: SystemCall, file: OpenFile): number => askSecurity(call.machine, 'file_open', [file]);
+/** Asks lsm/file_open about a file that is about to be opened, and then fanotify; 0 or a negative errno. */
+export const askFileOpen = ({ machine, task }: SystemCall, file: OpenFile): number => {
+  const verdict = askSecurity(machine, 'file_open', [file]);
+  return verdict < 0 || machine.gates.size === 0 ? verdict : askGates(machine, task, file, 'open');
+};
 
 /** What open with O_CREAT comes to: the file that is there, followed through links, or the one it made. */
 const findOrCreate = (

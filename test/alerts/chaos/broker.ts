@@ -1,6 +1,7 @@
-import { cpSync, existsSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { connect } from 'nats';
 import { onTestFinished, type TestContext } from 'vitest';
 import { findNatsServer, type NatsServer, startNatsServer } from '../../../alerts/index.ts';
 import { temporaryFolder } from '../../support/folder.ts';
@@ -13,8 +14,10 @@ export interface Broker {
   pause(ms: number): Promise<void>;
   /** Keeps a copy of the store as it is; to be called while the server is down. */
   copyStore(): void;
-  /** Puts the copy in the store's place, where there is one; to be called while the server is down. */
-  putBack(): boolean;
+  /** Puts the copy in the store's place; to be called while the server is down. */
+  putBack(): void;
+  /** How many messages the stream has taken; 0 where there is no stream yet. */
+  taken(): Promise<number>;
 }
 
 export const startBroker = async (
@@ -58,10 +61,19 @@ export const startBroker = async (
       cpSync(storeDir, copy, { recursive: true });
     },
     putBack() {
-      if (!existsSync(copy)) return false;
       rmSync(storeDir, { recursive: true, force: true });
-      renameSync(copy, storeDir);
-      return true;
+      cpSync(copy, storeDir, { recursive: true });
+    },
+    async taken() {
+      const connection = await connect({ servers: server.url, timeout: 30_000 });
+      try {
+        const manager = await connection.jetstreamManager({ timeout: 30_000 });
+        return (await manager.streams.info('SHRIKE_ALERTS')).state.last_seq;
+      } catch {
+        return 0;
+      } finally {
+        await connection.close();
+      }
     },
   };
 };

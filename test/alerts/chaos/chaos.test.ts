@@ -14,6 +14,8 @@ const HOSTS = ['web-1', 'web-2'];
 const ALERTS = count(200_000);
 const KILLS = count(30);
 const ROLLBACKS = count(10);
+/** So many messages at least are undone by a rollback. */
+const LEAST_ROLLED_BACK = 50;
 const PER_SECOND = suiteSize === 'quick' ? 2_000 : 1_000;
 
 /** A publisher that goes on behind what was acknowledged, whatever the server has. */
@@ -27,8 +29,8 @@ type Event = 'kill agent' | 'kill server' | 'stop agent' | 'stop server' | 'roll
 
 const times = (event: Event, number: number): readonly Event[] => Array.from({ length: number }, () => event);
 
-const waitFor = async (holds: () => boolean): Promise<void> => {
-  while (!holds()) await delay(20);
+const waitFor = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
+  while (!(await holds())) await delay(20);
 };
 
 /** Lets two agents raise alerts while things happen to them and to their server; returns how stream and logs differ. */
@@ -48,6 +50,8 @@ const runChaos = async (
       ...{ process: startAgent({ folder, host, servers: broker.url, perSecond: PER_SECOND }, fault) },
     };
   });
+  /** What the stream had taken when its store was copied, or a little later. */
+  let atCopy = 0;
   const committed = () => agents.reduce((sum, { process }) => sum + process.committed, 0);
   await waitFor(() => agents.every(({ process }) => process.committed > 20));
   for (const [index, event] of events.entries()) {
@@ -56,8 +60,13 @@ const runChaos = async (
     if (event === 'kill agent') await process.kill();
     else if (event === 'stop agent') await process.pause(random.below(1_500));
     else if (event === 'stop server') await broker.pause(random.below(index % 5 === 0 ? 7_000 : 1_500));
-    else if (event === 'kill server') await broker.kill(() => broker.copyStore());
-    else await broker.kill(() => void broker.putBack());
+    else if (event === 'kill server') {
+      await broker.kill(() => broker.copyStore());
+      atCopy = await broker.taken();
+    } else {
+      await waitFor(async () => (await broker.taken()) >= atCopy + LEAST_ROLLED_BACK);
+      await broker.kill(() => broker.putBack());
+    }
     const share = (alerts * (index + 1)) / events.length;
     await waitFor(() => committed() >= share);
   }
