@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type FoundCheckpoint, openCheckpoint } from '../transparency/checkpoint.ts';
+import { type Checkpoint, type FoundCheckpoint, openCheckpoint } from '../transparency/checkpoint.ts';
 import { HASH_BYTES, leafHash, sameHash } from '../transparency/hash.ts';
 import type { Verifier } from '../transparency/key.ts';
 import { TILE_WIDTH } from '../transparency/tile.ts';
 import { readTiles } from '../transparency/tile-folder.ts';
+import { rootOfFirst } from '../transparency/tree.ts';
 import { type VerifiedTiles, verifyTiles } from '../transparency/verified-tiles.ts';
 import { decodeLine } from './line.ts';
 import { CHECKPOINT_FILE } from './seal.ts';
@@ -13,7 +14,7 @@ import { listSegments } from './segment.ts';
 
 /** What is wrong with a log, in a sentence that names entries and places. */
 export interface AuditFinding {
-  readonly code: 'checkpoint' | 'tile' | 'changed' | 'missing' | 'moved' | 'extra' | 'unreadable';
+  readonly code: 'checkpoint' | 'tile' | 'shrunk' | 'forked' | 'changed' | 'missing' | 'moved' | 'extra';
   /** The first entry that it is about, and the last; left out where it is about the log as a whole. */
   readonly first?: number;
   readonly last?: number;
@@ -40,6 +41,8 @@ export interface VerifyOptions {
   readonly folder: string;
   /** The log's key, from a source that whoever could change the log could not change. */
   readonly key: Verifier;
+  /** Checkpoints of the log that were seen before and kept elsewhere, of any size: the log must have grown from each. */
+  readonly before?: readonly Checkpoint[];
   /** Called now and then with how many bytes of how many were read. */
   readonly onProgress?: (done: number, all: number) => void;
 }
@@ -105,10 +108,40 @@ const readCheckpoint = (folder: string, key: Verifier): FoundCheckpoint => {
   }
 };
 
+/** Whether a log whose tiles are verified has grown from what was seen of it before; names the range that was rewritten or is gone. */
+const grownFrom = (
+  before: readonly Checkpoint[],
+  { origin, size }: Checkpoint,
+  rootAt: (size: number) => Uint8Array,
+): AuditFinding | undefined => {
+  let agreed = 0;
+  for (const seen of before.toSorted((one, other) => one.size - other.size)) {
+    if (seen.origin !== origin) {
+      const message = `the log is ${origin}, what was seen before was ${seen.origin}: another log lies in its place`;
+      return { code: 'forked', message };
+    }
+    if (seen.size > size) {
+      const message = `the log has shrunk: it had ${seen.size} entries, now it has ${size}: ${inWords(size + 1, seen.size)} gone`;
+      return { code: 'shrunk', first: size + 1, last: seen.size, message };
+    }
+    if (!sameHash(rootAt(seen.size), seen.root)) {
+      const message = `the log was rewritten: of its first ${seen.size} entries, those up to ${agreed} are as they were, and at least one from ${agreed + 1} to ${seen.size} is not`;
+      return { code: 'forked', first: agreed + 1, last: seen.size, message };
+    }
+    agreed = seen.size;
+  }
+  return undefined;
+};
+
 /**
  * Checks every line of a log against the hashes that its checkpoint signs. Never changes anything. @throws Error where the folder has no log
  */
-export const verifyAuditLog = async ({ folder, key, onProgress }: VerifyOptions): Promise<AuditVerification> => {
+export const verifyAuditLog = async ({
+  folder,
+  key,
+  before = [],
+  onProgress,
+}: VerifyOptions): Promise<AuditVerification> => {
   const findings: AuditFinding[] = [];
   const found = (finding: AuditFinding): void => {
     if (findings.length < MOST_FINDINGS) findings.push(finding);
@@ -118,6 +151,7 @@ export const verifyAuditLog = async ({ folder, key, onProgress }: VerifyOptions)
   const nothing = { verified: 0, firstKept, unsigned: 0 };
   let checkpoint: FoundCheckpoint | undefined;
   let tiles: VerifiedTiles;
+  const read = readTiles(folder);
   try {
     checkpoint = readCheckpoint(folder, key);
   } catch (error) {
@@ -125,10 +159,12 @@ export const verifyAuditLog = async ({ folder, key, onProgress }: VerifyOptions)
   }
   const { size, root } = checkpoint;
   try {
-    tiles = verifyTiles(size, root, readTiles(folder), folder);
+    tiles = verifyTiles(size, root, read, folder);
   } catch (error) {
     return { ...nothing, checkpoint, findings: [{ code: 'tile', message: (error as Error).message }] };
   }
+  const rewritten = grownFrom(before, checkpoint, (wanted) => rootOfFirst(wanted, size, read));
+  if (rewritten !== undefined) found(rewritten);
   const badTiles = new Set<number>();
   /** The signed hash of an entry, by its number; undefined where there is none. */
   const signedHash = (seq: number): Uint8Array | undefined => {
@@ -233,6 +269,13 @@ export const verifyAuditLog = async ({ folder, key, onProgress }: VerifyOptions)
         else if (sameHash(leafHash(line.bytes), signed)) {
           verified++;
           expected++;
+          if (!line.isWhole)
+            found({
+              code: 'changed',
+              first: expected - 1,
+              last: expected - 1,
+              message: `${placeOf(line)}: entry ${expected - 1} has lost its newline`,
+            });
         } else judge(line);
       }
     }

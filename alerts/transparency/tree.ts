@@ -29,6 +29,13 @@ const heightOf = (leaves: number): number | undefined => {
   return Number.isInteger(height) ? height : undefined;
 };
 
+/** The root that a log had when it had `earlier` of its `size` entries, from the tiles that it has now. */
+export const rootOfFirst = (earlier: number, size: number, read: TileReader): Uint8Array =>
+  treeOf(earlier, ({ level, index }) => {
+    const wide = Math.floor(size / TILE_WIDTH ** level) - index * TILE_WIDTH;
+    return read({ level, index, width: Math.min(TILE_WIDTH, wide) });
+  }).root();
+
 /** A tree by its tiles, which are read as they are needed. */
 export const treeOf = (size: number, read: TileReader): Tree => {
   const hashAt = (level: number, index: number): Uint8Array => {
