@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   test: async () => (await import('./test.ts')).addTest,
   fmt: async () => (await import('./fmt.ts')).addFmt,
   alerts: async () => (await import('./alerts.ts')).addAlerts,
+  audit: async () => (await import('./audit.ts')).addAudit,
   'nats-config': async () => (await import('./nats-config.ts')).addNatsConfig,
   scenarios: async () => (await import('./scenarios.ts')).addScenarios,
   bpf: async () => (await import('./bpf.ts')).addBpf,
