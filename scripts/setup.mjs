@@ -1,5 +1,6 @@
 // Sets up what npm's scripts need: packages, Debian's nats-server (--nats), its clang-19 and llvm-19 (--clang), qemu (--qemu), programs that
-// tests run beside those (--live), what benches are compared with (--bench), the compiled programs in dist/ (--build).
+// tests run beside those (--live), its Chromium, which opens reports in tests (--browser), what benches are compared with (--bench), the compiled
+// programs in dist/ (--build).
 // Plain Node without packages, since it runs before they are there. Quiet when nothing is to be done.
 import { spawnSync } from 'node:child_process';
 import {
@@ -146,6 +147,8 @@ const setUpLive = () =>
 
 const setUpClang = () => setUpDebian({ packages: ['clang-19', 'llvm-19'], programs: ['clang-19', 'llvm-objdump-19'] });
 
+const setUpBrowser = () => setUpDebian({ packages: ['chromium'], programs: ['chromium'] });
+
 /** The newest change below a folder, folders included, so that a removed file counts as well. */
 const newest = (folder) => {
   let latest = mtime(folder);
@@ -206,6 +209,7 @@ const SET_UP = {
   '--clang': setUpClang,
   '--qemu': setUpQemu,
   '--live': setUpLive,
+  '--browser': setUpBrowser,
   '--bench': setUpBench,
   '--build': setUpBuild,
 };
@@ -213,7 +217,7 @@ const SET_UP = {
 const options = new Set(process.argv.slice(2));
 for (const option of options) {
   if (!(option in SET_UP))
-    fail(`there is no option ${option}; there are --nats, --clang, --qemu, --live, --bench and --build.`);
+    fail(`there is no option ${option}; there are --nats, --clang, --qemu, --live, --browser, --bench and --build.`);
 }
 setUpPackages();
 for (const [option, setUp] of Object.entries(SET_UP)) if (options.has(option)) setUp();

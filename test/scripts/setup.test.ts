@@ -29,7 +29,7 @@ it('is quiet where nothing is to be done', () => {
 });
 
 it('names its options', () => {
-  const stderr = 'setup: there is no option --help; there are --nats, --clang, --qemu, --live, --bench and --build.\n';
+  const stderr = 'setup: there is no option --help; there are --nats, --clang, --qemu, --live, --browser, --bench and --build.\n';
   expect(run('--help')).toMatchObject({ status: 1, stdout: '', stderr });
 });
 
