@@ -1,5 +1,6 @@
 export { type Counted, countingAlert } from './aggregate.ts';
 export * from './alert.ts';
+export { crc32c } from './audit/crc32c.ts';
 export {
   type AuditLog,
   type AuditLogOptions,
@@ -7,6 +8,8 @@ export {
   type StoredLog,
 } from './audit/log.ts';
 export { readAuditLog } from './audit/read.ts';
+export { openSeal } from './audit/seal.ts';
+export { type AuditFinding, type AuditVerification, verifyAuditLog } from './audit/verify.ts';
 export { formatAlert, inPriority, verdictText, wantsColour } from './console.ts';
 export * from './enforcement.ts';
 export * from './escape.ts';
@@ -26,3 +29,4 @@ export type { Position } from './subscriber/position.ts';
 export { type AlertSubscription, type SubscribeOptions, subscribeAlerts } from './subscriber/subscribe.ts';
 export * from './template.ts';
 export * from './time.ts';
+export { createSigner, type Signer, type Verifier } from './transparency/key.ts';

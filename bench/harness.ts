@@ -4,7 +4,17 @@ export type Target = ({ readonly most: number } | { readonly least: number }) & 
 /** One thing to measure. */
 export interface Case {
   readonly name: string;
-  readonly unit: 'ns/run' | 'ns/call' | 'ms' | 'calls/s' | 'events/s' | 'alerts/s' | 'matches/s';
+  readonly unit:
+    | 'ns/run'
+    | 'ns/call'
+    | 'ms'
+    | 'calls/s'
+    | 'events/s'
+    | 'alerts/s'
+    | 'matches/s'
+    | 'records/s'
+    | 's'
+    | 'MB';
   /** The case of the same suite that this one is compared with. */
   readonly baseline?: string;
   readonly target?: Target;

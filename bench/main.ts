@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { alerts } from './alerts.ts';
+import { audit } from './audit.ts';
 import type { Measurement, Target } from './harness.ts';
 import { live } from './live.ts';
 import { replay } from './replay.ts';
@@ -18,6 +19,7 @@ const SUITES: Readonly<Record<string, (samples: number) => Promise<readonly Meas
   live,
   alerts,
   storm,
+  audit,
 };
 const DEFAULT_SAMPLES = 11;
 
@@ -38,6 +40,7 @@ Suites:
             its peers; a flood of records; what the agent takes
   alerts    alerts a second from match to disk and to JetStream's acknowledgement, beside the NATS client alone; how long one takes
   storm     matches of one rule a second of one core's time, from record to log: with an alert each, in a storm, counted by key
+  audit     a sealed audit log of 1,000,000 alerts: records verified a second of one core's time; how long a report and queries take; memory
 
 Options:
   --samples N  samples of each measurement (default ${DEFAULT_SAMPLES}); dear ones take at most 5

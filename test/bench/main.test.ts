@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { type Case, measure, median } from '../../bench/harness.ts';
 
-const SUITES = ['vm', 'verifier', 'rules', 'replay', 'sim', 'live', 'alerts', 'storm'];
+const SUITES = ['vm', 'verifier', 'rules', 'replay', 'sim', 'live', 'alerts', 'storm', 'audit'];
 
 /** Built by npm test's setup. */
 const MAIN = fileURLToPath(new URL('../../dist/bench/main.js', import.meta.url));
