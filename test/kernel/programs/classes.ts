@@ -49,7 +49,7 @@ const withinValues = (instructions: readonly Instruction[]): readonly Instructio
 
 /** What the kernel says where it knows too little of an offset, or follows a way that no run takes. */
 const ABOUT_NUMBERS =
-  /unbounded m|is negative|outside of the allowed memory|invalid variable-offset|misaligned|out of bounds|invalid access to |invalid size of register fill|!read_ok|invalid mem access 'scalar'|invalid (read|write) (from|to) stack|is not allowed$|prohibited$/;
+  /unbounded m|is negative|outside of the allowed memory|invalid variable-offset|misaligned|out of bounds|invalid access to |invalid size of register fill|!read_ok|invalid mem access 'scalar'|invalid (read|write) (from|to) stack|is not allowed$|prohibited$|outside of the packet$/;
 
 export const REFUSAL_CLASSES: readonly RefusalClass[] = [
   {

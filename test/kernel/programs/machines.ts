@@ -108,7 +108,12 @@ function members(size: number, given: PacketContext['given'], context: Uint8Arra
   return bytes;
 }
 
-function ourContext({ packet, contextBytes }: Profile, { context, packet: data }: Input, packetAt: number): Uint8Array {
+function ourContext(
+  { packet, contextBytes }: Profile,
+  { context, packet: data }: Input,
+  packetAt: number,
+  garbage: number,
+): Uint8Array {
   if (!packet) return context;
   const bytes = members(contextBytes, packet.given, context);
   const view = new DataView(bytes.buffer);
@@ -116,6 +121,7 @@ function ourContext({ packet, contextBytes }: Profile, { context, packet: data }
   view.setUint32(packet.end, packetAt + data.length, true);
   if (packet.length !== undefined) view.setUint32(packet.length, data.length, true);
   for (const [at, value] of packet.fixed) view.setUint32(at, value, true);
+  for (const at of packet.untold) bytes.fill(garbage, at, at + 4);
   return bytes;
 }
 
@@ -241,7 +247,7 @@ const PACKET_ROOM = 1024;
 
 /**
  * Our verifier and machine, with maps of the same numbers. With `padding` everything lies elsewhere and has addresses of
- * other bits, so that what a program makes of an address changes; `garbage` is what fresh records hold.
+ * other bits, so that what a program makes of an address changes; `garbage` is what fresh records and untold members hold.
  */
 export function createOurSide(
   handles: LinuxSide['handles'],
@@ -316,7 +322,7 @@ export function createOurSide(
       const at = shifted ? room + PACKET_ROOM : room;
       packet = { offset: shifted ? room : room + PACKET_ROOM, length: input.packet.length };
       shifted?.setHigh(!profile.packet);
-      memory.bytes.set(ourContext(profile, input, shifted?.low(packet.offset) ?? packet.offset), at);
+      memory.bytes.set(ourContext(profile, input, shifted?.low(packet.offset) ?? packet.offset, garbage), at);
       memory.bytes.set(input.packet, packet.offset);
       const machine = machineOf(program as Verified, profile);
       let result: string;

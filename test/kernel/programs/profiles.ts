@@ -25,6 +25,8 @@ export interface PacketContext {
   readonly given: readonly (readonly [offset: number, size: number])[];
   /** Members of 4 bytes that are the same in every test run. */
   readonly fixed: readonly (readonly [offset: number, value: number])[];
+  /** Members of 4 bytes that the kernel fills in by what it knows of its devices and of the packet; what depends on them is not compared. */
+  readonly untold: readonly number[];
 }
 
 /** A type of programs, what they may do with their context, and how both sides are told of it. */
@@ -71,7 +73,7 @@ export const XDP: Profile = {
     { offset: 16, size: 'w' },
   ],
   contextBytes: 24,
-  packet: { data: 0, end: 4, given: [], fixed: [[12, 1]] },
+  packet: { data: 0, end: 4, given: [], fixed: [[12, 1]], untold: [] },
   returns: 'any',
 };
 
@@ -97,6 +99,7 @@ export const SCHED_CLS: Profile = {
       [48, 20],
     ],
     fixed: [],
+    untold: [4, 12, 16, 20, 24, 28, 36, 40, 44, 68, 72, 84, 152, 156, 160, 164, 176, 180, 184, 188],
   },
   returns: 'any',
 };
