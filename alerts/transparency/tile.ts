@@ -1,4 +1,4 @@
-import { HASH_BYTES, nodeHash } from './hash.ts';
+import { createRowRoot, HASH_BYTES } from './hash.ts';
 
 /** Levels of the tree that a tile spans. */
 export const TILE_HEIGHT = 8;
@@ -8,12 +8,7 @@ export const TILE_WIDTH = 2 ** TILE_HEIGHT;
 export const TILE_BYTES = TILE_WIDTH * HASH_BYTES;
 
 /** The hash over a full tile. */
-export const rootOfTile = (hashes: Uint8Array): Uint8Array => {
-  let row = Array.from({ length: TILE_WIDTH }, (_, at) => hashes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES));
-  for (let height = 0; height < TILE_HEIGHT; height++)
-    row = Array.from({ length: row.length / 2 }, (_, at) => nodeHash(row[2 * at]!, row[2 * at + 1]!));
-  return row[0]!;
-};
+export const rootOfTile: (hashes: Uint8Array) => Uint8Array = createRowRoot(TILE_WIDTH);
 
 /** Where a tile lies (C2SP tlog-tiles): hashes `index * 256` on of the tree's level `8 * level`, `width` of them. */
 export interface Tile {

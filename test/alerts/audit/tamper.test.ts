@@ -2,9 +2,10 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { AuditFinding } from '../../../alerts/audit/finding.ts';
 import { createLineSpace, decodeLine } from '../../../alerts/audit/line.ts';
 import { CHECKPOINT_FILE, openSeal } from '../../../alerts/audit/seal.ts';
-import { type AuditFinding, verifyAuditLog } from '../../../alerts/audit/verify.ts';
+import { verifyAuditLog } from '../../../alerts/audit/verify.ts';
 import { createEdge } from '../../../alerts/transparency/edge.ts';
 import { leafHash } from '../../../alerts/transparency/hash.ts';
 import { createSigner, type Signer } from '../../../alerts/transparency/key.ts';
@@ -25,6 +26,9 @@ interface Log {
 const nameOf = (first: number): string => `audit-${String(first).padStart(6, '0')}.jsonl`;
 const FIRSTS = Array.from({ length: ENTRIES / SEGMENT_ENTRIES }, (_, index) => 1 + index * SEGMENT_ENTRIES);
 
+/** The entry that says that retention removed the first segment. */
+const REMOVAL = 590;
+
 /** Lines as an agent writes them, with one body more or less. */
 const linesOf = (change = 0): readonly Buffer[] => {
   const space = createLineSpace(1 << 16);
@@ -35,6 +39,10 @@ const linesOf = (change = 0): readonly Buffer[] => {
       ...(index + 1 === change && { hidden: true }),
     };
     const time = `2026-01-02T03:04:05.${String(index).padStart(9, '0')}Z`;
+    if (index + 1 === REMOVAL) {
+      const removed = { reason: 'age', segment: nameOf(1), from: 1, to: SEGMENT_ENTRIES };
+      return Buffer.from(space.write({ v: 1, seq: index + 1, time, kind: 'shed', body: removed }).bytes);
+    }
     return Buffer.from(space.write({ v: 1, seq: index + 1, time, kind: 'alert', body }).bytes);
   });
 };
