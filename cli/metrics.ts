@@ -1,6 +1,6 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Standing } from '../agent/index.ts';
-import { type Histogram, LATENCY_BOUNDS, type PublisherState, type StoredLog } from '../alerts/index.ts';
+import { type Histogram, LATENCY_BOUNDS, type PublisherState, type Sealer, type StoredLog } from '../alerts/index.ts';
 import { PRIORITIES } from '../rules/index.ts';
 
 /** What metrics are about. */
@@ -10,6 +10,7 @@ export interface MetricSources {
   readonly sensor: string;
   readonly kernel: string;
   readonly log: StoredLog;
+  readonly sealer: Sealer;
   /** Undefined until programs are attached. */
   standing(): Standing | undefined;
   /** Undefined where nothing is published. */
@@ -233,6 +234,24 @@ const logMetrics = (registry: Registry, log: StoredLog): void => {
   });
 };
 
+const sealMetrics = (registry: Registry, log: StoredLog, sealer: Sealer): void => {
+  gauge(registry, {
+    name: 'shrike_audit_sealed_entries',
+    help: 'Entries of the audit log that its newest checkpoint signs.',
+    read: () => sealer.state.sealed,
+  });
+  gauge(registry, {
+    name: 'shrike_audit_unsealed_entries',
+    help: 'Entries of the audit log on disk that no checkpoint signs yet.',
+    read: () => log.committed - sealer.state.sealed,
+  });
+  gauge(registry, {
+    name: 'shrike_audit_sealing',
+    help: '1 while the audit log is sealed; 0 where nothing is signed any more.',
+    read: () => (sealer.state.refusal === undefined ? 1 : 0),
+  });
+};
+
 const publisherMetrics = (registry: Registry, publisher: () => PublisherState | undefined): void => {
   const of =
     (read: (now: PublisherState) => readonly Sample[] | number): Read['read'] =>
@@ -308,6 +327,7 @@ export const createMetrics = (sources: MetricSources): (() => Promise<string>) =
   agentMetrics(registry, sources.standing);
   costMetrics(registry, sources.standing);
   logMetrics(registry, log);
+  sealMetrics(registry, log, sources.sealer);
   if (sources.publisher() !== undefined) publisherMetrics(registry, sources.publisher);
   return async () => {
     const published = sources.publisher();

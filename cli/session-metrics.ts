@@ -1,5 +1,5 @@
 import type { Standing } from '../agent/index.ts';
-import type { Publisher, StoredLog } from '../alerts/index.ts';
+import type { Publisher, Sealer, StoredLog } from '../alerts/index.ts';
 import type { Sensor } from '../sensors/index.ts';
 import { createMetrics } from './metrics.ts';
 import { type Check, type MetricsAddress, type MetricsServer, serveMetrics } from './metrics-server.ts';
@@ -11,6 +11,7 @@ export interface SessionMetrics {
   readonly host: string;
   readonly sensor: Sensor;
   readonly log: StoredLog;
+  readonly sealer: Sealer;
   readonly publisher: Publisher | undefined;
   /** Undefined until programs are attached. */
   standing(): Standing | undefined;
@@ -25,6 +26,7 @@ export const serveSession = ({
   host,
   sensor,
   log,
+  sealer,
   publisher,
   standing,
 }: SessionMetrics): Promise<MetricsServer> => {
@@ -52,6 +54,7 @@ export const serveSession = ({
     return [
       { name: 'attached', ok: attached, ...(!attached && { reason: 'programs are not attached yet' }) },
       { name: 'disk', ok: reason === undefined, ...(reason !== undefined && { reason }) },
+      sealCheck(sealer),
       ...(publisher === undefined ? [] : [natsCheck(publisher)]),
     ];
   };
@@ -61,10 +64,16 @@ export const serveSession = ({
     sensor: sensor.kind,
     kernel: sensor.kernel.features.name,
     log,
+    sealer,
     standing,
     publisher: () => publisher?.state,
   });
   return serveMetrics(address, { metrics, health, readiness });
+};
+
+const sealCheck = ({ state: { refusal, trouble } }: Sealer): Check => {
+  const reason = refusal ?? trouble;
+  return { name: 'seal', ok: reason === undefined, ...(reason !== undefined && { reason }) };
 };
 
 const natsCheck = ({ state: { connected, lastError } }: Publisher): Check => ({

@@ -7,9 +7,11 @@ import {
   type Standing,
 } from '../agent/index.ts';
 import {
+  type CheckpointListener,
   createPublisher,
   type NatsAddress,
   openAuditLog,
+  openSealer,
   type Publisher,
   parseOutputs,
   type StoredLog,
@@ -41,6 +43,8 @@ export interface SessionOptions extends Omit<AgentOptions, 'log'> {
   /** Has the kernel count its programs' runs and time. */
   readonly programCost?: boolean;
   readonly onServing?: (url: string) => void;
+  /** Called with each checkpoint of the audit log that is signed, in order; nobody waits for them. */
+  readonly onCheckpoint?: readonly CheckpointListener[];
   readonly warn: (sentence: string) => void;
 }
 
@@ -153,20 +157,21 @@ const together = (all: readonly Published[]): Published | undefined => {
   };
 };
 
-/** Runs the agent with an audit log of its own and, where wanted, publishers that follow it; all are closed at the end. */
+/** Runs the agent with an audit log of its own, which is sealed as it grows, and, where wanted, publishers that follow it; all are closed at the end. */
 export const runSession = async (options: SessionOptions, signal: AbortSignal): Promise<SessionResult> => {
   const log = await openLog(options);
   let publishers: readonly Publisher[] = [];
   let server: MetricsServer | undefined;
   let standing: (() => Standing) | undefined;
-  const { host, sensor, metrics: address } = options;
+  const { host, sensor, metrics: address, warn, onCheckpoint = [] } = options;
+  const sealer = await openSealer({ log, warn, onCheckpoint });
   const control =
     options.enforce || options.sensor.kind === 'linux' ? openSwitch(options.auditFolder, options.enforce) : undefined;
   try {
     publishers = openPublishers(options, log);
     const [publisher] = publishers;
     if (address !== undefined) {
-      const about = { address, host, sensor, log, publisher, standing: () => standing?.() };
+      const about = { address, host, sensor, log, sealer, publisher, standing: () => standing?.() };
       server = await serveSession(about);
       options.onServing?.(server.url);
       if (options.programCost === true) countPrograms(options);

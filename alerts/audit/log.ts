@@ -106,6 +106,15 @@ export interface StoredLog extends AuditLog {
   readonly state: AuditLogState;
   /** Looks at once whether the folder is in place, makes the reserve again, records what was shed, and removes what is too old or too much. */
   upkeep(): Promise<void>;
+  /** Calls `listener` with lines (without newlines, valid for good) and the number of their first once they are committed, in order; returns how to stop. */
+  onLines(listener: (firstSeq: number, lines: readonly Uint8Array[]) => void): () => void;
+  /** Who seals the log says that all up to this entry is signed. From the first call on, what isn't is not removed; undefined: nobody seals it any more. */
+  sealed(seq: number | undefined): void;
+  /**
+   * Calls `listener` when the log is closed, once everything is committed and while the folder is still this process's; it is waited for. It is given what
+   * still appends.
+   */
+  onClosing(listener: (append: (kind: AuditKind, body: unknown) => void) => Promise<void>): void;
 }
 
 /**
@@ -163,6 +172,8 @@ const createLog = async (
   const openedAt = found.open.lastSeq;
   const clock: AgeClock = createAgeClock(clocks, found.open.newest ?? found.closed.at(-1)?.newest);
   const listeners = new Set<(entries: readonly AuditEntry[]) => void>();
+  const lineListeners = new Set<(firstSeq: number, lines: readonly Uint8Array[]) => void>();
+  const closingListeners: Parameters<StoredLog['onClosing']>[0][] = [];
   const space = createLineSpace(SPACE_BYTES);
   const omissions = createOmissions();
   const reserve = createReserve(disk, reserveBytes);
@@ -184,6 +195,7 @@ const createLog = async (
   const latency = createLatencyRecorder();
   let committed = openedAt;
   let acknowledged: number | undefined;
+  let sealed: number | undefined;
   let waiting: Waiting[] = [];
   let waitingBytes = 0;
   let omitted = 0;
@@ -271,6 +283,11 @@ const createLog = async (
         latency.record(now - each.since);
       }
       committed = end.seq;
+      for (const listener of lineListeners)
+        listener(
+          batch[0]!.seq,
+          batch.map((each) => each.bytes),
+        );
       if (listeners.size > 0) {
         const entries = batch.map(committedEntry);
         for (const listener of listeners) listener(entries);
@@ -385,7 +402,8 @@ const createLog = async (
     const isOld = open.oldest !== undefined && now - open.oldest > limits.keepMs / SEGMENT_SHARE;
     if (isOld && !isOnlyRemovals && busy === undefined && waiting.length === 0)
       await exclusively(() => writer.rotate(last + 1));
-    for (const { segment, reason } of dueForRemoval(closedSegments, writer.open.bytes, limits, now, acknowledged)) {
+    const held = { acknowledged, sealed };
+    for (const { segment, reason } of dueForRemoval(closedSegments, writer.open.bytes, limits, now, held)) {
       const seq = push('shed', await removalRecord(disk, segment, reason, acknowledged));
       removals = { last: seq, count: removals.last === seq - 1 ? removals.count + 1 : 1 };
       await flush();
@@ -472,6 +490,18 @@ const createLog = async (
     },
     flush,
     upkeep,
+    onLines(listener) {
+      lineListeners.add(listener);
+      return () => lineListeners.delete(listener);
+    },
+    sealed(seq) {
+      const before = sealed ?? 0;
+      sealed = seq;
+      if (closedSegments.some(({ lastSeq }) => lastSeq > before && lastSeq <= (seq ?? lastSeq))) hasRotated = true;
+    },
+    onClosing(listener) {
+      closingListeners.push(listener);
+    },
     async close() {
       if (closed) return;
       closed = true;
@@ -479,6 +509,8 @@ const createLog = async (
       try {
         await upkeeping;
         recordOmissions(true);
+        await flush();
+        for (const listener of closingListeners) await listener(push);
         await flush();
       } finally {
         clearTimeout(timer);

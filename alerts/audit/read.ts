@@ -10,6 +10,8 @@ export interface ReadEntry {
   readonly path: string;
   /** From 1. */
   readonly line: number;
+  /** The line without its newline. */
+  readonly bytes: Uint8Array;
 }
 
 export interface ReadOptions {
@@ -73,7 +75,7 @@ export async function* readAuditLog(folder: string, options: ReadOptions = {}): 
         const wrong = checkSequence(decoded.entry, expected, path, line);
         if (wrong !== undefined) throw new Error(describeProblem(wrong));
         expected++;
-        if (decoded.entry.seq >= from) yield { entry: decoded.entry, path, line };
+        if (decoded.entry.seq >= from) yield { entry: decoded.entry, path, line, bytes };
       }
     } catch (error) {
       if (expected !== firstSeq || !wasRemoved(error, folder, firstSeq)) throw error;

@@ -55,23 +55,31 @@ const closedSince = (closed: readonly ClosedSegment[], now: number): readonly nu
     .toReversed();
 };
 
+/** What keeps segments from going. */
+export interface Held {
+  /** The last entry that servers have all before of; undefined where nobody publishes. */
+  readonly acknowledged?: number | undefined;
+  /** The last entry that is signed; what comes behind it stays. Undefined where nobody signs. */
+  readonly sealed?: number | undefined;
+}
+
 /**
  * The oldest segments that have to go, oldest first.
  * @param openBytes of the segment that is written to
  * @param now milliseconds since 1970
- * @param acknowledged the last entry that servers have all before of; undefined where nobody publishes
  */
 export const dueForRemoval = (
   closed: readonly ClosedSegment[],
   openBytes: number,
   limits: RetentionLimits,
   now: number,
-  acknowledged: number | undefined,
+  { acknowledged, sealed }: Held = {},
 ): readonly Removal[] => {
   let bytes = closed.reduce((sum, segment) => sum + segment.bytes, openBytes);
   const since = closedSince(closed, now);
   const due: Removal[] = [];
   for (const [index, segment] of closed.entries()) {
+    if (sealed !== undefined && segment.lastSeq > sealed) break;
     const age = now - since[index]!;
     const isAcknowledged = acknowledged === undefined || acknowledged >= segment.lastSeq;
     const isOver = bytes > limits.keepBytes;

@@ -175,7 +175,7 @@ describe('health and readiness', () => {
       expect([status, ok, checks.map(({ name }) => name)]).toEqual([
         200,
         true,
-        ['events', 'audit log', 'attached', 'disk'],
+        ['events', 'audit log', 'attached', 'disk', 'seal'],
       ]);
     }));
 

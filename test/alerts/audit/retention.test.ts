@@ -70,7 +70,7 @@ describe('which segments go', () => {
       newest: days === undefined ? undefined : NOW - days * DAY,
     }));
   const due = (closed: readonly ClosedSegment[], open = 0, acknowledged?: number): readonly string[] =>
-    dueForRemoval(closed, open, LIMITS, NOW, acknowledged).map(
+    dueForRemoval(closed, open, LIMITS, NOW, { acknowledged }).map(
       ({ segment, reason }) => `${segment.firstSeq} ${reason}`,
     );
 
