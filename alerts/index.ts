@@ -8,8 +8,8 @@ export {
   type StoredLog,
 } from './audit/log.ts';
 export { readAuditLog } from './audit/read.ts';
-export { type CheckpointListener, openSealer, type Sealer, type SealerState } from './audit/sealer.ts';
 export { openSeal } from './audit/seal.ts';
+export { type CheckpointListener, openSealer, type Sealer, type SealerState } from './audit/sealer.ts';
 export { type AuditFinding, type AuditVerification, verifyAuditLog } from './audit/verify.ts';
 export { formatAlert, inPriority, verdictText, wantsColour } from './console.ts';
 export * from './enforcement.ts';
