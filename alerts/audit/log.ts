@@ -108,7 +108,10 @@ export interface StoredLog extends AuditLog {
   upkeep(): Promise<void>;
   /** Calls `listener` with lines (without newlines, valid for good) and the number of their first once they are committed, in order; returns how to stop. */
   onLines(listener: (firstSeq: number, lines: readonly Uint8Array[]) => void): () => void;
-  /** Who seals the log says that all up to this entry is signed. From the first call on, what isn't is not removed; undefined: nobody seals it any more. */
+  /**
+   * Who seals the log says that all up to this entry is signed. From the first call on, nothing is removed that isn't, nor before the entry that records it is;
+   * undefined: nobody seals it any more.
+   */
   sealed(seq: number | undefined): void;
   /**
    * Calls `listener` when the log is closed, once everything is committed and while the folder is still this process's; it is waited for. It is given what
@@ -196,6 +199,8 @@ const createLog = async (
   let committed = openedAt;
   let acknowledged: number | undefined;
   let sealed: number | undefined;
+  /** Segments that go once the entry that records it is signed, oldest first. */
+  const leaving: { readonly segment: ClosedSegment; readonly seq: number }[] = [];
   let waiting: Waiting[] = [];
   let waitingBytes = 0;
   let omitted = 0;
@@ -209,6 +214,8 @@ const createLog = async (
   let retainedAt = Number.NEGATIVE_INFINITY;
   /** The last entry that records a removal, and how many such entries stand there one behind the other. */
   let removals = { last: 0, count: 0 };
+  /** Segments that go once the entry that says so is signed. */
+  let leaving: { readonly segment: ClosedSegment; readonly seq: number }[] = [];
   let closed = false;
 
   const push = (kind: AuditKind, body: unknown): number => {
@@ -395,7 +402,23 @@ const createLog = async (
     closedSegments = closedSegments.filter(({ name }) => name !== dropped);
   };
 
+  const dropLeaving = async (): Promise<void> => {
+    for (const { segment, seq } of leaving) {
+      if (sealed !== undefined && sealed < seq) return;
+      await drop(segment);
+      leaving = leaving.slice(1);
+    }
+  };
+
+  const dropLeaving = async (): Promise<void> => {
+    for (const gone of leaving.filter(({ seq }) => sealed === undefined || seq <= sealed)) {
+      await drop(gone.segment);
+      leaving = leaving.filter((each) => each !== gone);
+    }
+  };
+
   const removeSegments = async (): Promise<void> => {
+    await dropLeaving();
     const now = clock.now();
     const { open } = writer;
     const isOnlyRemovals = removals.last === last && open.firstSeq > last - removals.count;
@@ -403,12 +426,14 @@ const createLog = async (
     if (isOld && !isOnlyRemovals && busy === undefined && waiting.length === 0)
       await exclusively(() => writer.rotate(last + 1));
     const held = { acknowledged, sealed };
-    for (const { segment, reason } of dueForRemoval(closedSegments, writer.open.bytes, limits, now, held)) {
+    const staying = closedSegments.filter(({ name }) => !leaving.some(({ segment }) => segment.name === name));
+    for (const { segment, reason } of dueForRemoval(staying, writer.open.bytes, limits, now, held)) {
       const seq = push('shed', await removalRecord(disk, segment, reason, acknowledged));
       removals = { last: seq, count: removals.last === seq - 1 ? removals.count + 1 : 1 };
       await flush();
-      await drop(segment);
+      leaving.push({ segment, seq });
     }
+    await dropLeaving();
   };
 
   const retain = async (): Promise<void> => {
@@ -497,7 +522,9 @@ const createLog = async (
     sealed(seq) {
       const before = sealed ?? 0;
       sealed = seq;
-      if (closedSegments.some(({ lastSeq }) => lastSeq > before && lastSeq <= (seq ?? lastSeq))) hasRotated = true;
+      const isNew = (each: number): boolean => each > before && each <= (seq ?? each);
+      if (closedSegments.some(({ lastSeq }) => isNew(lastSeq)) || leaving.some((each) => isNew(each.seq)))
+        hasRotated = true;
     },
     onClosing(listener) {
       closingListeners.push(listener);

@@ -5,7 +5,7 @@ import { createAgeClock } from '../../../alerts/audit/clock.ts';
 import { type AuditLogOptions, openAuditLog } from '../../../alerts/audit/log.ts';
 import { readAuditLog } from '../../../alerts/audit/read.ts';
 import { type ClosedSegment, dueForRemoval } from '../../../alerts/audit/retention.ts';
-import { segmentOf } from '../../../alerts/audit/segment.ts';
+import { listSegments, segmentOf } from '../../../alerts/audit/segment.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 
 const DAY = 24 * 3_600_000;
@@ -137,6 +137,27 @@ it('removes what is too much behind a record of it, and reads on from there', as
   const again = await openIn(folder, { segmentBytes: 1_000, keepBytes: 3_000 });
   expect(again.openedAt).toBe(found.at(-1)!.seq);
   await again.close();
+});
+
+it('removes only what is signed, once the entry that records it is signed too', async () => {
+  const folder = temporaryFolder();
+  const log = await openIn(folder, { segmentBytes: 1, keepBytes: 250 });
+  const append = async (index: number): Promise<void> => {
+    log.append('start', index);
+    await log.flush();
+  };
+  const firstKept = (): number => listSegments(folder)[0]!.firstSeq;
+  log.sealed(2);
+  for (let index = 1; index <= 5; index++) await append(index);
+  await log.upkeep();
+  expect([log.last, firstKept()]).toEqual([7, 1]);
+  log.sealed(6);
+  await log.upkeep();
+  expect(firstKept()).toBe(2);
+  log.sealed(undefined);
+  await log.upkeep();
+  expect(firstKept()).toBeGreaterThan(2);
+  await log.close();
 });
 
 it('removes what is too old from a log that rests, and leaves it alone then', async () => {

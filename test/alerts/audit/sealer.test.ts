@@ -108,7 +108,15 @@ describe('a log that is sealed while it is written', () => {
     expect(readdirSync(folder)).toContain('audit-000001.jsonl');
     await sealer.seal();
     await log.upkeep();
+    expect(readdirSync(folder)).toContain('audit-000001.jsonl');
+    await sealer.seal();
+    await log.upkeep();
+    const before = await verify(folder);
+    expect([before.firstKept, before.findings]).toEqual([1, []]);
+    await sealer.seal();
+    await log.upkeep();
     expect(readdirSync(folder)).not.toContain('audit-000001.jsonl');
+    expect((await verify(folder)).findings).toEqual([]);
     await log.close();
     const { findings, firstKept, verified } = await verify(folder);
     expect(findings).toEqual([]);
