@@ -199,8 +199,6 @@ const createLog = async (
   let committed = openedAt;
   let acknowledged: number | undefined;
   let sealed: number | undefined;
-  /** Segments that go once the entry that records it is signed, oldest first. */
-  const leaving: { readonly segment: ClosedSegment; readonly seq: number }[] = [];
   let waiting: Waiting[] = [];
   let waitingBytes = 0;
   let omitted = 0;
@@ -214,7 +212,7 @@ const createLog = async (
   let retainedAt = Number.NEGATIVE_INFINITY;
   /** The last entry that records a removal, and how many such entries stand there one behind the other. */
   let removals = { last: 0, count: 0 };
-  /** Segments that go once the entry that says so is signed. */
+  /** Segments that go once the entry that records it is signed, oldest first. */
   let leaving: { readonly segment: ClosedSegment; readonly seq: number }[] = [];
   let closed = false;
 
@@ -407,13 +405,6 @@ const createLog = async (
       if (sealed !== undefined && sealed < seq) return;
       await drop(segment);
       leaving = leaving.slice(1);
-    }
-  };
-
-  const dropLeaving = async (): Promise<void> => {
-    for (const gone of leaving.filter(({ seq }) => sealed === undefined || seq <= sealed)) {
-      await drop(gone.segment);
-      leaving = leaving.filter((each) => each !== gone);
     }
   };
 
