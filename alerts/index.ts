@@ -24,10 +24,28 @@ export { createPublisher, type Publisher, type PublisherOptions, type PublisherS
 export * from './nats/server.ts';
 export { alertSubject } from './nats/subject.ts';
 export { raiseAlert, type Unnumbered } from './raise.ts';
+export { type AuditQuery, type AuditQueryOptions, openAuditQuery, type QueryAnswer } from './review/audit-query.ts';
+export type { Cell } from './review/cell.ts';
+export { QueryError, type QueryErrorCode } from './review/query-error.ts';
+export { AUDIT_TABLES } from './review/tables.ts';
 export { parseAlert } from './schema.ts';
 export type { AlertFilters } from './subscriber/filters.ts';
 export type { Position } from './subscriber/position.ts';
 export { type AlertSubscription, type SubscribeOptions, subscribeAlerts } from './subscriber/subscribe.ts';
 export * from './template.ts';
 export * from './time.ts';
-export { createSigner, type Signer, type Verifier } from './transparency/key.ts';
+export { createSigner, parseVerifier as parseLogKey, type Signer, type Verifier } from './transparency/key.ts';
+export { ALARM_RULES, type Alarm, evidenceIn } from './witness/alarm.ts';
+export { type Announcer, type AnnouncerOptions, type AnnouncerState, createAnnouncer } from './witness/announcer.ts';
+export { checkEvidence, type Proven } from './witness/evidence.ts';
+export type { WitnessNews } from './witness/judge.ts';
+export { parseWitnessKey } from './witness/key.ts';
+export { readWitnessState, type WitnessedLog } from './witness/state.ts';
+export { openTrustedKeys } from './witness/trust.ts';
+export {
+  openWitness,
+  SILENT_AFTER,
+  WITNESS_INTERVAL_MS,
+  type Witness,
+  type WitnessOptions,
+} from './witness/witness.ts';

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { Option } from 'commander';
@@ -7,6 +7,8 @@ import { byteCount, duration } from './arguments.ts';
 import { CliError, EXIT, messageOf } from './exit.ts';
 
 const MODE = 0o700;
+/** Begins the name of a fresh folder, in front of its time. */
+const FRESH = 'audit-';
 /** A log of less would be all records of what was removed. */
 const LEAST_KEPT = 64 * 1024;
 
@@ -53,7 +55,7 @@ const stateFolder = (): string => {
 const freshBelow = (parent: string): string => {
   mkdirSync(parent, { recursive: true, mode: MODE });
   const time = new Date().toISOString().replace(/[-:]|\..*/g, '');
-  return mkdtempSync(join(parent, `audit-${time}-`));
+  return mkdtempSync(join(parent, `${FRESH}${time}-`));
 };
 
 /** A new folder for one run's audit log: below the user's state folder, or in the temporary one where that can't be written. */
@@ -70,4 +72,32 @@ export const freshAuditFolder = (): string => {
       );
     }
   }
+};
+
+/** The newest of the folders that runs without --audit left. @throws CliError where there is none */
+const latestAuditFolder = (): string => {
+  for (const parent of [join(stateFolder(), 'shrike'), join(tmpdir(), 'shrike')]) {
+    try {
+      const newest = readdirSync(parent, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory() && entry.name.startsWith(FRESH))
+        .map(({ name }) => name)
+        .sort()
+        .at(-1);
+      if (newest !== undefined) return join(parent, newest);
+    } catch {
+      // No run has left anything here.
+    }
+  }
+  throw new CliError(
+    `no run has left an audit log in ${join(stateFolder(), 'shrike')}: give the folder that "shrike run --audit" named`,
+    EXIT.usage,
+  );
+};
+
+/** The folder of the log that a command is about: the one that is given, else that of the newest run without --audit, which is said on stderr. */
+export const chosenAuditFolder = (given: string | undefined): string => {
+  if (given !== undefined) return given;
+  const folder = latestAuditFolder();
+  process.stderr.write(`the audit log in ${folder}\n`);
+  return folder;
 };

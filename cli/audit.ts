@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
+import { addAuditQuery } from './audit-query.ts';
 
 /** What adds a subcommand of `shrike audit`. */
 type AddSubcommand = (audit: Command) => void;
 
 /** In the order of the help, each in a module of its own. */
-const SUBCOMMANDS: readonly AddSubcommand[] = [];
+const SUBCOMMANDS: readonly AddSubcommand[] = [addAuditQuery];
 
 const HELP = `
 Nothing here changes the log. Its folder is the one that "shrike run --audit" names.
