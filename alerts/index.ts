@@ -1,5 +1,6 @@
 export { type Counted, countingAlert } from './aggregate.ts';
 export * from './alert.ts';
+export { checkProof, ProofError, type Shown } from './audit/check-proof.ts';
 export { crc32c } from './audit/crc32c.ts';
 export {
   type AuditLog,
@@ -7,7 +8,11 @@ export {
   openAuditLog,
   type StoredLog,
 } from './audit/log.ts';
+export { readPublicKey } from './audit/log-key.ts';
+export { type Proof, proveEntry, proveGrowth } from './audit/prove.ts';
 export { readAuditLog } from './audit/read.ts';
+export { type Rotated, rotateLogKey } from './audit/rotate-key.ts';
+export { currentKey, keysOf } from './audit/rotations.ts';
 export { openSeal } from './audit/seal.ts';
 export { type CheckpointListener, openSealer, type Sealer, type SealerState } from './audit/sealer.ts';
 export { type AuditFinding, type AuditVerification, verifyAuditLog } from './audit/verify.ts';
@@ -34,6 +39,8 @@ export type { Position } from './subscriber/position.ts';
 export { type AlertSubscription, type SubscribeOptions, subscribeAlerts } from './subscriber/subscribe.ts';
 export * from './template.ts';
 export * from './time.ts';
+export { type FoundCheckpoint, openCheckpoint, parseCheckpoint } from './transparency/checkpoint.ts';
+export { cosignedAt } from './transparency/cosignature.ts';
 export { createSigner, parseVerifier as parseLogKey, type Signer, type Verifier } from './transparency/key.ts';
 export { ALARM_RULES, type Alarm, evidenceIn } from './witness/alarm.ts';
 export { type Announcer, type AnnouncerOptions, type AnnouncerState, createAnnouncer } from './witness/announcer.ts';

@@ -1,14 +1,24 @@
 import type { Command } from 'commander';
+import { addAuditCheckProof } from './audit-check-proof.ts';
+import { addAuditProve } from './audit-prove.ts';
 import { addAuditQuery } from './audit-query.ts';
+import { addAuditRotateKey } from './audit-rotate-key.ts';
+import { addAuditVerify } from './audit-verify.ts';
 
 /** What adds a subcommand of `shrike audit`. */
 type AddSubcommand = (audit: Command) => void;
 
 /** In the order of the help, each in a module of its own. */
-const SUBCOMMANDS: readonly AddSubcommand[] = [addAuditQuery];
+const SUBCOMMANDS: readonly AddSubcommand[] = [
+  addAuditVerify,
+  addAuditProve,
+  addAuditCheckProof,
+  addAuditRotateKey,
+  addAuditQuery,
+];
 
 const HELP = `
-Nothing here changes the log. Its folder is the one that "shrike run --audit" names.
+Nothing here but rotate-key changes the log. Its folder is the one that "shrike run --audit" names.
 `;
 
 /** `shrike audit` and its subcommands. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createSigner, parseSigner, parseVerifier, type Signer, type Verifier } from '../transparency/key.ts';
 import { withRemedy } from './remedy.ts';
 import { replaceFile } from './replace-file.ts';
+import { type Rotation, readRotations } from './rotations.ts';
 import { CHECKPOINT_FILE } from './seal.ts';
 
 /** The file of a log's private key, mode 0600. */
@@ -80,10 +81,12 @@ export const openLogKey = async (folder: string, host: string): Promise<Signer> 
     await writeLogKey(folder, made);
     return made;
   }
-  if (known === undefined) await replaceFile(folder, PUBLIC_KEY_FILE, `${signer.verifier.text}\n`);
-  else if (known.text !== signer.verifier.text)
+  if (known?.text === signer.verifier.text) return signer;
+  const isRotated = ({ from, to }: Rotation): boolean => from.text === known?.text && to.text === signer.verifier.text;
+  if (known !== undefined && !readRotations(folder).rotations.some(isRotated))
     throw new Error(
       `${path} is not the key of ${join(folder, PUBLIC_KEY_FILE)}: it is of ${signer.verifier.name} (${Buffer.from(signer.verifier.id).toString('hex')}), not ${known.name} (${Buffer.from(known.id).toString('hex')}); put the right one there`,
     );
+  await replaceFile(folder, PUBLIC_KEY_FILE, `${signer.verifier.text}\n`);
   return signer;
 };

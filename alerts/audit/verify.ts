@@ -1,15 +1,14 @@
-import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Checkpoint, type FoundCheckpoint, openCheckpoint } from '../transparency/checkpoint.ts';
+import { statSync } from 'node:fs';
+import type { Checkpoint, FoundCheckpoint } from '../transparency/checkpoint.ts';
 import { sameHash } from '../transparency/hash.ts';
 import type { Verifier } from '../transparency/key.ts';
 import { readTiles } from '../transparency/tile-folder.ts';
 import { rootOfFirst } from '../transparency/tree.ts';
 import { type VerifiedTiles, verifyTiles } from '../transparency/verified-tiles.ts';
+import { readCheckpoint } from './checkpoint-file.ts';
 import { type AuditFinding, entriesAre, MOST_FINDINGS } from './finding.ts';
 import { createLineCheck } from './line-check.ts';
 import { readRawLines } from './raw-lines.ts';
-import { CHECKPOINT_FILE } from './seal.ts';
 import { listSegments, type Segment } from './segment.ts';
 import { createSignedHashes } from './signed-hashes.ts';
 
@@ -35,26 +34,11 @@ export interface VerifyOptions {
   readonly key: Verifier;
   /** Checkpoints of the log that were seen before and kept elsewhere, of any size: the log must have grown from each. */
   readonly before?: readonly Checkpoint[];
+  /** Begins with the segment that has this entry: what comes before is not read, its hashes are. Default: all. */
+  readonly from?: number;
   /** Called now and then with how many bytes of how many were read. */
   readonly onProgress?: (done: number, all: number) => void;
 }
-
-const readCheckpoint = (folder: string, key: Verifier): FoundCheckpoint => {
-  const path = join(folder, CHECKPOINT_FILE);
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new Error(
-      `${path} can't be read (${(error as NodeJS.ErrnoException).code}): there is nothing to check the log against`,
-    );
-  }
-  try {
-    return openCheckpoint(text, key);
-  } catch (error) {
-    throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`);
-  }
-};
 
 /** Whether a log whose tiles are verified has grown from what was seen of it before; names the range that was rewritten or is gone. */
 const grownFrom = (
@@ -81,6 +65,22 @@ const grownFrom = (
   return undefined;
 };
 
+/** How many entries are still what was seen before, as far as tiles that don't lead to the root can tell; 0 where none are. */
+const agreedUpTo = (
+  before: readonly Checkpoint[],
+  { origin, size }: Checkpoint,
+  rootAt: (size: number) => Uint8Array,
+): number => {
+  const agrees = (seen: Checkpoint): boolean => {
+    try {
+      return seen.origin === origin && seen.size <= size && sameHash(rootAt(seen.size), seen.root);
+    } catch {
+      return false;
+    }
+  };
+  return Math.max(0, ...before.filter(agrees).map((seen) => seen.size));
+};
+
 /** A segment that was there when the log was looked at is gone, as the oldest ones go. */
 const isGone = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
@@ -88,14 +88,22 @@ const isGone = (error: unknown): boolean => (error as NodeJS.ErrnoException).cod
 const sizeOf = (segments: readonly Segment[]): number =>
   segments.reduce((sum, { path }) => sum + statSync(path).size, 0);
 
-const verifyOnce = async ({ folder, key, before = [], onProgress }: VerifyOptions): Promise<AuditVerification> => {
+const verifyOnce = async ({
+  folder,
+  key,
+  before = [],
+  from = 1,
+  onProgress,
+}: VerifyOptions): Promise<AuditVerification> => {
   const findings: AuditFinding[] = [];
   const found = (finding: AuditFinding): void => {
     if (findings.length < MOST_FINDINGS) findings.push(finding);
   };
   // Before the checkpoint: what retention removed before now, it has signed an entry about.
-  const segments = listSegments(folder);
-  const firstKept = segments[0]?.firstSeq ?? 1;
+  const kept = listSegments(folder);
+  const segments = kept.filter((_, index) => (kept[index + 1]?.firstSeq ?? Number.POSITIVE_INFINITY) > from);
+  const firstKept = kept[0]?.firstSeq ?? 1;
+  const firstRead = segments[0]?.firstSeq ?? 1;
   const nothing = { verified: 0, firstKept, unsigned: 0 };
   let checkpoint: FoundCheckpoint | undefined;
   let tiles: VerifiedTiles;
@@ -109,13 +117,15 @@ const verifyOnce = async ({ folder, key, before = [], onProgress }: VerifyOption
   try {
     tiles = verifyTiles(size, root, read, folder);
   } catch (error) {
-    return { ...nothing, checkpoint, findings: [{ code: 'tile', message: (error as Error).message }] };
+    const first = 1 + agreedUpTo(before, checkpoint, (wanted) => rootOfFirst(wanted, size, read));
+    const message = `${(error as Error).message}; which of entries ${first} to ${size} they are can't be told`;
+    return { ...nothing, checkpoint, findings: [{ code: 'tile', first, last: size, message }] };
   }
   const rewritten = grownFrom(before, checkpoint, (wanted) => rootOfFirst(wanted, size, read));
   if (rewritten !== undefined) found(rewritten);
   const signed = createSignedHashes(size, tiles, found);
   signed.checkBefore(firstKept);
-  const check = createLineCheck(signed, firstKept, found);
+  const check = createLineCheck(signed, firstRead, found);
   const all = sizeOf(segments);
   let done = 0;
   for (const { path, firstSeq } of segments) {
@@ -130,7 +140,7 @@ const verifyOnce = async ({ folder, key, before = [], onProgress }: VerifyOption
     const message = `${segments.at(-1)?.path ?? folder}: ${entriesAre(expected, size)} missing`;
     found({ code: 'missing', first: expected, last: size, message });
   }
-  if (removedUpTo < firstKept - 1) {
+  if (firstRead === firstKept && removedUpTo < firstKept - 1) {
     const first = removedUpTo + 1;
     const message = `${folder}: ${entriesAre(first, firstKept - 1)} missing, and no signed entry says that the log let go of them`;
     findings.unshift({ code: 'missing', first, last: firstKept - 1, message });

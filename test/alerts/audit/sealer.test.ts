@@ -1,50 +1,17 @@
 import { chmodSync, cpSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type AuditLogOptions, openAuditLog } from '../../../alerts/audit/log.ts';
+import { openAuditLog } from '../../../alerts/audit/log.ts';
 import { KEY_FILE, PUBLIC_KEY_FILE, readPublicKey } from '../../../alerts/audit/log-key.ts';
 import { readAuditLog } from '../../../alerts/audit/read.ts';
 import { CHECKPOINT_FILE } from '../../../alerts/audit/seal.ts';
-import { openSealer, type Sealer } from '../../../alerts/audit/sealer.ts';
 import { verifyAuditLog } from '../../../alerts/audit/verify.ts';
 import { parseCheckpoint } from '../../../alerts/transparency/checkpoint.ts';
 import { cosign, cosignedAt } from '../../../alerts/transparency/cosignature.ts';
 import { createSigner, SIGNATURE } from '../../../alerts/transparency/key.ts';
 import { temporaryFolder } from '../../support/folder.ts';
+import { openSealedLog, SEALED_HOST, writeSealedLog } from '../../support/sealed-log.ts';
 import { until } from '../../support/until.ts';
-
-const HOST = 'web-1';
-
-interface Opened {
-  readonly log: Awaited<ReturnType<typeof openAuditLog>>;
-  readonly sealer: Sealer;
-  readonly warned: readonly string[];
-  readonly signed: readonly string[];
-}
-
-const open = async (folder: string, options: Partial<AuditLogOptions> = {}, everyMs = 0): Promise<Opened> => {
-  const warned: string[] = [];
-  const signed: string[] = [];
-  const warn = (sentence: string) => void warned.push(sentence);
-  const log = await openAuditLog({
-    folder,
-    host: HOST,
-    commitEveryMs: 0,
-    reserveBytes: 0,
-    upkeepEveryMs: 0,
-    ...options,
-  });
-  const sealer = await openSealer({ log, warn, everyMs, onCheckpoint: [(text) => void signed.push(text)] });
-  return { log, sealer, warned, signed };
-};
-
-/** A log of so many entries, written and closed. */
-const write = async (folder: string, entries: number, options: Partial<AuditLogOptions> = {}): Promise<Opened> => {
-  const opened = await open(folder, options);
-  for (let entry = 0; entry < entries; entry++) opened.log.append('start', { entry, text: 'x'.repeat(entry % 50) });
-  await opened.log.close();
-  return opened;
-};
 
 const verify = (folder: string) => verifyAuditLog({ folder, key: readPublicKey(folder)! });
 const sizeIn = (folder: string): number => parseCheckpoint(readFileSync(join(folder, CHECKPOINT_FILE), 'utf8')).size;
@@ -58,7 +25,7 @@ const losses = async (folder: string): Promise<readonly unknown[]> => {
 describe('a log that is sealed while it is written', () => {
   it('is signed each second where it grew, and at its end', async () => {
     const folder = temporaryFolder();
-    const { log, sealer, signed } = await open(folder, {}, 20);
+    const { log, sealer, signed } = await openSealedLog(folder, {}, 20);
     expect(sizeIn(folder)).toBe(0);
     for (let entry = 0; entry < 300; entry++) log.append('start', { entry });
     await until(() => sealer.state.sealed === 300);
@@ -73,13 +40,13 @@ describe('a log that is sealed while it is written', () => {
 
   it('goes on from the last checkpoint, with what was written since by agents that did not seal', async () => {
     const folder = temporaryFolder();
-    await write(folder, 700, { segmentBytes: 20_000 });
+    await writeSealedLog(folder, 700, { segmentBytes: 20_000 });
     const key = readFileSync(join(folder, KEY_FILE), 'utf8');
-    const unsealed = await openAuditLog({ folder, host: HOST, reserveBytes: 0, segmentBytes: 20_000 });
+    const unsealed = await openAuditLog({ folder, host: SEALED_HOST, reserveBytes: 0, segmentBytes: 20_000 });
     for (let entry = 0; entry < 300; entry++) unsealed.append('start', { entry });
     await unsealed.close();
     expect(await verify(folder)).toMatchObject({ verified: 700, unsigned: 300, findings: [] });
-    const { warned } = await write(folder, 10);
+    const { warned } = await writeSealedLog(folder, 10);
     expect(warned).toEqual([]);
     expect(await verify(folder)).toMatchObject({ verified: 1_010, unsigned: 0, findings: [] });
     expect(readFileSync(join(folder, KEY_FILE), 'utf8')).toBe(key);
@@ -87,7 +54,7 @@ describe('a log that is sealed while it is written', () => {
 
   it('has a key of its own that only its user can read', async () => {
     const folder = temporaryFolder();
-    const { sealer } = await write(folder, 1);
+    const { sealer } = await writeSealedLog(folder, 1);
     expect(statSync(join(folder, KEY_FILE)).mode & 0o777).toBe(0o600);
     expect(sealer.state.origin).toMatch(/^web-1\/shrike\/[0-9a-f]{8}$/);
     expect(readFileSync(join(folder, PUBLIC_KEY_FILE), 'utf8')).toMatch(
@@ -98,7 +65,7 @@ describe('a log that is sealed while it is written', () => {
 
   it('loses nothing unsigned to retention, and says what it loses', async () => {
     const folder = temporaryFolder();
-    const { log, sealer } = await open(folder, { segmentBytes: 2_000, keepBytes: 6_000 });
+    const { log, sealer } = await openSealedLog(folder, { segmentBytes: 2_000, keepBytes: 6_000 });
     for (let entry = 0; entry < 200; entry++) {
       log.append('start', { entry });
       if (entry % 10 === 0) await log.flush();
@@ -123,7 +90,7 @@ describe('a log that is sealed while it is written', () => {
 
   it('keeps the cosignatures of its newest checkpoint, and takes none of an older one', async () => {
     const folder = temporaryFolder();
-    const { log, sealer, signed } = await open(folder);
+    const { log, sealer, signed } = await openSealedLog(folder);
     const witness = createSigner('witness', SIGNATURE.cosignature);
     const cosigned = (text: string): string => cosign(parseCheckpoint(text), witness, 1_800_000_000);
     log.append('start', {});
@@ -142,7 +109,7 @@ describe('a log that is sealed while it is written', () => {
 
   it('goes on where a listener fails', async () => {
     const folder = temporaryFolder();
-    const { log, sealer, warned } = await open(folder);
+    const { log, sealer, warned } = await openSealedLog(folder);
     sealer.onCheckpoint(() => {
       throw new Error('no witness');
     });
@@ -158,10 +125,10 @@ const GOES_ON = 'the agent goes on, and nothing is signed';
 /** What is said of a log of 300 entries after something was done to its folder; the log goes on and takes an entry. */
 const refusalAfter = async (act: (folder: string) => void | Promise<void>): Promise<string> => {
   const folder = temporaryFolder();
-  await write(folder, 300);
+  await writeSealedLog(folder, 300);
   await act(folder);
   const before = readFileSync(join(folder, PUBLIC_KEY_FILE), { encoding: 'utf8', flag: 'a+' });
-  const { warned, sealer, log } = await write(folder, 1);
+  const { warned, sealer, log } = await writeSealedLog(folder, 1);
   expect(sealer.state.refusal).toBeDefined();
   expect(warned).toEqual([`the audit log is not sealed any more: ${sealer.state.refusal}; ${GOES_ON}`]);
   expect(log.committed).toBe(log.last);
@@ -193,7 +160,7 @@ describe('sealing refuses', () => {
   it('a log whose last lines are not those that were signed', async () => {
     const rewritten = await refusalAfter(async (folder) => {
       const other = temporaryFolder();
-      const { log } = await open(other);
+      const { log } = await openSealedLog(other);
       for (let entry = 0; entry < 300; entry++) log.append('start', { another: entry });
       await log.close();
       cpSync(join(other, 'audit-000001.jsonl'), join(folder, 'audit-000001.jsonl'));
@@ -206,7 +173,7 @@ describe('sealing refuses', () => {
 
   it("another log's checkpoint", async () => {
     const other = temporaryFolder();
-    await write(other, 300);
+    await writeSealedLog(other, 300);
     const foreign = await refusalAfter((folder) => cpSync(join(other, CHECKPOINT_FILE), join(folder, CHECKPOINT_FILE)));
     expect(foreign).toMatch(
       /^F\/checkpoint, and F\/log\.key: the checkpoint is of the log web-1\/shrike\/[0-9a-f]{8}, the key of web-1\/shrike\/[0-9a-f]{8}$/,
@@ -254,7 +221,7 @@ describe('sealing refuses', () => {
       'F/log.key: not a private key: expected PRIVATE+KEY+NAME+ID+BASE64 with the ID that fits',
     );
     const other = temporaryFolder();
-    await write(other, 1);
+    await writeSealedLog(other, 1);
     expect(await refusalAfter((folder) => renameSync(path(other), path(folder)))).toMatch(
       /^F\/log\.key is not the key of F\/log\.pub: it is of web-1\/shrike\/[0-9a-f]{8} \([0-9a-f]{8}\), not web-1\/shrike\/[0-9a-f]{8} \([0-9a-f]{8}\); put the right one there$/,
     );
@@ -262,14 +229,20 @@ describe('sealing refuses', () => {
 
   it('a log whose beginning was removed before anybody signed', async () => {
     const folder = temporaryFolder();
-    const log = await openAuditLog({ folder, host: HOST, reserveBytes: 0, segmentBytes: 1_000, upkeepEveryMs: 0 });
+    const log = await openAuditLog({
+      folder,
+      host: SEALED_HOST,
+      reserveBytes: 0,
+      segmentBytes: 1_000,
+      upkeepEveryMs: 0,
+    });
     for (let entry = 0; entry < 50; entry++) {
       log.append('start', { entry });
       await log.flush();
     }
     await log.close();
     rmSync(join(folder, 'audit-000001.jsonl'));
-    const { warned } = await write(folder, 1);
+    const { warned } = await writeSealedLog(folder, 1);
     expect(warned.map((each) => each.replaceAll(folder, 'F').replaceAll(/entry \d+:|to \d+ /g, 'N'))).toEqual([
       `the audit log is not sealed any more: the log in F begins with N entries 1 Nwere removed before anybody signed; give the agent another folder; ${GOES_ON}`,
     ]);
