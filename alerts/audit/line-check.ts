@@ -56,6 +56,8 @@ export const createLineCheck = (
 ): LineCheck => {
   const { size } = signed;
   let path = '';
+  /** The entry that the segment begins with by its name. */
+  let named = firstKept;
   let isLastSegment = false;
   let expected = firstKept;
   let verified = 0;
@@ -89,12 +91,23 @@ export const createLineCheck = (
       verified++;
       expected = seq + 1;
     } else if (isGenuine) {
-      about('moved', seq, `${place}: entry ${seq} stands a second time, where entry ${expected} should be`);
+      about('moved', seq, `${place}: entry ${seq} stands here too late or again, where entry ${expected} should be`);
     } else {
       const whose = seq === expected ? '' : `, and says that it is entry ${seq}`;
       const problem = 'its checksum holds, its hash is not the one that was signed';
       about('changed', expected, `${place}: entry ${expected} was changed: ${problem}${whose}`);
       expected++;
+    }
+  };
+
+  /** Looks at the first line of a segment that another one should follow, or whose name is another's. */
+  const enter = (hash: HashText): void => {
+    if (signed.has(expected, hash) === true) {
+      const message = `${path}: begins with entry ${expected}, not with ${named} as its name says: it was renamed, or lines before it were moved`;
+      about('moved', expected, message);
+    } else if (named > expected) {
+      missing(expected, Math.min(named - 1, Math.max(size, expected)), path);
+      expected = named;
     }
   };
 
@@ -113,17 +126,16 @@ export const createLineCheck = (
     },
     begin: (next, firstSeq, isLast) => {
       path = next;
+      named = firstSeq;
       isLastSegment = isLast;
-      if (firstSeq <= expected) return;
-      missing(expected, Math.min(firstSeq - 1, Math.max(size, expected)), path);
-      expected = firstSeq;
     },
     take: (bytes, from, to, number, isWhole) => {
+      const hash = expected > size ? '' : leafHashIn(bytes, from, to);
+      if (number === 1 && named !== expected) enter(hash);
       if (expected > size) {
         if (isWhole || !isLastSegment) takeUnsigned(bytes.subarray(from, to), `${path}:${number}`);
         return;
       }
-      const hash = leafHashIn(bytes, from, to);
       const isSigned = signed.has(expected, hash);
       if (isSigned === false) {
         judge(bytes.subarray(from, to), hash, `${path}:${number}`);

@@ -13,7 +13,8 @@ export type TakeLine = (bytes: Buffer, from: number, to: number, number: number,
 export const readRawLines = async (path: string, take: TakeLine, onRead: (bytes: number) => void): Promise<void> => {
   const handle = await open(path, 'r');
   try {
-    let space = Buffer.allocUnsafeSlow(1 + CHUNK_BYTES);
+    const { size } = await handle.stat();
+    let space = Buffer.allocUnsafeSlow(2 + Math.min(size, CHUNK_BYTES));
     let end = 1;
     let number = 0;
     for (;;) {
