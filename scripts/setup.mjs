@@ -1,6 +1,6 @@
 // Sets up what npm's scripts need: packages, Debian's nats-server (--nats), its clang-19 and llvm-19 (--clang), qemu (--qemu), programs that
-// tests run beside those (--live), its Chromium, which opens reports in tests (--browser), what benches are compared with (--bench), the compiled
-// programs in dist/ (--build).
+// tests run beside those (--live), Go with its checker of transparency logs (--go), Chromium, which opens reports in tests (--browser), what benches
+// are compared with (--bench), the compiled programs in dist/ (--build).
 // Plain Node without packages, since it runs before they are there. Quiet when nothing is to be done.
 import { spawnSync } from 'node:child_process';
 import {
@@ -105,11 +105,11 @@ const installDebian = (...packages) => {
 };
 
 /**
- * Installs packages where one of their programs is missing; returns whether it did. Where it can't, that ends the set-up if
+ * Installs packages where one of their programs, or a file that they bring, is missing; returns whether it did. Where it can't, that ends the set-up if
  * the tests need them and CI is set; otherwise a sentence says what goes without them.
  */
-const setUpDebian = ({ packages, programs, without }) => {
-  const missing = () => programs.find((program) => !isOnPath(program));
+const setUpDebian = ({ packages, programs, files = [], without }) => {
+  const missing = () => programs.find((program) => !isOnPath(program)) ?? files.find((path) => !existsSync(path));
   if (missing() === undefined) return false;
   const brought = () => (missing() === undefined ? undefined : `the packages brought no ${missing()}`);
   const reason = installDebian(...packages) ?? brought();
@@ -148,6 +148,14 @@ const setUpLive = () =>
 const setUpClang = () => setUpDebian({ packages: ['clang-19', 'llvm-19'], programs: ['clang-19', 'llvm-objdump-19'] });
 
 const setUpBrowser = () => setUpDebian({ packages: ['chromium'], programs: ['chromium'] });
+
+/** Go, and its own checker of transparency logs. */
+const setUpGo = () =>
+  setUpDebian({
+    packages: ['golang-go', 'golang-golang-x-mod-dev'],
+    programs: ['go'],
+    files: ['/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog'],
+  });
 
 /** The newest change below a folder, folders included, so that a removed file counts as well. */
 const newest = (folder) => {
@@ -209,6 +217,7 @@ const SET_UP = {
   '--clang': setUpClang,
   '--qemu': setUpQemu,
   '--live': setUpLive,
+  '--go': setUpGo,
   '--browser': setUpBrowser,
   '--bench': setUpBench,
   '--build': setUpBuild,
@@ -217,7 +226,9 @@ const SET_UP = {
 const options = new Set(process.argv.slice(2));
 for (const option of options) {
   if (!(option in SET_UP))
-    fail(`there is no option ${option}; there are --nats, --clang, --qemu, --live, --browser, --bench and --build.`);
+    fail(
+      `there is no option ${option}; there are --nats, --clang, --qemu, --live, --go, --browser, --bench and --build.`,
+    );
 }
 setUpPackages();
 for (const [option, setUp] of Object.entries(SET_UP)) if (options.has(option)) setUp();

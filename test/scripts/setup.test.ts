@@ -29,7 +29,8 @@ it('is quiet where nothing is to be done', () => {
 });
 
 it('names its options', () => {
-  const stderr = 'setup: there is no option --help; there are --nats, --clang, --qemu, --live, --browser, --bench and --build.\n';
+  const stderr =
+    'setup: there is no option --help; there are --nats, --clang, --qemu, --live, --go, --browser, --bench and --build.\n';
   expect(run('--help')).toMatchObject({ status: 1, stdout: '', stderr });
 });
 
@@ -44,6 +45,14 @@ it("installs Debian's clang where it is missing, and then no more", () => {
   );
   expect(readdirSync(folder)).toContain('clang-19');
   expect(runIn(folder, '', '--clang')).toMatchObject({ status: 0, stdout: '', stderr: '' });
+});
+
+it('asks for Go with the checker of transparency logs', () => {
+  const folder = folderWithApt('echo > FOLDER/go; /bin/chmod +x FOLDER/go');
+  runIn(folder, '', '--go');
+  expect(readFileSync(join(folder, 'asked'), 'utf8').trim().split('\n').at(-1)).toBe(
+    '-q install -y --no-install-recommends golang-go golang-golang-x-mod-dev',
+  );
 });
 
 it.each([
