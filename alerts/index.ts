@@ -2,6 +2,7 @@ export { type Counted, countingAlert } from './aggregate.ts';
 export * from './alert.ts';
 export { checkProof, ProofError, type Shown } from './audit/check-proof.ts';
 export { crc32c } from './audit/crc32c.ts';
+export { AUDIT_KINDS, type AuditEntry, type AuditKind } from './audit/line.ts';
 export {
   type AuditLog,
   type AuditLogOptions,
@@ -29,10 +30,23 @@ export { createPublisher, type Publisher, type PublisherOptions, type PublisherS
 export * from './nats/server.ts';
 export { alertSubject } from './nats/subject.ts';
 export { raiseAlert, type Unnumbered } from './raise.ts';
+export { parseCost } from './report/cost.ts';
+export { makeReport, type Report, type ReportOptions } from './report/report.ts';
+export { outputProblem, writeWhole } from './report/write.ts';
 export { type AuditQuery, type AuditQueryOptions, openAuditQuery, type QueryAnswer } from './review/audit-query.ts';
 export type { Cell } from './review/cell.ts';
+export { type EntryFilters, entryFilter, happenedAt } from './review/entry-filter.ts';
+export {
+  type LoggedProcess,
+  type LoggedTree,
+  mayBeBelow,
+  processesOf,
+  type TreeStep,
+  treeOf,
+} from './review/process-tree.ts';
 export { QueryError, type QueryErrorCode } from './review/query-error.ts';
 export { AUDIT_TABLES } from './review/tables.ts';
+export { type Walked, type WalkOptions, walkAuditLog } from './review/walk.ts';
 export { parseAlert } from './schema.ts';
 export type { AlertFilters } from './subscriber/filters.ts';
 export type { Position } from './subscriber/position.ts';

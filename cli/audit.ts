@@ -2,7 +2,9 @@ import type { Command } from 'commander';
 import { addAuditCheckProof } from './audit-check-proof.ts';
 import { addAuditProve } from './audit-prove.ts';
 import { addAuditQuery } from './audit-query.ts';
+import { addAuditReport } from './audit-report.ts';
 import { addAuditRotateKey } from './audit-rotate-key.ts';
+import { addAuditShow } from './audit-show.ts';
 import { addAuditVerify } from './audit-verify.ts';
 
 /** What adds a subcommand of `shrike audit`. */
@@ -15,6 +17,8 @@ const SUBCOMMANDS: readonly AddSubcommand[] = [
   addAuditCheckProof,
   addAuditRotateKey,
   addAuditQuery,
+  addAuditReport,
+  addAuditShow,
 ];
 
 const HELP = `

@@ -33,7 +33,7 @@ export interface ProcessTree {
 }
 
 /** The output of an alert without its list of fields in parentheses, which the tree shows by itself. */
-const shortOutput = (output: string): string => output.replace(/ \(\w+=.*\)$/, '');
+export const shortOutput = (output: string): string => output.replace(/ \(\w+=.*\)$/, '');
 
 /** Calls that tell where a story goes: they are shown though no rule is about them. */
 const TELLING: ReadonlySet<string> = new Set(

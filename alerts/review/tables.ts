@@ -1,4 +1,5 @@
 import { PRIORITIES } from '../../rules/index.ts';
+import { FILE_FIELDS } from './file-fields.ts';
 
 /** A column of a table that queries see. */
 export interface LogColumn {
@@ -27,7 +28,7 @@ const BODIES = 'source.bodies';
 const SCALARS =
   `id time host policy policyHash rule priority hook event verdict enforced output kernel enforce name hash mode rules ended events alerts
   action tier pid start exe cgroup outcome denied descendantOf switched by lapsed ring records received missed unreadable failed reason path after line
-  byte problem bytes missing limit segment from to entries first last unacknowledged`.split(/\s+/);
+  byte problem bytes missing limit segment from to entries first last unacknowledged unsealed`.split(/\s+/);
 const COMPOUNDS = 'tags fields trust correlation aggregated pending tiers scope reload arguments of unpublished'.split(
   ' ',
 );
@@ -58,8 +59,6 @@ const TIME = instant('time', 'when the entry was appended, UTC', 'time');
 const LOGGED = instant('logged', 'when the entry was appended, UTC', 'time');
 const HAPPENED = instant('time', 'when the event happened, UTC', 'body.time');
 
-/** Fields of outputs that name a file, the nearest to what the kernel acted on first. */
-const FILE_FIELDS = ['fd.name', 'fs.path.name', 'fs.path.target', 'fs.path.source', 'evt.arg.path', 'evt.arg.pathname'];
 const FILE = `COALESCE(${FILE_FIELDS.map((name) => `body.fields->>'${name}'`).join(', ')})`;
 
 const ANCESTORS = 'STRUCT(pid BIGINT, exe VARCHAR, cmdline VARCHAR)[]';
@@ -173,7 +172,7 @@ const POLICY_SPANS = `(SELECT each.seq, each.time, each.body, COALESCE(next_seq,
 const POLICIES: LogTable = {
   name: 'policies',
   meaning: 'which policy was in force from which entry to which',
-  from: `${POLICY_SPANS} WHERE body.ended IS NULL`,
+  from: `${POLICY_SPANS} WHERE body.ended IS NULL AND body.name IS NOT NULL`,
   columns: [
     column('seq', 'BIGINT', 'seq', 'the entry from which on it was in force'),
     TIME,
@@ -231,6 +230,7 @@ const LOSSES: LogTable = {
     whole('unreadable', 'records that no program of the agent wrote'),
     whole('failed', 'records that something went wrong with'),
     whole('missing', 'entries that had been committed'),
+    truth('unsealed', 'entries from first_entry on are not signed'),
     text('path', 'the torn segment'),
     whole('bytes', 'how much was torn off'),
     whole('first_entry', 'the first that the server does not have', 'from'),

@@ -45,23 +45,32 @@ const parseComparison = (text: string): Comparison => {
   return { name: match[1]!, operator: match[2] as Operator, wanted: match[3]! };
 };
 
+/** An alert, or another record that may have fields. */
+type Compared = { readonly fields?: Alert['fields'] };
+
 /** A field of the rule's output, or else a member of the record: `process.exe`, `container.pod`, `event`. */
-const fieldOf = (alert: Alert, name: string): FieldJson | undefined => {
-  if (Object.hasOwn(alert.fields, name)) return alert.fields[name];
+const fieldOf = (record: Compared, name: string): FieldJson | undefined => {
+  if (record.fields !== undefined && Object.hasOwn(record.fields, name)) return record.fields[name];
   const value = name
     .split('.')
     .reduce<unknown>(
       (at, part) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[part] : undefined),
-      alert,
+      record,
     );
   return typeof value === 'object' && !Array.isArray(value) ? undefined : (value as FieldJson | undefined);
 };
 
 /** A field that is absent or unknown compares to nothing; of a list one element is enough. */
-const compares = (alert: Alert, { name, operator, wanted }: Comparison): boolean => {
-  const value = fieldOf(alert, name);
+const compares = (record: Compared, { name, operator, wanted }: Comparison): boolean => {
+  const value = fieldOf(record, name);
   if (value === undefined || value === null) return false;
   return [value].flat().some((each) => OPERATORS[operator](String(each), wanted));
+};
+
+/** Whether all comparisons hold for a record. Fails with a sentence on one that is none. */
+export const comparisonFilter = (where: readonly string[]): ((record: Compared) => boolean) => {
+  const comparisons = where.map(parseComparison);
+  return (record) => comparisons.every((comparison) => compares(record, comparison));
 };
 
 const sameName = (one: string, other: string): boolean => subjectToken(one) === subjectToken(other);
@@ -69,7 +78,7 @@ const sameName = (one: string, other: string): boolean => subjectToken(one) === 
 /** Whether an alert is wanted. Fails with a sentence on a comparison that is none. */
 export const alertFilter = (filters: AlertFilters): ((alert: Alert) => boolean) => {
   const { host, priority, minPriority, rule, policy, tags = [], container, where = [] } = filters;
-  const comparisons = where.map(parseComparison);
+  const holds = comparisonFilter(where);
   const least = minPriority === undefined ? PRIORITIES.length : PRIORITIES.indexOf(minPriority);
   return (alert) =>
     (host === undefined || sameName(host, alert.host)) &&
@@ -81,7 +90,7 @@ export const alertFilter = (filters: AlertFilters): ((alert: Alert) => boolean) 
     (container === undefined ||
       alert.container?.name === container ||
       (container !== '' && alert.container?.id.startsWith(container) === true)) &&
-    comparisons.every((comparison) => compares(alert, comparison));
+    holds(alert);
 };
 
 /** The subject, with wildcards, that a server filters by. With `whole` that of all alerts of the wanted host: only then is it seen which did not arrive. */
