@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { crc32c, createSigner, openSeal, type Verifier } from '../alerts/index.ts';
@@ -119,6 +119,7 @@ export const writeLargeLog = async (parent: string, alerts: number): Promise<Lar
   const folder = join(parent, 'log');
   mkdirSync(folder, { mode: 0o700 });
   const signer = createSigner(`${HOST}/shrike/0123abcd`);
+  writeFileSync(join(folder, 'log.pub'), `${signer.verifier.text}\n`);
   const seal = openSeal(folder, signer);
 
   let seq = 0;

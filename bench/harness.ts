@@ -62,6 +62,16 @@ export const busyNanoseconds = (work: () => void): number => {
   return Math.min(elapsed, (user + system) * 1000);
 };
 
+/** Seconds that `work` takes of a processor, as {@link busyNanoseconds}. */
+export const busySeconds = async (work: () => Promise<void>): Promise<number> => {
+  const before = process.cpuUsage();
+  const from = performance.now();
+  await work();
+  const elapsed = (performance.now() - from) / 1e3;
+  const { user, system } = process.cpuUsage(before);
+  return Math.min(elapsed, (user + system) / 1e6);
+};
+
 const isMet = (target: Target, value: number): boolean =>
   'most' in target ? value <= target.most : value >= target.least;
 
