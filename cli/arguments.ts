@@ -58,6 +58,14 @@ export const duration = (text: string): number => {
   return value;
 };
 
+/** A time in milliseconds, a second or more: `10s`, `1m`. */
+export const seconds = (text: string): number => {
+  const [, digits = '', unit = ''] = /^(\d{1,6})([sm])$/.exec(text) ?? [];
+  const value = Number(digits) * 1_000 * (SECONDS[unit] ?? 0);
+  if (!(value > 0)) throw new InvalidArgumentError('Expected a time of a second or more, for example 10s or 1m.');
+  return value;
+};
+
 /** A number above 0, for an option. */
 export const positiveNumber = (text: string): number => {
   const value = Number(text);

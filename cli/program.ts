@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   fmt: async () => (await import('./fmt.ts')).addFmt,
   alerts: async () => (await import('./alerts.ts')).addAlerts,
   audit: async () => (await import('./audit.ts')).addAudit,
+  witness: async () => (await import('./witness.ts')).addWitness,
   'nats-config': async () => (await import('./nats-config.ts')).addNatsConfig,
   scenarios: async () => (await import('./scenarios.ts')).addScenarios,
   bpf: async () => (await import('./bpf.ts')).addBpf,

@@ -31,8 +31,9 @@ import { scenarioOf } from './scenario-file.ts';
 import { runSession, type SessionOptions, type SessionResult } from './session.ts';
 import { createRefrained, runRecord, summaryLines } from './summary.ts';
 import { createTimeline } from './timeline.ts';
+import { type WitnessedOptions, witnessedOptions, witnessOf } from './witness-options.ts';
 
-export interface RunOptions extends AuditOptions, NatsFiles {
+export interface RunOptions extends AuditOptions, NatsFiles, WitnessedOptions {
   readonly policies?: readonly string[];
   readonly sensor: 'sim' | 'replay' | 'linux';
   readonly scope?: string;
@@ -185,6 +186,7 @@ const defaultHost = ({ sensor }: RunOptions): string => (sensor === 'linux' ? ho
 export const run = async (options: RunOptions, output: Output, signal: AbortSignal): Promise<ExitCode> => {
   checkOptions(options);
   const nats = natsAddressOf(options.nats, options);
+  const witness = witnessOf(options);
   const log = createLog(options.logLevel);
   const warn = (sentence: string): void => log.warn(sentence);
   const scenario = options.sensor === 'sim' ? scenarioOf(options.scenario ?? DEFAULT_SCENARIO) : undefined;
@@ -221,6 +223,7 @@ export const run = async (options: RunOptions, output: Output, signal: AbortSign
     warn,
     ...agentOptionsOf({ ...(options.sensor === 'linux' && LIVE_LIMITS), ...options }),
     ...(nats && { nats }),
+    ...(witness && { witness }),
     ...(options.publish !== undefined && { publish: options.publish }),
     ...(options.metrics && {
       metrics: options.metrics,
@@ -381,7 +384,7 @@ export const addRun = (program: Command): void => {
         .choices(['skip', 'stop'])
         .default('skip'),
     );
-  for (const option of [...liveOptions(), ...metricsOptions()]) command.addOption(option);
+  for (const option of [...liveOptions(), ...metricsOptions(), ...witnessedOptions()]) command.addOption(option);
   addRunOptions(command)
     .option('--watch-policies', 'run the policies anew whenever one of their files changes (SIGHUP does so, too)')
     .option('--tree', 'print processes as a tree, with alerts where they happen')

@@ -7,14 +7,18 @@ import {
   type Standing,
 } from '../agent/index.ts';
 import {
+  type Announcer,
   type CheckpointListener,
+  createAnnouncer,
   createPublisher,
   type NatsAddress,
   openAuditLog,
   openSealer,
   type Publisher,
   parseOutputs,
+  type Sealer,
   type StoredLog,
+  type Verifier,
 } from '../alerts/index.ts';
 import { VerifierError } from '../engine/verifier/index.ts';
 import { BpfError, ProgramRefused } from '../sensors/index.ts';
@@ -43,6 +47,8 @@ export interface SessionOptions extends Omit<AgentOptions, 'log'> {
   /** Has the kernel count its programs' runs and time. */
   readonly programCost?: boolean;
   readonly onServing?: (url: string) => void;
+  /** Who cosigns the audit log, by way of the NATS servers. */
+  readonly witness?: { readonly key: Verifier; readonly intervalMs?: number };
   /** Called with each checkpoint of the audit log that is signed, in order; nobody waits for them. */
   readonly onCheckpoint?: readonly CheckpointListener[];
   readonly warn: (sentence: string) => void;
@@ -98,6 +104,18 @@ const openPublishers = ({ nats, publish, host, warn }: SessionOptions, log: Stor
     throw new CliError(messageOf(error), EXIT.usage);
   }
 };
+
+/** Shows the log's checkpoints to its witness; undefined where there is none. */
+const openAnnouncer = (
+  { nats, host, auditFolder: folder, witness, warn: report }: SessionOptions,
+  sealer: Sealer,
+): Announcer | undefined =>
+  nats === undefined || witness === undefined
+    ? undefined
+    : createAnnouncer({
+        ...{ servers: nats, host, folder, sealer, report, witness: witness.key },
+        ...(witness.intervalMs !== undefined && { intervalMs: witness.intervalMs }),
+      });
 
 /** How much of a verifier's log is printed; the reason is at its end. */
 const LOG_LINES = 12;
@@ -161,6 +179,7 @@ const together = (all: readonly Published[]): Published | undefined => {
 export const runSession = async (options: SessionOptions, signal: AbortSignal): Promise<SessionResult> => {
   const log = await openLog(options);
   let publishers: readonly Publisher[] = [];
+  let announcer: Announcer | undefined;
   let server: MetricsServer | undefined;
   let standing: (() => Standing) | undefined;
   const { host, sensor, metrics: address, warn, onCheckpoint = [] } = options;
@@ -169,6 +188,7 @@ export const runSession = async (options: SessionOptions, signal: AbortSignal): 
     options.enforce || options.sensor.kind === 'linux' ? openSwitch(options.auditFolder, options.enforce) : undefined;
   try {
     publishers = openPublishers(options, log);
+    announcer = openAnnouncer(options, sealer);
     const [publisher] = publishers;
     if (address !== undefined) {
       const about = { address, host, sensor, log, sealer, publisher, standing: () => standing?.() };
@@ -188,6 +208,8 @@ export const runSession = async (options: SessionOptions, signal: AbortSignal): 
     control?.close();
     await server?.close();
     await Promise.all(publishers.map((each) => each.close()));
+    if (announcer !== undefined) await sealer.seal();
+    await announcer?.close();
     await log.close();
   }
 };

@@ -1,0 +1,27 @@
+import { subjectToken } from '../nats/subject.ts';
+
+const ROOT = 'shrike.witness';
+
+/** Where a host's agent asks for cosignatures. */
+export const witnessSubject = (host: string): string => `${ROOT}.${subjectToken(host)}`;
+
+/** The subjects of all hosts' requests. */
+export const ALL_WITNESS_SUBJECTS = `${ROOT}.*`;
+
+/** The host in a request's subject, as one of its tokens. */
+export const hostTokenOf = (subject: string): string => subject.slice(ROOT.length + 1);
+
+/** Headers beside what C2SP tlog-witness has in its bodies. */
+export const HEADER = {
+  /** Of a reply: the status that C2SP tlog-witness gives over HTTP. */
+  status: 'Shrike-Status',
+  /** Of a reply with 409: the newest checkpoint that the witness has cosigned. */
+  known: 'Shrike-Checkpoint',
+  /** Of a request: the log's public key. */
+  key: 'Shrike-Key',
+  /** Of a request: the root that the log has for its first `old` entries. */
+  oldRoot: 'Shrike-Old-Root',
+} as const;
+
+/** What a witness says (C2SP tlog-witness), and 500 where it can't keep what it saw. */
+export type Status = 200 | 400 | 403 | 404 | 409 | 422 | 500;
