@@ -75,6 +75,9 @@ export const audit = async (samples: number): Promise<readonly Measurement[]> =>
       { name: 'group by', unit: 's', target: { of: 'median', most: 1 }, sample: () => grouped(log) },
       ...command('verify', undefined, () => shrike('verify', folder, '--key', log.key.text)),
       ...command('query', undefined, () => shrike('query', GROUPED, folder)),
+      ...command('report', 10, () =>
+        shrike('report', folder, '--key', log.key.text, '--out', join(parent, 'report.html')),
+      ),
     ];
     return await measure('audit', cases, Math.min(samples, MOST_SAMPLES));
   } finally {
