@@ -2,7 +2,7 @@ import { HOOKS, relocate } from '../engine/object/index.ts';
 import { verify } from '../engine/verifier/index.ts';
 import { helperById } from '../engine/vm/index.ts';
 import { compile } from '../rules/index.ts';
-import { createSimHost, type SimHost, type SimTask } from '../sensors/index.ts';
+import { createSimHost, POLICY_MEMORY, type SimHost, type SimTask } from '../sensors/index.ts';
 import { library, underPolicies } from './agent.ts';
 import { type Case, type Measurement, measure, nanoseconds } from './harness.ts';
 import { costOfRules } from './rule-cost.ts';
@@ -28,7 +28,7 @@ const verifyCase = (): Case => {
     library().flatMap((policy) => policy.rules),
     { level: '6.12' },
   );
-  const { kernel } = createSimHost();
+  const { kernel } = createSimHost({ memory: POLICY_MEMORY });
   const maps = new Map(object.maps.map((spec) => [spec.name, kernel.createMap(spec)]));
   const specs = new Map([...maps.values()].map((map) => [map.handle, map.spec]));
   const programs = object.programs.map((program) => ({
@@ -73,7 +73,7 @@ const WORK: readonly (readonly [name: string, work: Work])[] = [
 
 /** A host with a cat that root started, and the files that it opens. */
 const prepare = (): { readonly host: SimHost; readonly task: SimTask } => {
-  const host = createSimHost();
+  const host = createSimHost({ memory: POLICY_MEMORY });
   host.fs.write('/etc/shadow.old', 'root:*:19000:0:99999:7:::\n', 0o600);
   host.fs.write('/etc/shadow', 'root:*:19000:0:99999:7:::\n', 0o600);
   return { host, task: host.spawn({ exepath: '/usr/bin/cat', argv: ['cat'] }) };

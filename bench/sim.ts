@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { AgentSummary } from '../agent/index.ts';
 import { packageFolder } from '../policies/index.ts';
-import { createSimHost, type Sensor, simAccounts } from '../sensors/index.ts';
+import { createSimHost, POLICY_MEMORY, type Sensor, simAccounts } from '../sensors/index.ts';
 import { underPolicies } from './agent.ts';
 import { type Case, type Measurement, measure } from './harness.ts';
 import { createMix, type Mix } from './sim-mix.ts';
@@ -36,7 +36,7 @@ const sensorOf = (
   calls: number,
   paths: readonly string[],
 ): { readonly sensor: Sensor; readonly mix: Mix; rate(): number } => {
-  const host = createSimHost();
+  const host = createSimHost({ memory: POLICY_MEMORY });
   const mix = createMix(host, paths);
   const sessions = Math.ceil(calls / mix.callsPerSession);
   let rate = Number.NaN;

@@ -2,7 +2,7 @@ import { type BpfObject, type FeatureLevel, offeredHook, RelocationError } from 
 import { VerifierError } from '../engine/verifier/index.ts';
 import { type Compiled, compile, type Diagnostic, type Rule } from '../rules/index.ts';
 import type { KernelMap } from '../sensors/index.ts';
-import { createSimHost } from '../sensors/sim/index.ts';
+import { createSimHost, POLICY_MEMORY } from '../sensors/sim/index.ts';
 
 /** What a kernel said to one program of an object. */
 interface Refusal {
@@ -14,7 +14,7 @@ interface Refusal {
 
 /** Loads an object's programs into a simulated kernel of its level, as an agent would, and lists those it refuses. */
 const refusalsOf = (object: BpfObject): readonly Refusal[] => {
-  const { kernel } = createSimHost({ level: object.level });
+  const { kernel } = createSimHost({ level: object.level, memory: POLICY_MEMORY });
   const maps = new Map<string, KernelMap>(object.maps.map((spec) => [spec.name, kernel.createMap(spec)]));
   const refusals: Refusal[] = [];
   for (const program of object.programs) {

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { ONLY_ROOT } from '../accounts.ts';
 import type { Sensor, SensorReport } from '../kernel.ts';
-import { createSimHost, type PreparedCall, type SimHost } from '../sim/index.ts';
+import { createSimHost, POLICY_MEMORY, type PreparedCall, type SimHost } from '../sim/index.ts';
 import { type DecodedRecording, decodeRecording, type PreparedCalls } from './decode.ts';
 import { parseStrace } from './parse.ts';
 import { createPlayer } from './player.ts';
@@ -61,6 +61,7 @@ const read = (path: string, onProblem: OnProblem, known?: PreparedCalls): Read =
 const hostFor = (start: bigint | undefined): SimHost =>
   createSimHost({
     untold: true,
+    memory: POLICY_MEMORY,
     ...(start !== undefined && { bootTime: new Date(Number(start / 1_000_000n) - UPTIME_MS) }),
   });
 

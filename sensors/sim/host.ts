@@ -26,7 +26,10 @@ import type { SimHost, SimHostOptions, SimTask, SpawnOptions } from './sim-host.
 import { SystemCalls } from './syscalls/system-calls.ts';
 import { O_RDWR, SIGKILL } from './uapi.ts';
 
-const DEFAULT_MEMORY = 256 * 1024 * 1024;
+/** Enough for the machine, its files and a few programs. */
+const DEFAULT_MEMORY = 16 * 1024 * 1024;
+/** Bytes of a host that any number of policies is loaded into. Costs more to make: many such memories keep the garbage collector busy. */
+export const POLICY_MEMORY = 256 * 1024 * 1024;
 const DEFAULT_BOOT = new Date('2026-01-01T00:00:00Z');
 /** How long apart the processes start that are there before anything happens. */
 const SPAWN_NS = 1_000_000;

@@ -1,4 +1,4 @@
-export { createSimHost } from './host.ts';
+export { createSimHost, POLICY_MEMORY } from './host.ts';
 export {
   listScenarios,
   loadScenario,

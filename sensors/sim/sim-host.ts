@@ -13,7 +13,7 @@ export interface SimHostOptions {
   readonly level?: FeatureLevel;
   /** Wall time of boot; default 2026-01-01T00:00:00Z. */
   readonly bootTime?: Date;
-  /** Kernel memory in bytes; default 256 MiB. */
+  /** Kernel memory in bytes; default 16 MiB, which is enough for the machine and a few programs. */
   readonly memory?: number;
   /** What nobody knows of processes and files is unknown to programs: for recordings. */
   readonly untold?: boolean;

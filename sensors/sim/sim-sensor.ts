@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Accounts, createAccounts } from '../accounts.ts';
 import { type ContainerSource, staticContainers } from '../containers/index.ts';
 import type { Sensor, SensorReport } from '../kernel.ts';
-import { createSimHost } from './host.ts';
+import { createSimHost, POLICY_MEMORY } from './host.ts';
 import {
   createPlayer,
   createSurroundings,
@@ -18,7 +18,7 @@ export interface SimSensorOptions {
   readonly seed?: number;
   /** The cgroup whose processes are observed, with those below it; created where it is missing; default the whole host. */
   readonly scope?: string;
-  /** Memory of the host in bytes; default the host's. */
+  /** Memory of the host in bytes; default {@link POLICY_MEMORY}. */
   readonly memory?: number;
   /** Milliseconds of real time before each step, for people who watch; default 0. */
   readonly pace?: number;
@@ -65,12 +65,12 @@ export const createSimSensor = ({
   scenario,
   seed = 1,
   scope = '/',
-  memory,
+  memory = POLICY_MEMORY,
   pace = 0,
   observer,
   containers = staticContainers(new Map(scenario.host.containers.map((facts) => [facts.id, facts]))),
 }: SimSensorOptions): SimSensor => {
-  const host = createSimHost({ seed, cgroups: [scope], ...(memory !== undefined && { memory }) });
+  const host = createSimHost({ seed, cgroups: [scope], memory });
   const surroundings = createSurroundings(host);
   const player = createPlayer(host, scenario, observer, surroundings);
   const before = host.calls;

@@ -45,7 +45,7 @@ describe('a simulated host', () => {
   it('knows every call of the table, those it does not simulate as ENOSYS', () => {
     for (const { type, nr } of EVENT_TYPES.values()) {
       if (nr < 0) continue;
-      const host = createSimHost({ memory: 16 * 1024 * 1024 });
+      const host = createSimHost({ memory: 4 * 1024 * 1024 });
       const task = host.spawn({ exepath: '/usr/bin/bash' });
       expect(Number.isInteger(host.call(task, type, [0, 0, 0, 0, 0, 0]).result), type).toBe(true);
     }
