@@ -28,7 +28,11 @@ const ENFORCING = ['credential-files.yaml', 'execution-from-tmp.yaml'];
 /** Milliseconds before each step on a terminal: slow enough to follow. */
 const PACE_MS = 110;
 /** What to try afterwards. */
-const NEXT = ['explain reverse-shell | less', 'run --scenario supply-chain --tree --pace 100', 'test policies/library'];
+const nextCommands = ([first]: readonly Alert[]): readonly string[] => [
+  ...(first === undefined ? [] : [`audit show --tree ${first.seq}`]),
+  'audit verify',
+  'run --scenario supply-chain --tree --pace 100',
+];
 /** How long the subscriber may take for the last alert. */
 const RECEIVE_MS = 5_000;
 
@@ -180,7 +184,7 @@ export const demo = async (options: DemoOptions, output: Output, signal: AbortSi
     const audited = await auditedIds(result.auditFolder);
     const same = compare(printed, audited, typeof broker === 'string' ? undefined : broker.received, output);
     output.line(paint.bold('Try next'));
-    for (const next of NEXT) output.line(`  ${command} ${next}`);
+    for (const next of nextCommands(alerts)) output.line(`  ${command} ${next}`);
     if (typeof broker === 'string' && nats !== undefined) return EXIT.environment;
     return same ? EXIT.fine : EXIT.findings;
   } finally {

@@ -28,15 +28,18 @@ const alertText = (alert: Alert, paint: Paint): string => {
   ].join(' ');
 };
 
-/** What enforcement did or left, for people. */
+/** What enforcement did or left, to whom, and by which rule, for people. */
 export const attemptText = (body: EnforcementBody): string => {
-  const left = enforcementText(body);
-  if (!('outcome' in body)) return left ?? '';
+  if (!('outcome' in body)) return enforcementText(body) ?? '';
+  const { outcome, denied, rule, policy, mode, event, exe, pid } = body;
   const { file, path, path2, address, argv } = body.arguments;
-  const asked = [file ?? path, path2, address, file === undefined && path === undefined ? argv?.join(' ') : undefined];
-  const of = asked.filter((each) => each !== undefined && each !== null).map(text);
-  const done = left ?? `${body.outcome} (${text(body.rule)})`;
-  return `${done}: ${whoText(body.exe, body.pid, undefined)}${of.length === 0 ? '' : `, ${body.event} ${of.join(' ')}`}`;
+  const isDone = outcome === 'killed' || (outcome === 'denied' && denied === true);
+  const done = isDone ? outcome : `${denied === true ? 'denied, but not killed' : 'left alone'}: ${outcome}`;
+  const named = file ?? path;
+  const asked = [named, path2, address, named === undefined ? argv?.join(' ') : undefined]
+    .filter((each) => each !== undefined && each !== null)
+    .map(text);
+  return `${[done, whoText(exe, pid, undefined), event, ...asked].join(' ')}, by the rule "${text(rule)}" of ${text(policy)} (${mode})`;
 };
 
 /** Members and their values, for records whose members tell what they are. */
