@@ -212,8 +212,10 @@ const createLog = async (
   let retainedAt = Number.NEGATIVE_INFINITY;
   /** The last entry that records a removal, and how many such entries stand there one behind the other. */
   let removals = { last: 0, count: 0 };
-  /** Segments that go once the entry that records it is signed, oldest first. */
-  let leaving: { readonly segment: ClosedSegment; readonly seq: number }[] = [];
+  /** Segments that go once the entry that records it is signed, oldest first. Those before one that was to go when the log ended were to go, too. */
+  let leaving: { readonly segment: ClosedSegment; readonly seq: number }[] = found.closed
+    .slice(0, 1 + found.closed.findLastIndex(({ name }) => found.removed.includes(name)))
+    .map((segment) => ({ segment, seq: openedAt }));
   let closed = false;
 
   const push = (kind: AuditKind, body: unknown): number => {
@@ -453,7 +455,6 @@ const createLog = async (
   };
 
   try {
-    for (const segment of closedSegments.filter(({ name }) => found.removed.includes(name))) await drop(segment);
     if (!(await reserve.make()) && reserveBytes > 0)
       warn(`${folder} has no room for a reserve of ${reserveBytes} bytes, so that a full disk stops the log at once`);
   } catch (error) {
@@ -530,6 +531,7 @@ const createLog = async (
         await flush();
         for (const listener of closingListeners) await listener(push);
         await flush();
+        await dropLeaving().catch((error: unknown) => warn(`${folder}: ${withRemedy(error)}`));
       } finally {
         clearTimeout(timer);
         await reserve.release().catch(() => undefined);

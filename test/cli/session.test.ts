@@ -1,6 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parseCheckpoint, readPublicKey, verifyAuditLog } from '../../alerts/index.ts';
 import { CliError, EXIT } from '../../cli/exit.ts';
 import { runSession } from '../../cli/session.ts';
 import { exit, mov, R0 } from '../../engine/isa/index.ts';
@@ -78,5 +79,47 @@ describe('a session whose kernel refuses the programs', () => {
     expect((error as CliError).message).toBe(
       'map "events" (ringbuf): BPF_MAP_CREATE failed with ENOMEM (the kernel has no memory for it; make it smaller (ring buffers by --ring-size), or raise the memory limit of the cgroup that this process runs in)',
     );
+  });
+});
+
+describe('a session’s audit log', () => {
+  const session = (folder: string, onCheckpoint: (text: string) => void, warn: (sentence: string) => void) =>
+    runSession(
+      {
+        policies: loadPolicyText('secrets.yaml', POLICY).policies,
+        sensor: simulated(folder),
+        host: 'h',
+        enforce: false,
+        auditFolder: join(folder, 'audit'),
+        onCheckpoint: [onCheckpoint],
+        warn,
+      },
+      new AbortController().signal,
+    );
+
+  it('is sealed to its last entry, and goes on unsealed where it is not what was signed', async () => {
+    const folder = temporaryFolder();
+    const audit = join(folder, 'audit');
+    const [checkpoints, warned]: [string[], string[]] = [[], []];
+    const run = () =>
+      session(
+        folder,
+        (text) => void checkpoints.push(text),
+        (sentence) => void warned.push(sentence),
+      );
+    await run();
+    const whole = await verifyAuditLog({ folder: audit, key: readPublicKey(audit)! });
+    expect(whole).toMatchObject({ unsigned: 0, findings: [] });
+    expect(whole.verified).toBeGreaterThan(2);
+    expect(checkpoints.at(-1)).toBe(readFileSync(join(audit, 'checkpoint'), 'utf8'));
+    await run();
+    expect(warned).toEqual([]);
+    const last = parseCheckpoint(checkpoints.at(-1)!);
+    expect(last.size).toBeGreaterThan(whole.verified);
+    rmSync(join(audit, 'tile'), { recursive: true });
+    const result = await run();
+    expect(result.summary.problems).toEqual([]);
+    expect(warned).toEqual([expect.stringMatching(/^the audit log is not sealed any more: .* is missing: /)]);
+    expect(parseCheckpoint(checkpoints.at(-1)!).size).toBe(last.size);
   });
 });

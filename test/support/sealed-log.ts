@@ -1,4 +1,5 @@
-import { type AuditLogOptions, openAuditLog, openSealer, type Sealer, type StoredLog } from '../../alerts/index.ts';
+import { type AuditLogOptions, openAuditLog, type StoredLog } from '../../alerts/audit/log.ts';
+import { openSealer, type Sealer } from '../../alerts/audit/sealer.ts';
 
 /** A log that a test writes and seals. */
 export interface SealedLog {
