@@ -79,11 +79,11 @@ const AUDIT_MEMBERS: Readonly<Record<string, string>> = {
 };
 
 const BODIES: Readonly<Record<Exclude<(typeof AUDIT_KINDS)[number], 'alert' | 'enforcement'>, string>> = {
-  policy: 'A policy that was loaded, replaced or ended.',
+  policy: "A policy that was loaded, replaced or ended; with rotated, a change of the log's key.",
   start: 'The agent started.',
   stop: 'The agent stopped.',
   shed: 'What was held back or dropped, and why, with exact counts.',
-  loss: 'Events that were not seen, or entries that a crash took.',
+  loss: 'Events that were not seen, entries that a crash took, or that nothing is signed from here on.',
 };
 
 /** The member `name` of what `path` leads to, in whose descriptions the nearest wins. */
