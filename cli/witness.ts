@@ -81,6 +81,10 @@ export const witness = async (
     ...{ servers: natsAddressOf(nats, options) ?? nats, folder, name, intervalMs: interval, silentAfter },
     ...(keys !== undefined && { keys }),
     report: (sentence) => log.warn(sentence),
+    onListening: (servers) => {
+      if (json) output.json({ type: 'listening', time: isoNow(), servers });
+      else log.info(`listening at ${servers}`);
+    },
     onNews: createTeller(options, output, (sentence) => log.warn(sentence)),
     onAlarm: ({ rule, origin, sentence, known, offered }) => {
       if (json)

@@ -25,7 +25,8 @@ import { WITNESS_INTERVAL_MS } from './witness.ts';
 /** The file of the newest checkpoint that the witness has cosigned, with its cosignature. */
 export const COSIGNED_FILE = 'cosigned';
 
-const MOST_TIMEOUT_MS = 5_000;
+/** How long an answer may take. */
+const TIMEOUT_MS = 5_000;
 const LAST_RETRY_MS = 5_000;
 /** How long a farewell may take. */
 const FAREWELL_MS = 2_000;
@@ -52,7 +53,7 @@ export interface AnnouncerState {
   readonly cosigned: number;
   /** When it cosigned last: seconds since 1970. */
   readonly cosignedAt: number | undefined;
-  /** Times that a checkpoint was shown, and that the witness cosigned. */
+  /** Times that a checkpoint was shown, and that the witness answered, whatever it said. */
   readonly announced: number;
   readonly answered: number;
   /** What keeps the log from being witnessed, as a sentence. */
@@ -95,7 +96,6 @@ export const createAnnouncer = (options: AnnouncerOptions): Announcer => {
   const { host, folder, sealer, witness, intervalMs = WITNESS_INTERVAL_MS, report = () => undefined } = options;
   const servers = parseServers(options.servers);
   const closing = new AbortController();
-  const timeout = Math.min(intervalMs, MOST_TIMEOUT_MS);
   let cosigned = readCosigned(folder, witness);
   /** The size that the witness is believed to know. */
   let acknowledged = cosigned?.size ?? 0;
@@ -120,7 +120,7 @@ export const createAnnouncer = (options: AnnouncerOptions): Announcer => {
     if (old > 0) headers.set(HEADER.oldRoot, Buffer.from(rootOfFirst(old, size, read)).toString('base64'));
     const proof = treeOf(size, read).consistency(old);
     const body = addCheckpointBody({ old, proof, checkpoint });
-    return answerOf(await nats.request(witnessSubject(host), body, { timeout, headers }));
+    return answerOf(await nats.request(witnessSubject(host), body, { timeout: TIMEOUT_MS, headers }));
   };
 
   const keep = async ({ size }: FoundCheckpoint, text: string, lines: string): Promise<boolean> => {
@@ -134,7 +134,6 @@ export const createAnnouncer = (options: AnnouncerOptions): Announcer => {
     }
     lastCosignedAt = at;
     acknowledged = size;
-    answered++;
     recovered();
     if (size <= (cosigned?.size ?? -1)) return true;
     cosigned = whole;
@@ -202,6 +201,7 @@ export const createAnnouncer = (options: AnnouncerOptions): Announcer => {
     const text = statement === undefined ? plain : signStatement(newest, statement, await openLogKey(folder, host));
     announced++;
     await show(nats, newest, text);
+    answered++;
   };
 
   /** The same, where nothing that goes wrong ends more than this announcement. */

@@ -95,7 +95,8 @@ export const openWitnessState = (folder: string): WitnessState => {
     async keep(log) {
       const { found, ...kept } = log;
       const json = JSON.stringify(kept);
-      await replaceFile(join(folder, LOGS_FOLDER), fileOf(log.origin), `${json}\n${checksumOf(json)}\n`);
+      const text = `${json}\n${checksumOf(json)}\n`;
+      await replaceFile(join(folder, LOGS_FOLDER), fileOf(log.origin), text);
       logs.set(log.origin, { ...kept, found });
     },
   };

@@ -40,6 +40,8 @@ export interface WitnessOptions {
   readonly silentAfter?: number;
   readonly onAlarm?: (alarm: Alarm & { readonly rule: string }) => void;
   readonly onNews?: (news: WitnessNews) => void;
+  /** Called each time that requests can arrive from now on. */
+  readonly onListening?: (servers: string) => void;
   /** Takes sentences about the server, the disk and the state. */
   readonly report?: (sentence: string) => void;
 }
@@ -84,7 +86,7 @@ const inTime = (promise: Promise<unknown>, ms: number): Promise<boolean> => {
  */
 export const openWitness = async (options: WitnessOptions): Promise<Witness> => {
   const { folder, name, intervalMs = WITNESS_INTERVAL_MS, silentAfter = SILENT_AFTER } = options;
-  const { report = () => undefined, onNews, onAlarm } = options;
+  const { report = () => undefined, onNews, onAlarm, onListening } = options;
   const servers = parseServers(options.servers);
   const trust = options.keys === undefined ? NO_KEYS : openTrustedKeys(options.keys);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -133,6 +135,8 @@ export const openWitness = async (options: WitnessOptions): Promise<Witness> => 
           else fail(error);
         },
       });
+      await nats.flush();
+      onListening?.(servers.text);
       await nats.closed();
       subscription.unsubscribe();
       throw new Error(`${servers.text}: the connection was lost`, { cause: 'lost' });

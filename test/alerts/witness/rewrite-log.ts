@@ -5,7 +5,7 @@ import { openLogKey } from '../../../alerts/audit/log-key.ts';
 import { MARK_FILE } from '../../../alerts/audit/mark.ts';
 import { CHECKPOINT_FILE, openSeal } from '../../../alerts/audit/seal.ts';
 
-/** What somebody with the host and the log's key does: changes an entry of a log that nobody writes to, and signs all of it anew. */
+/** What somebody with the host and the log's key does: changes an entry of a log that nobody writes to, and signs all of it anew. What a crash tore off its end goes. */
 export const rewriteLog = async (folder: string, host: string, seq: number): Promise<void> => {
   const space = createLineSpace(1 << 16);
   const all: Buffer[] = [];
@@ -17,13 +17,12 @@ export const rewriteLog = async (folder: string, host: string, seq: number): Pro
       .trimEnd()
       .split('\n')
       .filter((line) => line !== '');
-    const written = lines.map((line) => {
+    const written = lines.flatMap((line) => {
       const decoded = decodeLine(Buffer.from(line));
-      if (!decoded.ok) throw new Error(decoded.problem);
+      if (!decoded.ok) return [];
       const { entry } = decoded;
-      return entry.seq === seq
-        ? Buffer.from(space.write({ ...entry, body: { nothing: 'happened' } }).bytes)
-        : Buffer.from(line);
+      if (entry.seq !== seq) return [Buffer.from(line)];
+      return [Buffer.from(space.write({ ...entry, body: { nothing: 'happened' } }).bytes)];
     });
     writeFileSync(path, written.map((line) => `${line}\n`).join(''));
     all.push(...written);
