@@ -31,8 +31,9 @@ export interface Said {
   readonly kind?: AuditKind;
   readonly body: unknown;
 }
+const space = createLineSpace(1 << 16);
 export const lineOf = ({ seq, time = timeOf(seq), kind = 'alert', body }: Said): string =>
-  Buffer.from(createLineSpace(4096).write({ v: 1, seq, time, kind, body }).bytes).toString();
+  Buffer.from(space.write({ v: 1, seq, time, kind, body }).bytes).toString();
 
 /** Lines as an agent writes them. */
 export const linesOf = (entries = ENTRIES + UNSIGNED): readonly string[] =>
