@@ -32,8 +32,8 @@ const prove = async (folder: string, { seq, fromSize, checkpoint, ...options }: 
 };
 
 const HELP = `
-The proof is one text that needs neither the log nor Shrike to be checked: "shrike audit check-proof FILE --key KEY", or any program that
-knows C2SP's tlog-proof (of an entry; the entry's line is in it, as "extra"). Of growth it is the same with "from" in place of "index".
+The proof is one text that needs no log to be checked: "shrike audit check-proof FILE --key KEY", or any program that knows C2SP's
+tlog-proof (of an entry; the entry's line is in it, as "extra"). Of growth it is the same with "from" in place of "index".
 An entry of an alert's id web-1-4711 is --seq 4711.
 
 Exit codes: 0 proved, 1 the log is not what was signed, 2 wrong usage or input.

@@ -7,10 +7,13 @@ const HELP = `
 The agent must not run. The old key signs a last entry that names the new one, and from then on the new one signs; the file
 rotated-<entry>.tlog-proof proves it, so that "shrike audit verify --key OLD" follows. The old key's file is replaced.
 
-Hand the new public key (log.pub) to witnesses and to whoever verifies. If the old key was stolen, verify with the new one from then on,
-and with checkpoints that were kept, or a witness: what a thief can do is in docs/audit.md.
+Hand the new public key (log.pub) to witnesses and to whoever verifies. If the old key was stolen, verify with the new one from then
+on, and with checkpoints that were kept, or a witness: what a thief can do is in docs/audit.md.
 
-Exit codes: 0 done, 2 the folder has no log, 3 an agent has it, or it is not what was signed.
+Exit codes: 0 done, 2 wrong usage, 3 the folder has no log, an agent has it, or it is not what was signed.
+
+Examples:
+  shrike audit rotate-key /var/lib/shrike/audit
 `;
 
 /** `shrike audit rotate-key` */

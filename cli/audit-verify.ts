@@ -140,12 +140,12 @@ const printJson = (result: Result, output: Output): void => {
 };
 
 const HELP = `
-Every line that is kept is hashed and compared with what the log's checkpoint signs, through the tiles in the log's folder. What is found
-names the first entry that is wrong, or the range that is missing. Nothing is changed; the log may be one that is being written, a copy
-without the private key, or read-only.
+Every line that is kept is hashed and compared with what the log's checkpoint signs, through the tiles in the log's folder. What is
+found names the first entry that is wrong, or the range that is missing. Nothing is changed; the log may be one that is being written,
+a copy without the private key, or read-only.
 
-A log that was rewritten as a whole and signed with the right key is told from the old one only by who has seen it before: --before takes
-checkpoints that were kept elsewhere (copies of the file "checkpoint"), and --witness the key of one who cosigns them.
+A log that was rewritten as a whole and signed with the right key is told from the old one only by who has seen it before: --before
+takes checkpoints that were kept elsewhere (copies of the file "checkpoint"), and --witness the key of one who cosigns them.
 --since-checkpoint does the same with one and reads only what came after it. --key follows the log's rotations of its key.
 
 Exit codes: 0 the log is what was signed, 1 it is not, 2 wrong usage or input.
