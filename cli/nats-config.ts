@@ -11,6 +11,7 @@ type Subscriber = Wanted['subscribers'][number];
 interface NatsConfigOptions {
   readonly host?: readonly string[];
   readonly subscriber?: readonly Subscriber[];
+  readonly witness?: string;
   readonly remove?: readonly string[];
   readonly listen?: string;
   readonly store?: string;
@@ -29,7 +30,8 @@ const DEFAULT_STORE = '/var/lib/nats';
 
 const HELP = `
 Writes a configuration of nats-server in which each host's agent can publish only as itself and read nothing but its own last alert,
-and each subscriber reads only what it is for; each has a key (nkey) of its own. Call it again to add hosts and subscribers: keys that
+and each subscriber reads only what it is for; each has a key (nkey) of its own. With --witness each agent may also ask the witness, as
+itself, and the witness may answer and publish its alarms as a host of its own name. Call it again to add hosts and subscribers: keys that
 are there stay. The server needs nats-server.conf and accounts.conf; keys/ and roles.json stay with whoever administers it.
 
 A subscriber is NAME, NAME=HOST,HOST for some hosts, NAME/PRIORITY,PRIORITY for some priorities, or both: NAME=HOST/PRIORITY.
@@ -39,14 +41,17 @@ Examples:
   shrike nats-config wire --host web-1 --host db-1 --subscriber soc      a new configuration with its keys
   shrike nats-config wire --make-stream nats://127.0.0.1:4222            once the server runs: makes the stream, as its admin
   shrike nats-config wire --host web-2 --subscriber pager/critical,alert,emergency
+  shrike nats-config wire --witness watch-1                              who cosigns the audit logs
   shrike nats-config wire --host web-1 --force                           a new key for a host
   shrike nats-config wire --listen 0.0.0.0:4222 --tls-cert server.pem --tls-key server.key
 `;
 
-const collect = (text: string, before: readonly string[] = []): readonly string[] => {
+const nameOf = (text: string): string => {
   if (text.trim() === '') throw new InvalidArgumentError('Expected a name.');
-  return [...before, text];
+  return text;
 };
+
+const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, nameOf(text)];
 
 const subscriberOf = (text: string, before: readonly Subscriber[] = []): readonly Subscriber[] => {
   const [, name, hosts, priorities] = /^([^=/]+)(?:=([^/]+))?(?:\/(.+))?$/.exec(text) ?? [];
@@ -85,6 +90,10 @@ const printWritten = (folder: string, { configuration, keys }: Written, url: str
     if (what === 'host')
       output.line(
         `  on ${name}: copy ${path} there (mode 0600), and\n    shrike run --nats ${url} --nats-nkey ${path} --host ${name}`,
+      );
+    if (what === 'witness')
+      output.line(
+        `  for the witness ${name}: copy ${path} to its host (mode 0600), and\n    shrike witness --nats ${url} --nats-nkey ${path} --name ${name} --state FOLDER --keys FOLDER`,
       );
     if (what === 'subscriber')
       output.line(
@@ -129,6 +138,7 @@ export const natsConfig = async (folder: string, options: NatsConfigOptions, out
     written = writeConfigFolder(folder, {
       hosts: options.host ?? [],
       subscribers: options.subscriber ?? [],
+      witness: options.witness,
       without: options.remove ?? [],
       settings,
       changesSettings: [listen, store, tlsCert].some((given) => given !== undefined),
@@ -149,7 +159,12 @@ export const addNatsConfig = (program: Command): void => {
     .argument('<folder>', 'of the configuration and its keys; made where there is none')
     .option('--host <name>', 'a host whose agent publishes; may be given again', collect)
     .option('--subscriber <subscriber>', 'somebody who reads alerts; may be given again', subscriberOf)
-    .option('--remove <name>', 'a host or subscriber whose key is to be worth nothing; may be given again', collect)
+    .option('--witness <name>', 'who cosigns the audit logs of all hosts ("shrike witness --name")', nameOf)
+    .option(
+      '--remove <name>',
+      'a host, subscriber or witness whose key is to be worth nothing; may be given again',
+      collect,
+    )
     .option('--listen <address>', `where the server listens (default: ${DEFAULT_LISTEN})`)
     .option('--store <folder>', `JetStream's folder on the server (default: ${DEFAULT_STORE})`)
     .option('--tls-cert <file>', "the server's certificate (PEM), as a path on the server")

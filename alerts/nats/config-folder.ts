@@ -12,6 +12,9 @@ const ROLES_FILE = 'roles.json';
 const SERVER_FILE = 'nats-server.conf';
 const ACCOUNTS_FILE = 'accounts.conf';
 
+/** Whose a key is. */
+type KeyOwner = 'admin' | 'host' | 'subscriber' | 'witness';
+
 const ROLES = z.object({
   admin: z.string(),
   agents: z.array(z.object({ host: z.string(), publicKey: z.string() })),
@@ -23,12 +26,15 @@ const ROLES = z.object({
       priorities: z.array(z.enum(PRIORITIES)).optional(),
     }),
   ),
+  witness: z.object({ name: z.string(), publicKey: z.string() }).optional(),
 });
 
 /** Who is to have a key. */
 export interface Wanted {
   readonly hosts: readonly string[];
   readonly subscribers: readonly Omit<Roles['subscribers'][number], 'publicKey'>[];
+  /** The witness's name; left out: it stays as it is. */
+  readonly witness?: string | undefined;
   /** Those whose keys are to be worth nothing from now on. */
   readonly without: readonly string[];
   /** Left out: `nats-server.conf` stays as it is where there is one. */
@@ -42,14 +48,14 @@ export interface Wanted {
 export interface Written {
   readonly configuration: readonly string[];
   readonly keys: readonly {
-    readonly what: 'admin' | 'host' | 'subscriber';
+    readonly what: KeyOwner;
     readonly name: string;
     readonly file: string;
   }[];
 }
 
 /** The key's file within the folder. */
-export const keyFileOf = (what: 'admin' | 'host' | 'subscriber', name: string): string =>
+export const keyFileOf = (what: KeyOwner, name: string): string =>
   join('keys', what === 'admin' ? 'admin.nk' : `${what}-${subjectToken(name)}.nk`);
 
 const readRoles = (folder: string): Roles | undefined => {
@@ -76,10 +82,10 @@ const withMember = <T>(members: readonly T[], member: T, isSame: (one: T) => boo
  * @throws Error with a sentence, before anything is written
  */
 export const writeConfigFolder = (folder: string, wanted: Wanted): Written => {
-  const { hosts, subscribers, without, settings, changesSettings, force } = wanted;
+  const { hosts, subscribers, witness, without, settings, changesSettings, force } = wanted;
   const before = readRoles(folder);
-  const fresh: { what: 'admin' | 'host' | 'subscriber'; name: string; seed: string; replaces: boolean }[] = [];
-  const newKey = (what: 'admin' | 'host' | 'subscriber', name: string, replaces: boolean): string => {
+  const fresh: { what: KeyOwner; name: string; seed: string; replaces: boolean }[] = [];
+  const newKey = (what: KeyOwner, name: string, replaces: boolean): string => {
     if (replaces && !force)
       throw new Error(
         `the ${what} ${JSON.stringify(name)} has a key already (${join(folder, keyFileOf(what, name))}); leave it out, or give --force for a new key in its place`,
@@ -91,15 +97,23 @@ export const writeConfigFolder = (folder: string, wanted: Wanted): Written => {
   const known = [
     ...(before?.agents ?? []).map(({ host }) => host),
     ...(before?.subscribers ?? []).map(({ name }) => name),
+    ...(before?.witness === undefined ? [] : [before.witness.name]),
   ];
   const stranger = without.find((name) => !known.includes(name));
   if (stranger !== undefined)
-    throw new Error(`there is no host and no subscriber ${JSON.stringify(stranger)} in ${join(folder, ROLES_FILE)}`);
+    throw new Error(
+      `there is no host, subscriber or witness ${JSON.stringify(stranger)} in ${join(folder, ROLES_FILE)}`,
+    );
   let roles: Roles = {
     admin: before?.admin ?? newKey('admin', 'admin', false),
     agents: (before?.agents ?? []).filter(({ host }) => !without.includes(host)),
     subscribers: (before?.subscribers ?? []).filter(({ name }) => !without.includes(name)),
+    witness: without.includes(before?.witness?.name ?? '') ? undefined : before?.witness,
   };
+  if (witness !== undefined && roles.witness !== undefined && roles.witness.name !== witness)
+    throw new Error(
+      `the witness is ${JSON.stringify(roles.witness.name)} already, and agents have one; take it out with --remove to have another`,
+    );
   const problem = roleProblem({
     ...roles,
     agents: [...new Set([...roles.agents.map(({ host }) => host), ...hosts])].map((host) => ({ host, publicKey: '' })),
@@ -107,6 +121,7 @@ export const writeConfigFolder = (folder: string, wanted: Wanted): Written => {
       ...roles.subscribers.filter(({ name }) => subscribers.every((each) => each.name !== name)),
       ...subscribers.map((each) => ({ ...each, publicKey: '' })),
     ],
+    witness: witness === undefined ? roles.witness : { name: witness, publicKey: '' },
   });
   if (problem !== undefined) throw new Error(problem);
   for (const host of new Set(hosts)) {
@@ -119,6 +134,11 @@ export const writeConfigFolder = (folder: string, wanted: Wanted): Written => {
     const publicKey = newKey('subscriber', subscriber.name, roles.subscribers.some(isSame));
     roles = { ...roles, subscribers: withMember(roles.subscribers, { ...subscriber, publicKey }, isSame) };
   }
+  if (witness !== undefined)
+    roles = {
+      ...roles,
+      witness: { name: witness, publicKey: newKey('witness', witness, roles.witness !== undefined) },
+    };
   const hasServer = existsSync(join(folder, SERVER_FILE));
   if (hasServer && changesSettings && !force)
     throw new Error(

@@ -1,6 +1,6 @@
 import { PRIORITIES, type Priority } from '../../rules/index.ts';
 import { inboxPrefixOf } from './nkey.ts';
-import { ALL_ALERTS, hostSubject, subjectToken } from './subject.ts';
+import { ALL_ALERTS, ALL_WITNESS_SUBJECTS, hostSubject, subjectToken, witnessSubject } from './subject.ts';
 
 export const STREAM = 'SHRIKE_ALERTS';
 /** Where a subscriber that has an account of its own finds the part of JetStream's API that it may use. */
@@ -24,34 +24,59 @@ interface SubscriberRole {
   readonly priorities?: readonly Priority[] | undefined;
 }
 
+/** Whoever cosigns the agents' audit logs: it answers their requests, and publishes its alarms as a host of its own. */
+interface WitnessRole {
+  readonly name: string;
+  readonly publicKey: string;
+}
+
 /** Who may use a server, each by an nkey's public key. */
 export interface Roles {
   /** Makes the stream, and may do everything with it. */
   readonly admin: string;
   readonly agents: readonly AgentRole[];
   readonly subscribers: readonly SubscriberRole[];
+  readonly witness?: WitnessRole | undefined;
 }
 
 /** What a role may do: subjects with NATS's wildcards. */
 interface Permissions {
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
+  /** Answers what it is asked, once a request. */
+  readonly answers?: boolean;
 }
 
-/** A subject of the account with the stream that a role's own account takes part in. */
+/** A subject of another account that a role's own account takes part in. */
 interface Share {
   readonly kind: 'service' | 'stream';
   readonly subject: string;
   /** Under which name, where another than its own. */
   readonly to?: string;
+  /** Whose, where not the one with the stream. */
+  readonly of?: string;
 }
 
 const inboxOf = (publicKey: string): string => `${inboxPrefixOf(publicKey)}.>`;
 
-const agentShares = ({ host }: AgentRole): readonly Share[] => [
+const publisherShares = (host: string): readonly Share[] => [
   { kind: 'service', subject: hostSubject(host) },
   { kind: 'service', subject: `$JS.API.DIRECT.GET.${STREAM}.${hostSubject(host)}` },
 ];
+
+const agentShares = ({ host }: AgentRole, witness: WitnessRole | undefined): readonly Share[] => [
+  ...publisherShares(host),
+  ...(witness === undefined
+    ? []
+    : [{ kind: 'service', subject: witnessSubject(host), of: witnessAccount(witness) } as const]),
+];
+
+const witnessAccount = ({ name }: WitnessRole): string => `WITNESS_${subjectToken(name)}`;
+
+const witnessPermissions = (role: WitnessRole): Permissions => {
+  const { publish, subscribe } = permissionsOf(role.publicKey, publisherShares(role.name));
+  return { publish, subscribe: [...subscribe, ALL_WITNESS_SUBJECTS], answers: true };
+};
 
 /** The subjects of all that a subscriber may read. */
 const readableSubjects = ({ hosts, priorities }: SubscriberRole): readonly string[] => {
@@ -82,8 +107,16 @@ const adminPermissions = (publicKey: string): Permissions => ({
   subscribe: [inboxOf(publicKey)],
 });
 
+const witnessProblem = (agents: readonly AgentRole[], witness: WitnessRole | undefined): string | undefined => {
+  const token = subjectToken(witness?.name ?? '');
+  const host = agents.find((agent) => subjectToken(agent.host) === token)?.host;
+  return witness === undefined || host === undefined
+    ? undefined
+    : `the witness ${JSON.stringify(witness.name)} and the host ${JSON.stringify(host)} have the same name in subjects, ${token}: either could pass for the other; rename one`;
+};
+
 /** A name that can't be used beside the others, as a sentence; undefined where all can. */
-export const roleProblem = ({ agents, subscribers }: Roles): string | undefined => {
+export const roleProblem = ({ agents, subscribers, witness }: Roles): string | undefined => {
   const clash = (what: string, names: readonly string[]): string | undefined => {
     const owners = new Map<string, string>();
     for (const name of names) {
@@ -103,6 +136,7 @@ export const roleProblem = ({ agents, subscribers }: Roles): string | undefined 
       'hosts',
       agents.map(({ host }) => host),
     ) ??
+    witnessProblem(agents, witness) ??
     clash(
       'subscribers',
       subscribers.map(({ name }) => name),
@@ -113,26 +147,32 @@ export const roleProblem = ({ agents, subscribers }: Roles): string | undefined 
 const quoted = (text: string): string => JSON.stringify(text);
 const list = (subjects: readonly string[]): string => `[${subjects.map(quoted).join(', ')}]`;
 
-const userLines = (publicKey: string, { publish, subscribe }: Permissions): readonly string[] => [
+/** Answers go where the request says, once, and within this. */
+const ANSWERS = ', allow_responses: { max: 1, expires: "1m" }';
+
+const userLines = (publicKey: string, { publish, subscribe, answers }: Permissions): readonly string[] => [
   '    users: [{',
   `      nkey: ${publicKey}`,
-  `      permissions: { publish: { allow: ${list(publish)} }, subscribe: { allow: ${list(subscribe)} } }`,
+  `      permissions: { publish: { allow: ${list(publish)} }, subscribe: { allow: ${list(subscribe)} }${answers ? ANSWERS : ''} }`,
   '    }]',
 ];
 
-const importLine = ({ kind, subject, to }: Share): string =>
-  `      { ${kind}: { account: ${ALERTS_ACCOUNT}, subject: ${quoted(subject)} }${to === undefined ? '' : `, to: ${quoted(to)}`} }`;
+const importLine = ({ kind, subject, to, of }: Share): string =>
+  `      { ${kind}: { account: ${of ?? ALERTS_ACCOUNT}, subject: ${quoted(subject)} }${to === undefined ? '' : `, to: ${quoted(to)}`} }`;
 
 const ownAccount = (
   comment: string,
   account: string,
   publicKey: string,
   shares: readonly Share[],
+  permissions: Permissions = permissionsOf(publicKey, shares),
+  exports: readonly string[] = [],
 ): readonly string[] => [
   '',
   `  # ${comment}`,
   `  ${account}: {`,
-  ...userLines(publicKey, permissionsOf(publicKey, shares)),
+  ...userLines(publicKey, permissions),
+  ...(exports.length === 0 ? [] : ['    exports: [', ...exports, '    ]']),
   '    imports: [',
   ...shares.map(importLine),
   '    ]',
@@ -153,14 +193,24 @@ const reads = ({ hosts, priorities }: SubscriberRole): string =>
  * where an answer goes: whoever may publish or ask for anything can name any subject of its account as the reply's.
  */
 export const accountsConfig = (roles: Roles): string => {
-  const agents = roles.agents.map((role) => ({ account: agentAccount(role), shares: agentShares(role), role }));
+  const { witness } = roles;
+  const agents = roles.agents.map((role) => ({
+    account: agentAccount(role),
+    shares: agentShares(role, witness),
+    role,
+  }));
   const subscribers = roles.subscribers.map((role) => ({
     account: subscriberAccount(role),
     shares: subscriberShares(role),
     role,
   }));
-  const exports = [...agents, ...subscribers].flatMap(({ account, shares }) =>
-    shares.map((share) => ({ ...share, account })),
+  const witnesses =
+    witness === undefined ? [] : [{ account: witnessAccount(witness), shares: publisherShares(witness.name) }];
+  const exports = [...agents, ...subscribers, ...witnesses].flatMap(({ account, shares }) =>
+    shares.filter(({ of }) => of === undefined).map((share) => ({ ...share, account })),
+  );
+  const asked = agents.map(
+    ({ account, role }) => `      { service: ${quoted(witnessSubject(role.host))}, accounts: [${account}] }`,
   );
   const accountsOf = new Map<string, string[]>();
   for (const { kind, subject, account } of exports) {
@@ -181,6 +231,16 @@ export const accountsConfig = (roles: Roles): string => {
     ...agents.flatMap(({ account, shares, role }) =>
       ownAccount(`The agent of ${commented(role.host)}`, account, role.publicKey, shares),
     ),
+    ...(witness === undefined
+      ? []
+      : ownAccount(
+          `The witness ${commented(witness.name)}: it is asked by agents, each as itself, and publishes its alarms`,
+          witnessAccount(witness),
+          witness.publicKey,
+          publisherShares(witness.name),
+          witnessPermissions(witness),
+          asked,
+        )),
     ...subscribers.flatMap(({ account, shares, role }) =>
       ownAccount(`The subscriber ${commented(role.name)}: ${reads(role)}`, account, role.publicKey, shares),
     ),

@@ -100,3 +100,14 @@ export const alertSubject = (host: string, priority: Priority, rule: string): st
 
 /** The subjects of a host's alerts. */
 export const hostSubject = (host: string): string => `${ROOT}.${subjectToken(host)}.>`;
+
+const WITNESS_ROOT = 'shrike.witness';
+
+/** Where a host's agent asks for cosignatures of its audit log. */
+export const witnessSubject = (host: string): string => `${WITNESS_ROOT}.${subjectToken(host)}`;
+
+/** The subjects of all hosts' requests for cosignatures. */
+export const ALL_WITNESS_SUBJECTS = `${WITNESS_ROOT}.*`;
+
+/** The host in the subject of a request for a cosignature, as one of its tokens. */
+export const hostTokenOf = (subject: string): string => subject.slice(WITNESS_ROOT.length + 1);

@@ -9,6 +9,7 @@ import type { Sealer } from '../audit/sealer.ts';
 import { natsClient } from '../nats/client.ts';
 import { parseServers } from '../nats/connection.ts';
 import type { NatsAddress } from '../nats/identity.ts';
+import { witnessSubject } from '../nats/subject.ts';
 import { type FoundCheckpoint, openCheckpoint, parseCheckpoint } from '../transparency/checkpoint.ts';
 import { cosignedAt } from '../transparency/cosignature.ts';
 import { sameHash } from '../transparency/hash.ts';
@@ -19,7 +20,7 @@ import { rootOfFirst, treeOf } from '../transparency/tree.ts';
 import { openLink } from './link.ts';
 import { addCheckpointBody } from './request.ts';
 import { type Statement, signStatement } from './statement.ts';
-import { HEADER, type Status, witnessSubject } from './wire.ts';
+import { HEADER, type Status } from './wire.ts';
 import { WITNESS_INTERVAL_MS } from './witness.ts';
 
 /** The file of the newest checkpoint that the witness has cosigned, with its cosignature. */

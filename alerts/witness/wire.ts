@@ -1,16 +1,3 @@
-import { subjectToken } from '../nats/subject.ts';
-
-const ROOT = 'shrike.witness';
-
-/** Where a host's agent asks for cosignatures. */
-export const witnessSubject = (host: string): string => `${ROOT}.${subjectToken(host)}`;
-
-/** The subjects of all hosts' requests. */
-export const ALL_WITNESS_SUBJECTS = `${ROOT}.*`;
-
-/** The host in a request's subject, as one of its tokens. */
-export const hostTokenOf = (subject: string): string => subject.slice(ROOT.length + 1);
-
 /** Headers beside what C2SP tlog-witness has in its bodies. */
 export const HEADER = {
   /** Of a reply: the status that C2SP tlog-witness gives over HTTP. */

@@ -7,6 +7,7 @@ import { natsClient } from '../nats/client.ts';
 import { parseServers } from '../nats/connection.ts';
 import type { NatsAddress } from '../nats/identity.ts';
 import { createPublisher } from '../nats/publisher.ts';
+import { ALL_WITNESS_SUBJECTS, hostTokenOf } from '../nats/subject.ts';
 import type { Verifier } from '../transparency/key.ts';
 import { ALARM_RULES, type Alarm, alarmAlert } from './alarm.ts';
 import { createJudge, type WitnessNews, type WitnessReply } from './judge.ts';
@@ -15,7 +16,7 @@ import { openLink } from './link.ts';
 import { createSilenceWatch } from './silence.ts';
 import { openWitnessState, type WitnessedLog } from './state.ts';
 import { NO_KEYS, openTrustedKeys } from './trust.ts';
-import { ALL_WITNESS_SUBJECTS, HEADER, hostTokenOf } from './wire.ts';
+import { HEADER } from './wire.ts';
 
 /** How often agents show their checkpoints, unless they are told otherwise. */
 export const WITNESS_INTERVAL_MS = 10_000;

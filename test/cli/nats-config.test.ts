@@ -140,7 +140,7 @@ it('adds to a configuration and leaves the keys that are there alone', async () 
     `${join(folder, 'nats-server.conf')} is there already; change it by hand, or give --force to write it anew`,
   );
   await expect(natsConfig(folder, '--remove', 'web-3')).rejects.toThrow(
-    `there is no host and no subscriber "web-3" in ${join(folder, 'roles.json')}`,
+    `there is no host, subscriber or witness "web-3" in ${join(folder, 'roles.json')}`,
   );
   expect(contents(folder)).toEqual(after);
 });

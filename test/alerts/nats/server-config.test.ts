@@ -12,7 +12,7 @@ import { until } from '../../support/until.ts';
 const STREAM = 'SHRIKE_ALERTS';
 const SECRET = 'what host web-1 saw';
 
-const NAMES = ['admin', 'web', 'web1', 'all', 'onlyWeb'] as const;
+const NAMES = ['admin', 'web', 'web1', 'all', 'onlyWeb', 'watch'] as const;
 type Name = (typeof NAMES)[number];
 
 interface Wire {
@@ -20,7 +20,7 @@ interface Wire {
   readonly keys: Readonly<Record<Name, UserKey>>;
 }
 
-/** A real server with the written configuration: hosts `web` and `web-1`, one who reads all and one who reads `web` only. */
+/** A real server with the written configuration: hosts `web` and `web-1`, one who reads all and one who reads `web` only, and a witness. */
 const startWire = async (
   context: TestContext,
   change: (accounts: string) => string = (text) => text,
@@ -37,6 +37,7 @@ const startWire = async (
       { name: 'all', publicKey: keys.all.publicKey },
       { name: 'only web', publicKey: keys.onlyWeb.publicKey, hosts: ['web'] },
     ],
+    witness: { name: 'watch', publicKey: keys.watch.publicKey },
   };
   mkdirSync(join(folder, 'js'));
   const settings = { listen: '127.0.0.1:0', storeDir: join(folder, 'js') };
@@ -216,6 +217,8 @@ const attack = async (wire: Wire, name: Name): Promise<readonly string[]> => {
     'shrike.alerts.>',
     '>',
     `${inboxPrefixOf(wire.keys.web1.publicKey)}.forged`,
+    'shrike.witness.web_1',
+    'shrike.witness.*',
     '$KV.secrets.x',
     '$O.secrets.M.x',
   ];
@@ -280,7 +283,7 @@ it('lets a subscriber read what it is for, old and new', async (context) => {
   expect(got).toEqual([SECRET, SECRET]);
 });
 
-for (const name of ['web', 'onlyWeb'] as const)
+for (const name of ['web', 'onlyWeb', 'watch'] as const)
   it(`lets ${name} get nothing of web-1 and publish nothing as it`, async (context) => {
     const wire = await startWire(context);
     await (await wire.as('web')).jetstream().publish('shrike.alerts.web.low.first', 'of web itself');
@@ -290,6 +293,65 @@ for (const name of ['web', 'onlyWeb'] as const)
     expect(await genuine(wire)).toBe(2);
     expect(await streamNames(wire)).toEqual([STREAM]);
   });
+
+/** What the witness is asked, by subject; it answers everything. */
+const answering = async (wire: Wire): Promise<readonly string[]> => {
+  const asked: string[] = [];
+  const witness = await wire.as('watch');
+  witness.subscribe('shrike.witness.*', {
+    callback: (error, message) => {
+      asked.push(error === null ? `${message.subject} ${message.string()}` : error.message);
+      message.respond('cosigned');
+    },
+  });
+  await witness.flush();
+  return asked;
+};
+
+it('lets each agent ask the witness as itself, and nobody else hear of it', async (context) => {
+  const wire = await startWire(context);
+  const asked = await answering(wire);
+  const [web, web1, all] = [await wire.as('web'), await wire.as('web1'), await wire.as('all')];
+  const overheard: string[] = [];
+  for (const connection of [web, all])
+    for (const subject of ['shrike.witness.*', 'shrike.witness.web_1', 'shrike.>', '>', '_R_.>'])
+      connection.subscribe(subject, {
+        callback: (error, message) => void (error === null && overheard.push(message.subject)),
+      });
+  await Promise.all([web.flush(), all.flush()]);
+  const answer = await web1.request('shrike.witness.web_1', 'of web-1', { timeout: 10_000 });
+  expect(answer.string()).toBe('cosigned');
+  for (const connection of [web, all])
+    await expect(connection.request('shrike.witness.web_1', 'of somebody else')).rejects.toThrow(
+      'Permissions Violation',
+    );
+  web1.publish('shrike.witness.web_1', 'with a reply elsewhere', { reply: 'shrike.alerts.web.critical.forged' });
+  web1.publish('shrike.witness.web_1', 'with a reply elsewhere', { reply: 'shrike.witness.web' });
+  await until(() => asked.length === 3);
+  await Promise.all([web1.flush(), web.flush(), all.flush()]);
+  expect(asked).toEqual([
+    'shrike.witness.web_1 of web-1',
+    'shrike.witness.web_1 with a reply elsewhere',
+    'shrike.witness.web_1 with a reply elsewhere',
+  ]);
+  expect(overheard).toEqual([]);
+  expect(await held(wire)).toEqual([]);
+});
+
+it('lets the witness publish its alarms as itself, and answer nobody who has not asked', async (context) => {
+  const wire = await startWire(context);
+  const witness = await wire.as('watch');
+  await witness.jetstream().publish('shrike.alerts.watch.critical.audit_log_forked', SECRET);
+  expect((await held(wire)).map(({ subject }) => subject)).toEqual(['shrike.alerts.watch.critical.audit_log_forked']);
+  for (const subject of [
+    'shrike.alerts.web.critical.forged',
+    'shrike.witness.web',
+    `${inboxPrefixOf(wire.keys.web.publicKey)}.1`,
+    '_R_.abcdef.1',
+    '$JS.API.STREAM.INFO.SHRIKE_ALERTS',
+  ])
+    await expect(witness.request(subject, '')).rejects.toThrow('Permissions Violation');
+});
 
 it('finds a permission that is too wide by the same attempts', async (context) => {
   const wire = await startWire(context, (accounts) => accounts.replaceAll('shrike.alerts.web.>', 'shrike.alerts.>'));
@@ -304,4 +366,8 @@ it('names hosts that could pass for one another', () => {
     'the hosts "web-1" and "web.1" have the same name in subjects, web_1: either could pass for the other; rename one',
   );
   expect(roleProblem({ admin: 'U', agents: [agent('web'), agent('web-1')], subscribers: [] })).toBeUndefined();
+  const witness = { name: 'Web.1', publicKey: 'U' };
+  expect(roleProblem({ admin: 'U', agents: [agent('web-1')], subscribers: [], witness })).toBe(
+    'the witness "Web.1" and the host "web-1" have the same name in subjects, web_1: either could pass for the other; rename one',
+  );
 });
