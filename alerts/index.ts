@@ -15,7 +15,7 @@ export { readAuditLog } from './audit/read.ts';
 export { type Rotated, rotateLogKey } from './audit/rotate-key.ts';
 export { currentKey, keysOf } from './audit/rotations.ts';
 export { openSeal } from './audit/seal.ts';
-export { type CheckpointListener, openSealer, type Sealer, type SealerState } from './audit/sealer.ts';
+export { type CheckpointListener, openSealer, type Sealer } from './audit/sealer.ts';
 export { type AuditFinding, type AuditVerification, verifyAuditLog } from './audit/verify.ts';
 export { formatAlert, inPriority, verdictText, wantsColour } from './console.ts';
 export * from './enforcement.ts';
