@@ -102,7 +102,7 @@ const SERIES_OF: Readonly<Record<Priority, number>> = {
   informational: 3,
   debug: 3,
 };
-const MOST_BARS = 96;
+const MOST_BARS = 120;
 const MOST_LISTED = 20;
 const MOST_SWITCHES = 200;
 const MOST_GROUPS = 2_000;
@@ -193,16 +193,30 @@ export const collect = async (options: CollectOptions): Promise<Collected> => {
     if (bad.length < MOST_LISTED) bad.push({ path: `entry ${line.seq}`, number: 0, problem });
   };
 
+  /** More rules than policies have: of a log that somebody made up. */
+  const otherRules = ({ by: { priority }, time }: AlertGlance): RuleTotal => {
+    const name = `${priority} others`;
+    const known = rules.get(name);
+    if (known !== undefined) return known;
+    const counts = { alerts: 0, matches: 0, denied: 0, killed: 0 };
+    const named = { rule: 'other rules', policy: '', priority, key: `alert ${priority} other rules` };
+    const total = { ...named, hashes: new Set<string>(), ...counts, first: time, last: time };
+    rules.set(name, total);
+    return total;
+  };
+
   /** The total of an alert's rule. */
-  const ruleOf = ({ byText, by, time }: AlertGlance): RuleTotal => {
+  const ruleOf = (glance: AlertGlance): RuleTotal => {
+    const { byText, by, time } = glance;
     const known = byRuleText.get(byText);
     if (known !== undefined) return known;
     const { rule, policy, policyHash, priority, host } = by;
     hosts.add(host);
     const name = `${priority} ${rule} ${policy}`;
+    if (rules.size >= MOST_GROUPS && !rules.has(name)) return otherRules(glance);
     let total = rules.get(name);
     if (total === undefined) {
-      const key = groupOf(`alert ${priority} ${rule}`);
+      const key = `alert ${priority} ${rule}`;
       const counts = { alerts: 0, matches: 0, denied: 0, killed: 0 };
       total = { rule, policy, priority, key, hashes: new Set(), ...counts, first: time, last: time };
       rules.set(name, total);

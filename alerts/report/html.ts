@@ -1,4 +1,5 @@
 import { escapeControl } from '../escape.ts';
+import { clipped } from './words.ts';
 
 /** HTML that is safe to put into a page. */
 export interface Html {
@@ -21,8 +22,11 @@ const PILED = /(\p{M}{4})\p{M}+/gu;
 
 const escapeHtml = (text: string): string => text.replace(/[&<>"'`]/g, (character) => ENTITIES[character]!);
 
+/** Characters that a text of a page has at most. */
+const MOST = 5_000;
+
 /** A text for a page: what could turn it round, hide or cover others is written out, then what HTML would take for its own. */
-export const safe = (text: string): string => escapeHtml(escapeControl(text).replace(PILED, '$1…'));
+const safe = (text: string): string => escapeHtml(escapeControl(clipped(text, MOST)).replace(PILED, '$1…'));
 
 const render = (part: Part): string => {
   if (part === undefined || part === false) return '';
@@ -38,3 +42,11 @@ export const html = (strings: TemplateStringsArray, ...values: readonly Part[]):
 
 /** A text that is HTML already: only for texts of this program. */
 export const raw = (text: string): Html => ({ html: text });
+
+/** A text of several lines, whole: only for texts of bounded length. */
+export const lines = (text: string): Html => ({
+  html: text
+    .split('\n')
+    .map((line) => escapeHtml(escapeControl(line)))
+    .join('\n'),
+});

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Checkpoint } from '../transparency/checkpoint.ts';
 import type { Verifier } from '../transparency/key.ts';
 import { type Collected, collect } from './collect.ts';
@@ -63,7 +64,7 @@ export const makeReport = async (options: ReportOptions): Promise<Report> => {
   const hosts = [...collected.hosts].filter((host) => host !== '').slice(0, 3);
   const html = pageHtml({
     title: title ?? `Audit report${hosts.length > 0 ? ` of ${hosts.join(', ')}` : ''}`,
-    folder,
+    folder: resolve(folder),
     version,
     madeAt: (options.now ?? new Date()).toISOString(),
     since: since?.toISOString(),

@@ -1,6 +1,6 @@
 import type { Collected } from '../collect.ts';
 import type { Cosignature, Evidence } from '../evidence.ts';
-import { type Html, html } from '../html.ts';
+import { type Html, html, lines } from '../html.ts';
 import { list, number, plural, shellWord, shortTime } from '../words.ts';
 import { value } from './marks.ts';
 import { section } from './sections.ts';
@@ -99,7 +99,7 @@ ${rotations.length > 0 && html`<dt>Key rotated</dt><dd>by ${list(rotations.map((
   return section(
     'evidence',
     'Chain of evidence',
-    html`${facts}${checkpoint !== undefined && html`<h3>The checkpoint</h3><pre tabindex="0" aria-label="Checkpoint">${checkpointText}</pre>${cosignaturesHtml(cosignatures)}`}${checkpoint !== undefined && howTo}`,
+    html`${facts}${checkpointText !== undefined && html`<h3>The checkpoint</h3><pre tabindex="0" aria-label="Checkpoint">${lines(checkpointText ?? '')}</pre>${cosignaturesHtml(cosignatures)}`}${checkpoint !== undefined && howTo}`,
     true,
   );
 };

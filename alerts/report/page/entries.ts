@@ -2,7 +2,7 @@ import { PRIORITIES, type Priority } from '../../../rules/index.ts';
 import type { Collected } from '../collect.ts';
 import type { ProofOf } from '../evidence.ts';
 import { ancestorsIn, bodyOf, numberOf, objectOf, textOf } from '../glance.ts';
-import { type Html, html } from '../html.ts';
+import { type Html, html, lines } from '../html.ts';
 import type { LogLine } from '../lines.ts';
 import { clipped, duration, plural, shellWord } from '../words.ts';
 import { badge, done, moment, value } from './marks.ts';
@@ -155,7 +155,9 @@ export interface Proving {
 }
 
 /** Proofs that stand on the page itself. */
-export const MOST_PROOFS = 200;
+const MOST_PROOFS = 200;
+/** Characters of a line that stands in its proof. */
+const MOST_PROVEN = 10_000;
 
 const proofHtml = ({ seq, text }: LogLine, proof: string | undefined, { folder, size }: Proving): Html => {
   const command = html`<code>shrike audit prove ${shellWord(folder)} --seq ${seq} --out ${seq}.tlog-proof</code>`;
@@ -163,14 +165,15 @@ const proofHtml = ({ seq, text }: LogLine, proof: string | undefined, { folder, 
     return html`<p class="soft">No checkpoint that holds covers this entry, so that nothing proves it yet.</p>`;
   if (proof === undefined) return html`<p class="soft">To prove it: ${command}</p>`;
   return html`<p class="soft">The proof that it is in the log, line included (C2SP tlog-proof): as a file, <code>shrike audit check-proof FILE --key KEY</code> checks it without the log. The same from the log: ${command}</p>
-<pre tabindex="0" aria-label="Proof of entry ${seq}, ${plural(text.length, 'character')}">${proof}</pre>`;
+<pre tabindex="0" aria-label="Proof of entry ${seq}, ${plural(text.length, 'character')}">${lines(proof)}</pre>`;
 };
 
 const entryHtml = (line: LogLine, at: number, proving: Proving): Html | undefined => {
   const body = bodyOf(line);
   if (body === undefined) return undefined;
   const { kind, time, rule, priority, mark, text, facts } = shownOf(line, body);
-  const proof = at < MOST_PROOFS ? proving.proofOf(line.seq, line.text) : undefined;
+  const hasProof = at < MOST_PROOFS && line.text.length < MOST_PROVEN;
+  const proof = hasProof ? proving.proofOf(line.seq, line.text) : undefined;
   const data = html`data-time="${time}" data-kind="${kind}" data-rule="${rule}" data-priority="${priority}"`;
   return html`<li id="e-${line.seq}" ${data}><details><summary>${moment(time, 3)} ${mark} ${text}</summary>
 <div class="inner"><dl class="facts">${facts}${fact('Recorded', html`as entry ${line.seq}, ${moment(line.time, 3)}`)}</dl>

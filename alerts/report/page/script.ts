@@ -24,7 +24,7 @@ export const SCRIPT = `
     const title = one(':scope > details > summary, :scope > .leaf', node);
     return title === null ? '' : textOf(title);
   };
-  const stamp = (value) => (value === '' ? '' : (value + ':00.000').slice(0, value.length > 16 ? 23 : 23));
+  const stamp = (value) => (value.length === 16 ? value + ':00' : value);
   const wanted = () => {
     const value = (name) => form.elements[name].value.trim();
     return { rule: value('rule'), priority: value('priority'), kind: value('kind'), text: value('text').toLowerCase(), from: stamp(value('from')), until: stamp(value('until')) };
@@ -34,7 +34,7 @@ export const SCRIPT = `
     (w.priority === '' || data.priority === w.priority) &&
     (w.kind === '' || data.kind === w.kind || (w.kind === 'tried' && data.kind === 'done')) &&
     (w.from === '' || (data.last || data.time) >= w.from) &&
-    (w.until === '' || data.time <= w.until);
+    (w.until === '' || data.time < w.until);
   const filter = () => {
     const w = wanted();
     const isAny = Object.values(w).some((value) => value !== '');

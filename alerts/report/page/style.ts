@@ -14,7 +14,7 @@ export const STYLE = `
   }
 }
 * { box-sizing: border-box; }
-html { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif; background: var(--bg); color: var(--text); }
+html { scroll-padding-top: 9.5rem; font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif; background: var(--bg); color: var(--text); }
 body { margin: 0 auto; max-width: 84rem; padding: 0 1rem 4rem; overflow-wrap: anywhere; }
 a { color: var(--link); }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; border-radius: 2px; }
@@ -29,7 +29,7 @@ code, pre, .v { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "Dej
 pre { white-space: pre-wrap; background: var(--panel); border: 1px solid var(--line); border-radius: 4px; padding: .5rem .7rem; max-height: 22rem; overflow: auto; }
 .soft { color: var(--soft); }
 .num { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-time { font-variant-numeric: tabular-nums; }
+time { font-variant-numeric: tabular-nums; white-space: nowrap; }
 nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; list-style: none; padding: 0; margin: .8rem 0; }
 .banner { border: 2px solid; border-left-width: .6rem; border-radius: 4px; padding: .6rem 1rem; margin: 1rem 0; }
 .banner h2 { border: 0; margin: 0; padding: 0; font-size: 1.1rem; color: inherit; }
@@ -47,7 +47,6 @@ caption { text-align: left; color: var(--soft); font-size: .875rem; padding-bott
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
 thead th { border-bottom: 2px solid var(--line); background: var(--panel); }
 th.num, td.num { text-align: right; }
-td time { white-space: nowrap; }
 .badge { display: inline-block; border: 1px solid currentColor; border-radius: 3px; padding: 0 .4em; font-size: .8125rem; font-weight: 600; white-space: nowrap; }
 .p-emergency, .p-alert, .p-critical, .p-error, .is-bad { color: var(--bad); }
 .p-warning, .is-warn { color: var(--warn); }
@@ -65,10 +64,12 @@ svg.share rect { fill: var(--bar); }
 details > summary { cursor: pointer; padding: .15rem .3rem; border-radius: 4px; }
 details > summary:hover { background: var(--panel); }
 .filters { position: sticky; top: 0; z-index: 2; background: var(--bg); border: 1px solid var(--line); border-radius: 6px; padding: .5rem .8rem .6rem; margin: .8rem 0; }
-.filters fieldset { border: 0; padding: 0; margin: 0; display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .4rem .8rem; align-items: end; }
+.filters .buttons { margin: 0; }
+.filters fieldset { border: 0; padding: 0; margin: 0; display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .4rem .7rem; align-items: end; }
 .filters legend { font-weight: 650; padding: 0; }
 .filters label { display: block; font-size: .875rem; color: var(--soft); }
 input, select, button { font: inherit; font-size: 1rem; color: var(--text); background: var(--bg); border: 1px solid var(--soft); border-radius: 4px; padding: .3rem .5rem; width: 100%; min-height: 2.25rem; }
+input[type=datetime-local] { font-size: .875rem; padding-inline: .3rem; }
 button { cursor: pointer; width: auto; background: var(--panel); }
 .buttons { display: flex; flex-wrap: wrap; gap: .5rem; margin: .5rem 0; }
 .said { font-weight: 600; margin: .4rem 0 0; }
@@ -89,9 +90,10 @@ dl.facts { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; 
 dl.facts dt { color: var(--soft); } dl.facts dd { margin: 0; min-width: 0; }
 [hidden] { display: none !important; }
 footer { margin-top: 3rem; border-top: 2px solid var(--line); color: var(--soft); font-size: .875rem; }
-@media (max-width: 44rem) {
+@media screen and (max-width: 44rem) {
   body { padding: 0 .75rem 3rem; }
   h1 { font-size: 1.5rem; }
+  html { scroll-padding-top: 1rem; }
   .filters { position: static; }
   .figures { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   thead { position: absolute; clip-path: inset(50%); height: 1px; width: 1px; overflow: hidden; }
@@ -115,7 +117,11 @@ footer { margin-top: 3rem; border-top: 2px solid var(--line); color: var(--soft)
   nav, .filters, .buttons, .skip, .screen { display: none !important; }
   details::details-content { content-visibility: visible; display: block; height: auto; }
   details > summary { list-style: none; } details > summary::-webkit-details-marker { display: none; }
-  .entries summary::before { content: ""; }
+  .entries details > summary::before, .entries details[open] > summary::before { content: ""; }
+  button.range { border: 0; padding: 0; min-height: 0; font-size: inherit; background: none; }
+  dl.facts { font-size: 9pt; }
+  table { font-size: 8.5pt; } th, td { padding: .2rem .35rem; }
+  svg.share { display: none; }
   .raw { display: none !important; }
   pre { max-height: none; overflow: visible; }
   h2, h3, caption { break-after: avoid; } tr, .figures div, .banner, svg.bars, .entries summary { break-inside: avoid; }

@@ -5,12 +5,10 @@ import { table } from './table.ts';
 
 const WIDTH = 1_000;
 const HEIGHT = 200;
-/** Lines of the table that stands beside the drawing. */
-const MOST_ROWS = 96;
 
 const isoOf = (milliseconds: number): string => new Date(milliseconds).toISOString();
 /** As `<input type=datetime-local>` has it. */
-const inputOf = (milliseconds: number): string => isoOf(milliseconds).slice(0, 19);
+const inputOf = (milliseconds: number): string => isoOf(milliseconds).slice(0, milliseconds % 1_000 === 0 ? 19 : 23);
 
 /** A number at the top of a scale: 1, 2 or 5 with zeros. */
 const roundUp = (value: number): number => {
@@ -52,7 +50,7 @@ export const timelineSection = ({ timeline: { width, bars }, isReplayed }: Colle
     sums.reduce((sum, each) => sum + each, 0),
     'alert and attempt that was carried out',
     'alerts and attempts that were carried out',
-  )} between ${shortTime(isoOf(first))} and ${shortTime(isoOf(last))} UTC; most in the ${duration(width)} from ${shortTime(isoOf(busiest.from))}: ${number(Math.max(...sums))}.`;
+  )} between ${shortTime(isoOf(first))} and ${shortTime(isoOf(last))} UTC; the highest bar is ${number(Math.max(...sums))}, from ${shortTime(isoOf(busiest.from))} on.`;
   const rows = bars.flatMap(({ from, counts }, at) =>
     sums[at] === 0
       ? []
@@ -71,6 +69,6 @@ export const timelineSection = ({ timeline: { width, bars }, isReplayed }: Colle
 <details><summary>The same as a table</summary>${table(
     `Alerts by time and priority, and attempts to deny or kill that were carried out; times without any are left out`,
     [{ label: 'From (UTC)' }, ...SERIES.map((label) => ({ label, isNumber: true }))],
-    rows.slice(0, MOST_ROWS),
+    rows,
   )}</details></section>`;
 };

@@ -31,7 +31,7 @@ const title = ({ pid, exe, cmdline, uid, processes, isOther }: ProcessNode, isCa
       : html`<code class="cmd">${clipped(exe ?? 'unknown', MOST_COMMAND)}</code> <span class="soft">${atLeast}${many}, counted together</span>`;
   }
   const command = cmdline ?? exe ?? 'unknown';
-  const isNamed = cmdline !== null && exe !== null && cmdline.split(' ')[0] !== exe;
+  const isNamed = cmdline !== null && exe !== null && cmdline !== exe;
   return html`<code class="cmd">${clipped(command, MOST_COMMAND)}</code> <span class="soft">pid ${pid}${uid !== undefined && `, uid ${uid}`}${isNamed && html`, <code>${clipped(exe ?? '', MOST_COMMAND)}</code>`}</span>`;
 };
 
