@@ -151,7 +151,7 @@ meanwhile.
 Examples:
   shrike audit query "SELECT rule, count(*) AS alerts FROM alerts GROUP BY rule ORDER BY alerts DESC"
   shrike audit query "SELECT time, exe, file, uid FROM alerts WHERE file = '/etc/shadow' ORDER BY seq" /var/lib/shrike/audit
-  shrike audit query "SELECT date_trunc('hour', time) AS hour, count(*) FROM alerts WHERE priority <= 'error' GROUP BY hour"
+  shrike audit query "SELECT date_trunc('hour', time) AS hour, count(*) FROM alerts WHERE severity <= 3 GROUP BY hour"
   shrike audit query "SELECT fields->>'fd.sip' AS address, sum(matches) FROM alerts GROUP BY address" --csv > addresses.csv
   shrike audit query "SELECT * FROM policies WHERE seq <= 35 AND (until_seq > 35 OR until_seq IS NULL)" --json
 `;

@@ -90,11 +90,8 @@ const errorOf = (error: unknown, snapshot: Snapshot, memory: number): QueryError
       `the query needs more memory than the ${Math.floor(memory / MEGABYTE)} MiB that it may have: let it keep less (WHERE, LIMIT, fewer columns), or give it more with --memory`,
     );
   if (DAMAGE.test(said)) return new QueryError('damaged', said);
-  if (/^IO Error/.test(said))
-    return new QueryError(
-      'changed',
-      `a segment of the log went while the query read it: run it again (${said.split('\n')[0]})`,
-    );
+  if (!snapshot.isThere())
+    return new QueryError('changed', 'a segment of the log was removed while the query read it: run it again');
   if (/^Permission Error/.test(said))
     return new QueryError('query', `a query reads the log's tables and nothing else\n${said}`);
   return new QueryError('query', said);
@@ -157,7 +154,8 @@ export const openAuditQuery = async (options: AuditQueryOptions): Promise<AuditQ
     async run(sql) {
       await checkStatement(sql, connection, (error) => errorOf(error, snapshot, memory));
       const timer =
-        onProgress && setInterval(() => onProgress(Math.max(0, connection.progress.percentage) / 100), PROGRESS_MS);
+        onProgress &&
+        setInterval(() => onProgress(Math.max(0, connection.progress.percentage) / 100), PROGRESS_MS).unref();
       const stop = (): void => clearInterval(timer);
       try {
         const result = await connection.stream(sql);

@@ -1,6 +1,7 @@
 import {
   appendFileSync,
   closeSync,
+  existsSync,
   lstatSync,
   mkdtempSync,
   openSync,
@@ -37,6 +38,8 @@ export interface Snapshot {
   readonly torn?: { readonly path: string; readonly bytes: number };
   /** A text about the snapshot's files, as one about the log's. */
   translate(text: string): string;
+  /** Whether all its segments are still there: retention removes old ones. */
+  isThere(): boolean;
   close(): void;
 }
 
@@ -141,6 +144,7 @@ export const takeSnapshot = (folder: string): Snapshot => {
       last: expected - 1,
       gaps,
       ...(torn && { torn }),
+      isThere: () => segments.every(({ path }) => existsSync(path)),
       translate: (text) => text.replaceAll(temporary, folder),
       close,
     };

@@ -61,6 +61,8 @@ const HAPPENED = instant('time', 'when the event happened, UTC', 'body.time');
 
 const FILE = `COALESCE(${FILE_FIELDS.map((name) => `body.fields->>'${name}'`).join(', ')})`;
 
+const PRIORITY = 'TRY_CAST(body.priority AS priority)';
+
 const ANCESTORS = 'STRUCT(pid BIGINT, exe VARCHAR, cmdline VARCHAR)[]';
 
 const ofKind = (kind: string): string => `${LINES} WHERE kind = '${kind}'`;
@@ -90,11 +92,12 @@ const ALERTS: LogTable = {
     text('policy', "name of the rule's policy"),
     text('policy_hash', 'SHA-256 of the policy file', 'policyHash'),
     text('rule', 'name of the rule'),
+    column('priority', 'priority', PRIORITY, PRIORITIES.join(', ')),
     column(
-      'priority',
-      'priority',
-      'TRY_CAST(body.priority AS priority)',
-      `${PRIORITIES.join(', ')}: priority <= 'error' is error and what is more urgent`,
+      'severity',
+      'INTEGER',
+      `CAST(enum_code(${PRIORITY}) AS INTEGER)`,
+      "the priority as syslog's number, 0 the most urgent: severity <= 3 is error and more urgent",
     ),
     column('tags', 'VARCHAR[]', 'TRY_CAST(body.tags AS VARCHAR[])', "the rule's tags"),
     text('hook', 'the hook that saw it'),
