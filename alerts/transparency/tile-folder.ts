@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HASH_BYTES } from './hash.ts';
 import { TILE_WIDTH, type Tile, tilePath } from './tile.ts';
@@ -58,21 +58,37 @@ export interface FilledTile extends Tile {
   readonly hashes: Uint8Array;
 }
 
+/** Tiles that are written before they are synced: a file system then puts them on disk together. */
+const AT_ONCE = 64;
+
+/** Makes the folder of a file; the folders whose content is new. */
+const makeFolders = async (path: string): Promise<readonly string[]> => {
+  const folder = dirname(path);
+  const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+  const changed = [folder];
+  for (let each = folder; made !== undefined && each.length >= made.length; ) {
+    each = dirname(each);
+    changed.push(each);
+  }
+  return changed;
+};
+
 /** Writes tiles below a log's folder; when it resolves they are on disk. Partial ones go where the full one is there. */
 export const writeTiles = async (folder: string, tiles: readonly FilledTile[]): Promise<void> => {
   const folders = new Set<string>();
-  for (const tile of tiles) {
-    const path = join(folder, tilePath(tile));
-    const made = await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    for (let each = dirname(path); made !== undefined && each.length >= dirname(made).length; each = dirname(each))
-      folders.add(each);
-    folders.add(dirname(path));
-    const handle = await open(path, 'w', 0o600);
+  for (let from = 0; from < tiles.length; from += AT_ONCE) {
+    const handles: FileHandle[] = [];
     try {
-      await handle.writeFile(tile.hashes);
-      await handle.datasync();
+      for (const tile of tiles.slice(from, from + AT_ONCE)) {
+        const path = join(folder, tilePath(tile));
+        for (const each of await makeFolders(path)) folders.add(each);
+        const handle = await open(path, 'w', 0o600);
+        handles.push(handle);
+        await handle.writeFile(tile.hashes);
+      }
+      for (const handle of handles) await handle.datasync();
     } finally {
-      await handle.close();
+      for (const handle of handles) await handle.close();
     }
   }
   for (const each of folders) await syncFolder(each);

@@ -1,13 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readPublicKey } from '../../../alerts/audit/log-key.ts';
+import { proveEntry } from '../../../alerts/audit/prove.ts';
+import { readAuditLog } from '../../../alerts/audit/read.ts';
 import { signCheckpoint } from '../../../alerts/transparency/checkpoint.ts';
 import { createEdge } from '../../../alerts/transparency/edge.ts';
 import { leafHash } from '../../../alerts/transparency/hash.ts';
 import { createSigner } from '../../../alerts/transparency/key.ts';
+import { parseProofFile } from '../../../alerts/transparency/proof-file.ts';
 import { readTiles, writeTiles } from '../../../alerts/transparency/tile-folder.ts';
 import { treeOf } from '../../../alerts/transparency/tree.ts';
 import { count, seed, suiteSize } from '../../support/counts.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 import { createRandom } from '../../support/random.ts';
+import { writeSealedLog } from '../../support/sealed-log.ts';
 import { buildGoChecker, type GoChecker, type GoInput, type GoProof, goUnavailable } from './go.ts';
 
 const skip = goUnavailable();
@@ -71,6 +76,32 @@ describe.skipIf(skip)(`golang.org/x/mod/sumdb${skip ? ` (skipped: ${skip})` : ''
     const asked = (what: string) => answers.filter((answer) => answer.what === what).length;
     expect(['key', 'secret', 'note', 'checkpoint', 'tiles', 'leaves'].map(asked)).toEqual([1, 1, 1, 1, 1, 1]);
     expect([asked('inclusion'), asked('consistency')]).toEqual([log.inclusion.length, log.consistency.length]);
+  });
+
+  it('accepts a log that was sealed while it was written, and a proof of an entry', async () => {
+    const folder = temporaryFolder();
+    await writeSealedLog(folder, 300, { segmentBytes: 10_000 });
+    await writeSealedLog(folder, 77);
+    const leaves: string[] = [];
+    for await (const { bytes } of readAuditLog(folder)) leaves.push(base64(bytes));
+    const key = readPublicKey(folder)!;
+    const { text, checkpoint } = await proveEntry(folder, 123, key);
+    const proof = parseProofFile(text);
+    if (proof.kind !== 'inclusion') throw new Error('it is no proof of an entry');
+    const root = base64(checkpoint.root);
+    const hash = base64(leafHash(proof.extra!));
+    const inclusion = [{ from: proof.index, to: 377, root, hash, path: proof.path.map(base64) }];
+    const input = { key: key.text, checkpoint: proof.checkpoint, folder, leaves, inclusion, consistency: [] };
+    const answers = ask(input);
+    expect(answers.filter(({ error }) => error !== undefined)).toEqual([]);
+    expect(answers.map(({ what }) => what).sort()).toEqual([
+      'checkpoint',
+      'inclusion',
+      'key',
+      'leaves',
+      'note',
+      'tiles',
+    ]);
   });
 
   it('refuses what was changed', async () => {
