@@ -28,7 +28,7 @@ p { max-width: 62rem; }
 code, pre, .v { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .875em; unicode-bidi: isolate; direction: ltr; }
 pre { white-space: pre-wrap; background: var(--panel); border: 1px solid var(--line); border-radius: 4px; padding: .5rem .7rem; max-height: 22rem; overflow: auto; }
 .soft { color: var(--soft); }
-.num { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.num { text-align: right; font-variant-numeric: tabular-nums; }
 time { font-variant-numeric: tabular-nums; white-space: nowrap; }
 nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; list-style: none; padding: 0; margin: .8rem 0; }
 .banner { border: 2px solid; border-left-width: .6rem; border-radius: 4px; padding: .6rem 1rem; margin: 1rem 0; }
@@ -47,7 +47,7 @@ caption { text-align: left; color: var(--soft); font-size: .875rem; padding-bott
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
 thead th { border-bottom: 2px solid var(--line); background: var(--panel); }
 th.num, td.num { text-align: right; }
-.badge { display: inline-block; border: 1px solid currentColor; border-radius: 3px; padding: 0 .4em; font-size: .8125rem; font-weight: 600; white-space: nowrap; }
+.badge { display: inline-block; border: 1px solid currentColor; border-radius: 3px; padding: 0 .4em; font-size: .8125rem; font-weight: 600; max-width: 100%; }
 .p-emergency, .p-alert, .p-critical, .p-error, .is-bad { color: var(--bad); }
 .p-warning, .is-warn { color: var(--warn); }
 .p-notice, .p-informational, .p-debug { color: var(--soft); }

@@ -3,7 +3,6 @@ import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Alert } from '../../../alerts/alert.ts';
 import { checkProof } from '../../../alerts/audit/check-proof.ts';
 import { readPublicKey } from '../../../alerts/audit/log-key.ts';
 import { escapeControl } from '../../../alerts/escape.ts';
@@ -12,7 +11,7 @@ import { makeReport, type Report, type ReportOptions } from '../../../alerts/rep
 import { createSigner } from '../../../alerts/transparency/key.ts';
 import { count, seed } from '../../support/counts.ts';
 import { temporaryFolder } from '../../support/folder.ts';
-import { alertAt, at, processOf, STORY, type StoryEntry, writeStory } from './story.ts';
+import { alertAt, at, HOSTILE, STORY, type StoryEntry, storyWith, writeStory } from './story.ts';
 
 const report = (folder: string, more: Partial<ReportOptions> = {}): Promise<Report> =>
   makeReport({ folder, version: '1.2.3', now: new Date('2026-02-03T04:05:06Z'), ...more });
@@ -257,65 +256,6 @@ describe('what proves it', () => {
     expect(textOf((await report(copy)).html, 'verdict')).toContain('! There is no key to verify this log with');
   });
 });
-
-const HOSTILE = [
-  '</script><script>window.owned=1</script>',
-  '"><img src=x onerror="window.owned=1">',
-  "' onmouseover='window.owned=1",
-  '<!-- --!> ]]> <svg/onload=window.owned=1>',
-  '\u202egnp.exe\u202c \u2066x\u2069 \u200b\ufeff',
-  'line\nbreak\r\ttab \u0000 \u001b[31m \u0085 \u2028',
-  'z\u0301\u0302\u0303\u0304\u0305\u0306\u0307\u0308\u0309',
-  '&lt;b&gt; &amp; &#60; `x`',
-  '\ud800 lone \udc00',
-  'javascript:alert(1)',
-];
-
-/** A story in which everything that somebody else chooses is this text. */
-const storyWith = (text: string): readonly StoryEntry[] => [
-  ['start', { host: text, kernel: text, enforce: true, scope: text }],
-  ['policy', { name: text, hash: text, mode: text, rules: 1 }],
-  alertAt(1, {
-    rule: text,
-    policy: text,
-    host: text,
-    output: text,
-    fields: { 'proc.name': text, [text]: text },
-    trust: { 'proc.name': text as 'resolved' },
-    event: text,
-    hook: text,
-    kernel: text,
-    container: { id: text, name: text, image: text },
-    process: {
-      ...processOf(900, text, text),
-      ancestors: [{ pid: 1, exe: text, cmdline: text }],
-    } satisfies Alert['process'],
-  }),
-  [
-    'enforcement',
-    {
-      rule: text,
-      policy: text,
-      action: text,
-      outcome: text,
-      time: at(2),
-      pid: 9,
-      start: 9,
-      exe: text,
-      cgroup: text,
-      arguments: { file: text },
-      fields: { [text]: text },
-      event: text,
-      mode: text,
-      policyHash: text,
-    },
-  ],
-  ['enforcement', { switched: text, by: text }],
-  ['loss', { hook: text, ring: text, records: 1 }],
-  ['loss', { reason: text, failed: 2 }],
-  ['shed', { rule: text, cgroup: text, limit: text, records: 2 }],
-  ['shed', { policy: text, rule: text, aggregated: 3 }],
-];
 
 /** A page's tags with the names of their attributes, in order. */
 const tagsOf = (html: string): readonly string[] =>
