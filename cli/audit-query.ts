@@ -56,13 +56,13 @@ const printSchema = (output: Output): void => {
 /** Says on stderr what of the log the answer can't tell of. */
 const warnOf = ({ log }: AuditQuery): void => {
   const say = (sentence: string): void => void process.stderr.write(`shrike: ${sentence}\n`);
-  if (log.first > 1)
-    say(
-      `the log begins with entry ${log.first}; what "shrike audit show --kind shed" has of reason size or age says what was removed before`,
-    );
+  if (log.start > 1)
+    say(`the log begins with entry ${log.start}; what was removed before is said by "shrike audit show --kind shed"`);
   for (const { first, last } of log.gaps)
     say(
-      `entries ${first} to ${last} are missing: no segment has them; "shrike audit verify" says whether they were signed`,
+      first === last
+        ? `entry ${first} is missing: no segment has it; "shrike audit verify" says whether it was signed`
+        : `entries ${first} to ${last} are missing: no segment has them; "shrike audit verify" says whether they were signed`,
     );
   if (log.torn)
     say(

@@ -27,7 +27,7 @@ export interface QueryAnswer {
 /** An audit log that can be asked in SQL. */
 export interface AuditQuery {
   /** What of the log is asked: as it was when it was opened. */
-  readonly log: Pick<Snapshot, 'folder' | 'first' | 'last' | 'gaps' | 'torn'>;
+  readonly log: Pick<Snapshot, 'folder' | 'start' | 'first' | 'last' | 'gaps' | 'torn'>;
   /** Runs one statement that only reads. Fails with a QueryError. */
   run(sql: string): Promise<QueryAnswer>;
   /** Ends what runs, with a QueryError of the code `interrupted`. */

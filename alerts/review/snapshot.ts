@@ -30,6 +30,8 @@ export interface Snapshot {
   /** In a private temporary folder: links to segments that are closed, and a copy of the open one. */
   readonly files: readonly string[];
   readonly folder: string;
+  /** The number of the entry that the log begins with, whether it is there or not. */
+  readonly start: number;
   /** The number of the first entry, and of the last; 0 where there is none. */
   readonly first: number;
   readonly last: number;
@@ -140,6 +142,7 @@ export const takeSnapshot = (folder: string): Snapshot => {
     return {
       files,
       folder,
+      start: segments[0]?.firstSeq ?? 1,
       first: expected > (segments[0]?.firstSeq ?? 1) ? (segments[0]?.firstSeq ?? 0) : 0,
       last: expected - 1,
       gaps,
