@@ -73,6 +73,7 @@ describe('shrike audit verify', () => {
     await log.flush();
     writeFileSync(segment(folder), '{"v":1,"se', { flag: 'a' });
     const { code, stdout } = await verify(folder);
+    await log.close();
     expect(code).toBe(0);
     expect(stdout).toContain(
       '\nverified   10 entries\nunsigned   5 entries behind the checkpoint: nothing is known of them yet\n',
