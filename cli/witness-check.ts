@@ -29,13 +29,16 @@ const check = (alert: Alert, wanted: string | undefined): Checked => {
   const evidence = evidenceIn(alert);
   if (evidence === undefined)
     return { holds: true, sentence: 'nothing is signed of it: it rests on what the witness saw, or did not see' };
-  if (wanted !== undefined && evidence.key !== wanted)
+  if (wanted !== undefined && evidence.key !== wanted && evidence.offeredKey !== wanted)
     return { holds: false, sentence: `its evidence is of the key ${evidence.key}, not of the one that was given` };
   try {
-    const proven = checkEvidence(evidence, parseLogKey(evidence.key));
+    const proven = checkEvidence(evidence, parseLogKey(evidence.key), parseLogKey(evidence.offeredKey));
     return proven === undefined
       ? { holds: false, sentence: 'its checkpoints are signed, but do not exclude each other' }
-      : { holds: true, sentence: `proved: ${proven.sentence}, by the key ${evidence.key}` };
+      : {
+          holds: true,
+          sentence: `proved: ${proven.sentence}, by the ${evidence.key === evidence.offeredKey ? `key ${evidence.key}` : `keys ${evidence.key} and ${evidence.offeredKey}`}`,
+        };
   } catch (error) {
     return { holds: false, sentence: messageOf(error) };
   }

@@ -41,15 +41,19 @@ const recordIn = (text: string): RotationRecord | undefined => {
     : undefined;
 };
 
+/** What the text of a rotation's file proves by the key before. @throws Error that says what is wrong with it */
+export const rotationIn = (text: string): Omit<Rotation, 'path'> => {
+  const record = recordIn(text);
+  if (record === undefined) throw new Error("it is not about an entry that records a change of the log's key");
+  const [from, to] = [parseVerifier(record.from), parseVerifier(record.to)];
+  const shown = checkProof(text, from);
+  if (shown.kind !== 'inclusion') throw new Error('it is not about an entry');
+  return { seq: shown.entry.seq, from, to, checkpoint: shown.checkpoint };
+};
+
 const readRotation = (path: string): Rotation => {
   try {
-    const text = readFileSync(path, 'utf8');
-    const record = recordIn(text);
-    if (record === undefined) throw new Error("it is not about an entry that records a change of the log's key");
-    const [from, to] = [parseVerifier(record.from), parseVerifier(record.to)];
-    const shown = checkProof(text, from);
-    if (shown.kind !== 'inclusion') throw new Error('it is not about an entry');
-    return { path, seq: shown.entry.seq, from, to, checkpoint: shown.checkpoint };
+    return { path, ...rotationIn(readFileSync(path, 'utf8')) };
   } catch (error) {
     throw new Error(`${path}: ${(error as Error).message}`);
   }

@@ -11,8 +11,10 @@ export interface Alarm {
   readonly kind: AlarmKind;
   /** Which log: the name in its checkpoints. */
   readonly origin: string;
-  /** The key that signed what is shown, as text. */
+  /** The key that signed the newest checkpoint that was cosigned, as text. */
   readonly key: string;
+  /** That of what the log showed instead, where it is another. */
+  readonly offeredKey?: string;
   /** What is wrong, without the remedy. */
   readonly sentence: string;
   /** The newest checkpoint that was cosigned. */
@@ -35,9 +37,10 @@ export const ALARM_RULES = {
 const WITNESS_POLICY = 'shrike';
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
-const fieldsOf = ({ origin, key, known, offered, proof, oldRoot }: Alarm): Record<string, FieldJson> => ({
+const fieldsOf = ({ origin, key, offeredKey, known, offered, proof, oldRoot }: Alarm): Record<string, FieldJson> => ({
   'log.origin': origin,
   'log.key': key,
+  ...(offeredKey !== undefined && offeredKey !== key && { 'log.offered_key': offeredKey }),
   'checkpoint.known': known,
   ...(offered !== undefined && { 'checkpoint.offered': offered }),
   ...(proof !== undefined && { proof: proof.map(base64) }),
@@ -67,8 +70,10 @@ export const alarmAlert =
     kernel: '',
   });
 
-/** The evidence that an alarm's alert carries, and the key it is to be checked with; undefined where it carries none. */
-export const evidenceIn = ({ fields }: Pick<Alert, 'fields'>): (Evidence & { readonly key: string }) | undefined => {
+/** The evidence that an alarm's alert carries, and the keys it is to be checked with; undefined where it carries none. */
+export const evidenceIn = ({
+  fields,
+}: Pick<Alert, 'fields'>): (Evidence & { readonly key: string; readonly offeredKey: string }) | undefined => {
   const text = (name: string): string | undefined => {
     const value = fields[name];
     return typeof value === 'string' ? value : undefined;
@@ -79,6 +84,7 @@ export const evidenceIn = ({ fields }: Pick<Alert, 'fields'>): (Evidence & { rea
   const oldRoot = text('proof.old_root');
   return {
     key,
+    offeredKey: text('log.offered_key') ?? key,
     known,
     offered,
     ...(Array.isArray(proof) && { proof: proof.map((hash) => Buffer.from(hash, 'base64')) }),

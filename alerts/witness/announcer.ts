@@ -4,13 +4,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Msg, NatsConnection, NatsError } from 'nats';
 import { openLogKey, readPublicKey } from '../audit/log-key.ts';
 import { replaceFile } from '../audit/replace-file.ts';
+import { keysOf, readRotations } from '../audit/rotations.ts';
 import { CHECKPOINT_FILE } from '../audit/seal.ts';
 import type { Sealer } from '../audit/sealer.ts';
 import { natsClient } from '../nats/client.ts';
 import { parseServers } from '../nats/connection.ts';
 import type { NatsAddress } from '../nats/identity.ts';
 import { witnessSubject } from '../nats/subject.ts';
-import { type FoundCheckpoint, openCheckpoint, parseCheckpoint } from '../transparency/checkpoint.ts';
+import { type FoundCheckpoint, parseCheckpoint } from '../transparency/checkpoint.ts';
 import { cosignedAt } from '../transparency/cosignature.ts';
 import { sameHash } from '../transparency/hash.ts';
 import type { Verifier } from '../transparency/key.ts';
@@ -19,6 +20,7 @@ import { readTiles } from '../transparency/tile-folder.ts';
 import { rootOfFirst, treeOf } from '../transparency/tree.ts';
 import { openLink } from './link.ts';
 import { addCheckpointBody } from './request.ts';
+import { openByAny } from './state.ts';
 import { type Statement, signStatement } from './statement.ts';
 import { HEADER, type Status } from './wire.ts';
 import { WITNESS_INTERVAL_MS } from './witness.ts';
@@ -118,6 +120,8 @@ export const createAnnouncer = (options: AnnouncerOptions): Announcer => {
     const read = readTiles(folder);
     const headers = natsClient().headers();
     headers.set(HEADER.key, readPublicKey(folder)?.text ?? '');
+    for (const { path } of readRotations(folder).rotations)
+      headers.append(HEADER.rotation, readFileSync(path).toString('base64'));
     if (old > 0) headers.set(HEADER.oldRoot, Buffer.from(rootOfFirst(old, size, read)).toString('base64'));
     const proof = treeOf(size, read).consistency(old);
     const body = addCheckpointBody({ old, proof, checkpoint });
@@ -146,7 +150,8 @@ export const createAnnouncer = (options: AnnouncerOptions): Announcer => {
   /** Says what the log's key signs: that it is shorter than what the witness has cosigned. */
   const admit = async (nats: NatsConnection, newest: FoundCheckpoint, known: string | undefined): Promise<void> => {
     const signer = await openLogKey(folder, host);
-    const { size, root } = openCheckpoint(known ?? '', signer.verifier);
+    const keys = keysOf(folder, signer.verifier).map(({ text }) => text);
+    const { size, root } = openByAny(known ?? '', keys);
     complain(
       `it has cosigned ${size} entries of this log, and here are ${newest.size}: the log in ${folder} was cut or an older copy was put back; keep it as it is, and give the agent another folder`,
     );

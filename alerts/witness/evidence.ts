@@ -68,9 +68,12 @@ export const provenBy = (
     : undefined;
 };
 
-/** What evidence proves against the log whose key this is. @throws Error where a checkpoint is not the key's */
-export const checkEvidence = (evidence: Evidence, key: Verifier): Proven | undefined => {
-  const [known, offered] = [openCheckpoint(evidence.known, key), openCheckpoint(evidence.offered, key)];
+/**
+ * What evidence proves against the log whose key this is; `offeredKey` where it had another later.
+ * @throws Error where a checkpoint is not the key's
+ */
+export const checkEvidence = (evidence: Evidence, key: Verifier, offeredKey = key): Proven | undefined => {
+  const [known, offered] = [openCheckpoint(evidence.known, key), openCheckpoint(evidence.offered, offeredKey)];
   const found = provenBy(known, offered, evidence);
   if (found !== undefined || statementIn(offered)?.kind !== 'unsealed') return found;
   return proven('unsealed', known, offered, `${offered.origin} signed that it is not sealed any more`);

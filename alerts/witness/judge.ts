@@ -1,3 +1,4 @@
+import { rotationIn } from '../audit/rotations.ts';
 import { subjectToken } from '../nats/subject.ts';
 import { type FoundCheckpoint, parseCheckpoint } from '../transparency/checkpoint.ts';
 import { cosign, cosignedAt } from '../transparency/cosignature.ts';
@@ -23,6 +24,8 @@ export interface WitnessRequest {
   readonly body: string;
   /** The log's public key, as the request has it. */
   readonly key?: string;
+  /** What proves that the log's key was changed, oldest first. */
+  readonly rotations?: readonly string[];
   /** The root of the log's first `old` entries, in base64. */
   readonly oldRoot?: string;
 }
@@ -108,14 +111,25 @@ export const createJudge = ({
     await state.keep({ ...now, incidents: [...now.incidents, incident] });
   };
 
-  /** The keys by which a log is known; a log that nobody knows brings its own where first use is trusted. */
-  const keysOf = (origin: string, request: WitnessRequest): readonly string[] => {
+  /** The keys by which a log is known, without those that they were changed to; a log that nobody knows brings its own where first use is trusted. */
+  const firstKeys = (origin: string, request: WitnessRequest): readonly string[] => {
     const named = trust.of(origin);
     if (named.length > 0) return named;
     const kept = trustOnFirstUse ? (state.logs.get(origin)?.keys ?? []) : [];
     if (kept.length > 0 || !trustOnFirstUse || request.key === undefined) return kept;
     const ofHost = [...state.logs.keys()].filter((each) => hostOf(each) === request.hostToken).length;
     return ofHost < MOST_LOGS_A_HOST && nameOf(request.key) === origin ? [request.key] : [];
+  };
+
+  /** The keys by which a log is known, and those that each of them has vouched for. */
+  const keysOf = (origin: string, request: WitnessRequest): readonly string[] => {
+    const keys = [...firstKeys(origin, request)];
+    for (const text of request.rotations ?? []) {
+      const rotation = rotationOf(text);
+      if (rotation?.to.name === origin && keys.includes(rotation.from.text) && !keys.includes(rotation.to.text))
+        keys.push(rotation.to.text);
+    }
+    return keys;
   };
 
   const knownReply = (log: WitnessedLog | undefined): WitnessReply => ({
@@ -141,9 +155,8 @@ export const createJudge = ({
       ...before,
       origin: found.origin,
       keys: [...keys],
-      ...(isGrown || log === undefined
-        ? { checkpoint: text, found }
-        : { checkpoint: log.checkpoint, found: log.found }),
+      checkpoint: text,
+      found,
       cosignedAt: now,
       ...(statement?.kind === 'stopped' && { stoppedAt: now }),
       incidents: (log?.incidents ?? []).filter((each) => !over.includes(each)),
@@ -173,8 +186,7 @@ export const createJudge = ({
       kind: 'forgot',
       origin: found.origin,
       key: keys.at(-1) ?? '',
-      known: log?.checkpoint ?? text,
-      offered: text,
+      known: text,
       sentence: `the witness ${signer.verifier.name} has cosigned ${found.size} entries of the audit log ${found.origin} and knew of ${had}: its state was lost, or an older copy was put back`,
     });
     const kept: WitnessedLog = {
@@ -195,6 +207,7 @@ export const createJudge = ({
   const blame = async (
     log: WitnessedLog,
     text: string,
+    offeredKey: string | undefined,
     proven: Proven,
     { proof }: AddCheckpoint,
     oldRoot: Uint8Array | undefined,
@@ -205,6 +218,7 @@ export const createJudge = ({
           ? `the audit log was rewritten: ${proven.sentence}`
           : `the audit log was cut or an older copy was put back: ${proven.sentence}`,
       offered: text,
+      ...(offeredKey !== undefined && { offeredKey }),
       ...(proven.offeredSize > proven.knownSize && oldRoot !== undefined && { proof, oldRoot }),
     });
   };
@@ -225,7 +239,7 @@ export const createJudge = ({
     if (log !== undefined && (found.size <= known.size || fromKnown)) {
       const proven = provenBy(log.found, found, { proof, ...(oldRoot && { oldRoot }) });
       if (proven !== undefined) {
-        await blame(log, text, proven, asked, oldRoot);
+        await blame(log, text, keys.at(-1), proven, asked, oldRoot);
         return found.size > known.size ? { status: 422, body: `${proven.sentence}\n` } : knownReply(log);
       }
     }
@@ -282,7 +296,8 @@ export const createJudge = ({
         return refuse(500, `too many requests of ${origin} at once`);
       const checked = found;
       try {
-        return await inTurn(origin, () => check(request, asked, checked, keys));
+        const by = signed;
+        return await inTurn(origin, () => check(request, asked, checked, by));
       } catch (error) {
         return refuse(500, `what was seen of ${origin} can't be kept: ${(error as Error).message}`);
       }
@@ -292,6 +307,14 @@ export const createJudge = ({
 
 /** The host of a log, as a token of subjects. */
 export const hostOf = (origin: string): string => subjectToken(origin.split('/')[0] ?? '');
+
+const rotationOf = (text: string): ReturnType<typeof rotationIn> | undefined => {
+  try {
+    return rotationIn(text);
+  } catch {
+    return undefined;
+  }
+};
 
 const nameOf = (key: string): string | undefined => {
   try {

@@ -6,6 +6,8 @@ export const HEADER = {
   known: 'Shrike-Checkpoint',
   /** Of a request: the log's public key. */
   key: 'Shrike-Key',
+  /** Of a request, once for each: what proves that the log's key was changed, in base64. */
+  rotation: 'Shrike-Rotation',
   /** Of a request: the root that the log has for its first `old` entries. */
   oldRoot: 'Shrike-Old-Root',
 } as const;

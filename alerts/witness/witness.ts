@@ -124,6 +124,9 @@ export const openWitness = async (options: WitnessOptions): Promise<Witness> => 
         hostToken: hostTokenOf(message.subject),
         body: message.string(),
         ...(key && { key }),
+        rotations: (message.headers?.values(HEADER.rotation) ?? []).map((text) =>
+          Buffer.from(text, 'base64').toString(),
+        ),
         ...(oldRoot && { oldRoot }),
       });
       message.respond(reply.body, { headers: headersOf(reply) });

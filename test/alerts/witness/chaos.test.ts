@@ -20,7 +20,8 @@ const PATIENCE = 3_600_000;
 const LIMIT_MS = 240_000;
 const HOST = 'web-1';
 const ROUNDS = count(50);
-const KILLS = suiteSize === 'quick' ? 1 : 4;
+/** Beside those of each round's beginning, fork and end. */
+const KILLS = suiteSize === 'quick' ? 0 : 4;
 /** How often the agent shows its checkpoint. */
 const INTERVAL_MS = 250;
 /** A log is silent that says nothing for so many seconds: more than any of the processes takes to start. */
@@ -45,7 +46,16 @@ interface WitnessProcess {
   kill(): Promise<void>;
 }
 
-const startWitness = async (state: string, broker: Broker, fault?: Fault): Promise<WitnessProcess> => {
+interface WitnessTask {
+  readonly silentAfter?: number;
+  readonly fault?: Fault;
+}
+
+const startWitness = async (
+  state: string,
+  broker: Broker,
+  { silentAfter = SILENT_AFTER, fault }: WitnessTask,
+): Promise<WitnessProcess> => {
   const alarms: string[] = [];
   const said: string[] = [];
   let listened = 0;
@@ -56,7 +66,7 @@ const startWitness = async (state: string, broker: Broker, fault?: Fault): Promi
       [
         ...planted,
         ...[at('dist/cli/main.js'), 'witness', '--json', '--trust-on-first-use', '--state', state, '--name', 'watch-1'],
-        ...['--nats', broker.url, '--interval', '1s', '--silent-after', String(SILENT_AFTER)],
+        ...['--nats', broker.url, '--interval', '1s', '--silent-after', String(silentAfter)],
       ],
       fault === undefined ? {} : { SHRIKE_FAULT: JSON.stringify(fault) },
       (line) => {
@@ -135,10 +145,10 @@ interface Story {
   readonly state: string;
 }
 
-const openStory = async (context: TestContext, fault?: Fault): Promise<Story> => {
+const openStory = async (context: TestContext, task: WitnessTask = {}): Promise<Story> => {
   const broker = await startBroker(context);
   const [log, state] = [join(temporaryFolder(), 'log'), join(temporaryFolder(), 'state')];
-  const witness = await startWitness(state, broker, fault);
+  const witness = await startWitness(state, broker, task);
   const agent = createAgent(log, broker, witness.key);
   return { broker, witness, agent, log, state };
 };
@@ -255,7 +265,7 @@ it(
   'a witness that keeps nothing on disk misses a fork',
   async (context) => {
     context.skip(suiteSize === 'quick', 'takes longer than npm test has');
-    const story = await openStory(context, NO_STATE);
+    const story = await openStory(context, { fault: NO_STATE });
     const { agent, witness, log } = story;
     agent.start();
     await progress(story);
@@ -265,6 +275,28 @@ it(
     rmSync(join(log, 'cosigned'), { force: true });
     agent.start();
     expect(await found(story, 0)).toBeUndefined();
+  },
+  PATIENCE,
+);
+
+it(
+  'an agent that was killed and stays away is silent, which is said once until it is heard again',
+  async (context) => {
+    context.skip(suiteSize === 'quick', 'takes longer than npm test has');
+    const story = await openStory(context, { silentAfter: 5 });
+    const { agent, witness, state } = story;
+    agent.start();
+    await progress(story);
+    await agent.kill();
+    const before = witness.alarms.length;
+    await until(() => witness.alarms.length > before, LIMIT_MS);
+    await witness.kill();
+    await delay(10_000);
+    const { length } = witness.alarms;
+    expect(length).toBe(before + 1);
+    expect(new Set(await alarmsIn(state))).toEqual(new Set(['Audit log silent']));
+    agent.start();
+    await progress(story);
   },
   PATIENCE,
 );
