@@ -164,13 +164,13 @@ const ENFORCEMENT: LogTable = {
   ],
 };
 
-/** Policies, starts and stops with the number of the run that they belong to; a run begins with a start. */
-const RUNS = `(SELECT *, count(*) FILTER (kind = 'start') OVER (ORDER BY seq) AS run FROM ${LINES} WHERE kind IN ('policy', 'start', 'stop'))`;
-/** The first entry behind a run's: its stop, or the next start where it has none. */
-const ENDS = `(SELECT run, min_by(seq, seq) AS stop_seq, min_by(time, seq) AS stop_time FROM (SELECT seq, time, run FROM ${RUNS} WHERE kind = 'stop' UNION ALL SELECT seq, time, run - 1 FROM ${RUNS} WHERE kind = 'start') GROUP BY run)`;
+/** Policies, starts and stops with the number of the span that they belong to; a start and a stop begin a new one. */
+const SPANS = `(SELECT *, count(*) FILTER (kind <> 'policy') OVER (ORDER BY seq) AS span FROM ${LINES} WHERE kind IN ('policy', 'start', 'stop'))`;
+/** The start or stop that ends a span, of those that something ends. */
+const ENDS = `(SELECT span - 1 AS span, seq AS stop_seq, time AS stop_time, kind = 'stop' AS stopped, body AS stop FROM ${SPANS} WHERE kind <> 'policy')`;
 const POLICY_SPANS = `(SELECT each.seq, each.time, each.body, COALESCE(next_seq, stop_seq) AS until_seq, COALESCE(next_time, stop_time) AS until
-  FROM (SELECT *, lead(seq) OVER again AS next_seq, lead(time) OVER again AS next_time FROM ${RUNS} WHERE kind = 'policy' WINDOW again AS (PARTITION BY run, body.name ORDER BY seq)) AS each
-  LEFT JOIN ${ENDS} AS ends ON ends.run = each.run)`;
+  FROM (SELECT *, lead(seq) OVER again AS next_seq, lead(time) OVER again AS next_time FROM ${SPANS} WHERE kind = 'policy' WINDOW again AS (PARTITION BY span, body.name ORDER BY seq)) AS each
+  LEFT JOIN ${ENDS} AS ends ON ends.span = each.span)`;
 
 const POLICIES: LogTable = {
   name: 'policies',
@@ -189,8 +189,8 @@ const POLICIES: LogTable = {
   ],
 };
 
-const START_SPANS = `(SELECT each.seq, each.time, each.body, stop_seq, stop_time, stops.seq IS NOT NULL AS stopped, stops.body AS stop
-  FROM ${RUNS} AS each LEFT JOIN ${ENDS} AS ends ON ends.run = each.run LEFT JOIN ${ofKind('stop').replace(' WHERE', ' AS stops ON stops.seq = stop_seq AND stops.')} WHERE each.kind = 'start')`;
+const START_SPANS = `(SELECT each.seq, each.time, each.body, stop_seq, stop_time, stopped, stop
+  FROM ${SPANS} AS each LEFT JOIN ${ENDS} AS ends ON ends.span = each.span WHERE each.kind = 'start')`;
 
 const STARTS: LogTable = {
   name: 'starts',
@@ -202,7 +202,7 @@ const STARTS: LogTable = {
     column(
       'stopped',
       'BOOLEAN',
-      'stopped OR (CASE WHEN stop_seq IS NOT NULL THEN FALSE END)',
+      'stopped',
       'true: it stopped; false: a start follows instead, so it was killed; null: neither, the log ends',
     ),
     column('stop_seq', 'BIGINT', 'stop_seq', 'its stop, or the start that follows'),
@@ -212,8 +212,18 @@ const STARTS: LogTable = {
     truth('enforce', 'whether it ran with --enforce'),
     json('tiers', 'which ways to enforce were seen to act'),
     json('scope', 'what it watched'),
-    column('events', 'BIGINT', 'TRY_CAST(stop.events AS BIGINT)', 'records in its run, as its stop says'),
-    column('alerts', 'BIGINT', 'TRY_CAST(stop.alerts AS BIGINT)', 'alerts in its run, as its stop says'),
+    column(
+      'events',
+      'BIGINT',
+      'IF(stopped, TRY_CAST(stop.events AS BIGINT), NULL)',
+      'records in its run, as its stop says',
+    ),
+    column(
+      'alerts',
+      'BIGINT',
+      'IF(stopped, TRY_CAST(stop.alerts AS BIGINT), NULL)',
+      'alerts in its run, as its stop says',
+    ),
   ],
 };
 
