@@ -3,6 +3,7 @@ import { type FoundCheckpoint, openCheckpoint, signCheckpoint } from '../transpa
 import { createEdge } from '../transparency/edge.ts';
 import { leafHash, sameHash } from '../transparency/hash.ts';
 import type { Signer } from '../transparency/key.ts';
+import { withSignature } from '../transparency/note.ts';
 import { type FilledTile, readTiles, writeTiles } from '../transparency/tile-folder.ts';
 import { treeOf } from '../transparency/tree.ts';
 import { replaceFile } from './replace-file.ts';
@@ -71,7 +72,7 @@ export const openSeal = (folder: string, signer: Signer, checkpoint?: string): S
     },
     async addSignatures(lines) {
       if (newest === undefined) return;
-      const text = `${newest}${lines}`;
+      const text = withSignature(newest, lines);
       await replaceFile(folder, CHECKPOINT_FILE, text);
       newest = text;
     },

@@ -30,8 +30,22 @@ export const signNote = (text: string, ...signers: readonly Signer[]): string =>
   return `${text}\n${signers.map(({ verifier, sign }) => signatureLine(verifier, sign(message))).join('')}`;
 };
 
-/** Adds a line of {@link signatureLine} to a note. */
-export const withSignature = (note: string, line: string): string => `${note}${line}`;
+/** Whose signature a line has: name and id of the key, as text. */
+const signerOf = (line: string): string => {
+  const [, name = '', encoded = ''] = SIGNATURE_LINE.exec(line) ?? [];
+  return `${name} ${Buffer.from(encoded, 'base64').toString('hex', 0, 4)}`;
+};
+
+/** A note with further lines of {@link signatureLine}, in the place of those that the same keys have there already. */
+export const withSignature = (note: string, lines: string): string => {
+  const added = new Set(lines.trimEnd().split('\n').map(signerOf));
+  const start = note.lastIndexOf('\n\n') + 2;
+  const kept = note
+    .slice(start)
+    .split('\n')
+    .filter((line) => line !== '' && !added.has(signerOf(line)));
+  return `${note.slice(0, start)}${kept.map((line) => `${line}\n`).join('')}${lines}`;
+};
 
 const isPlain = (text: string): boolean =>
   [...text].every(

@@ -92,10 +92,13 @@ describe('a log that is sealed while it is written', () => {
     const folder = temporaryFolder();
     const { log, sealer, signed } = await openSealedLog(folder);
     const witness = createSigner('witness', SIGNATURE.cosignature);
-    const cosigned = (text: string): string => cosign(parseCheckpoint(text), witness, 1_800_000_000);
+    const cosigned = (text: string, time = 1_800_000_000): string => cosign(parseCheckpoint(text), witness, time);
     log.append('start', {});
     await sealer.seal();
+    for (let second = 0; second < 3; second++)
+      await sealer.addSignatures(signed[0]!, cosigned(signed[0]!, 1_799_999_000 + second));
     expect(await sealer.addSignatures(signed[0]!, cosigned(signed[0]!))).toBe(true);
+    expect(parseCheckpoint(sealer.checkpoint!).note.signatures).toHaveLength(2);
     expect(cosignedAt(parseCheckpoint(readFileSync(join(folder, CHECKPOINT_FILE), 'utf8')), witness.verifier)).toBe(
       1_800_000_000,
     );
