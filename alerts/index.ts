@@ -33,11 +33,10 @@ export { raiseAlert, type Unnumbered } from './raise.ts';
 export { parseCost } from './report/cost.ts';
 export { makeReport, type Report, type ReportOptions } from './report/report.ts';
 export { outputProblem, writeWhole } from './report/write.ts';
-export { type AuditQuery, type AuditQueryOptions, openAuditQuery, type QueryAnswer } from './review/audit-query.ts';
+export { type AuditQuery, type AuditQueryOptions, openAuditQuery } from './review/audit-query.ts';
 export type { Cell } from './review/cell.ts';
 export { type EntryFilters, entryFilter, happenedAt } from './review/entry-filter.ts';
 export {
-  type LoggedProcess,
   type LoggedTree,
   mayBeBelow,
   processesOf,

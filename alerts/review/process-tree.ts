@@ -31,9 +31,6 @@ export interface LoggedTree {
   readonly steps: readonly TreeStep[];
 }
 
-/** Which process is asked for: by an entry that is about it, or by pid and, where pids were used again, start. */
-export type TreeOf = { readonly seq: number } | { readonly pid: number; readonly start?: number };
-
 interface Node {
   readonly pid: number;
   start: number | undefined;

@@ -330,7 +330,15 @@ it('the tree of a process, in the order of time', async () => {
     ['enforcement', attempt({ pid: 11, start: 1_100 })],
     [
       'enforcement',
-      attempt({ pid: 11, start: 1_100, outcome: 'would have', denied: undefined, policy: 'g', mode: 'monitor' }),
+      attempt({
+        pid: 11,
+        start: 1_100,
+        outcome: 'would have',
+        denied: undefined,
+        rule: 'R',
+        policy: 'g',
+        mode: 'monitor',
+      }),
     ],
     ['alert', alertOf({ process: of(99, 'other', [init]) })],
     [
