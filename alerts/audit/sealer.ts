@@ -194,12 +194,17 @@ export const openSealer = async (options: SealerOptions): Promise<Sealer> => {
     }
   };
 
-  const work = async (isSigned: boolean): Promise<void> => {
-    isAwake = false;
-    if (seal === undefined || refusal !== undefined) return;
+  const openUp = async (): Promise<Seal> => {
+    ({ seal, origin } = await openSealOf(log));
+    log.sealed(seal.signed);
+    return seal;
+  };
+
+  /** Does something with the seal; what the disk refuses is tried again, all else is the end of it. */
+  const attempt = async (act: (opened: Seal) => Promise<void>): Promise<void> => {
+    if (refusal !== undefined) return;
     try {
-      await takeUp(seal);
-      if (isSigned) await sign(seal);
+      await act(seal ?? (await openUp()));
       trouble = undefined;
     } catch (error) {
       if (error instanceof Refusal || codeOf(error) === '') {
@@ -209,6 +214,14 @@ export const openSealer = async (options: SealerOptions): Promise<Sealer> => {
       if (trouble === undefined) warn(`the audit log can't be sealed, trying again: ${withRemedy(error)}`);
       trouble = withRemedy(error);
     }
+  };
+
+  const work = (isSigned: boolean): Promise<void> => {
+    isAwake = false;
+    return attempt(async (opened) => {
+      await takeUp(opened);
+      if (isSigned) await sign(opened);
+    });
   };
 
   const stopListening = log.onLines((firstSeq, lines) => {
@@ -255,12 +268,8 @@ export const openSealer = async (options: SealerOptions): Promise<Sealer> => {
     },
   };
 
-  try {
-    ({ seal, origin } = await openSealOf(log));
-    log.sealed(seal.signed);
-  } catch (error) {
-    giveUp(error);
-  }
+  log.sealed(0);
+  await inTurn(() => attempt(async () => undefined));
   return sealer;
 };
 

@@ -3,7 +3,10 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type AuditLogOptions, openAuditLog, type StoredLog } from '../../../alerts/audit/log.ts';
+import { readPublicKey } from '../../../alerts/audit/log-key.ts';
 import { readAuditLog } from '../../../alerts/audit/read.ts';
+import { openSealer } from '../../../alerts/audit/sealer.ts';
+import { verifyAuditLog } from '../../../alerts/audit/verify.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 import { until } from '../../support/until.ts';
 
@@ -68,6 +71,29 @@ const entriesOf = async (folder: string) => {
 };
 
 describe.skipIf(noMounts !== undefined)(`a full disk${noMounts === undefined ? '' : ` (skipped: ${noMounts})`}`, () => {
+  it('keeps what can not be signed yet, and signs it when there is room again', async () => {
+    const disk = await smallDisk('size=4m');
+    const { folder, log } = await opened(disk);
+    const warned: string[] = [];
+    const sealer = await openSealer({ log, everyMs: 0, warn: (sentence) => void warned.push(sentence) });
+    for (let entry = 0; entry < 700; entry++) log.append('start', { host: 'h', entry });
+    await log.flush();
+    const giveBack = fillUp(disk);
+    await sealer.seal();
+    await sealer.seal();
+    expect(sealer.state).toMatchObject({ sealed: 0, refusal: undefined });
+    expect(warned).toEqual([`the audit log can't be sealed, trying again: ${sealer.state.trouble}`]);
+    expect(sealer.state.trouble).toMatch(
+      /^ENOSPC: no space left on device, .*; make room on its file system \(df, df -i\)$/,
+    );
+    giveBack();
+    log.append('stop', {});
+    await log.close();
+    expect(sealer.state).toMatchObject({ sealed: 701, trouble: undefined });
+    const verified = await verifyAuditLog({ folder, key: readPublicKey(folder)! });
+    expect(verified).toMatchObject({ verified: 701, unsigned: 0, findings: [] });
+  });
+
   it('takes what is critical in room that was kept for it, and a record of all else', async () => {
     const disk = await smallDisk('size=4m');
     const { folder, log, warnings } = await opened(disk);
