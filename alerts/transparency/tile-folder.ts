@@ -61,6 +61,9 @@ export interface FilledTile extends Tile {
 /** Tiles that are written before they are synced: a file system then puts them on disk together. */
 const AT_ONCE = 64;
 
+/** Syncs that are under way at once: they share the file system's commits, and leave one of Node's four threads to the log. */
+const SYNCS = 3;
+
 /** Makes the folder of a file; the folders whose content is new. */
 const makeFolders = async (path: string): Promise<readonly string[]> => {
   const folder = dirname(path);
@@ -86,7 +89,11 @@ export const writeTiles = async (folder: string, tiles: readonly FilledTile[]): 
         handles.push(handle);
         await handle.writeFile(tile.hashes);
       }
-      for (const handle of handles) await handle.datasync();
+      const waiting = [...handles];
+      const syncSome = async (): Promise<void> => {
+        for (let handle = waiting.pop(); handle !== undefined; handle = waiting.pop()) await handle.datasync();
+      };
+      await Promise.all(Array.from({ length: SYNCS }, syncSome));
     } finally {
       for (const handle of handles) await handle.close();
     }
