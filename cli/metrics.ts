@@ -1,6 +1,13 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Standing } from '../agent/index.ts';
-import { type Histogram, LATENCY_BOUNDS, type PublisherState, type Sealer, type StoredLog } from '../alerts/index.ts';
+import {
+  type AnnouncerState,
+  type Histogram,
+  LATENCY_BOUNDS,
+  type PublisherState,
+  type Sealer,
+  type StoredLog,
+} from '../alerts/index.ts';
 import { PRIORITIES } from '../rules/index.ts';
 
 /** What metrics are about. */
@@ -11,6 +18,8 @@ export interface MetricSources {
   readonly kernel: string;
   readonly log: StoredLog;
   readonly sealer: Sealer;
+  /** Undefined where the log has no witness. */
+  witness(): AnnouncerState | undefined;
   /** Undefined until programs are attached. */
   standing(): Standing | undefined;
   /** Undefined where nothing is published. */
@@ -252,6 +261,24 @@ const sealMetrics = (registry: Registry, log: StoredLog, sealer: Sealer): void =
   });
 };
 
+const witnessMetrics = (registry: Registry, sealer: Sealer, witness: () => AnnouncerState | undefined): void => {
+  gauge(registry, {
+    name: 'shrike_audit_cosigned_entries',
+    help: 'Entries of the audit log that its witness has cosigned.',
+    read: () => witness()?.cosigned,
+  });
+  gauge(registry, {
+    name: 'shrike_audit_uncosigned_entries',
+    help: 'Entries of the audit log that are signed and not cosigned yet.',
+    read: () => sealer.state.sealed - (witness()?.cosigned ?? 0),
+  });
+  gauge(registry, {
+    name: 'shrike_audit_cosigned_timestamp_seconds',
+    help: 'When the witness cosigned last.',
+    read: () => witness()?.cosignedAt,
+  });
+};
+
 const publisherMetrics = (registry: Registry, publisher: () => PublisherState | undefined): void => {
   const of =
     (read: (now: PublisherState) => readonly Sample[] | number): Read['read'] =>
@@ -328,6 +355,7 @@ export const createMetrics = (sources: MetricSources): (() => Promise<string>) =
   costMetrics(registry, sources.standing);
   logMetrics(registry, log);
   sealMetrics(registry, log, sources.sealer);
+  if (sources.witness() !== undefined) witnessMetrics(registry, sources.sealer, sources.witness);
   if (sources.publisher() !== undefined) publisherMetrics(registry, sources.publisher);
   return async () => {
     const published = sources.publisher();

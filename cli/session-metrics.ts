@@ -1,5 +1,5 @@
 import type { Standing } from '../agent/index.ts';
-import type { Publisher, Sealer, StoredLog } from '../alerts/index.ts';
+import type { Announcer, Publisher, Sealer, StoredLog } from '../alerts/index.ts';
 import type { Sensor } from '../sensors/index.ts';
 import { createMetrics } from './metrics.ts';
 import { type Check, type MetricsAddress, type MetricsServer, serveMetrics } from './metrics-server.ts';
@@ -12,6 +12,7 @@ export interface SessionMetrics {
   readonly sensor: Sensor;
   readonly log: StoredLog;
   readonly sealer: Sealer;
+  readonly announcer: Announcer | undefined;
   readonly publisher: Publisher | undefined;
   /** Undefined until programs are attached. */
   standing(): Standing | undefined;
@@ -27,6 +28,7 @@ export const serveSession = ({
   sensor,
   log,
   sealer,
+  announcer,
   publisher,
   standing,
 }: SessionMetrics): Promise<MetricsServer> => {
@@ -65,6 +67,7 @@ export const serveSession = ({
     kernel: sensor.kernel.features.name,
     log,
     sealer,
+    witness: () => announcer?.state,
     standing,
     publisher: () => publisher?.state,
   });

@@ -191,7 +191,7 @@ export const runSession = async (options: SessionOptions, signal: AbortSignal): 
     announcer = openAnnouncer(options, sealer);
     const [publisher] = publishers;
     if (address !== undefined) {
-      const about = { address, host, sensor, log, sealer, publisher, standing: () => standing?.() };
+      const about = { address, host, sensor, log, sealer, announcer, publisher, standing: () => standing?.() };
       server = await serveSession(about);
       options.onServing?.(server.url);
       if (options.programCost === true) countPrograms(options);

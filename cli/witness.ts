@@ -20,7 +20,7 @@ import { addWitnessStatus } from './witness-status.ts';
 
 interface WitnessCommandOptions extends NatsFiles {
   readonly nats: string;
-  readonly state: string;
+  readonly state?: string;
   readonly name: string;
   readonly keys?: string;
   readonly trustOnFirstUse?: boolean;
@@ -69,6 +69,11 @@ export const witness = async (
   signal: AbortSignal,
 ): Promise<ExitCode> => {
   const { nats, state: folder, name, keys, trustOnFirstUse, interval, silentAfter, json } = options;
+  if (folder === undefined)
+    throw new CliError(
+      'where does the witness keep its key and what it has seen? Give a folder with --state',
+      EXIT.usage,
+    );
   if ((keys === undefined) === (trustOnFirstUse !== true))
     throw new CliError(
       keys === undefined
@@ -150,7 +155,8 @@ export const addWitness = (program: Command): void => {
       'Watch over the audit logs of other hosts: cosign what only grew, and alarm where a log forks, shrinks or falls silent.',
     )
     .enablePositionalOptions()
-    .requiredOption('--state <folder>', "the witness's key and what it has seen; made where it is missing")
+
+    .option('--state <folder>', "the witness's key and what it has seen; made where it is missing")
     .option('--keys <path>', 'public keys of the logs to trust: a file with one a line, or a folder of such files')
     .option('--trust-on-first-use', 'trust the key that a log shows first, and no other from then on')
     .option('--name <name>', "the witness's name: of its key, and of the host in its alarms", hostname())

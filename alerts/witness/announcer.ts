@@ -33,6 +33,8 @@ const TIMEOUT_MS = 5_000;
 const LAST_RETRY_MS = 5_000;
 /** How long a farewell may take. */
 const FAREWELL_MS = 2_000;
+/** How often it is looked whether there is a connection by then. */
+const CONNECTING_MS = 20;
 /** Requests that one announcement may take: told the size, reminding the witness, told it again. */
 const MOST_REQUESTS = 4;
 
@@ -241,6 +243,14 @@ export const createAnnouncer = (options: AnnouncerOptions): Announcer => {
     report: (sentence) => report(`the log's witness: ${sentence}`),
   });
 
+  /** Waits for the first connection, where it is on its way; a server that isn't there is told nothing. */
+  const sayFarewell = async (signal: AbortSignal): Promise<void> => {
+    while (link.connection === undefined && link.lastError === undefined)
+      await delay(CONNECTING_MS, undefined, { signal });
+    await running.catch(() => undefined);
+    if (link.connection !== undefined && !signal.aborted) await tryTo(link.connection, { kind: 'stopped' });
+  };
+
   return {
     get state() {
       return {
@@ -254,17 +264,10 @@ export const createAnnouncer = (options: AnnouncerOptions): Announcer => {
     },
     async close() {
       closing.abort();
-      const { connection } = link;
-      if (connection !== undefined) {
-        const farewell = running
-          .catch(() => undefined)
-          .then(() => tryTo(connection, { kind: 'stopped' }))
-          .catch(() => undefined);
-        const patience = new AbortController();
-        const limit = delay(FAREWELL_MS, undefined, { signal: patience.signal }).catch(() => undefined);
-        await Promise.race([farewell, limit]);
-        patience.abort();
-      }
+      const patience = new AbortController();
+      const limit = delay(FAREWELL_MS, undefined, { signal: patience.signal }).catch(() => undefined);
+      await Promise.race([sayFarewell(patience.signal).catch(() => undefined), limit]);
+      patience.abort();
       await link.close();
     },
   };

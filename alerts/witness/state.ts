@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { crc32c } from '../audit/crc32c.ts';
@@ -78,6 +78,8 @@ export interface WitnessState {
 export const readWitnessState = (folder: string): ReadonlyMap<string, WitnessedLog> => {
   const logs = new Map<string, WitnessedLog>();
   const path = join(folder, LOGS_FOLDER);
+  if (!existsSync(path))
+    throw new Error(`no witness keeps its state in ${folder}; give the folder that "shrike witness --state" names`);
   for (const name of readdirSync(path).filter((each) => each.endsWith('.json'))) {
     const log = read(join(path, name));
     logs.set(log.origin, log);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { expect, it, type TestContext } from 'vitest';
-import { readAuditLog } from '../../../alerts/index.ts';
+import { readAuditLog, readWitnessState } from '../../../alerts/index.ts';
 import { parseCheckpoint } from '../../../alerts/transparency/checkpoint.ts';
 import { at } from '../../support/cli.ts';
 import { count, seed, suiteSize } from '../../support/counts.ts';
@@ -223,6 +223,8 @@ it(
     const story = await openStory(context);
     const { agent, witness, log, state } = story;
     const intervals: number[] = [];
+    /** Alarms of what was planted; a witness that is killed in the moment of an alarm raises it again. */
+    let rightly = 0;
     const started = Date.now();
     agent.start();
     for (let round = 0; round < ROUNDS; round++) {
@@ -235,25 +237,26 @@ it(
         await kill(story, random);
       }
       await progress(story);
-      expect(witness.alarms.length).toBe(intervals.length);
+      expect(witness.alarms.slice(rightly)).toEqual([]);
       await agent.kill();
       const newest = copyOf(log);
       const right = await plant(random.pick(['fork', 'rollback'] as const), log, older, random);
       agent.start();
       const meanwhile = random.pick(['witness', 'server', 'nothing'] as const);
-      const before = witness.alarms.length;
       if (meanwhile === 'witness') await witness.kill();
       if (meanwhile === 'server') await story.broker.kill();
-      const interval = await found(story, before);
+      const interval = await found(story, rightly);
       expect(interval, `${agent.said.slice(-5)}`).toBeLessThanOrEqual(FOUND_WITHIN);
       intervals.push(interval ?? Number.POSITIVE_INFINITY);
-      expect(right).toContain(witness.alarms.at(-1));
       await agent.kill();
+      for (const alarm of witness.alarms.slice(rightly)) expect(right).toContain(alarm);
+      rightly = witness.alarms.length;
       putInPlace(log, newest);
       agent.start();
     }
     await progress(story);
-    expect(witness.alarms.length).toBe(ROUNDS);
+    expect(witness.alarms.length).toBe(rightly);
+    expect(rightly).toBeGreaterThanOrEqual(ROUNDS);
     expect(await alarmsIn(state)).toEqual(witness.alarms);
     if (suiteSize !== 'quick')
       console.log(`${ROUNDS} rounds in ${(Date.now() - started) / 1000} s; found at announcements ${intervals}`);
@@ -289,11 +292,12 @@ it(
     await progress(story);
     await agent.kill();
     const before = witness.alarms.length;
-    await until(() => witness.alarms.length > before, LIMIT_MS);
+    const isOnRecord = () =>
+      [...readWitnessState(state).values()].some(({ incidents }) => incidents.includes('silent'));
+    await until(() => witness.alarms.length > before && isOnRecord(), LIMIT_MS);
     await witness.kill();
     await delay(10_000);
-    const { length } = witness.alarms;
-    expect(length).toBe(before + 1);
+    expect(witness.alarms.length).toBe(before + 1);
     expect(new Set(await alarmsIn(state))).toEqual(new Set(['Audit log silent']));
     agent.start();
     await progress(story);

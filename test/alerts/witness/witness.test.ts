@@ -175,6 +175,7 @@ describe('a log that was changed and signed with its own key', () => {
 });
 
 it('raises a fork once, and again where the log went on rightly in between', async (context) => {
+  context.skip(suiteSize === 'quick', 'takes longer than npm test has');
   const scene = await openScene(context);
   const watch = await scene.watch();
   await (await cosignedHost(scene, watch, 20)).stop();
@@ -275,6 +276,7 @@ it("follows a change of the log's key, which the old one has signed", async (con
 });
 
 it('trusts only the keys that are named, and a new one at once', async (context) => {
+  context.skip(suiteSize === 'quick', 'takes longer than npm test has');
   const scene = await openScene(context);
   const keys = join(temporaryFolder(), 'logs');
   mkdirSync(keys);
@@ -305,6 +307,7 @@ it('delays nothing where nobody answers, and says so once', async (context) => {
 });
 
 it('shows its alarms as alerts', async (context) => {
+  context.skip(suiteSize === 'quick', 'takes longer than npm test has');
   const scene = await openScene(context);
   const watch = await scene.watch();
   const got: Alert[] = [];
