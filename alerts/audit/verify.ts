@@ -12,8 +12,6 @@ import { readRawLines } from './raw-lines.ts';
 import { listSegments, type Segment } from './segment.ts';
 import { createSignedHashes } from './signed-hashes.ts';
 
-export type { AuditFinding };
-
 /** What checking a log came to. */
 export interface AuditVerification {
   /** The checkpoint that the entries were checked against; undefined where there is none that holds. */
