@@ -88,6 +88,28 @@ describe('a log that is sealed while it is written', () => {
     expect(firstKept + verified - 1).toBe(sizeIn(folder));
   });
 
+  it('has no gap after a crash between records of removals and the removals', async () => {
+    const folder = temporaryFolder();
+    const limits = { segmentBytes: 600, keepBytes: 6_000 };
+    const { log, sealer } = await openSealedLog(folder, limits);
+    for (let entry = 0; entry < 150; entry++) {
+      log.append('start', { host: SEALED_HOST, entry });
+      await log.flush();
+    }
+    await sealer.seal();
+    await log.upkeep();
+    const crashed = join(temporaryFolder(), 'audit');
+    cpSync(folder, crashed, { recursive: true });
+    await log.close();
+    const records = new Set<string>();
+    for await (const { entry, path } of readAuditLog(crashed)) if (entry.kind === 'shed') records.add(path);
+    expect(records.size).toBeGreaterThan(1);
+    await writeSealedLog(crashed, 1, { segmentBytes: 600 });
+    const { findings, firstKept } = await verify(crashed);
+    expect(findings).toEqual([]);
+    expect(firstKept).toBeGreaterThan(1);
+  });
+
   it('keeps the cosignatures of its newest checkpoint, and takes none of an older one', async () => {
     const folder = temporaryFolder();
     const { log, sealer, signed } = await openSealedLog(folder);
