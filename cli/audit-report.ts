@@ -1,4 +1,5 @@
-import { statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import {
   currentKey,
@@ -63,9 +64,17 @@ const beforeOf = (folder: string, { before = [], key: given }: AuditReportOption
   return before.map((path) => keptCheckpoint(path, keysOf(folder, key)));
 };
 
+/** A key from elsewhere than the log's own folder; undefined for that folder's. */
+const keyFromElsewhere = (folder: string, given: string | undefined): ReportOptions['key'] => {
+  if (given === undefined) return undefined;
+  const key = keyOf(given);
+  return existsSync(given) && dirname(realpathSync(given)) === realpathSync(folder) ? undefined : key;
+};
+
 const make = async (folder: string, options: AuditReportOptions): Promise<Report> => {
   const { title, since, until, limit, key, witness, metrics } = options;
   const before = beforeOf(folder, options);
+  const trusted = keyFromElsewhere(folder, key);
   const progress = createProgress();
   try {
     return await makeReport({
@@ -75,7 +84,7 @@ const make = async (folder: string, options: AuditReportOptions): Promise<Report
       ...(since && { since }),
       ...(until && { until }),
       ...(limit !== undefined && { limit }),
-      ...(key !== undefined && { key: keyOf(key) }),
+      ...(trusted && { key: trusted }),
       ...(before && { before }),
       ...(witness && { witnesses: witness.map(witnessOf) }),
       ...(metrics !== undefined && { cost: costIn(metrics) }),

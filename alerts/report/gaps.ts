@@ -71,6 +71,12 @@ const lossOf = (body: Readonly<Record<string, unknown>>): Said => {
       isLost: false,
     };
   }
+  if (body.unsealed !== undefined)
+    return {
+      what: `times that sealing ended: from an entry on nothing is signed (${reason})`,
+      count: 1,
+      isLost: false,
+    };
   if (body.missing !== undefined)
     return { what: `entries that had been committed and are gone`, count: numberOf(body.missing), isLost: true };
   if (body.bytes !== undefined && body.path !== undefined)

@@ -96,9 +96,8 @@ const quickGlance = ({ text, bodyAt }: LogLine): AlertGlance | undefined => {
   const [, time = '', byText = ''] = head;
   const by = knownRule(byText);
   if (by === undefined) return undefined;
-  const isElsewhere = (name: string): boolean => text.includes(`,"${name}":`, HEAD.lastIndex);
-  if ((head[3] === undefined && isElsewhere('verdict')) || (head[4] === undefined && isElsewhere('enforced')))
-    return undefined;
+  const missing = head[3] === undefined ? 'verdict":' : head[4] === undefined ? 'enforced":' : undefined;
+  if (missing !== undefined && text.includes(missing, HEAD.lastIndex)) return undefined;
   const processAt = text.indexOf(PROCESS, HEAD.lastIndex);
   if (processAt < 0) return undefined;
   PROCESS_HEAD.lastIndex = processAt + PROCESS.length;

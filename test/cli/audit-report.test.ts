@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { outputProblem } from '../../alerts/index.ts';
@@ -21,18 +30,20 @@ describe('shrike audit report', () => {
     const folder = await logIn(parent);
     const out = join(parent, 'report.html');
     const metrics = join(parent, 'metrics');
+    const key = join(parent, 'web-1.pub');
+    copyFileSync(join(folder, 'log.pub'), key);
     writeFileSync(
       metrics,
       'shrike_policy_seconds_total{policy="credential-files"} 1.5\nshrike_program_runs_total{hook="tp_btf/sys_exit"} 2000000\nshrike_program_seconds_total{hook="tp_btf/sys_exit"} 0.5\n',
     );
-    const options = ['--title', 'Week <1>', '--metrics', metrics, '--key', join(folder, 'log.pub'), '-o', out];
+    const options = ['--title', 'Week <1>', '--metrics', metrics, '--key', key, '-o', out];
     expect(await shrike('audit', 'report', folder, ...options)).toEqual({
       code: 0,
       stdout: '',
       stderr: `${out}: 16 entries, 4 alerts, 13 in full; the log is verified\n`,
     });
     expect(statSync(out).mode & 0o777).toBe(0o600);
-    expect(readdirSync(parent).sort()).toEqual(['log', 'metrics', 'report.html']);
+    expect(readdirSync(parent).sort()).toEqual(['log', 'metrics', 'report.html', 'web-1.pub']);
     const html = readFileSync(out, 'utf8');
     expect(html).toContain('<h1>Week &lt;1&gt;</h1>');
     expect(html).toContain('The key was given from outside of the log.');

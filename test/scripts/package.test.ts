@@ -33,7 +33,7 @@ it('the package holds what the command and subscribers need, and nothing that on
   ];
   expect(needed.filter((path) => !files.includes(path))).toEqual([]);
   const known =
-    /^(LICENSE|README\.md|package\.json|scripts\/systemd\/shrike\.service|dist\/[a-z].*\.(js|d\.ts)|examples\/[\w-]+\.ts|docs\/[\w-]+\.md|policies\/library\/.*\.yaml|sensors\/sim\/scenarios\/.*\.yaml)$/;
+    /^(LICENSE|README\.md|package\.json|scripts\/systemd\/shrike\.service|dist\/[a-z].*\.(js|d\.ts)|examples\/[\w-]+\.ts|docs\/[\w-]+\.(md|png)|policies\/library\/.*\.yaml|sensors\/sim\/scenarios\/.*\.yaml)$/;
   expect(files.filter((path) => !known.test(path) || /^dist\/(bench|test)\//.test(path))).toEqual([]);
 });
 
