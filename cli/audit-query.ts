@@ -133,8 +133,8 @@ const query = async (
 };
 
 const HELP = `
-The query is one statement of DuckDB's SQL that reads: SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, EXPLAIN. It sees the log's tables
-(--schema lists their columns) and nothing else: no other file, no network, no extension; nothing is written. The log may be
+The query is one statement of DuckDB's SQL that reads: SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, EXPLAIN. It sees the log's
+tables (--schema lists their columns) and nothing else: no other file, no network, no extension; nothing is written. The log may be
 one that is being written, a copy, or read-only; the query sees it as it was when it began.
 
   entries      every entry, its body as JSON       policies     which policy was in force from when to when
@@ -151,7 +151,7 @@ meanwhile.
 Examples:
   shrike audit query "SELECT rule, count(*) AS alerts FROM alerts GROUP BY rule ORDER BY alerts DESC"
   shrike audit query "SELECT time, exe, file, uid FROM alerts WHERE file = '/etc/shadow' ORDER BY seq" /var/lib/shrike/audit
-  shrike audit query "SELECT date_trunc('hour', time) AS hour, count(*) FROM alerts WHERE severity <= 3 GROUP BY hour"
+  shrike audit query "SELECT date_trunc('hour', time) AS hour, count(*) FROM alerts WHERE severity <= 3 GROUP BY 1"
   shrike audit query "SELECT fields->>'fd.sip' AS address, sum(matches) FROM alerts GROUP BY address" --csv > addresses.csv
   shrike audit query "SELECT * FROM policies WHERE seq <= 35 AND (until_seq > 35 OR until_seq IS NULL)" --json
 `;

@@ -357,7 +357,7 @@ by what rules found: those that nothing was found in are missing, unless others 
 Exit codes: 0 shown, 1 entries are damaged or missing, 2 wrong usage, or there is no log.
 
 Examples:
-  shrike audit show                                              the newest log that a run without --audit left
+  shrike audit show                                              the newest log of a run without a folder of its own
   shrike audit show /var/lib/shrike/audit --follow --min-priority error
   shrike audit show --file /etc/shadow --since 2026-01-02T03:00:00Z --until 2026-01-02T04:00:00Z
   shrike audit show --kind enforcement --outcome suppressed      what guards kept back

@@ -31,8 +31,8 @@ const DEFAULT_STORE = '/var/lib/nats';
 const HELP = `
 Writes a configuration of nats-server in which each host's agent can publish only as itself and read nothing but its own last alert,
 and each subscriber reads only what it is for; each has a key (nkey) of its own. With --witness each agent may also ask the witness, as
-itself, and the witness may answer and publish its alarms as a host of its own name. Call it again to add hosts and subscribers: keys that
-are there stay. The server needs nats-server.conf and accounts.conf; keys/ and roles.json stay with whoever administers it.
+itself, and the witness may answer and publish its alarms as a host of its own name. Call it again to add hosts and subscribers: keys
+that are there stay. The server needs nats-server.conf and accounts.conf; keys/ and roles.json stay with whoever administers it.
 
 A subscriber is NAME, NAME=HOST,HOST for some hosts, NAME/PRIORITY,PRIORITY for some priorities, or both: NAME=HOST/PRIORITY.
 --host NAME --force makes a new key for a host (or subscriber) and puts the old one out of force, as --remove does for good.

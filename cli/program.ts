@@ -36,6 +36,7 @@ Examples:
   shrike test policies/library                      the tests that policies carry, and what they cover
   shrike fmt policies                               policy files in their normal form
   shrike schema > policy.schema.json                the JSON Schema of policy files, for editors
+  shrike audit show --tree 22                       what became of the process that an entry of the audit log is about
   shrike doctor                                     what this kernel allows, and what is missing for policies
   shrike nats-config wire --host web-1 --subscriber soc
                                                     a NATS server's configuration, with the keys of hosts and readers

@@ -44,6 +44,8 @@ describe.each([
   'enforce',
   'test',
   'alerts',
+  'audit show',
+  'audit query',
   'audit verify',
   'audit prove',
   'audit check-proof',
