@@ -1,31 +1,22 @@
-import { rotationIn } from '../audit/rotations.ts';
-import { subjectToken } from '../nats/subject.ts';
 import { type FoundCheckpoint, parseCheckpoint } from '../transparency/checkpoint.ts';
 import { cosign, cosignedAt } from '../transparency/cosignature.ts';
 import { EMPTY_ROOT } from '../transparency/hash.ts';
-import { parseVerifier, type Signer } from '../transparency/key.ts';
-import { checkSignature } from '../transparency/note.ts';
+import type { Signer } from '../transparency/key.ts';
 import { isConsistent } from '../transparency/proof.ts';
 import type { Alarm } from './alarm.ts';
 import { type Proven, provenBy } from './evidence.ts';
+import { createLogKeys, hostOf, type ShownKeys, signedBy } from './log-keys.ts';
 import { type AddCheckpoint, hashOf, parseAddCheckpoint } from './request.ts';
 import type { Incident, WitnessedLog, WitnessState } from './state.ts';
 import { statementIn } from './statement.ts';
 import type { TrustedKeys } from './trust.ts';
 import type { Status } from './wire.ts';
 
-/** Logs of one host that are taken on trust; a host that shows more keys than that is not believed. */
-const MOST_LOGS_A_HOST = 1_000;
+export { hostOf } from './log-keys.ts';
 
 /** What came in. */
-export interface WitnessRequest {
-  /** The host in the subject: the agent could not have asked there as another. */
-  readonly hostToken: string;
+export interface WitnessRequest extends ShownKeys {
   readonly body: string;
-  /** The log's public key, as the request has it. */
-  readonly key?: string;
-  /** What proves that the log's key was changed, oldest first. */
-  readonly rotations?: readonly string[];
   /** The root of the log's first `old` entries, in base64. */
   readonly oldRoot?: string;
 }
@@ -79,6 +70,7 @@ export const createJudge = ({
   alarm,
   news = () => undefined,
 }: JudgeOptions): Judge => {
+  const logKeys = createLogKeys({ trust, trustOnFirstUse, logs: state.logs });
   const turns = new Map<string, { last: Promise<unknown>; waiting: number }>();
 
   const inTurn = <Result>(origin: string, act: () => Promise<Result>): Promise<Result> => {
@@ -109,27 +101,6 @@ export const createJudge = ({
       ...shown,
     });
     await state.keep({ ...now, incidents: [...now.incidents, incident] });
-  };
-
-  /** The keys by which a log is known, without those that they were changed to; a log that nobody knows brings its own where first use is trusted. */
-  const firstKeys = (origin: string, request: WitnessRequest): readonly string[] => {
-    const named = trust.of(origin);
-    if (named.length > 0) return named;
-    const kept = trustOnFirstUse ? (state.logs.get(origin)?.keys ?? []) : [];
-    if (kept.length > 0 || !trustOnFirstUse || request.key === undefined) return kept;
-    const ofHost = [...state.logs.keys()].filter((each) => hostOf(each) === request.hostToken).length;
-    return ofHost < MOST_LOGS_A_HOST && nameOf(request.key) === origin ? [request.key] : [];
-  };
-
-  /** The keys by which a log is known, and those that each of them has vouched for. */
-  const keysOf = (origin: string, request: WitnessRequest): readonly string[] => {
-    const keys = [...firstKeys(origin, request)];
-    for (const text of request.rotations ?? []) {
-      const rotation = rotationOf(text);
-      if (rotation?.to.name === origin && keys.includes(rotation.from.text) && !keys.includes(rotation.to.text))
-        keys.push(rotation.to.text);
-    }
-    return keys;
   };
 
   const knownReply = (log: WitnessedLog | undefined): WitnessReply => ({
@@ -279,7 +250,7 @@ export const createJudge = ({
         return refuse(400, `the old size ${asked.old} is larger than the checkpoint's, ${found.size}`);
       if (hostOf(origin) !== request.hostToken)
         return refuse(403, `the log ${origin} is not of the host that asks, ${request.hostToken}`);
-      let keys = keysOf(origin, request);
+      let keys = logKeys.of(origin, request);
       let signed = signedBy(found, keys);
       if (signed.length === 0) {
         try {
@@ -287,7 +258,7 @@ export const createJudge = ({
         } catch (error) {
           return refuse(500, (error as Error).message);
         }
-        keys = keysOf(origin, request);
+        keys = logKeys.of(origin, request);
         signed = signedBy(found, keys);
       }
       if (keys.length === 0) return refuse(404, `the log ${origin} is not one of those whose keys are trusted`);
@@ -304,29 +275,3 @@ export const createJudge = ({
     },
   };
 };
-
-/** The host of a log, as a token of subjects. */
-export const hostOf = (origin: string): string => subjectToken(origin.split('/')[0] ?? '');
-
-const rotationOf = (text: string): ReturnType<typeof rotationIn> | undefined => {
-  try {
-    return rotationIn(text);
-  } catch {
-    return undefined;
-  }
-};
-
-const nameOf = (key: string): string | undefined => {
-  try {
-    return parseVerifier(key).name;
-  } catch {
-    return undefined;
-  }
-};
-
-/** Those of some keys that have signed a checkpoint. */
-const signedBy = (found: FoundCheckpoint, keys: readonly string[]): readonly string[] =>
-  keys.filter((key) => {
-    const verifier = parseVerifier(key);
-    return verifier.name === found.origin && checkSignature(found.note, verifier) === 'signed';
-  });

@@ -199,7 +199,7 @@ it('raises a fork once, and again where the log went on rightly in between', asy
 
 describe('silence', () => {
   /** Short, and yet longer than a busy machine takes to answer. */
-  const SHORT = { intervalMs: 1_000, silentAfter: 2 };
+  const SHORT = { intervalMs: 1_000, silentAfter: 4 };
 
   it('of an agent that was stopped in order is none', async (context) => {
     context.skip(suiteSize === 'quick', 'takes longer than npm test has');
@@ -207,7 +207,7 @@ describe('silence', () => {
     const watch = await scene.watch(SHORT);
     await (await cosignedHost(scene, watch, 5)).stop();
     expect([...watch.witness.logs.values()][0]?.stoppedAt).toBeGreaterThan(0);
-    await delay(5_000);
+    await delay(7_000);
     expect(scene.alarms).toEqual([]);
   });
 
@@ -217,7 +217,7 @@ describe('silence', () => {
     const watch = await scene.watch(SHORT);
     const host = await cosignedHost(scene, watch, 5);
     process.kill(scene.serverPid, 'SIGSTOP');
-    await delay(6_000);
+    await delay(7_000);
     process.kill(scene.serverPid, 'SIGCONT');
     await host.add(1);
     await until(() => host.announcer.state.cosigned === 6, LIMIT_MS);
