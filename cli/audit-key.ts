@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option } from 'commander';
 import {
@@ -11,6 +11,15 @@ import {
   type Verifier,
 } from '../alerts/index.ts';
 import { CliError, EXIT, messageOf } from './exit.ts';
+
+/** The folder of a log, if it is one. @throws CliError */
+export const logFolder = (folder: string): string => {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return folder;
+  throw new CliError(
+    `${folder}: there is no such folder; give the folder of an audit log, which "shrike run" prints at its end`,
+    EXIT.usage,
+  );
+};
 
 /** A file's text. @throws CliError */
 export const textIn = (path: string): string => {

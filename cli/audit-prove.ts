@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { currentKey, keysOf, type Proof, proveEntry, proveGrowth } from '../alerts/index.ts';
 import { wholeNumber } from './arguments.ts';
 import { chosenAuditFolder } from './audit-folder.ts';
-import { keptCheckpoint, keyOption, trustedKey } from './audit-key.ts';
+import { keptCheckpoint, keyOption, logFolder, trustedKey } from './audit-key.ts';
 import { CliError, EXIT, messageOf } from './exit.ts';
 import { count } from './paint.ts';
 
@@ -59,7 +59,7 @@ export const addAuditProve = (audit: Command): void => {
     .option('--out <file>', 'where the proof is written (default: stdout)')
     .addHelpText('after', HELP)
     .action(async (given: string | undefined, options: ProveOptions) => {
-      const folder = chosenAuditFolder(given);
+      const folder = logFolder(chosenAuditFolder(given));
       let proof: Proof;
       try {
         proof = await prove(folder, options);

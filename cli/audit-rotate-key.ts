@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type Rotated, rotateLogKey } from '../alerts/index.ts';
+import { logFolder } from './audit-key.ts';
 import { CliError, EXIT, messageOf } from './exit.ts';
 import { openStdout } from './output.ts';
 
@@ -10,7 +11,7 @@ rotated-<entry>.tlog-proof proves it, so that "shrike audit verify --key OLD" fo
 Hand the new public key (log.pub) to witnesses and to whoever verifies. If the old key was stolen, verify with the new one from then
 on, and with checkpoints that were kept, or a witness: what a thief can do is in docs/audit.md.
 
-Exit codes: 0 done, 2 wrong usage, 3 the folder has no log, an agent has it, or it is not what was signed.
+Exit codes: 0 done, 2 no such folder, 3 it has no log, an agent has it, or it is not what was signed.
 
 Examples:
   shrike audit rotate-key /var/lib/shrike/audit
@@ -27,7 +28,8 @@ export const addAuditRotateKey = (audit: Command): void => {
     .argument('<folder>', "the log's folder")
     .option('--json', 'one JSON object')
     .addHelpText('after', HELP)
-    .action(async (folder: string, { json = false }: { readonly json?: boolean }) => {
+    .action(async (given: string, { json = false }: { readonly json?: boolean }) => {
+      const folder = logFolder(given);
       const output = openStdout();
       let rotated: Rotated;
       try {

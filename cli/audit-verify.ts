@@ -9,7 +9,7 @@ import {
   verifyAuditLog,
 } from '../alerts/index.ts';
 import { chosenAuditFolder } from './audit-folder.ts';
-import { cosignedText, keptCheckpoint, keyOption, OWN_KEY, trustedKey, witnessOf } from './audit-key.ts';
+import { cosignedText, keptCheckpoint, keyOption, logFolder, OWN_KEY, trustedKey, witnessOf } from './audit-key.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
 import { type Output, openStdout } from './output.ts';
 import { count } from './paint.ts';
@@ -175,7 +175,7 @@ export const addAuditVerify = (audit: Command): void => {
     .option('--json', 'one JSON object a line: findings, then a summary')
     .addHelpText('after', HELP)
     .action(async (given: string | undefined, options: VerifyOptions) => {
-      const folder = chosenAuditFolder(given);
+      const folder = logFolder(chosenAuditFolder(given));
       const output = openStdout();
       let result: Result;
       try {

@@ -155,6 +155,11 @@ describe('shrike audit verify', () => {
       expect([code, stdout]).toEqual([2, '']);
       return stderr;
     };
+    const none = join(nothing, 'none');
+    const noFolder = `shrike: ${none}: there is no such folder; give the folder of an audit log, which "shrike run" prints at its end\n`;
+    expect(await wrong(none, '--key', key)).toBe(noFolder);
+    expect((await prove(none, '--seq', '1')).stderr).toBe(noFolder);
+    expect((await runCommand('audit', 'rotate-key', none)).stderr).toBe(noFolder);
     expect(await wrong(nothing)).toBe(
       `shrike: ${nothing}/log.pub is missing: give the log's public key with --key, from a file or as it is\n`,
     );
