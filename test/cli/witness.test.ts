@@ -1,6 +1,6 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { CliError } from '../../cli/exit.ts';
 import { createProgram } from '../../cli/program.ts';
 import { rewriteLog } from '../alerts/witness/rewrite-log.ts';
@@ -9,6 +9,8 @@ import { suiteSize } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { natsServer } from '../support/nats.ts';
 import { until } from '../support/until.ts';
+
+vi.setConfig({ testTimeout: 600_000 });
 
 const LIMIT_MS = 120_000;
 

@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, it, onTestFinished, type TestContext } from 'vitest';
+import { describe, expect, it, onTestFinished, type TestContext, vi } from 'vitest';
 import { rotateLogKey } from '../../../alerts/audit/rotate-key.ts';
 import {
   type Alarm,
@@ -26,13 +26,15 @@ import { until } from '../../support/until.ts';
 import { rewriteLog } from './rewrite-log.ts';
 import { openHost, type SealedHost } from './sealed-host.ts';
 
+vi.setConfig({ testTimeout: 600_000 });
+
 const HOST = 'web-1';
 const NAME = 'watch-1';
 /** So often that nothing has to be waited for. */
 const INTERVAL_MS = 50;
 /** Nothing is silent that is not meant to be. */
 const NEVER = 100_000;
-const LIMIT_MS = 50_000;
+const LIMIT_MS = 120_000;
 
 /** A witness that can be closed more than once. */
 interface Watch {
