@@ -64,7 +64,7 @@ const load = async (): Promise<typeof import('@duckdb/node-api')> => {
   }
 };
 
-const DAMAGE = /^(?:Invalid Input Error: )?(?:Malformed JSON|JSON transform error) /;
+const DAMAGE = /^(?:Invalid Input Error: )?(?:Malformed JSON|JSON transform error) in file /;
 
 /** What of a message of DuckDB's is for people: without advice about its own settings. */
 const sentenceOf = (error: unknown): string =>

@@ -1,5 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Alert, openAuditLog } from '../../alerts/index.ts';
 import { fingerprint, segmentAt, type Written, writeLog } from '../alerts/review/log.ts';
 import { anAlert } from '../support/alert.ts';
@@ -300,6 +301,23 @@ describe('what is asked for and is not there', () => {
       stdout: '',
       stderr: `shrike: ${sentence.replace('FOLDER', folder)}\n`,
     });
+  });
+
+  it('a log that a run without --audit left; else it is the newest', async () => {
+    const state = temporaryFolder();
+    vi.stubEnv('XDG_STATE_HOME', state);
+    vi.stubEnv('TMPDIR', temporaryFolder());
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(await show()).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `shrike: no run has left an audit log in ${state}/shrike: give the folder that "shrike run --audit" named\n`,
+    });
+    const [old, newest] = ['audit-20260102T030405-zzzzzz', 'audit-20260102T030406-aaaaaa'].map((name) =>
+      join(state, 'shrike', name),
+    );
+    for (const folder of [newest, old]) await writeLog(folder ?? '', ENTRIES.slice(0, 1));
+    expect(await show()).toMatchObject({ code: 0, stderr: `the audit log in ${newest}\n` });
   });
 
   it('a log', async () => {
