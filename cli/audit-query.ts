@@ -14,7 +14,7 @@ import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
 import { onInterrupt } from './interrupt.ts';
 import { type Output, openStdout } from './output.ts';
 import { count } from './paint.ts';
-import { createProgress } from './progress.ts';
+import { createProgress, type Progress } from './progress.ts';
 import { printTable } from './table.ts';
 
 interface QueryOptions {
@@ -109,25 +109,27 @@ const query = async (
   output: Output,
   signal: AbortSignal,
 ): Promise<ExitCode> => {
-  const progress = createProgress();
+  let progress: Progress | undefined;
   let opened: AuditQuery | undefined;
   try {
     opened = await openAuditQuery({
       folder,
       memory: options.memory,
-      onProgress: (share) => progress.say(`reading the log: ${Math.round(100 * share)} %`),
+      onProgress: (share) => progress?.say(`reading the log: ${Math.round(100 * share)} %`),
     });
     warnOf(opened);
+    const reading = createProgress();
+    progress = reading;
     signal.addEventListener('abort', opened.interrupt, { once: true });
-    await print(opened, sql, options, output, progress.clear);
+    await print(opened, sql, options, output, reading.clear);
     return EXIT.fine;
   } catch (error) {
-    progress.clear();
+    progress?.clear();
     if (!(error instanceof QueryError)) throw new CliError(messageOf(error), EXIT.usage);
     const remedy = error.code === 'query' ? '\n"shrike audit query --schema" lists the tables and their columns' : '';
     throw new CliError(`${error.message}${remedy}`, EXITS[error.code]);
   } finally {
-    progress.clear();
+    progress?.clear();
     opened?.close();
   }
 };
