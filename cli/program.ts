@@ -40,6 +40,7 @@ Examples:
   shrike doctor                                     what this kernel allows, and what is missing for policies
   shrike nats-config wire --host web-1 --subscriber soc
                                                     a NATS server's configuration, with the keys of hosts and readers
+  shrike witness --state FOLDER --keys PATH         on another host: cosigns audit logs, and alarms where one is rewritten
   shrike bpf verify object.o                        whether an object's eBPF programs are safe, and why not
 `;
 

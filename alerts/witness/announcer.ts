@@ -32,7 +32,7 @@ export const COSIGNED_FILE = 'cosigned';
 const TIMEOUT_MS = 5_000;
 const LAST_RETRY_MS = 5_000;
 /** How long a farewell may take. */
-const FAREWELL_MS = 2_000;
+const FAREWELL_MS = 5_000;
 /** How often it is looked whether there is a connection by then. */
 const CONNECTING_MS = 20;
 /** Requests that one announcement may take: told the size, reminding the witness, told it again. */
@@ -248,7 +248,10 @@ export const createAnnouncer = (options: AnnouncerOptions): Announcer => {
     while (link.connection === undefined && link.lastError === undefined)
       await delay(CONNECTING_MS, undefined, { signal });
     await running.catch(() => undefined);
-    if (link.connection !== undefined && !signal.aborted) await tryTo(link.connection, { kind: 'stopped' });
+    const { connection } = link;
+    if (connection === undefined || signal.aborted) return;
+    await tryTo(connection);
+    await tryTo(connection, { kind: 'stopped' });
   };
 
   return {

@@ -58,6 +58,8 @@ it('witnesses the log of a run, each with a key of its own, and shows a fork as 
   expect((await run()).stderr).toBe('');
   await until(() => said.some(({ type }) => type === 'stopped'), LIMIT_MS);
   expect(said.filter(({ type }) => type === 'alarm')).toEqual([]);
+  const cosigned = ['--before', join(audit, 'cosigned'), '--witness', join(state, 'witness.pub')];
+  expect((await shrike('audit', 'verify', audit, '--key', join(keys, 'web-1.pub'), ...cosigned)).code).toBe(0);
   const status = await shrike('witness', 'status', '--state', state, '--json');
   expect(status.stderr).toBe('');
   expect([status.code, jsonLines(status.stdout)]).toMatchObject([0, [{ type: 'log', standing: 'stopped' }]]);
