@@ -179,8 +179,13 @@ export const gatherEvidence = async (options: EvidenceOptions): Promise<Evidence
   try {
     const rotated = current.by.map((each) => each.checkpoint);
     const verification = await verify(options, current.key, [...before, ...rotated]);
-    const isFine = verification.findings.length === 0;
-    return { ...base, verification, state: isFine ? 'verified' : 'changed' };
+    if (verification.findings.length > 0) return { ...base, verification, state: 'changed' };
+    const unwitnessed = witnesses.find(
+      (each) => checkpoint === undefined || cosignedAt(checkpoint, each) === undefined,
+    );
+    if (unwitnessed === undefined) return { ...base, verification, state: 'verified' };
+    const problem = `the newest checkpoint has no cosignature of ${unwitnessed.name}`;
+    return { ...base, verification, state: 'unchecked', problem };
   } catch (error) {
     return { ...base, state: 'unchecked', problem: (error as Error).message };
   }

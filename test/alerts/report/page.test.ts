@@ -8,6 +8,9 @@ import { useBrowser, withoutBrowser } from './browser.ts';
 import { type Legibility, legibility } from './legibility.ts';
 import { at, HOSTILE, STORY, storyWith, writeStory } from './story.ts';
 
+/** For what the page does a moment later. */
+const PATIENCE = { timeout: 45_000 };
+
 const open = useBrowser();
 let folder = '';
 
@@ -96,7 +99,7 @@ describe.skipIf(withoutBrowser !== '')(`the page in a browser${withoutBrowser}`,
     const reset = page.getByRole('button', { name: 'Show all' });
     const isBack = async (): Promise<void> => {
       await reset.click();
-      await expect.poll(() => entriesIn(page)).toEqual(ALL);
+      await expect.poll(() => entriesIn(page), PATIENCE).toEqual(ALL);
       expect(await hitsIn(page)).toHaveLength(7);
     };
     expect(await entriesIn(page)).toEqual(ALL);
@@ -105,7 +108,7 @@ describe.skipIf(withoutBrowser !== '')(`the page in a browser${withoutBrowser}`,
     );
 
     await rule.selectOption('Password file denied');
-    await expect.poll(() => entriesIn(page)).toEqual([5, 6, 7, 8]);
+    await expect.poll(() => entriesIn(page), PATIENCE).toEqual([5, 6, 7, 8]);
     expect(await hitsIn(page)).toEqual([
       '◆ critical Password file denied',
       '✓ denied Password file denied',
@@ -114,37 +117,37 @@ describe.skipIf(withoutBrowser !== '')(`the page in a browser${withoutBrowser}`,
     ]);
     expect(await said.textContent()).toBe('Filtered: 4 of 13 entries shown in full, 4 of 7 lines of the process tree.');
     await priority.selectOption('critical');
-    await expect.poll(() => entriesIn(page)).toEqual([5]);
+    await expect.poll(() => entriesIn(page), PATIENCE).toEqual([5]);
     await isBack();
 
     await kind.selectOption('done');
-    await expect.poll(() => entriesIn(page)).toEqual([6]);
+    await expect.poll(() => entriesIn(page), PATIENCE).toEqual([6]);
     await kind.selectOption('tried');
-    await expect.poll(() => entriesIn(page)).toEqual([6, 7, 8]);
+    await expect.poll(() => entriesIn(page), PATIENCE).toEqual([6, 7, 8]);
     await kind.selectOption('gap');
-    await expect.poll(() => entriesIn(page)).toEqual([10, 11, 12]);
+    await expect.poll(() => entriesIn(page), PATIENCE).toEqual([10, 11, 12]);
     await kind.selectOption('agent');
-    await expect.poll(() => entriesIn(page)).toEqual([1, 13, 16]);
+    await expect.poll(() => entriesIn(page), PATIENCE).toEqual([1, 13, 16]);
     expect(await hitsIn(page)).toEqual([]);
     await isBack();
 
     await page.getByLabel('Text').fill('203.0.113.66');
-    await expect.poll(() => entriesIn(page)).toEqual([9]);
+    await expect.poll(() => entriesIn(page), PATIENCE).toEqual([9]);
     await page.getByLabel('Text').fill('BASH -i');
-    await expect.poll(() => hitsIn(page)).toEqual(['▲ error Shell connects out']);
+    await expect.poll(() => hitsIn(page), PATIENCE).toEqual(['▲ error Shell connects out']);
     await page.getByLabel('Text').fill('no such thing');
     await page.getByText('No entry that is shown in full fits the filter.').waitFor();
     await isBack();
 
     await page.getByLabel('From (UTC)').fill(at(60).slice(0, 19));
     await page.getByLabel('Until (UTC)').fill(at(61).slice(0, 19));
-    await expect.poll(() => entriesIn(page)).toEqual([9]);
+    await expect.poll(() => entriesIn(page), PATIENCE).toEqual([9]);
     expect(await hitsIn(page)).toEqual(['▲ error Shell connects out']);
     await isBack();
 
     await page.getByText('The same as a table').click();
     await page.locator('button.range').first().click();
-    await expect.poll(async () => (await entriesIn(page)).slice(0, 2)).toEqual([4, 5]);
+    await expect.poll(async () => (await entriesIn(page)).slice(0, 2), PATIENCE).toEqual([4, 5]);
     expect(await page.getByLabel('From (UTC)').inputValue()).not.toBe('');
     await page.close();
   });
@@ -186,7 +189,7 @@ describe.skipIf(withoutBrowser !== '')(`the page in a browser${withoutBrowser}`,
         .toString('latin1')
         .match(/\/Type\s*\/Page\b/g)?.length ?? 0;
     expect(pages(pdf)).toBeGreaterThan(3);
-    await expect.poll(() => page.locator('.entries > li > details:not([open])').count()).toBe(closed);
+    await expect.poll(() => page.locator('.entries > li > details:not([open])').count(), PATIENCE).toBe(closed);
     await page.evaluate('dispatchEvent(new Event("beforeprint"))');
     expect(await page.getByText('as entry 9').isVisible()).toBe(true);
     expect((await legibility(page)).leastContrast).toBeGreaterThanOrEqual(4.5);

@@ -8,7 +8,10 @@ import { readPublicKey } from '../../../alerts/audit/log-key.ts';
 import { escapeControl } from '../../../alerts/escape.ts';
 import { html } from '../../../alerts/report/html.ts';
 import { makeReport, type Report, type ReportOptions } from '../../../alerts/report/report.ts';
-import { createSigner } from '../../../alerts/transparency/key.ts';
+import { parseCheckpoint } from '../../../alerts/transparency/checkpoint.ts';
+import { cosign } from '../../../alerts/transparency/cosignature.ts';
+import { createSigner, SIGNATURE, type Signer } from '../../../alerts/transparency/key.ts';
+import { withSignature } from '../../../alerts/transparency/note.ts';
 import { count, seed } from '../../support/counts.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 import { alertAt, at, HOSTILE, STORY, type StoryEntry, storyWith, writeStory } from './story.ts';
@@ -241,6 +244,29 @@ describe('what proves it', () => {
     writeFileSync(path, `${readFileSync(path, 'utf8')}{"v":1,"seq":17,"ti`);
     const { evidence, collected } = await report(folder);
     expect([evidence.state, collected.entries, collected.badCount]).toEqual(['verified', 16, 0]);
+  });
+
+  it('shows who cosigned the checkpoint and when, and says where a witness that is asked for has not', async () => {
+    const folder = temporaryFolder();
+    await writeStory(folder, STORY);
+    const [witness, other] = ['watch-1', 'watch-2'].map((name) => createSigner(name, SIGNATURE.cosignature)) as [
+      Signer,
+      Signer,
+    ];
+    const path = join(folder, 'checkpoint');
+    const text = readFileSync(path, 'utf8');
+    writeFileSync(path, withSignature(text, cosign(parseCheckpoint(text), witness, 1_700_000_000)));
+    const { html, evidence } = await report(folder, { witnesses: [witness.verifier] });
+    expect(evidence.state).toBe('verified');
+    expect(textOf(html, 'evidence')).toMatch(/ watch-1 [0-9a-f]{8} 2023-11-14 22:13:20 ✓ holds /);
+    expect(textOf((await report(folder)).html, 'evidence')).toContain(
+      "2023-11-14 22:13:20 not checked: give the witness's key with --witness",
+    );
+    const wanted = await report(folder, { witnesses: [other.verifier] });
+    expect(wanted.evidence.state).toBe('unchecked');
+    expect(textOf(wanted.html, 'verdict')).toContain(
+      '✗ This log could not be verified the newest checkpoint has no cosignature of watch-2',
+    );
   });
 
   it('is not taken in by a log that was signed anew with another key', async () => {
