@@ -55,13 +55,12 @@ export * from './time.ts';
 export { type FoundCheckpoint, openCheckpoint, parseCheckpoint } from './transparency/checkpoint.ts';
 export { cosignedAt } from './transparency/cosignature.ts';
 export { createSigner, parseVerifier as parseLogKey, type Verifier } from './transparency/key.ts';
-export { ALARM_RULES, type Alarm, evidenceIn } from './witness/alarm.ts';
+export { type Alarm, evidenceIn } from './witness/alarm.ts';
 export { type Announcer, type AnnouncerOptions, type AnnouncerState, createAnnouncer } from './witness/announcer.ts';
-export { checkEvidence, type Proven } from './witness/evidence.ts';
+export { checkEvidence } from './witness/evidence.ts';
 export type { WitnessNews } from './witness/judge.ts';
 export { parseWitnessKey } from './witness/key.ts';
 export { readWitnessState, type WitnessedLog } from './witness/state.ts';
-export { openTrustedKeys } from './witness/trust.ts';
 export {
   openWitness,
   SILENT_AFTER,
