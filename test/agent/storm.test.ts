@@ -39,6 +39,8 @@ echo over $i
 exec sleep 1002
 `;
 
+const QUIET_MS = 60;
+
 /** Pid, executable and arguments of what is in a cgroup, by /proc. */
 const truth = (folder: string) =>
   readFileSync(`${folder}/cgroup.procs`, 'utf8')
@@ -49,6 +51,27 @@ const truth = (folder: string) =>
       return { pid: Number(pid), exepath: readlinkSync(`/proc/${pid}/exe`), argv };
     })
     .sort((one, other) => one.pid - other.pid);
+
+/** The same, nothing where one ended while it was read. */
+const stillThere = (folder: string): ReturnType<typeof truth> => {
+  try {
+    return truth(folder);
+  } catch {
+    return [];
+  }
+};
+
+/** Waits until a cgroup's shell has become its last program and nothing has changed for a while. */
+const settled = async (folder: string, pid: number | undefined): Promise<void> => {
+  let before = '';
+  await until(async () => {
+    await delay(QUIET_MS);
+    const now = stillThere(folder);
+    const same = before === JSON.stringify(now);
+    before = JSON.stringify(now);
+    return same && now.some((process) => process.pid === pid && process.argv[0] === 'sleep');
+  });
+};
 
 const RULES = [ruleOf('none', 'evt.type = execve and proc.pname = nobody')];
 const compiled = compile(RULES, { level: '6.1' });
@@ -80,7 +103,7 @@ const round = async (delayMs: number, rings?: AgentOptions['rings']) => {
       await delay(100);
       writeFileSync(stop, '');
       await until(() => said.includes('over'));
-      await delay(100);
+      await settled(cgroup.folder, child.pid);
     },
   });
   try {
