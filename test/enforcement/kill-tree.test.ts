@@ -8,9 +8,12 @@ import { createRandom } from '../support/random.ts';
 import { policyOf, ruleOf } from '../support/rules.ts';
 
 const EPERM = 1;
+const ENOSPC = 28;
 const FDCWD = -100;
 const CLONE_NEWPID = 0x2000_0000;
 const CLONE_AS_THREAD = 0x1_0f00;
+/** So many pid namespaces lie in each other at most in the simulation (docs/simulation.md). */
+const DEEPEST = 3;
 const PROTECTED = '/usr/bin/vi';
 const SECRET = '/srv/secret';
 
@@ -77,6 +80,10 @@ it('random trees die as a whole but for who is protected or elsewhere, and nobod
         met.threads++;
         break;
       case 5:
+        if (firsts.length >= DEEPEST) {
+          expect(host.call(task, 'unshare', [CLONE_NEWPID]).result).toBe(-ENOSPC);
+          break;
+        }
         expect(host.call(task, 'unshare', [CLONE_NEWPID]).result).toBe(0);
         member.inner = 'later';
         met.namespaces++;
