@@ -35,12 +35,13 @@ export const atSubmission = (
   { field: { name, argument: of } }: Predicate,
   event: EventType,
 ): Placed => {
-  if (placed.kind !== 'kernel') return placed;
+  if (placed.kind === 'user') return placed;
   if (fieldOf(name)?.result) return NOBODY_KNOWS;
   if (name === 'fd.num')
     return event.fd === 'result'
       ? NOBODY_KNOWS
       : user('the descriptor of a request of io_uring may be an index into its own table');
+  if (placed.kind !== 'kernel') return placed;
   const { kernel } = placed;
   if (kernel.place === 'string' && kernel.of === 'text') return NOBODY_KNOWS;
   if (kernel.place === 'number' && kernel.of.slot === 'argument') {

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { runAgent } from '../../../agent/index.ts';
 import type { Alert } from '../../../alerts/index.ts';
 import { compile, type Rule } from '../../../rules/index.ts';
-import { createSimHost } from '../../../sensors/index.ts';
+import { createSimHost, POLICY_MEMORY } from '../../../sensors/index.ts';
 import { memoryLog } from '../../support/audit.ts';
 import { count, seed } from '../../support/counts.ts';
 import { createRandom, type Random } from '../../support/random.ts';
@@ -79,7 +79,7 @@ const run = async (
   rules: readonly Enforcing[],
   steps: readonly Step[],
 ): Promise<{ found: string[]; pairs: number; certain: number; open: number }> => {
-  const host = createSimHost();
+  const host = createSimHost({ memory: POLICY_MEMORY });
   const world = createWorld(host);
   populate(world);
   let alerts: Alert[] = [];

@@ -6,6 +6,7 @@ import {
   type ContainerFacts,
   createSimHost,
   NO_NAME,
+  POLICY_MEMORY,
   staticContainers,
 } from '../../../sensors/index.ts';
 import { memoryLog } from '../../support/audit.ts';
@@ -98,7 +99,7 @@ const rulesOfType = (rules: readonly Compared[], type: string): readonly Compare
 
 /** Runs a policy's rules over what `play` makes happen and compares the alerts, and the kernel part before them, with the oracle. */
 export const compare = async ({ policies, rules, containers, prepare, play }: Comparing): Promise<Comparison> => {
-  const host = createSimHost();
+  const host = createSimHost({ memory: POLICY_MEMORY });
   const world = createWorld(host, containers);
   prepare(world);
   world.take();
