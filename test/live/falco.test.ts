@@ -16,7 +16,7 @@ import { simulate } from './behaviours/simulate.ts';
 import { worldSkip } from './behaviours/world.ts';
 
 /** Bytes that the 56 rules' programs and maps need. */
-const MEMORY = 64 * 1024 * 1024;
+const MEMORY = 32 * 1024 * 1024;
 
 /** Longest that loading at a level may take, on a busy machine too. */
 const LIMIT_MS = 120_000;

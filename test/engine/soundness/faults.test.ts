@@ -12,8 +12,8 @@ const SUITE = 'test/engine/soundness/programs.test.ts';
 const PATIENCE = 240_000;
 
 const names = Object.keys(FAULTS);
-/** npm test looks whether one fault is noticed; the larger suites at all of them. */
-const chosen = suiteSize === 'quick' ? [names.at(-1)!] : names;
+/** The larger suites look whether each fault is noticed; npm test only whether it could be planted. */
+const chosen = suiteSize === 'quick' ? [] : names;
 
 /** The suite with a fault in the source: its exit code and what it says. */
 function runWith(name: string): { readonly status: number | null; readonly output: string } {

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { PROFILES } from '../../kernel/programs/profiles.ts';
-import { count, seed } from '../../support/counts.ts';
+import { count, seed, suiteSize } from '../../support/counts.ts';
 import { aCase, accepted, createMachines, judge, report } from './suite.ts';
 
-const PROGRAMS = count(200_000);
+const PROGRAMS = suiteSize === 'quick' ? 1_000 : count(200_000);
 /** Milliseconds that one program may take on a slow machine. */
 const PATIENCE = 20;
 

@@ -11,7 +11,7 @@ import { WORLD_PROGRAMS } from './world.ts';
 const SCOPE = '/behaviours';
 
 /** Bytes of a behaviour's host: enough for the policies' maps and a few dozen processes. */
-const MEMORY = 64 * 1024 * 1024;
+const MEMORY = 16 * 1024 * 1024;
 
 /** Places of the scenario's steps in the behaviour's file, which lacks the program's start. */
 const placesOf = ({ places }: Behaviour): SourcePlaces => {

@@ -7,7 +7,7 @@ const FOLDER = '/tmp/shrike-suite';
 const SCOPE = '/shrike-suite/scope';
 const BESIDE = '/shrike-suite/beside';
 const PROGRAM = `${FOLDER}/suite-driver`;
-const MEMORY = 64 * 1024 * 1024;
+const MEMORY = 32 * 1024 * 1024;
 const SIGCHLD = 17;
 /** What pthread_create passes: memory, files and signal handlers are shared, one process. */
 const THREAD = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000;
