@@ -78,7 +78,7 @@ const OTHERS: readonly FeatureLevel[] = suiteSize === 'quick' ? ['6.12'] : ['6.9
 
 describe('objects of all feature levels', () => {
   /** The longer stories where there is time for them. */
-  const names = suiteSize === 'quick' ? ['quiet-day', 'webshell'] : listScenarios().map(({ name }) => name);
+  const names = suiteSize === 'quick' ? ['webshell'] : listScenarios().map(({ name }) => name);
   const scenarios = names.map((name): [string, Scenario | undefined] => [name, loadScenario(name).scenario]);
 
   it.each([...scenarios, ['long paths and arguments', readInline(LONG).scenario] as const])(

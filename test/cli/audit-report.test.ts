@@ -15,7 +15,7 @@ import { CliError } from '../../cli/exit.ts';
 import { createProgram } from '../../cli/program.ts';
 import { alertAt, processOf, STORY, writeStory } from '../alerts/report/story.ts';
 import { type Finished, shrike, startProgram } from '../support/cli.ts';
-import { suiteSize } from '../support/counts.ts';
+import { inLargerSizes } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
 const logIn = async (parent: string): Promise<string> => {
@@ -74,7 +74,8 @@ describe('shrike audit report', () => {
     expect(readFileSync(out, 'utf8')).toContain('entry 9 was changed');
   });
 
-  it('replaces a link in the place of the report, and never writes into the log', async () => {
+  it('replaces a link in the place of the report, and never writes into the log', async (context) => {
+    inLargerSizes(context);
     const parent = temporaryFolder();
     const folder = await logIn(parent);
     const path = join(folder, 'audit-000001.jsonl');
@@ -157,7 +158,8 @@ describe('shrike audit report', () => {
     });
   });
 
-  it.skipIf(suiteSize === 'quick')('reads and verifies a large log in two threads', async () => {
+  it('reads and verifies a large log in two threads', async (context) => {
+    inLargerSizes(context);
     const parent = temporaryFolder();
     const folder = join(parent, 'log');
     const many = Array.from({ length: 9_000 }, (_, index) => alertAt(index, { process: processOf(index, 'x', '/x') }));

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type CheckRecord, checkRecord } from '../../cli/check-records.ts';
 import { jsonLines, shrike } from '../support/cli.ts';
+import { inLargerSizes } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
 const TEN_MISTAKES = 'test/policies/data/ten-mistakes.yaml';
@@ -219,7 +220,8 @@ describe('a warning', () => {
     ]);
   });
 
-  it('names rules that others hide only under rule_matching first', async () => {
+  it('names rules that others hide only under rule_matching first', async (context) => {
+    inLargerSizes(context);
     const rule = (name: string, condition: string): string =>
       `    - {rule: ${name}, condition: evt.type = openat and ${condition}, priority: notice, output: x}\n`;
     const two = rule('First', 'fd.num > 1') + rule('Second', 'fd.num > 2');

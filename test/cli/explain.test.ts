@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { explainRecord } from '../../cli/explain-records.ts';
 import { jsonLines, shrike } from '../support/cli.ts';
+import { inLargerSizes } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
 describe('shrike explain', () => {
@@ -123,7 +124,8 @@ describe('shrike explain', () => {
     expect(programs.map(({ type }) => type)).toContain('program');
   });
 
-  it('measures on a recording what rules see and let through', async () => {
+  it('measures on a recording what rules see and let through', async (context) => {
+    inLargerSizes(context);
     const recording = join(temporaryFolder(), 'app.strace');
     const lines = [
       '100 1700000000.000001 execve("/usr/bin/chmod", ["chmod"], 0x7ffe /* 0 vars */) = 0',

@@ -5,6 +5,7 @@ import { createUserKey } from '../../alerts/nats/nkey.ts';
 import { type NatsFiles, natsAddressOf } from '../../cli/nats-options.ts';
 import { authority } from '../support/certificates.ts';
 import { jsonLines, shrike, startProgram } from '../support/cli.ts';
+import { inLargerSizes } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { natsServer } from '../support/nats.ts';
 
@@ -73,6 +74,7 @@ it.each([
 });
 
 it('publishes and prints over TLS with the files of options and of the environment', async (context) => {
+  inLargerSizes(context);
   const ca = authority(context);
   const [agent, reader] = [createUserKey(), createUserKey()];
   const folder = temporaryFolder();

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { startProgram } from '../support/cli.ts';
+import { inLargerSizes } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
 const policy = (name: string, expected: string): string => `apiVersion: shrike/v1
@@ -40,7 +41,8 @@ const watching = (...args: readonly string[]) => {
   };
 };
 
-it('runs again for a file that is written, and for one that another takes the place of; Ctrl-C ends with 0', async () => {
+it('runs again for a file that is written, and for one that another takes the place of; Ctrl-C ends with 0', async (context) => {
+  inLargerSizes(context);
   const folder = temporaryFolder();
   const file = join(folder, 'p.yaml');
   writeFileSync(file, policy('p', 'R'));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { listScenarios } from '../../sensors/index.ts';
 import { jsonLines, shrike } from '../support/cli.ts';
-import { suiteSize } from '../support/counts.ts';
+import { inLargerSizes, suiteSize } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { comparable, readmeBlock } from '../support/readme.ts';
 
@@ -82,7 +82,8 @@ if (suiteSize !== 'quick')
     expect(stdout).not.toMatch(/^expected/m);
   });
 
-it('compares the rules that are raised with those that are expected', async () => {
+it('compares the rules that are raised with those that are expected', async (context) => {
+  inLargerSizes(context);
   const { policy, scenario, folder } = withOwn(OWN);
   const missing = await shrike('scenarios', 'run', `${scenario}/wrong`, '--policies', policy);
   expect({ code: missing.code, stderr: missing.stderr }).toEqual({

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { testRecord } from '../../cli/test-records.ts';
 import { jsonLines, shrike } from '../support/cli.ts';
+import { inLargerSizes } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
 const RULES = `- rule: Hosts read
@@ -36,7 +37,8 @@ const files = (): { readonly rules: string; readonly folder: string; readonly sc
   return { rules, folder, scenario };
 };
 
-it("tries Falco's rules on scenarios that say which of them they raise", async () => {
+it("tries Falco's rules on scenarios that say which of them they raise", async (context) => {
+  inLargerSizes(context);
   const { rules, folder, scenario } = files();
   const { code, stdout } = await shrike('test', rules, '--scenarios', folder);
   expect(code).toBe(1);

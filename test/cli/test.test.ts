@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { testRecord } from '../../cli/test-records.ts';
 import { jsonLines, shrike } from '../support/cli.ts';
+import { inLargerSizes } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
 const POLICY = `apiVersion: shrike/v1
@@ -108,7 +109,8 @@ const goodFile = (): string => {
   return file;
 };
 
-it('lists what no test saw, and fails below a minimum', async () => {
+it('lists what no test saw, and fails below a minimum', async (context) => {
+  inLargerSizes(context);
   const file = goodFile();
   const { code, stdout, stderr } = await shrike('test', file, '--coverage', '--min-coverage', '80');
   expect({ code, lines: stdout.split('\n'), stderr }).toEqual({
@@ -158,7 +160,8 @@ it('lists the changes that no test would miss', async () => {
   });
 });
 
-it('takes the first of the rules that match an event with --rule-matching first, for changes, too', async () => {
+it('takes the first of the rules that match an event with --rule-matching first, for changes, too', async (context) => {
+  inLargerSizes(context);
   const file = join(temporaryFolder(), 'hosts.yaml');
   const [rule = ''] = / {4}- rule: Hosts read\n(?: {6}.*\n)+/.exec(GOOD) ?? [];
   const both = GOOD.replace(rule, rule + rule.replace('Hosts read', 'Hosts read again'));

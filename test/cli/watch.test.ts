@@ -7,6 +7,7 @@ import { run } from '../../cli/run.ts';
 import { cgroupMount } from '../../sensors/linux/index.ts';
 import { currentCgroup } from '../../sensors/linux/own-cgroup.ts';
 import { jsonLines, shrike, startProgram } from '../support/cli.ts';
+import { inLargerSizes } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { liveUnavailable, testCgroup } from '../support/live.ts';
 import { until } from '../support/until.ts';
@@ -148,7 +149,8 @@ describe.skipIf(skip)(`shrike watch${skip ? ` (skipped: ${skip})` : ''}`, () => 
     expect(isAlive(pid)).toBe(true);
   });
 
-  it('kills what the command leaves running with --kill-rest, and waits for it with --wait-rest', async () => {
+  it('kills what the command leaves running with --kill-rest, and waits for it with --wait-rest', async (context) => {
+    inLargerSizes(context);
     const { args, output } = place();
     const killed = await shrike(...args, '--kill-rest', '--', 'sh', '-c', 'sleep 62 >/dev/null 2>&1 & echo $!');
     expect(killed.stderr).toContain('left behind 1 process was killed\n');

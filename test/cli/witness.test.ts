@@ -5,7 +5,7 @@ import { CliError } from '../../cli/exit.ts';
 import { createProgram } from '../../cli/program.ts';
 import { rewriteLog } from '../alerts/witness/rewrite-log.ts';
 import { jsonLines, shrike, startProgram } from '../support/cli.ts';
-import { suiteSize } from '../support/counts.ts';
+import { inLargerSizes } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { natsServer } from '../support/nats.ts';
 import { until } from '../support/until.ts';
@@ -15,7 +15,7 @@ vi.setConfig({ testTimeout: 600_000 });
 const LIMIT_MS = 120_000;
 
 it('witnesses the log of a run, each with a key of its own, and shows a fork as an alert with its proof', async (context) => {
-  context.skip(suiteSize === 'quick', 'takes longer than npm test has');
+  inLargerSizes(context);
   const [wire, store, state, audit, keys] = ['wire', 'store', 'state', 'audit', 'keys'].map((name) =>
     join(temporaryFolder(), name),
   ) as [string, string, string, string, string];

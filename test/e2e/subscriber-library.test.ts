@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 import { alertSubject } from '../../alerts/index.ts';
 import { anAlert } from '../support/alert.ts';
 import { at } from '../support/cli.ts';
+import { inLargerSizes } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { natsServer } from '../support/nats.ts';
 
@@ -51,6 +52,7 @@ const projectWithPackage = (): string => {
 it('the example compiles and runs against the packed package, and goes on where it stopped', {
   timeout: 300_000,
 }, async (context) => {
+  inLargerSizes(context);
   const { url } = await natsServer(context);
   const folder = projectWithPackage();
   const connection = await connect({ servers: url });

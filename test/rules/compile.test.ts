@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { compile, type Rule } from '../../rules/index.ts';
 import { createSimHost } from '../../sensors/index.ts';
-import { count, suiteSize } from '../support/counts.ts';
+import { count, inLargerSizes, suiteSize } from '../support/counts.ts';
 import { ruleOf } from '../support/rules.ts';
 
 const load = (rules: readonly Rule[]) => {
@@ -41,7 +41,8 @@ describe('compiled rules', { timeout: 120_000 }, () => {
       expect(load(set).has('tp_btf/sys_exit')).toBe(true);
   });
 
-  it('cost a verifier little more the more there are', () => {
+  it('cost a verifier little more the more there are', (context) => {
+    inLargerSizes(context);
     const explored = (rules: readonly Rule[]) => [...load(rules).values()].reduce((sum, each) => sum + each, 0);
     expect(explored(mixed(suiteSize === 'quick' ? 36 : 300))).toBeLessThan(2 * explored(mixed(6)));
   });

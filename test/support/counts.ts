@@ -1,3 +1,5 @@
+import type { TestContext } from 'vitest';
+
 export type SuiteSize = 'quick' | 'ci' | 'full';
 
 const DIVISOR: Readonly<Record<SuiteSize, number>> = { quick: 100, ci: 10, full: 1 };
@@ -12,6 +14,10 @@ function sizeOf(name: string): SuiteSize {
 
 /** How many cases to run where the full suite runs `full`: a hundredth in npm test, a tenth in CI; at least 1. */
 export const count = (full: number): number => Math.max(1, Math.ceil(full / DIVISOR[suiteSize]));
+
+/** Leaves out, in npm test, a test that takes long; the larger sizes have it. */
+export const inLargerSizes = (context: TestContext): void =>
+  context.skip(suiteSize === 'quick', 'takes longer than npm test has');
 
 /**
  * The least share that a count of `cases` may show where the full suite has to show `share`: that itself at full size, else three

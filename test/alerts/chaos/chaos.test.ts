@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it, type TestContext } from 'vitest';
-import { count, seed, suiteSize } from '../../support/counts.ts';
+import { count, inLargerSizes, seed, suiteSize } from '../../support/counts.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 import type { Fault } from '../../support/plant-fault.ts';
 import { createRandom, type Random } from '../../support/random.ts';
@@ -118,7 +118,7 @@ it(
 it(
   'without the rewind alerts are lost when the server goes back',
   async (context) => {
-    context.skip(suiteSize === 'quick', 'takes longer than npm test has');
+    inLargerSizes(context);
     const random = createRandom(seed('chaos without the rewind'));
     const events: readonly Event[] = ['kill server', 'stop agent', 'stop agent', 'roll back', 'stop agent'];
     const { differences } = await runChaos(context, events, 6_000, random, NO_REWIND);

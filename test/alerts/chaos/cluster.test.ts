@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'nats';
 import { expect, it, type TestContext } from 'vitest';
-import { count, suiteSize } from '../../support/counts.ts';
+import { count, inLargerSizes } from '../../support/counts.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 import { startAgent } from './agent-process.ts';
 import { type Broker, startBroker } from './broker.ts';
@@ -69,7 +69,7 @@ const leaderOf = async (servers: string, level: boolean): Promise<string> => {
 it(
   'leaders of a stream on three servers are killed: the stream holds what the logs committed',
   async (context) => {
-    context.skip(suiteSize === 'quick', 'takes longer than npm test has');
+    inLargerSizes(context);
     const brokers = await startCluster(context);
     const servers = [...brokers.values()].map(({ url }) => url).join(',');
     const agents = HOSTS.map((host) => {

@@ -15,7 +15,7 @@ import {
 import { createUserKey, inboxPrefixOf } from '../../../alerts/nats/nkey.ts';
 import { accountsConfig, serverConfig } from '../../../alerts/nats/server-config.ts';
 import { anAlert } from '../../support/alert.ts';
-import { suiteSize } from '../../support/counts.ts';
+import { inLargerSizes } from '../../support/counts.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 import { natsServer } from '../../support/nats.ts';
 import { until } from '../../support/until.ts';
@@ -142,7 +142,7 @@ it('refuses a subscriber what it may not read, and says what to ask for', async 
 });
 
 it('waits for the stream that only the administrator may make', async (context) => {
-  context.skip(suiteSize === 'quick', 'takes longer than npm test has');
+  inLargerSizes(context);
   const { server, as, makeStream } = await startConfined(context);
   const agent = await startAgent(as('web'), 'web');
   await agent.raise(3, false);

@@ -13,7 +13,7 @@ import {
   startNatsServer,
 } from '../../../alerts/index.ts';
 import { anAlert } from '../../support/alert.ts';
-import { suiteSize } from '../../support/counts.ts';
+import { inLargerSizes } from '../../support/counts.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 import { natsServer } from '../../support/nats.ts';
 import { until } from '../../support/until.ts';
@@ -268,7 +268,7 @@ it('names a stream that acknowledges nothing', async (context) => {
 });
 
 it('waits for a server that takes everything and answers nothing, without sending again and again', async (context) => {
-  context.skip(suiteSize === 'quick', 'takes longer than npm test has');
+  inLargerSizes(context);
   let received = 0;
   const server = createServer((socket) => {
     socket.write(

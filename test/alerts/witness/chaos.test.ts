@@ -6,7 +6,7 @@ import { expect, it, type TestContext } from 'vitest';
 import { readAuditLog, readWitnessState } from '../../../alerts/index.ts';
 import { parseCheckpoint } from '../../../alerts/transparency/checkpoint.ts';
 import { at } from '../../support/cli.ts';
-import { count, seed, suiteSize } from '../../support/counts.ts';
+import { count, inLargerSizes, seed, suiteSize } from '../../support/counts.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 import type { Fault } from '../../support/plant-fault.ts';
 import { createRandom, type Random } from '../../support/random.ts';
@@ -267,7 +267,7 @@ it(
 it(
   'a witness that keeps nothing on disk misses a fork',
   async (context) => {
-    context.skip(suiteSize === 'quick', 'takes longer than npm test has');
+    inLargerSizes(context);
     const story = await openStory(context, { fault: NO_STATE });
     const { agent, witness, log } = story;
     agent.start();
@@ -285,7 +285,7 @@ it(
 it(
   'an agent that was killed and stays away is silent, which is said once until it is heard again',
   async (context) => {
-    context.skip(suiteSize === 'quick', 'takes longer than npm test has');
+    inLargerSizes(context);
     const story = await openStory(context, { silentAfter: 5 });
     const { agent, witness, state } = story;
     agent.start();

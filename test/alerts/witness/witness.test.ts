@@ -19,7 +19,7 @@ import {
 } from '../../../alerts/index.ts';
 import { parseCheckpoint } from '../../../alerts/transparency/checkpoint.ts';
 import { cosignedAt } from '../../../alerts/transparency/cosignature.ts';
-import { suiteSize } from '../../support/counts.ts';
+import { inLargerSizes, suiteSize } from '../../support/counts.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 import { natsServer } from '../../support/nats.ts';
 import { until } from '../../support/until.ts';
@@ -177,7 +177,7 @@ describe('a log that was changed and signed with its own key', () => {
 });
 
 it('raises a fork once, and again where the log went on rightly in between', async (context) => {
-  context.skip(suiteSize === 'quick', 'takes longer than npm test has');
+  inLargerSizes(context);
   const scene = await openScene(context);
   const watch = await scene.watch();
   await (await cosignedHost(scene, watch, 20)).stop();
@@ -204,7 +204,7 @@ describe('silence', () => {
   const SHORT = { intervalMs: 1_000, silentAfter: 4 };
 
   it('of an agent that was stopped in order is none', async (context) => {
-    context.skip(suiteSize === 'quick', 'takes longer than npm test has');
+    inLargerSizes(context);
     const scene = await openScene(context);
     const watch = await scene.watch(SHORT);
     await (await cosignedHost(scene, watch, 5)).stop();
@@ -214,7 +214,7 @@ describe('silence', () => {
   });
 
   it('while the server does not answer is none', async (context) => {
-    context.skip(suiteSize === 'quick', 'takes longer than npm test has');
+    inLargerSizes(context);
     const scene = await openScene(context);
     const watch = await scene.watch(SHORT);
     const host = await cosignedHost(scene, watch, 5);
@@ -278,7 +278,7 @@ it("follows a change of the log's key, which the old one has signed", async (con
 });
 
 it('trusts only the keys that are named, and a new one at once', async (context) => {
-  context.skip(suiteSize === 'quick', 'takes longer than npm test has');
+  inLargerSizes(context);
   const scene = await openScene(context);
   const keys = join(temporaryFolder(), 'logs');
   mkdirSync(keys);
@@ -309,7 +309,7 @@ it('delays nothing where nobody answers, and says so once', async (context) => {
 });
 
 it('shows its alarms as alerts', async (context) => {
-  context.skip(suiteSize === 'quick', 'takes longer than npm test has');
+  inLargerSizes(context);
   const scene = await openScene(context);
   const watch = await scene.watch();
   const got: Alert[] = [];

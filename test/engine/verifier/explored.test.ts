@@ -3,6 +3,7 @@ import { type CorpusProgram, objectCorpus, ruleCorpus } from '../../../bench/cor
 import { verify } from '../../../engine/verifier/index.ts';
 import { kernelBtf } from '../../../sensors/index.ts';
 import { clangSkip } from '../../support/clang.ts';
+import { inLargerSizes } from '../../support/counts.ts';
 import { kernelSkip } from '../../support/kernel.ts';
 
 /** The most that is explored for each instruction that the kernel processes. */
@@ -24,7 +25,8 @@ describe.skipIf(kernelSkip())('at most twice the instructions are explored that 
     expect(tooMany(rows)).toEqual([]);
   });
 
-  test.skipIf(clangSkip())('of the C programs', () => {
+  test.skipIf(clangSkip())('of the C programs', (context) => {
+    inLargerSizes(context);
     const rows = compared(objectCorpus(kernelBtf()));
     expect(rows.length).toBeGreaterThanOrEqual(40);
     expect(tooMany(rows)).toEqual([]);
