@@ -12,7 +12,7 @@ import {
 import { PRIORITIES } from '../rules/index.ts';
 import { type Since, sinceOf, timeOf, wholeNumber } from './arguments.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
-import { onInterrupt } from './interrupt.ts';
+import { untilInterrupt } from './interrupt.ts';
 import { createLog, type LogLevel, logLevelOption } from './log.ts';
 import { type NatsFiles, natsAddressOf, natsFileOptions } from './nats-options.ts';
 import { type Output, openStdout } from './output.ts';
@@ -212,11 +212,6 @@ export const addAlerts = (program: Command): void => {
     .addOption(logLevelOption())
     .addHelpText('after', HELP)
     .action(async (options: AlertsOptions) => {
-      const interrupt = onInterrupt();
-      try {
-        process.exitCode = await alerts(options, openStdout(), interrupt.signal);
-      } finally {
-        interrupt.release();
-      }
+      await untilInterrupt((signal) => alerts(options, openStdout(), signal));
     });
 };

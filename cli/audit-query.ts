@@ -11,7 +11,7 @@ import { byteCount, wholeNumber } from './arguments.ts';
 import { chosenAuditFolder } from './audit-folder.ts';
 import { csvLine } from './csv.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
-import { onInterrupt } from './interrupt.ts';
+import { untilInterrupt } from './interrupt.ts';
 import { type Output, openStdout } from './output.ts';
 import { count } from './paint.ts';
 import { createProgress, type Progress } from './progress.ts';
@@ -182,11 +182,6 @@ export const addAuditQuery = (audit: Command): void => {
       }
       if (sql === undefined)
         throw new CliError('give a query: shrike audit query "SELECT ..."; --schema lists what there is', EXIT.usage);
-      const interrupt = onInterrupt();
-      try {
-        process.exitCode = await query(sql, chosenAuditFolder(folder), options, openStdout(), interrupt.signal);
-      } finally {
-        interrupt.release();
-      }
+      await untilInterrupt((signal) => query(sql, chosenAuditFolder(folder), options, openStdout(), signal));
     });
 };

@@ -17,7 +17,7 @@ import { chosenAuditFolder } from './audit-folder.ts';
 import { entryLine } from './entry-text.ts';
 import { printTree } from './entry-tree.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
-import { onInterrupt } from './interrupt.ts';
+import { untilInterrupt } from './interrupt.ts';
 import { type Output, openStdout } from './output.ts';
 import { count } from './paint.ts';
 import { createPolicyRegister } from './policy-register.ts';
@@ -412,11 +412,6 @@ export const addAuditShow = (audit: Command): void => {
     .option('--json', 'one record a line, as in the log')
     .addHelpText('after', HELP)
     .action(async (folder: string | undefined, options: ShowOptions) => {
-      const interrupt = onInterrupt();
-      try {
-        process.exitCode = await show(chosenAuditFolder(folder), options, openStdout(), interrupt.signal);
-      } finally {
-        interrupt.release();
-      }
+      await untilInterrupt((signal) => show(chosenAuditFolder(folder), options, openStdout(), signal));
     });
 };

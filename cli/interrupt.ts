@@ -15,3 +15,13 @@ export const onInterrupt = (): { readonly signal: AbortSignal; release(): void }
   for (const name of names) process.on(name, stop);
   return { signal: controller.signal, release };
 };
+
+/** Does what a command is for until it is done or interrupted; it gives the process's exit code. */
+export const untilInterrupt = async (act: (signal: AbortSignal) => Promise<number>): Promise<void> => {
+  const { signal, release } = onInterrupt();
+  try {
+    process.exitCode = await act(signal);
+  } finally {
+    release();
+  }
+};

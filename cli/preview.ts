@@ -6,7 +6,7 @@ import { escapeControl } from '../alerts/index.ts';
 import type { Policy } from '../policies/index.ts';
 import { createReplaySensor, createSimSensor, type Sensor } from '../sensors/index.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
-import { onInterrupt } from './interrupt.ts';
+import { untilInterrupt } from './interrupt.ts';
 import { type Output, openStdout } from './output.ts';
 import { count, cut } from './paint.ts';
 import { policiesAt } from './run.ts';
@@ -146,11 +146,6 @@ export const addPreview = (program: Command): void => {
     .option('--json', 'one JSON object a line')
     .addHelpText('after', HELP)
     .action(async (paths: readonly string[], options: PreviewCommandOptions) => {
-      const interrupt = onInterrupt();
-      try {
-        process.exitCode = await preview(paths, options, openStdout(), interrupt.signal);
-      } finally {
-        interrupt.release();
-      }
+      await untilInterrupt((signal) => preview(paths, options, openStdout(), signal));
     });
 };

@@ -16,7 +16,7 @@ import { type AuditOptions, auditOptions, freshAuditFolder, keptOf } from './aud
 import { createDiagnosticPrinter } from './diagnostics.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
 import { compareRaised, expectedText, unexpectedLines } from './expected-rules.ts';
-import { onInterrupt } from './interrupt.ts';
+import { untilInterrupt } from './interrupt.ts';
 import { killBudgetOption } from './kill-budget.ts';
 import { agentOptionsOf, attachedText, LIVE_LIMITS, liveOptions, openLive, startRecord } from './live.ts';
 import { createLog, type LogLevel, logLevelOption } from './log.ts';
@@ -351,12 +351,7 @@ export const addRunOptions = (command: Command): Command => {
 
 /** Runs with Ctrl-C and SIGTERM ending the run early but in order. */
 export const runInterruptibly = async (options: RunOptions): Promise<void> => {
-  const interrupt = onInterrupt();
-  try {
-    process.exitCode = await run(options, openStdout(), interrupt.signal);
-  } finally {
-    interrupt.release();
-  }
+  await untilInterrupt((signal) => run(options, openStdout(), signal));
 };
 
 export const addRun = (program: Command): void => {

@@ -13,7 +13,7 @@ import {
 import { createDiagnosticPrinter } from './diagnostics.ts';
 import { CliError, EXIT, type ExitCode } from './exit.ts';
 import { compareRaised, unexpectedLines } from './expected-rules.ts';
-import { onInterrupt } from './interrupt.ts';
+import { untilInterrupt } from './interrupt.ts';
 import { type Output, openStdout } from './output.ts';
 import { libraryFolder } from './package.ts';
 import { count, cut, wrap } from './paint.ts';
@@ -158,12 +158,7 @@ const runAll = async (name: string, options: SuiteOptions, output: Output, signa
 };
 
 const runSuite = async (name: string, options: SuiteOptions): Promise<void> => {
-  const interrupt = onInterrupt();
-  try {
-    process.exitCode = await runAll(name, options, openStdout(), interrupt.signal);
-  } finally {
-    interrupt.release();
-  }
+  await untilInterrupt((signal) => runAll(name, options, openStdout(), signal));
 };
 
 const HELP = `

@@ -10,7 +10,7 @@ import {
 } from '../alerts/index.ts';
 import { seconds, wholeNumber } from './arguments.ts';
 import { CliError, EXIT, type ExitCode, messageOf } from './exit.ts';
-import { onInterrupt } from './interrupt.ts';
+import { untilInterrupt } from './interrupt.ts';
 import { createLog, type LogLevel, logLevelOption } from './log.ts';
 import { type NatsFiles, natsAddressOf, natsFileOptions } from './nats-options.ts';
 import { type Output, openStdout } from './output.ts';
@@ -177,12 +177,7 @@ export const addWitness = (program: Command): void => {
     .addOption(logLevelOption())
     .addHelpText('after', HELP)
     .action(async (options: WitnessCommandOptions) => {
-      const interrupt = onInterrupt();
-      try {
-        process.exitCode = await witness(options, openStdout(), interrupt.signal);
-      } finally {
-        interrupt.release();
-      }
+      await untilInterrupt((signal) => witness(options, openStdout(), signal));
     });
   addWitnessStatus(command);
   addWitnessCheck(command);

@@ -5,23 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { LAUNCH } from './chromium.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MAIN = join(ROOT, 'dist/cli/main.js');
 const LIBRARY = join(ROOT, 'policies/library');
 const ENFORCING = ['credential-files', 'execution-from-tmp'].map((name) => join(LIBRARY, 'enforce', `${name}.yaml`));
 const SIZE = { width: 1280, height: 1500 };
-const CHROMIUM = '/usr/bin/chromium';
-const ARGUMENTS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 const folder = mkdtempSync(join(tmpdir(), 'shrike-docs-'));
 const shrike = (...args) => {
@@ -33,7 +23,7 @@ try {
   shrike(...run, LIBRARY, ...ENFORCING);
   copyFileSync(join(folder, 'log/log.pub'), join(folder, 'web-1.pub'));
   shrike('audit', 'report', 'log', '--key', 'web-1.pub', '-o', 'report.html');
-  const options = { executablePath: CHROMIUM, headless: true, args: ARGUMENTS, viewport: SIZE };
+  const options = { ...LAUNCH, viewport: SIZE };
   const context = await chromium.launchPersistentContext(join(folder, 'profile'), options);
   const page = await context.newPage();
   await page.goto(`file://${join(folder, 'report.html')}`);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSigner, parseSigner, parseVerifier, type Signer, type Verifier } from '../transparency/key.ts';
-import { withRemedy } from './remedy.ts';
+import { isMissing, withRemedy } from './remedy.ts';
 import { replaceFile } from './replace-file.ts';
 import { type Rotation, readRotations } from './rotations.ts';
 import { CHECKPOINT_FILE } from './seal.ts';
@@ -17,8 +17,6 @@ const OTHERS = 0o077;
 /** A new log's name: who signs it, and what its checkpoints are of. Blanks and plus signs of the host's name become `_`. */
 const newOrigin = (host: string): string =>
   `${host.replace(/[^\p{L}\p{N}._-]+/gu, '_')}/shrike/${randomBytes(4).toString('hex')}`;
-
-const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
 /** A file's text; undefined where there is none. @throws Error with a remedy */
 const textOf = (path: string): string | undefined => {

@@ -290,11 +290,10 @@ const createLog = async (
         latency.record(now - each.since);
       }
       committed = end.seq;
-      for (const listener of lineListeners)
-        listener(
-          batch[0]!.seq,
-          batch.map((each) => each.bytes),
-        );
+      if (lineListeners.size > 0) {
+        const lines = batch.map((each) => each.bytes);
+        for (const listener of lineListeners) listener(batch[0]!.seq, lines);
+      }
       if (listeners.size > 0) {
         const entries = batch.map(committedEntry);
         for (const listener of listeners) listener(entries);

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { type AuditEntry, decodeLine } from './line.ts';
-import { checkSequence, describeProblem, listSegments, type Segment } from './segment.ts';
+import { checkSequence, describeProblem, listSegments, segmentsFrom, wasRemoved } from './segment.ts';
 
 const NEWLINE = 0x0a;
 
@@ -42,21 +42,13 @@ async function* linesOf(path: string): AsyncGenerator<RawLine> {
   if (rest.length > 0) yield { bytes: rest, line: line + 1, hasNewline: false };
 }
 
-/** The segments that hold entries from `from` on. */
-const wantedSegments = (segments: readonly Segment[], from: number): readonly Segment[] =>
-  segments.filter((_, index) => (segments[index + 1]?.firstSeq ?? Number.POSITIVE_INFINITY) > from);
-
-/** Whether a segment went because it was among the oldest, and not because somebody took it. */
-const wasRemoved = (error: unknown, folder: string, firstSeq: number): boolean =>
-  (error as NodeJS.ErrnoException).code === 'ENOENT' && (listSegments(folder)[0]?.firstSeq ?? 0) > firstSeq;
-
 /**
  * Reads an audit log in order and checks every line; fails with file, line and byte at the first that is wrong or missing. It begins where the log does, which
  * need not be entry 1; oldest segments that go meanwhile are passed over.
  */
 export async function* readAuditLog(folder: string, options: ReadOptions = {}): AsyncGenerator<ReadEntry> {
   const from = options.from ?? 1;
-  const segments = wantedSegments(listSegments(folder), from);
+  const segments = segmentsFrom(listSegments(folder), from);
   let expected = segments[0]?.firstSeq ?? 1;
   for (const { path, firstSeq } of segments) {
     if (firstSeq !== expected) {

@@ -17,6 +17,9 @@ const REMEDIES: Readonly<Record<string, string>> = {
 /** The error's code, as `ENOSPC`; empty where it has none. */
 export const codeOf = (error: unknown): string => String((error as NodeJS.ErrnoException | undefined)?.code ?? '');
 
+/** Whether an error says that there is no such file. */
+export const isMissing = (error: unknown): boolean => codeOf(error) === 'ENOENT';
+
 /** Whether an error says that there is no room: blocks, inodes or quota. */
 export const isFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes(codeOf(error));
 

@@ -7,7 +7,7 @@ import type { AuditKind } from './line.ts';
 import type { StoredLog } from './log.ts';
 import { KEY_FILE, openLogKey } from './log-key.ts';
 import { readAuditLog } from './read.ts';
-import { codeOf, withRemedy } from './remedy.ts';
+import { codeOf, isMissing, withRemedy } from './remedy.ts';
 import { CHECKPOINT_FILE, openSeal, type Seal } from './seal.ts';
 
 const EVERY_MS = 1_000;
@@ -68,7 +68,7 @@ const checkpointIn = (folder: string): string | undefined => {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
+    if (!isMissing(error)) throw error;
     if (existsSync(join(folder, 'tile')))
       throw new Error(
         `${path} is missing, but the tiles that it signed are there: put it back, or give the agent another folder`,

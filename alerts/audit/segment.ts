@@ -1,6 +1,7 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AuditEntry, decodeLine } from './line.ts';
+import { isMissing } from './remedy.ts';
 
 const NAME = /^audit-(\d{6,16})\.jsonl$/;
 const NEWLINE = 0x0a;
@@ -29,6 +30,18 @@ export const segmentsOf = (folder: string, names: readonly string[]): readonly S
 
 /** A folder's segments, oldest first. */
 export const listSegments = (folder: string): readonly Segment[] => segmentsOf(folder, readdirSync(folder));
+
+/** Those that hold entries from `from` on. */
+export const segmentsFrom = (segments: readonly Segment[], from: number): readonly Segment[] =>
+  segments.filter((_, index) => (segments[index + 1]?.firstSeq ?? Number.POSITIVE_INFINITY) > from);
+
+/** Bytes of segments; those that went meanwhile count for nothing. */
+export const segmentBytes = (segments: readonly Segment[]): number =>
+  segments.reduce((sum, { path }) => sum + (statSync(path, { throwIfNoEntry: false })?.size ?? 0), 0);
+
+/** Whether an error means that a segment went because it was among the oldest, and not because somebody took it. */
+export const wasRemoved = (error: unknown, folder: string, firstSeq: number): boolean =>
+  isMissing(error) && (listSegments(folder)[0]?.firstSeq ?? 0) > firstSeq;
 
 /** What is wrong in a segment, and where; line from 1, byte from the line's start. */
 export interface LineProblem {

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import type { Checkpoint, FoundCheckpoint } from '../transparency/checkpoint.ts';
 import { sameHash } from '../transparency/hash.ts';
 import type { Verifier } from '../transparency/key.ts';
@@ -9,7 +8,8 @@ import { readCheckpoint } from './checkpoint-file.ts';
 import { type AuditFinding, entriesAre, MOST_FINDINGS } from './finding.ts';
 import { createLineCheck } from './line-check.ts';
 import { readRawLines } from './raw-lines.ts';
-import { listSegments, type Segment } from './segment.ts';
+import { isMissing } from './remedy.ts';
+import { listSegments, segmentBytes, segmentsFrom } from './segment.ts';
 import { createSignedHashes } from './signed-hashes.ts';
 
 /** What checking a log came to. */
@@ -79,13 +79,6 @@ const agreedUpTo = (
   return Math.max(0, ...before.filter(agrees).map((seen) => seen.size));
 };
 
-/** A segment that was there when the log was looked at is gone, as the oldest ones go. */
-const isGone = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
-
-/** Bytes of all segments. */
-const sizeOf = (segments: readonly Segment[]): number =>
-  segments.reduce((sum, { path }) => sum + statSync(path).size, 0);
-
 const verifyOnce = async ({
   folder,
   key,
@@ -99,7 +92,7 @@ const verifyOnce = async ({
   };
   // Before the checkpoint: what retention removed before now, it has signed an entry about.
   const kept = listSegments(folder);
-  const segments = kept.filter((_, index) => (kept[index + 1]?.firstSeq ?? Number.POSITIVE_INFINITY) > from);
+  const segments = segmentsFrom(kept, from);
   const firstKept = kept[0]?.firstSeq ?? 1;
   const firstRead = segments[0]?.firstSeq ?? 1;
   const nothing = { verified: 0, firstKept, unsigned: 0 };
@@ -124,7 +117,7 @@ const verifyOnce = async ({
   const signed = createSignedHashes(size, tiles, found);
   signed.checkBefore(firstKept);
   const check = createLineCheck(signed, firstRead, found);
-  const all = sizeOf(segments);
+  const all = segmentBytes(segments);
   let done = 0;
   for (const { path, firstSeq } of segments) {
     check.begin(path, firstSeq, path === segments.at(-1)?.path);
@@ -157,7 +150,7 @@ export const verifyAuditLog = async (options: VerifyOptions): Promise<AuditVerif
     try {
       return await verifyOnce(options);
     } catch (error) {
-      if (!isGone(error) || attempt === MOST_ATTEMPTS) throw error;
+      if (!isMissing(error) || attempt === MOST_ATTEMPTS) throw error;
     }
   }
 };

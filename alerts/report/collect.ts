@@ -148,6 +148,20 @@ const rankOf = (group: string): number => {
   return 20;
 };
 
+const newTotal = (rule: string, policy: string, priority: Priority, time: string): RuleTotal => ({
+  rule,
+  policy,
+  priority,
+  hashes: new Set(),
+  alerts: 0,
+  matches: 0,
+  denied: 0,
+  killed: 0,
+  first: time,
+  last: time,
+  key: `alert ${priority} ${rule}`,
+});
+
 /** Reads an audit log once and adds up what a report says; what it keeps does not grow with the log. Changes nothing. */
 export const collect = async (options: CollectOptions): Promise<Collected> => {
   const since = options.since === undefined ? '' : isoOf(options.since);
@@ -198,9 +212,7 @@ export const collect = async (options: CollectOptions): Promise<Collected> => {
     const name = `${priority} others`;
     const known = rules.get(name);
     if (known !== undefined) return known;
-    const counts = { alerts: 0, matches: 0, denied: 0, killed: 0 };
-    const named = { rule: 'other rules', policy: '', priority, key: `alert ${priority} other rules` };
-    const total = { ...named, hashes: new Set<string>(), ...counts, first: time, last: time };
+    const total = newTotal('other rules', '', priority, time);
     rules.set(name, total);
     return total;
   };
@@ -216,9 +228,7 @@ export const collect = async (options: CollectOptions): Promise<Collected> => {
     if (rules.size >= MOST_GROUPS && !rules.has(name)) return otherRules(glance);
     let total = rules.get(name);
     if (total === undefined) {
-      const key = `alert ${priority} ${rule}`;
-      const counts = { alerts: 0, matches: 0, denied: 0, killed: 0 };
-      total = { rule, policy, priority, key, hashes: new Set(), ...counts, first: time, last: time };
+      total = newTotal(rule, policy, priority, time);
       rules.set(name, total);
     }
     if (total.hashes.size < MOST_LISTED) total.hashes.add(policyHash);

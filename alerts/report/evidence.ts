@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { readPublicKey } from '../audit/log-key.ts';
+import { isMissing } from '../audit/remedy.ts';
 import { currentKey } from '../audit/rotations.ts';
 import { CHECKPOINT_FILE } from '../audit/seal.ts';
 import { listSegments } from '../audit/segment.ts';
@@ -107,7 +108,7 @@ const checkpointTextIn = (folder: string): string | undefined => {
   try {
     return readFileSync(join(folder, CHECKPOINT_FILE), 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 };

@@ -1,7 +1,6 @@
-import { statSync } from 'node:fs';
 import { decodeLine } from '../audit/line.ts';
 import { readRawLines } from '../audit/raw-lines.ts';
-import { listSegments, type Segment } from '../audit/segment.ts';
+import { listSegments, type Segment, segmentBytes, wasRemoved } from '../audit/segment.ts';
 
 /** A line of an audit log, looked at as little as its reader needs. */
 export interface LogLine {
@@ -43,8 +42,6 @@ const TRAILER_LENGTH = 21;
 /** The body's JSON of a line. */
 export const bodyTextOf = ({ text, bodyAt }: LogLine): string => text.slice(bodyAt, -TRAILER_LENGTH);
 
-const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-
 /**
  * Reads all lines of an audit log once, in order, also where some are damaged, missing or still being written; changes nothing. A torn line at the very end is passed
  * over: a writer may be at it. Segments that retention removes meanwhile are passed over.
@@ -52,7 +49,7 @@ const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false 
 export const readLines = async (folder: string, reader: LineReader, options: LinesOptions = {}): Promise<void> => {
   const { checkFrom = 1, onProgress } = options;
   const segments = listSegments(folder);
-  const all = segments.reduce((sum, { path }) => sum + sizeOf(path), 0);
+  const all = segmentBytes(segments);
   let done = 0;
 
   const take = (bytes: Buffer, from: number, to: number, path: string, number: number, isTail: boolean): void => {
@@ -83,8 +80,7 @@ export const readLines = async (folder: string, reader: LineReader, options: Lin
 
   for (const [index, segment] of segments.entries()) {
     await readSegment(segment, index === segments.length - 1).catch((error: unknown) => {
-      const isGone = (error as NodeJS.ErrnoException).code === 'ENOENT';
-      if (!isGone || (listSegments(folder)[0]?.firstSeq ?? 0) <= segment.firstSeq) throw error;
+      if (!wasRemoved(error, folder, segment.firstSeq)) throw error;
     });
   }
 };

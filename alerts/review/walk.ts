@@ -1,7 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type AuditEntry, decodeLine } from '../audit/line.ts';
-import { describeProblem, listSegments, type Segment } from '../audit/segment.ts';
+import { isMissing } from '../audit/remedy.ts';
+import { describeProblem, listSegments, type Segment, segmentBytes, segmentsFrom } from '../audit/segment.ts';
 import { logSegments } from './snapshot.ts';
 
 /** What stands in a log, in order: entries, and what is wrong between them. */
@@ -29,8 +30,6 @@ const CHUNK_BYTES = 1 << 20;
 const FOLLOW_MS = 250;
 const NEWLINE = 0x0a;
 
-const isGone = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
-
 /** Waits a moment; false where the walk was ended meanwhile. */
 const waited = async (signal: AbortSignal | undefined): Promise<boolean> => {
   try {
@@ -41,30 +40,14 @@ const waited = async (signal: AbortSignal | undefined): Promise<boolean> => {
   }
 };
 
-/** The segments that may hold what is wanted. */
-const wantedOf = (segments: readonly Segment[], from: number, to: number): readonly Segment[] =>
-  segments.filter(
-    ({ firstSeq }, index) => firstSeq <= to && (segments[index + 1]?.firstSeq ?? Number.POSITIVE_INFINITY) > from,
-  );
-
-const sizeOf = async (segments: readonly Segment[]): Promise<number> => {
-  let all = 0;
-  for (const { path } of segments) {
-    const handle = await open(path, 'r').catch(() => undefined);
-    all += (await handle?.stat())?.size ?? 0;
-    await handle?.close();
-  }
-  return all;
-};
-
 /**
  * Reads a log from one end to the other and checks the checksum and number of every line; goes on behind what is wrong. Never changes anything.
  * @throws Error a sentence, where there is no log
  */
 export async function* walkAuditLog(folder: string, options: WalkOptions = {}): AsyncGenerator<Walked> {
   const { from = 1, to = Number.POSITIVE_INFINITY, follow = false, signal, onProgress } = options;
-  let segments = wantedOf(logSegments(folder), from, to);
-  const all = onProgress === undefined ? 0 : await sizeOf(segments);
+  let segments = segmentsFrom(logSegments(folder), from).filter(({ firstSeq }) => firstSeq <= to);
+  const all = onProgress === undefined ? 0 : segmentBytes(segments);
   let done = 0;
   let expected = segments[0]?.firstSeq ?? from;
   /** Lines that are no entries since the last one that is: each may stand for an entry, or for none. */
@@ -136,7 +119,7 @@ export async function* walkAuditLog(folder: string, options: WalkOptions = {}): 
       try {
         handle = await open(segment.path, 'r');
       } catch (error) {
-        if (isGone(error)) continue;
+        if (isMissing(error)) continue;
         throw error;
       }
       try {

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ConsumerConfig, JetStreamManager, Msg, NatsConnection } from 'nats';
 import { natsClient } from '../nats/client.ts';
+import { createBell } from './bell.ts';
 
 const BATCH = 500;
 const EXPIRES_MS = 20_000;
@@ -78,12 +78,12 @@ export const pull = async (
   let isLost = false;
   let isIdle = false;
   let heard = performance.now();
-  let wake = (): void => undefined;
+  const bell = createBell();
   const inbox = createInbox((nats as { options?: { inboxPrefix?: string } }).options?.inboxPrefix);
 
   const lose = (): void => {
     isLost = true;
-    wake();
+    bell.ring();
   };
   const handle = (message: Msg): void => {
     heard = performance.now();
@@ -100,7 +100,7 @@ export const pull = async (
       else if (code === 100) isIdle = true;
       else lose();
     }
-    wake();
+    bell.ring();
   };
   const subscription = nats.subscribe(inbox, {
     callback: (error, message) => (error === null ? handle(message) : lose()),
@@ -126,17 +126,12 @@ export const pull = async (
         if (isLost || isClosed || (untilIdle && isIdle)) return undefined;
         if (asked <= 0) ask();
         else if (performance.now() - heard > SILENCE_MS) lose();
-        const timer = new AbortController();
-        const woken = new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-        await Promise.race([woken, delay(HEARTBEAT_MS, undefined, { signal: timer.signal }).catch(() => undefined)]);
-        timer.abort();
+        await bell.wait(HEARTBEAT_MS);
       }
     },
     async close() {
       isClosed = true;
-      wake();
+      bell.ring();
       if (nats.isClosed()) return;
       subscription.unsubscribe();
       await manager.consumers.delete(stream, name).catch(() => undefined);

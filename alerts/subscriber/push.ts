@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Msg, NatsConnection } from 'nats';
 import { API_TIMEOUT_MS, errorIn, inboxOf, JETSTREAM_ERRORS } from '../nats/api.ts';
 import { natsClient } from '../nats/client.ts';
 import { SUBSCRIBER_API } from '../nats/server-config.ts';
+import { createBell } from './bell.ts';
 import { configOf, deliveryOf, type From, type Pull, type StreamMessage } from './pull.ts';
 
 const HEARTBEAT_MS = 1_000;
@@ -87,12 +87,12 @@ export const push = async (
   let isIdle = false;
   let isClosed = false;
   let heard = performance.now();
-  let wake = (): void => undefined;
+  const bell = createBell();
   const inbox = inboxOf(nats);
 
   const lose = (): void => {
     isLost = true;
-    wake();
+    bell.ring();
   };
   const control = ({ headers, reply }: Msg): void => {
     const stalled = headers?.get('Nats-Consumer-Stalled') || undefined;
@@ -110,7 +110,7 @@ export const push = async (
       if (number !== expected++) lose();
       if (!isLost) queue.push({ message, ...delivery });
     }
-    wake();
+    bell.ring();
   };
   const subscription = nats.subscribe(inbox, {
     callback: (error, message) => (error === null ? handle(message) : lose()),
@@ -142,17 +142,12 @@ export const push = async (
           lose();
           continue;
         }
-        const timer = new AbortController();
-        const woken = new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-        await Promise.race([woken, delay(HEARTBEAT_MS, undefined, { signal: timer.signal }).catch(() => undefined)]);
-        timer.abort();
+        await bell.wait(HEARTBEAT_MS);
       }
     },
     async close() {
       isClosed = true;
-      wake();
+      bell.ring();
       if (!nats.isClosed()) subscription.unsubscribe();
     },
   };

@@ -12,8 +12,6 @@ import { statementIn } from './statement.ts';
 import type { TrustedKeys } from './trust.ts';
 import type { Status } from './wire.ts';
 
-export { hostOf } from './log-keys.ts';
-
 /** What came in. */
 export interface WitnessRequest extends ShownKeys {
   readonly body: string;

@@ -1,6 +1,7 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parsedFrom } from '../audit/log-key.ts';
+import { isMissing } from '../audit/remedy.ts';
 import { replaceFile } from '../audit/replace-file.ts';
 import {
   createSigner,
@@ -47,8 +48,7 @@ export const openWitnessKey = async (folder: string, name: string): Promise<Witn
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-      throw new Error(`${path} can't be read: ${(error as Error).message}`);
+    if (!isMissing(error)) throw new Error(`${path} can't be read: ${(error as Error).message}`);
     const signer = createSigner(witnessKeyName(name), SIGNATURE.cosignature);
     await replaceFile(folder, KEY_FILE, `${signer.secret}\n`);
     await replaceFile(folder, WITNESS_PUBLIC_KEY_FILE, `${signer.verifier.text}\n`);

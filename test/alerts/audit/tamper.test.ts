@@ -9,7 +9,8 @@ import { type Checkpoint, openCheckpoint, signCheckpoint } from '../../../alerts
 import { createSigner, SIGNATURE } from '../../../alerts/transparency/key.ts';
 import { readTiles } from '../../../alerts/transparency/tile-folder.ts';
 import { rootOfFirst, treeOf } from '../../../alerts/transparency/tree.ts';
-import { createJudge, hostOf } from '../../../alerts/witness/judge.ts';
+import { createJudge } from '../../../alerts/witness/judge.ts';
+import { hostOf } from '../../../alerts/witness/log-keys.ts';
 import { addCheckpointBody } from '../../../alerts/witness/request.ts';
 import type { WitnessedLog } from '../../../alerts/witness/state.ts';
 import { count, seed } from '../../support/counts.ts';

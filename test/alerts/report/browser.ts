@@ -3,22 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll } from 'vitest';
+import { CHROMIUM, LAUNCH } from '../../../scripts/chromium.mjs';
 
-/** Debian's; `node scripts/setup.mjs --browser` installs it. */
-const CHROMIUM = '/usr/bin/chromium';
 /** Behind the name of tests that can't run here: why. */
 export const withoutBrowser = existsSync(CHROMIUM) ? '' : ' (skipped: Chromium is missing)';
-/** What keeps it from anything but the page that it is given. */
-const ARGUMENTS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 /** For a machine that has much else to do. */
 const LIMIT_MS = 60_000;
 
@@ -37,7 +25,7 @@ export const useBrowser = (): ((path: string) => Promise<OpenPage>) => {
   beforeAll(async () => {
     if (withoutBrowser !== '') return;
     profile = mkdtempSync(join(tmpdir(), 'shrike-browser-'));
-    const options = { executablePath: CHROMIUM, headless: true, args: ARGUMENTS, timeout: LIMIT_MS };
+    const options = { ...LAUNCH, timeout: LIMIT_MS };
     context = await chromium.launchPersistentContext(profile, options);
     context.setDefaultTimeout(LIMIT_MS);
   }, 2 * LIMIT_MS);
