@@ -184,33 +184,57 @@ const MOVES: Readonly<Record<number, readonly [load: number, store: number]>> = 
   8: [WASM.i64_load, WASM.i64_store],
 };
 
-/** bpf_probe_read_kernel of a constant size; the host's function reads, or doesn't, where nothing is allocated. */
+/** Leaves whether the bytes at r3 lie in what is allocated; `bytes` is how many where that is known, else r2 says it, with 32 bits. */
+function pushCanRead(code: Code, bytes: number | undefined): void {
+  const { writer } = code;
+  const pushDistance = (): void => {
+    pushRegister(code, 3);
+    writer.byte(WASM.i64_const);
+    writer.wide(FIRST);
+    writer.byte(WASM.i64_sub);
+  };
+  const pushLimit = (): void => {
+    writer.i32(0);
+    writer.access(WASM.i64_load, LIMIT);
+  };
+  pushDistance();
+  pushLimit();
+  if (bytes !== undefined) {
+    writer.i64(bytes);
+    writer.byte(WASM.i64_sub);
+    writer.byte(WASM.i64_le_u);
+    return;
+  }
+  writer.byte(WASM.i64_le_u);
+  pushDistance();
+  pushWord(code, 2);
+  writer.byte(WASM.i64_extend_i32_u);
+  writer.byte(WASM.i64_add);
+  pushLimit();
+  writer.byte(WASM.i64_le_u);
+  writer.byte(WASM.i32_and);
+}
+
+/** bpf_probe_read_kernel; the host's function reads, or doesn't, where nothing is allocated. */
 export function emitProbeRead(code: Code, { bytes }: Planned<'probe'>, importIndex: number): void {
   const { writer } = code;
-  pushRegister(code, 3);
-  writer.byte(WASM.i64_const);
-  writer.wide(FIRST);
-  writer.byte(WASM.i64_sub);
-  writer.i32(0);
-  writer.access(WASM.i64_load, LIMIT);
-  writer.i64(bytes);
-  writer.byte(WASM.i64_sub);
-  writer.byte(WASM.i64_gt_u);
+  pushCanRead(code, bytes);
   writer.byte(WASM.if);
   writer.byte(VOID);
-  emitQuick(code, importIndex, 'number');
-  writer.byte(WASM.else);
   pushWord(code, 1);
   pushWord(code, 3);
-  const move = MOVES[bytes];
+  const move = bytes === undefined ? undefined : MOVES[bytes];
   if (move) {
     writer.access(move[0], 0);
     writer.access(move[1], 0);
   } else {
-    writer.i32(bytes);
+    if (bytes === undefined) pushWord(code, 2);
+    else writer.i32(bytes);
     writer.memoryCopy();
   }
   writer.i64(0);
   setRegister(code, 0);
+  writer.byte(WASM.else);
+  emitQuick(code, importIndex, 'number');
   writer.byte(WASM.end);
 }

@@ -22,8 +22,8 @@ export type CallPlan =
   | { readonly kind: 'array'; readonly layout: ArrayLayout }
   | { readonly kind: 'reserve'; readonly layout: RingBufferLayout; readonly handle: number; readonly bytes: number }
   | { readonly kind: 'commit'; readonly discards: boolean }
-  /** bpf_probe_read_kernel of a constant size; `index` is its other form, for what can't be read in place. */
-  | { readonly kind: 'probe'; readonly index: number; readonly bytes: number };
+  /** bpf_probe_read_kernel, of a constant size where that is known; `index` is its other form, for what can't be read in place. */
+  | { readonly kind: 'probe'; readonly index: number; readonly bytes: number | undefined };
 
 export interface Plan {
   readonly calls: readonly HostCall[];
@@ -130,8 +130,9 @@ function inlined(
 ): CallPlan | undefined {
   if (id === SUBMIT || id === DISCARD) return { kind: 'commit', discards: id === DISCARD };
   if (id === PROBE_READ_KERNEL) {
-    const bytes = Number(known[2] ?? 0n);
-    if (bytes > 0 && bytes <= MOST_PROBED) return { kind: 'probe', index: index('quick', id), bytes };
+    const bytes = known[2] === undefined ? undefined : Number(known[2]);
+    if (bytes === undefined || (bytes > 0 && bytes <= MOST_PROBED))
+      return { kind: 'probe', index: index('quick', id), bytes };
   }
   const quick = QUICK_HELPERS.get(id);
   if (quick !== undefined)

@@ -245,10 +245,13 @@ describe('helpers in place do what the host does', () => {
     expect(compare(reserve(ldx('w', R2, R6, 0), 0), [[0x3fff_ffff]], lost)).toEqual({ results: [[0n, 0n]], left: 1 });
   });
 
-  test('bpf_probe_read_kernel of constant sizes, where there is memory and where there is none', () => {
-    for (const bytes of [1, 2, 3, 4, 7, 8, 16, 40]) {
+  test.each([
+    ['constant sizes', (bytes: number) => mov(R2, bytes), [1, 2, 3, 4, 7, 8, 16, 40]],
+    ['sizes that only the run knows', () => ldx('w', R2, R6, 0), [0, 1, 3, 4, 8, 17, 40]],
+  ])('bpf_probe_read_kernel of %s, where there is memory and where there is none', (_, size, sizes) => {
+    for (const bytes of sizes) {
       const items = [
-        ...[mov(R1, R6), add(R1, 16), mov(R2, bytes), ldx('dw', R3, R6, 8), call(PROBE_READ_KERNEL)],
+        ...[mov(R1, R6), add(R1, 16), size(bytes), ldx('dw', R3, R6, 8), call(PROBE_READ_KERNEL)],
         ...[stx('dw', R6, 56, R0), exit()],
       ];
       const bytesAt = ({ environment, context }: Bench): unknown => [
@@ -266,8 +269,8 @@ describe('helpers in place do what the host does', () => {
         [0xffff_8880_7000_0000n, -14n],
         [0xffff_8890_0001_0000n, -14n],
       ] as const) {
-        const { results } = compare(items, [[7, 8, ...halves(address), ...fill]], bytesAt);
-        expect(results[0]![0]).toBe(BigInt.asUintN(64, r0));
+        const { results } = compare(items, [[bytes, 8, ...halves(address), ...fill]], bytesAt);
+        expect(results[0]![0]).toBe(bytes === 0 ? 0n : BigInt.asUintN(64, r0));
       }
     }
   });
