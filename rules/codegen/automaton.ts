@@ -2,7 +2,7 @@ import { compileGlob, regexOf, Truth } from '../language/index.ts';
 import type { Pattern, StringTest } from '../plan/index.ts';
 
 /**
- * A deterministic automaton over the bytes of a string that decides many string tests at once. Its table goes into a map:
+ * A deterministic automaton over the bytes of a string that decides many string tests at once:
  *
  *     classes      256 bytes: byte -> class
  *     transitions  states x classCount u16: next state
@@ -15,6 +15,8 @@ export interface Automaton {
   readonly classes: Uint8Array;
   readonly transitions: Uint16Array;
   readonly rowOf: Uint16Array;
+  /** The states from this one on lead to nothing but themselves: the rest of a string changes nothing. */
+  readonly firstSink: number;
   readonly rowCount: number;
   /** Bytes a row; a multiple of 8. */
   readonly width: number;
@@ -275,6 +277,26 @@ const doubled = (table: Uint16Array<ArrayBuffer>): Uint16Array<ArrayBuffer> => {
   return larger;
 };
 
+/** Numbers states anew, in their order but for those that lead to nothing but themselves, which come last. */
+const sinksLast = (
+  transitions: Uint16Array,
+  rowOf: Uint16Array,
+): Pick<Automaton, 'transitions' | 'rowOf' | 'firstSink'> => {
+  const classCount = transitions.length / rowOf.length;
+  const isSink = (state: number): boolean =>
+    transitions.subarray(state * classCount, (state + 1) * classCount).every((next) => next === state);
+  const [sinks, others]: [number[], number[]] = [[], []];
+  for (const state of rowOf.keys()) (isSink(state) ? sinks : others).push(state);
+  const order = [...others, ...sinks];
+  const numbers = new Uint16Array(order.length);
+  for (const [number, state] of order.entries()) numbers[state] = number;
+  const moved = new Uint16Array(transitions.length);
+  for (const [number, state] of order.entries())
+    for (let cls = 0; cls < classCount; cls++)
+      moved[number * classCount + cls] = numbers[transitions[state * classCount + cls]!]!;
+  return { transitions: moved, rowOf: Uint16Array.from(order, (state) => rowOf[state]!), firstSink: others.length };
+};
+
 /** Builds the automaton of some tests; undefined when it would need more states than `STATE_BUDGET`, or `SHARED_BUDGET` for several. */
 export const buildAutomaton = (tests: readonly StringTest[], options: AutomatonOptions = {}): Automaton | undefined => {
   const budget = tests.length > 1 ? SHARED_BUDGET : STATE_BUDGET;
@@ -406,8 +428,7 @@ export const buildAutomaton = (tests: readonly StringTest[], options: AutomatonO
     stateCount: states.length,
     classCount,
     classes,
-    transitions: transitions.slice(0, states.length * classCount),
-    rowOf,
+    ...sinksLast(transitions.subarray(0, states.length * classCount), rowOf),
     rowCount: rows.length,
     width,
     rows: flat,
@@ -426,11 +447,15 @@ export const runAutomaton = (automaton: Automaton, text: Uint8Array): Uint8Array
 interface Built {
   readonly automaton: Automaton;
   readonly tests: readonly StringTest[];
+  /** Whether the beginnings of all patterns are fixed, so that most texts are left after a few bytes. */
+  readonly anchored: boolean;
 }
 
 /** Whether a pattern's beginning is fixed: such patterns form a trie, which patterns that may begin anywhere would multiply. */
 const isAnchored = ({ match, text }: Pattern): boolean =>
   match === 'equals' || match === 'prefix' || (match === 'glob' && !text.startsWith('*'));
+
+const isAnchoredTest = ({ patterns }: StringTest): boolean => patterns.every(isAnchored);
 
 /** Whether a pattern may end before the string does, so that states have to keep in mind that it was met. */
 const isKeptInMind = ({ match, text }: Pattern): boolean =>
@@ -473,7 +498,8 @@ const together = (parts: readonly BuiltTests[]): BuiltTests => ({
 const halve = (tests: readonly StringTest[], options: AutomatonOptions): BuiltTests => {
   if (tests.length === 0) return { built: [], refused: [] };
   const automaton = buildAutomaton(tests, options);
-  if (automaton !== undefined) return { built: [{ automaton, tests }], refused: [] };
+  if (automaton !== undefined)
+    return { built: [{ automaton, tests, anchored: tests.every(isAnchoredTest) }], refused: [] };
   const [only] = tests;
   if (tests.length === 1 && only !== undefined) return { built: [], refused: [only] };
   const half = Math.ceil(tests.length / 2);
@@ -486,8 +512,8 @@ const halve = (tests: readonly StringTest[], options: AutomatonOptions): BuiltTe
  * where the budget still asks for it. Tests that alone are too large come back in `refused`.
  */
 export const buildAutomata = (tests: readonly StringTest[], options: AutomatonOptions = {}): BuiltTests => {
-  const anchored = tests.filter((test) => test.patterns.every(isAnchored));
-  const floating = tests.filter((test) => !test.patterns.every(isAnchored));
+  const anchored = tests.filter(isAnchoredTest);
+  const floating = tests.filter((test) => !isAnchoredTest(test));
   if (estimate(floating) <= SHARED_BUDGET) return together([halve(anchored, options), halve(floating, options)]);
   const forgotten = floating.filter((test) => !test.patterns.some(isKeptInMind));
   const kept = floating.filter((test) => test.patterns.some(isKeptInMind));
@@ -496,25 +522,4 @@ export const buildAutomata = (tests: readonly StringTest[], options: AutomatonOp
     halve(forgotten, options),
     ...split(kept).map((group) => halve(group, options)),
   ]);
-};
-
-/** Where an automaton's parts lie in its table, in bytes from the table's start. */
-export const automatonLayout = (automaton: Automaton) => {
-  const transitions = 256;
-  const rowOf = transitions + automaton.transitions.length * 2;
-  const rows = (rowOf + automaton.rowOf.length * 2 + 7) & ~7;
-  return { classes: 0, transitions, rowOf, rows, size: rows + automaton.rows.length } as const;
-};
-
-/** An automaton as the bytes of its table. */
-export const automatonTable = (automaton: Automaton): Uint8Array => {
-  const layout = automatonLayout(automaton);
-  const table = new Uint8Array(layout.size);
-  const view = new DataView(table.buffer);
-  table.set(automaton.classes, layout.classes);
-  for (const [index, state] of automaton.transitions.entries())
-    view.setUint16(layout.transitions + index * 2, state, true);
-  for (const [index, row] of automaton.rowOf.entries()) view.setUint16(layout.rowOf + index * 2, row, true);
-  table.set(automaton.rows, layout.rows);
-  return table;
 };

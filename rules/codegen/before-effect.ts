@@ -28,10 +28,10 @@ export const emitBeforeEffect = (context: HookContext): void => {
     out.emit(mov(R9, ruleClass.at));
     emitClass(context, 'exit');
     emitEarlyCells(context, 'exit');
-    emitWorkingFolder(context);
     out.emit(...currentTask);
     emitLateCells(context, 'exit');
     emitDecisions(context, 'exit');
+    emitWorkingFolder(context);
   }
   emitGuards(context);
   emitOutput(context, 'event');

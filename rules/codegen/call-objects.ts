@@ -35,7 +35,6 @@ import { currentTask, emitFileFacts, emitFileOfFd, emitSockaddrEnd } from './gat
 import { END, HEAD, type RecordString, STRING, STRING_STATE } from './layout.ts';
 import { emitPathOf, emitPathWalk } from './path.ts';
 import { emitPassedPath } from './strings.ts';
-import { emitWorkingFolder } from './working-folder.ts';
 
 const SOCK_STREAM = 1;
 const EINPROGRESS = 115;
@@ -121,7 +120,6 @@ export const emitCallObjects = (context: HookContext, needs: number, source: Arg
     emitSockaddrEnd(context, end);
     out.emit(label(done));
   }
-  emitWorkingFolder(context);
   out.emit(...currentTask);
 };
 

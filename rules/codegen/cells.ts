@@ -10,7 +10,6 @@ import {
   ldx,
   loadMapValue,
   mov,
-  or,
   R0,
   R1,
   R2,
@@ -26,16 +25,19 @@ import type { End } from '../plan/index.ts';
 import { emitAncestors } from './ancestors.ts';
 import { EXTRA, type HookContext } from './context.ts';
 import type { Dimension, DimensionSource } from './dimensions.ts';
-import { helper } from './emitter.ts';
+import { emitSameStack, helper } from './emitter.ts';
 import { emitFacts } from './facts.ts';
-import { askedBy, emitFilter, workOf } from './filter.ts';
+import { emitAskedAny, emitFilter, emitJointFilter, emitWanted } from './filter.ts';
 import { emitUnmap, lookupProcess } from './gather.ts';
 import { emitInterval, SIGN } from './intervals.ts';
+import type { Joint } from './joint.ts';
 import { END, HEAD } from './layout.ts';
-import { CLASS, cellAt } from './matching.ts';
+import { cellAt } from './matching.ts';
+import { emitNormalForm } from './normal-form.ts';
 import { emitSlot, isFileSlot } from './number-slots.ts';
 import { ROW } from './rows.ts';
 import { emitStringTests } from './strings.ts';
+import { emitWorkingFolder } from './working-folder.ts';
 
 type Source<Kind extends DimensionSource['kind']> = DimensionSource & { readonly kind: Kind };
 
@@ -134,17 +136,15 @@ const emitOwnProcess = (context: HookContext, from: ProcessValue): void => {
   const own = matching.dimensions.flatMap(({ source }, index) =>
     source.kind === 'process' && source.depth === 0 ? [{ group: source.group, index }] : [],
   );
-  const [first, ...others] = own;
-  if (first === undefined) return;
+  if (own.length === 0) return;
   const end = out.fresh('process.end');
-  const asked = workOf(context).head + CLASS.dimensions;
-  out.emit(
-    comment('facts as of exec, from the process'),
-    ldx('w', R1, R7, asked + 4 * first.index),
-    ...others.flatMap(({ index }) => [ldx('w', R2, R7, asked + 4 * index), or(R1, R2)]),
-    jeq(R1, 0, end),
-    ...(from === 'map' ? [...lookupProcess, jeq(R0, 0, end)] : [mov(R0, R7), add(R0, extra + EXTRA.process)]),
+  out.emit(comment('facts as of exec, from the process'));
+  emitAskedAny(
+    context,
+    own.map(({ index }) => index),
+    end,
   );
+  out.emit(...(from === 'map' ? [...lookupProcess, jeq(R0, 0, end)] : [mov(R0, R7), add(R0, extra + EXTRA.process)]));
   for (const { group, index } of own) out.emit(ldx('h', R1, R0, group.at), stx('h', R7, cellAt(layout, index), R1));
   out.emit(label(end));
 };
@@ -166,7 +166,7 @@ const emitEach = (context: HookContext, wanted: (dimension: Dimension) => boolea
     if (!wanted(dimension)) continue;
     if (dimension.source.kind !== 'process') {
       const unused = out.fresh('dimension.unused');
-      out.emit(...askedBy(context, index, unused));
+      emitWanted(context, index, unused);
       emitCell(context, index, dimension);
       emitFilter(context, index, none);
       out.emit(label(unused));
@@ -181,37 +181,64 @@ export const emitEarlyCells = (context: HookContext, none: string, from: Process
   emitEach(context, (dimension) => !isLate(dimension), none);
 };
 
-/** What is gathered for candidates only: ancestors, then files and sockets, then strings. r8 is the task. */
+/**
+ * What is gathered for candidates only: files and sockets, then texts that most often are left soon, then the ancestors, of which each takes
+ * a look-up, then texts that are read to their end. r8 is the task.
+ */
 export const emitLateCells = (context: HookContext, none: string): void => {
   const { out } = context;
-  emitAncestors(context);
+  const late = (wanted: (kind: DimensionSource['kind']) => boolean): void =>
+    emitEach(context, (dimension) => isLate(dimension) && wanted(dimension.source.kind), none);
   emitUnmap(out);
-  emitEach(context, (dimension) => isLate(dimension) && dimension.source.kind !== 'string', none);
-  emitStrings(context, none);
+  late((kind) => kind !== 'string' && kind !== 'process');
+  emitSameStack(out);
+  emitFolder(context);
+  emitStrings(context, true, none);
+  emitAncestors(context);
+  late((kind) => kind === 'process');
+  emitSameStack(out);
+  emitStrings(context, false, none);
 };
 
-/** Strings last: the automata of the same text read it together. */
-const emitStrings = (context: HookContext, none: string): void => {
-  const { out, matching, layout, states } = context;
-  const all = matching.dimensions.flatMap((dimension, index) =>
-    dimension.source.kind === 'string' ? [{ dimension, index, group: dimension.source.group }] : [],
-  );
-  const seen = new Set<string>();
-  for (const { group } of all) {
-    const key = `${group.of} ${group.part}`;
-    const slot = layout.strings[group.of];
-    if (seen.has(key) || slot === undefined) continue;
-    seen.add(key);
-    const same = all.filter((each) => each.group.of === group.of && each.group.part === group.part);
+/** Reads the working directory where rules test it; else it is only for a record. */
+const emitFolder = (context: HookContext): void => {
+  const { out, matching } = context;
+  const tests: number[] = [];
+  for (const [index, { source }] of matching.dimensions.entries())
+    if (source.kind === 'string' && source.group.of === 'cwd') tests.push(index);
+  if (tests.length === 0) return;
+  const unused = out.fresh('folder.unused');
+  emitAskedAny(context, tests, unused);
+  emitWorkingFolder(context);
+  out.emit(label(unused));
+};
+
+const emitStrings = (context: HookContext, anchored: boolean, none: string): void => {
+  const { out, matching, layout, loopCell, normalForm } = context;
+  for (const [index, dimension] of matching.dimensions.entries()) {
+    if (dimension.source.kind !== 'string') continue;
+    const { of, part, placed } = dimension.source.group;
+    const slot = layout.strings[of];
+    if (slot === undefined || placed.anchored !== anchored) continue;
     const unused = out.fresh('strings.unused');
-    const asked = workOf(context).head + CLASS.dimensions;
-    out.emit(mov(R1, 0));
-    for (const { index } of same) out.emit(ldx('w', R2, R7, asked + 4 * index), or(R1, R2));
-    out.emit(jeq(R1, 0, unused));
-    for (const { dimension } of same) out.emit(describe(dimension));
-    const cells = same.map(({ index }) => cellAt(layout, index));
-    emitStringTests(out, { automata: same.map((each) => each.group.placed), states }, slot, group.part, cells);
-    for (const { index } of same) emitFilter(context, index, none);
+    emitWanted(context, index, unused);
+    const cell = cellAt(layout, index);
+    out.emit(describe(dimension));
+    emitStringTests(out, placed, loopCell, slot, part, cell, (unknown) => {
+      emitNormalForm(out, normalForm, loopCell, slot, cell, unknown);
+      out.emit(comment('the tests themselves'));
+    });
+    emitFilter(context, index, none);
+    for (const joint of matching.joints) if (isSecond(context, joint, index)) emitJointFilter(context, joint, none);
     out.emit(label(unused));
   }
+};
+
+/** Whether a dimension is that of a joint whose row is found last: of texts that are read to their end, and then of the later one. */
+const isSecond = ({ matching }: HookContext, { first, second }: Joint, dimension: number): boolean => {
+  const isFloating = (index: number): boolean => {
+    const source = matching.dimensions[index]?.source;
+    return source?.kind === 'string' && !source.group.placed.anchored;
+  };
+  return dimension === (isFloating(first) && !isFloating(second) ? first : second);
 };

@@ -3,6 +3,7 @@ import type { Emitter } from './emitter.ts';
 import type { FactRows } from './facts.ts';
 import type { Guard, RecordLayout } from './layout.ts';
 import type { Matching } from './matching.ts';
+import type { NormalForm } from './normal-form.ts';
 import { WALK_BYTES } from './path.ts';
 import type { PlacedAutomaton } from './rows.ts';
 import type { Tables } from './tables.ts';
@@ -92,11 +93,12 @@ export interface HookContext {
   readonly details: ReadonlySet<TaskDetail>;
   readonly groups: readonly StringGroup[];
   readonly tables: Tables;
+  readonly normalForm: NormalForm;
   readonly matching: Matching;
   /** Offset of the area behind the record in the scratch value. */
   readonly extra: number;
-  /** Offset in the scratch value of the states of automata that read a text together. */
-  readonly states: number;
+  /** Offset in the scratch value of 8 bytes that loops start through. */
+  readonly loopCell: number;
   /** Offset in the scratch value of what matching keeps while it goes on. */
   readonly work: number;
   /** Bytes of a scratch value, behind which those of the map `slots` say whether they are in use. */

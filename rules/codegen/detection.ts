@@ -9,6 +9,7 @@ import { emitGuards } from './enforce.ts';
 import { emitClass } from './filter.ts';
 import { emitOutput } from './output.ts';
 import { acts } from './sentinel.ts';
+import { emitWorkingFolder } from './working-folder.ts';
 
 /** Index of the first argument of one of some kinds, -1 where the event has none. */
 export const argumentOf = (event: EventType, ...kinds: readonly string[]): number =>
@@ -38,6 +39,7 @@ export const emitRules = (context: HookContext, needs: number, source: ArgumentS
   emitCallObjects(context, needs, source);
   emitLateCells(context, 'exit');
   emitDecisions(context, 'exit');
+  emitWorkingFolder(context);
   if (source === 'call') emitOwnTable(context);
   if (acts(context)) emitGuards(context);
   emitOutput(context, 'event');

@@ -117,6 +117,11 @@ export const STACK = {
   scratch: -104,
 } as const;
 
+/** Clears the stack in front of loops, so that a verifier follows them once for all ways there. */
+export const emitSameStack = (out: Emitter): void => {
+  for (let slot = STACK.index; slot >= STACK.scratch; slot -= 8) out.emit(st('dw', R10, slot, 0));
+};
+
 /** dst = the address of a stack slot. */
 export const stackAddress = (dst: Register, offset: number): readonly Item[] => [mov(dst, R10), add(dst, offset)];
 

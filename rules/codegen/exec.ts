@@ -38,10 +38,10 @@ import { COMM_BYTES, emitClear, emitFileFacts, emitHead, emitScratch, storeKey }
 import { ARGV_BYTES, ENV_BYTES, HEAD, LAYER, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
 import { emitOutput } from './output.ts';
 import { emitFolderSlash, emitPathOf, emitPathWalk } from './path.ts';
-import { ROW, rowOfText } from './rows.ts';
+import { type PlacedAutomaton, ROW, rowOfText } from './rows.ts';
 import { emitScope, emitSilent } from './scope.ts';
 import { emitSentinel } from './sentinel.ts';
-import { emitFill, emitRows, emitStart, emitSteps } from './strings.ts';
+import { emitFill, emitRow, emitStart, emitSteps } from './strings.ts';
 import { emitArguments, emitEnvironment } from './vectors.ts';
 
 /**
@@ -187,7 +187,7 @@ const FACT_NAMES: Readonly<Record<ProcessFact, string>> = {
 
 /** Decides the tests of one fact into the process's value, where its automata's rows lie one after the other. */
 const emitProcessFact = (context: HookContext, fact: ProcessFact): void => {
-  const { out, layout, extra } = context;
+  const { out, layout, extra, loopCell } = context;
   const { file = 0, argv = 0, env = 0 } = layout.strings;
   const groups = context.processes.groups.filter((group) => group.fact === fact);
   const [first] = groups;
@@ -197,15 +197,39 @@ const emitProcessFact = (context: HookContext, fact: ProcessFact): void => {
     emitBoolean(context, fact, groups);
     return;
   }
-  const reading = { automata: groups.map(({ placed }) => placed), states: context.states };
   const cells = groups.map(({ at }) => extra + EXTRA.process + at);
   const [unknown, absent, end] = [out.fresh('fact.unknown'), out.fresh('fact.absent'), out.fresh('fact.end')];
-  const steps = (data: number, limit: number) => emitSteps(out, reading, data, limit, unknown);
   const needs = (slot: number) => [
     ldx('b', R1, R7, slot + STRING.state),
     jeq(R1, STRING_STATE.absent, absent),
     jne(R1, STRING_STATE.present, unknown),
   ];
+  if (fact === 'exepath') out.emit(...needs(file));
+  else if (fact === 'env') out.emit(ldx('b', R1, R7, env + STRING.state), jne(R1, STRING_STATE.present, unknown));
+  else if (fact !== 'name') out.emit(...needs(argv));
+  for (const [index, { placed }] of groups.entries()) {
+    emitStart(out, loopCell);
+    emitFactSteps(context, fact, placed, unknown);
+    emitRow(out, placed, cells[index] ?? 0, unknown);
+  }
+  out.emit(ja(end), label(unknown));
+  emitFill(out, cells, ROW.unknown);
+  if (fact !== 'name' && fact !== 'env') {
+    out.emit(ja(end), label(absent));
+    emitFill(out, cells, ROW.absent);
+  }
+  out.emit(label(end));
+};
+
+/** Takes an automaton over the text of a fact that is there. */
+const emitFactSteps = (
+  { out, layout, extra, loopCell }: HookContext,
+  fact: Exclude<ProcessFact, BooleanFact>,
+  placed: PlacedAutomaton,
+  unknown: string,
+): void => {
+  const { file = 0, argv = 0, env = 0 } = layout.strings;
+  const steps = (data: number, limit: number) => emitSteps(out, placed, loopCell, data, limit, unknown);
   const name = (): void => {
     out.emit(ldx('w', R2, R7, extra + EXTRA.commLength), mov(R1, 0));
     steps(HEAD.comm, COMM_BYTES);
@@ -219,37 +243,28 @@ const emitProcessFact = (context: HookContext, fact: ProcessFact): void => {
       : [mov(R1, R4), ldx('h', R2, R7, argv + STRING.length), sub(R2, 1)]),
     jgt(R2, ARGV_BYTES, unknown),
   ];
-  emitStart(out, reading);
   switch (fact) {
     case 'name':
       name();
       break;
     case 'exepath':
-      out.emit(...needs(file), ldx('h', R2, R7, file + STRING.length), mov(R1, 0));
+      out.emit(ldx('h', R2, R7, file + STRING.length), mov(R1, 0));
       steps(file + STRING.data, PATH_BYTES);
       break;
     case 'exe':
     case 'args':
-      out.emit(...needs(argv), ...argumentRange(fact === 'exe'));
+      out.emit(...argumentRange(fact === 'exe'));
       steps(argv + STRING.data, ARGV_BYTES);
       break;
     case 'env': {
       const empty = out.fresh('env.empty');
-      out.emit(
-        ldx('b', R1, R7, env + STRING.state),
-        jne(R1, STRING_STATE.present, unknown),
-        ldx('h', R2, R7, env + STRING.length),
-        jeq(R2, 0, empty),
-        sub(R2, 1),
-        mov(R1, 0),
-      );
+      out.emit(ldx('h', R2, R7, env + STRING.length), jeq(R2, 0, empty), sub(R2, 1), mov(R1, 0));
       steps(env + STRING.data, ENV_BYTES);
       out.emit(label(empty));
       break;
     }
     case 'cmdline': {
       const noArguments = out.fresh('cmdline.none');
-      out.emit(...needs(argv));
       name();
       out.emit(...argumentRange(false), jgt(R1, R2, noArguments));
       out.emit(
@@ -261,14 +276,6 @@ const emitProcessFact = (context: HookContext, fact: ProcessFact): void => {
       break;
     }
   }
-  emitRows(out, reading, cells, unknown);
-  out.emit(ja(end), label(unknown));
-  emitFill(out, cells, ROW.unknown);
-  if (fact !== 'name' && fact !== 'env') {
-    out.emit(ja(end), label(absent));
-    emitFill(out, cells, ROW.absent);
-  }
-  out.emit(label(end));
 };
 
 /** The only tests there are say `= true` or `= false`; the automaton's rows for "1" and "" have their truths. */

@@ -99,7 +99,10 @@ export const IA32_BIT = 0x8000_0000;
 export const UNKNOWN_FLAGS = 0xffff_ffff;
 
 /** Offsets into a string slot. */
-export const STRING = { state: 0, flags: 1, length: 2, nameLength: 4, data: 8 } as const;
+export const STRING = { state: 0, flags: 1, length: 2, nameLength: 4, form: 6, data: 8 } as const;
+
+/** `STRING.form`: whether a path was found to be in its normal form; 0 where nobody asked. */
+export const FORM = { normal: 1, other: 2 } as const;
 
 /** What a string slot holds. */
 export const STRING_STATE = { none: 0, present: 1, absent: 2, unknown: 3, relative: 4 } as const;

@@ -108,9 +108,9 @@ export const emitExit = (context: HookContext): void => {
     out.emit(mov(R9, ruleClass.at));
     emitClass(context, 'report');
     emitEarlyCells(context, 'report');
-    emitWorkingFolder(context);
     emitLateCells(context, 'report');
     emitDecisions(context, 'report');
+    emitWorkingFolder(context);
   }
   out.emit(label('report'));
   emitOutput(context, 'exit');

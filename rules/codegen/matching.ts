@@ -13,6 +13,7 @@ import {
 } from './chain.ts';
 import type { Dimension, Dimensions, Leaf, RowSource } from './dimensions.ts';
 import { VERDICTS } from './enforce.ts';
+import { type Joint, jointsOf, possibleTogether } from './joint.ts';
 import type { RecordLayout } from './layout.ts';
 import { placeBitNumbers } from './next-bit.ts';
 import type { Tables } from './tables.ts';
@@ -26,12 +27,15 @@ export interface RuleClass {
 
 /** Offsets into the head of a class. */
 export const CLASS = {
-  /** 64-bit words of candidates, a multiple of `BLOCK`. */
+  /** 64-bit words of candidates: the same for all classes up to `BLOCK`, and with more a multiple of it. */
   words: 0,
   entries: 4,
   /** Which rows of bytes some rule asks for, bits of `SOURCE_BITS`. */
   sources: 8,
-  /** For each of the hook's dimensions where its row offsets are, 0: no rule asks about it. Then the bits to begin with. */
+  /**
+   * For each of the hook's dimensions where the table is of who asks about it, 0: no rule does; the same for its joints; then the bits to
+   * begin with.
+   */
   dimensions: 16,
 } as const;
 
@@ -42,6 +46,9 @@ export const sourceBit = (source: RowSource): number => SOURCE_BITS[source];
 
 /** Words of candidates that are looked at together. */
 export const BLOCK = 4;
+
+/** Words of the bits of the candidates that ask about a dimension, in front of the offsets of its rows; none where rules are many, of which some always do. */
+export const askingWords = ({ words }: Pick<Matching, 'words'>): number => (words <= BLOCK ? words : 0);
 
 /** Offsets into an entry: a candidate's decision, and what it means that it holds. */
 export const ENTRY = {
@@ -62,6 +69,7 @@ export interface Matching extends Dimensions {
   readonly nodes: number;
   /** Where the table is that tells the number of a word's only bit. */
   readonly bitNumbers: number;
+  readonly joints: readonly Joint[];
   readonly classes: readonly RuleClass[];
   readonly decisions: readonly Decision[];
   /** The class of an event type. */
@@ -89,6 +97,7 @@ export interface Decision {
 
 /** What becomes of a candidate bit: one for a rule's match, one more for the verdict of an enforcing rule. */
 interface Entry {
+  readonly planned: PlannedRule;
   readonly formula: LeafFormula;
   readonly bound: Bound;
   readonly steps: readonly DecisionStep[];
@@ -138,7 +147,7 @@ const entriesOf = (plan: Plan, layout: RecordLayout, dimensions: Dimensions, nod
       if (formula.kind === 'constant' && !formula.value) return [];
       const before = nodes.length;
       const start = addChain(nodes, formula);
-      return [{ formula, bound, steps: stepsOf(nodes, before), start, bit: at, verdict }];
+      return [{ planned, formula, bound, steps: stepsOf(nodes, before), start, bit: at, verdict }];
     };
     const entries = entry(planned.possible, 'possible', bit, 0);
     if (planned.certain !== undefined && rule !== undefined) {
@@ -243,9 +252,14 @@ export const matchingOf = (
   }
   // what acts is decided first: however many other rules an event is made to match, its turns suffice for that
   const entries = lists.map((rules) => rules.flatMap(entriesFor).sort((one, other) => other.verdict - one.verdict));
-  const wordsOf = (count: number): number => align(Math.ceil(count / 64), BLOCK);
-  const words = Math.max(BLOCK, ...entries.map((each) => wordsOf(each.length)));
-  const headBytes = CLASS.dimensions + align(4 * dimensions.dimensions.length, 8);
+  const most = Math.max(1, ...entries.map((each) => Math.ceil(each.length / 64)));
+  const words = most <= BLOCK ? most : align(most, BLOCK);
+  const wordsOf = (count: number): number => (words <= BLOCK ? words : align(Math.ceil(count / 64), BLOCK));
+  const joints = jointsOf(
+    new Set(entries.flatMap((each) => each.map(({ formula }) => formula))),
+    dimensions.dimensions,
+  );
+  const headBytes = CLASS.dimensions + align(4 * (dimensions.dimensions.length + joints.length), 8);
   const possible = new Map<LeafFormula, readonly (Uint8Array | undefined)[]>();
   const possibleOf = (formula: LeafFormula) => {
     let rows = possible.get(formula);
@@ -259,11 +273,16 @@ export const matchingOf = (
     return rows;
   };
   const askedBy = askedByRules(plan, hook, dimensions);
+  const askingBytes = 8 * askingWords({ words });
   const classes = lists.map((rules, index): RuleClass => {
     const its = entries[index] ?? [];
-    const asked = new Set(
-      (eventsOf[index] ?? []).flatMap((event) => rules.flatMap(({ rule }) => askedBy.get(`${rule} ${event}`) ?? [])),
+    const askedByRule = new Map(
+      rules.map((planned) => [
+        planned,
+        (eventsOf[index] ?? []).flatMap((event) => askedBy.get(`${planned.rule} ${event}`) ?? []),
+      ]),
     );
+    const asked = new Set([...askedByRule.values()].flat());
     const askedDimensions = new Set([...asked].map((leaf) => (leaf.kind === 'cell' ? leaf.dimension : undefined)));
     const own = wordsOf(its.length);
     const initial = new Uint8Array(words * 8);
@@ -271,6 +290,19 @@ export const matchingOf = (
     const head = new Uint8Array(headBytes + initial.length);
     head.set(initial, headBytes);
     const view = new DataView(head.buffer);
+    /** Places the candidates that each of some rows leaves, and where they are into `offsets`. */
+    const placeCandidates = (
+      excluding: readonly { readonly bit: number; readonly can: Uint8Array }[],
+      count: number,
+      offsets: DataView,
+    ): void => {
+      for (let row = 0; row < count; row++) {
+        const bits = initial.slice(0, own * 8);
+        for (const { bit, can } of excluding)
+          if (can[row] === 0) bits[bit >> 3] = (bits[bit >> 3] ?? 0) & ~(1 << (bit & 7));
+        offsets.setUint32(row * 4, tables.placeShared(bits), true);
+      }
+    };
     view.setUint32(CLASS.words, own, true);
     view.setUint32(CLASS.entries, tables.place(entryBytes(its)), true);
     view.setUint32(
@@ -284,15 +316,26 @@ export const matchingOf = (
         const can = possibleOf(formula)[number];
         return can === undefined ? [] : [{ bit, can }];
       });
-      const offsets = new Uint8Array(rows.count * 4);
-      const offsetView = new DataView(offsets.buffer);
-      for (let row = 0; row < rows.count; row++) {
-        const bits = initial.slice(0, own * 8);
-        for (const { bit, can } of excluding)
-          if (can[row] === 0) bits[bit >> 3] = (bits[bit >> 3] ?? 0) & ~(1 << (bit & 7));
-        offsetView.setUint32(row * 4, tables.placeShared(bits), true);
-      }
-      view.setUint32(CLASS.dimensions + 4 * number, tables.placeShared(offsets), true);
+      const table = new Uint8Array(askingBytes + rows.count * 4);
+      if (askingBytes > 0)
+        for (const [bit, { planned }] of its.entries())
+          if (askedByRule.get(planned)?.some((leaf) => leaf.kind === 'cell' && leaf.dimension === number))
+            table[bit >> 3] = (table[bit >> 3] ?? 0) | (1 << (bit & 7));
+      placeCandidates(excluding, rows.count, new DataView(table.buffer, askingBytes));
+      view.setUint32(CLASS.dimensions + 4 * number, tables.placeShared(table), true);
+    }
+    for (const [number, joint] of joints.entries()) {
+      if (!askedDimensions.has(joint.first) || !askedDimensions.has(joint.second)) continue;
+      const excluding = its.flatMap(({ formula }, bit) => {
+        const columns = columnsOf(formula);
+        if (!columns.has(joint.first) || !columns.has(joint.second)) return [];
+        return [{ bit, can: possibleTogether(formula, joint, dimensions.dimensions) }];
+      });
+      const [first] = excluding;
+      if (first === undefined) continue;
+      const table = new Uint8Array(4 * first.can.length);
+      placeCandidates(excluding, first.can.length, new DataView(table.buffer));
+      view.setUint32(CLASS.dimensions + 4 * (dimensions.dimensions.length + number), tables.placeShared(table), true);
     }
     return { rules, at: tables.place(head) };
   });
@@ -302,6 +345,7 @@ export const matchingOf = (
     headBytes,
     nodes: tables.place(nodeBytes(nodes, dimensions, layout)),
     bitNumbers: placeBitNumbers(tables),
+    joints,
     classes,
     decisions: lists.flatMap((rules, index) =>
       rules.flatMap((planned) =>

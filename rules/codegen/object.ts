@@ -29,12 +29,12 @@ import { emitExit, emitFork } from './lifecycle.ts';
 import { BUCKET, limitsMap, MAX_BUCKETS } from './limits.ts';
 import { type Decision, dimensionBytes, matchingOf } from './matching.ts';
 import { NAMED_MAP, namedCalls } from './named-calls.ts';
+import { placeNormalForm } from './normal-form.ts';
 import { LOST, RINGS, type Ring } from './rings.ts';
 import { placeTests, ROW, rowOfText } from './rows.ts';
 import { sequenceMaps } from './sequence.ts';
 import { SLOTS_MAP, SLOTS_PER_CPU } from './slot.ts';
 import { groupStrings } from './string-groups.ts';
-import { CELL_BYTES } from './strings.ts';
 import { CALL_NUMBERS, CALL_PLACES, CALLS_MAP, callTable, emitSysExit, namedNumbers } from './sys-exit.ts';
 import { createTables, TABLES_MAP, type Tables } from './tables.ts';
 import { thresholdMaps } from './threshold.ts';
@@ -213,6 +213,7 @@ export const generate = (plan: Plan, level: FeatureLevel, without: ReadonlySet<G
     return hook !== undefined || LIFECYCLE.includes(name) ? [hook ?? EMPTY(name)] : [];
   });
   const grouped = groupStrings(hooks, tables);
+  const normalForm = placeNormalForm(tables);
   const prepared = hooks.map((hook, index) => {
     const { groups, refused } = grouped[index] ?? { groups: [], refused: new Set<number>() };
     const dimensions = dimensionsOf(hook, { processes, facts, groups }, tables);
@@ -220,16 +221,15 @@ export const generate = (plan: Plan, level: FeatureLevel, without: ReadonlySet<G
     return { hook, groups, refused, layout, matching: matchingOf(plan, hook, layout, dimensions, tables) };
   });
   const extra = Math.max(...prepared.map(({ layout }) => layout.size));
-  const states = extra + EXTRA.process + processes.size + CELL_BYTES;
-  const automataCount = Math.max(processes.groups.length, ...prepared.map(({ groups }) => groups.length));
-  const work = (states + 2 * automataCount + 7) & ~7;
+  const loopCell = extra + EXTRA.process + processes.size;
+  const work = loopCell + 8;
   const slotBytes = (work + Math.max(...prepared.map(({ matching, layout }) => workBytes(matching, layout))) + 7) & ~7;
   const tooLarge: { hook: HookName; reason: string }[] = [];
   const programs = prepared.flatMap(({ hook, groups, layout, matching }): ProgramSpec[] => {
     const out = createEmitter(LOOPS[level]);
     try {
       const own = { out, plan, hook, layout, groups, matching };
-      emitHook({ ...own, processes, facts, details, tables, extra, states, work, slotBytes, without });
+      emitHook({ ...own, processes, facts, details, tables, normalForm, extra, loopCell, work, slotBytes, without });
       const { instructions, relocations, lines } = assemble(out.items);
       return [{ name: hook.hook.replace(/^.*\//, ''), hook: hook.hook, instructions, relocations, lines }];
     } catch (error) {

@@ -1,6 +1,7 @@
 import { Truth } from '../language/index.ts';
 import type { StringTest } from '../plan/index.ts';
 import { type Automaton, type AutomatonOptions, buildAutomata } from './automaton.ts';
+import { type AutomatonTable, automatonTable } from './automaton-table.ts';
 import type { Tables } from './tables.ts';
 
 /** Numbers of the rows that every table of truths begins with: nothing is known, or the event has no such thing. */
@@ -27,28 +28,22 @@ export const placeRows = (tables: Tables, width: number, truths: Uint8Array): Ro
 /** An automaton with its table and its truths in the tables: the string's end names the row. */
 export interface PlacedAutomaton {
   readonly automaton: Automaton;
+  /** Most texts are left after a few bytes. */
+  readonly anchored: boolean;
+  readonly table: AutomatonTable;
   readonly at: number;
   readonly rows: Rows;
 }
 
-/** Where the parts of an automaton's table lie, in bytes from its beginning: 256 classes, transitions and rows of states as u16. */
-export const automatonParts = (automaton: Automaton) => {
-  const transitions = 256;
-  const rowOf = transitions + automaton.transitions.length * 2;
-  return { classes: 0, transitions, rowOf, size: rowOf + automaton.rowOf.length * 2 } as const;
-};
-
-const automatonBytes = (automaton: Automaton): Uint8Array => {
-  const parts = automatonParts(automaton);
-  const bytes = new Uint8Array(parts.size);
-  const view = new DataView(bytes.buffer);
-  bytes.set(automaton.classes, parts.classes);
-  const { transitions, rowOf } = automaton;
-  for (let index = 0; index < transitions.length; index++)
-    view.setUint16(parts.transitions + index * 2, transitions[index]!, true);
-  for (let index = 0; index < rowOf.length; index++)
-    view.setUint16(parts.rowOf + index * 2, ROW.first + rowOf[index]!, true);
-  return bytes;
+const placeAutomaton = (tables: Tables, automaton: Automaton, anchored: boolean): PlacedAutomaton => {
+  const table = automatonTable(automaton, ROW.first);
+  return {
+    automaton,
+    anchored,
+    table,
+    at: tables.placeShared(table.bytes),
+    rows: placeRows(tables, automaton.width, automaton.rows),
+  };
 };
 
 /** Automata with the tests that each decides, column by column, and the tests that no automaton could take. */
@@ -60,12 +55,8 @@ export interface PlacedTests {
 /** Builds and places the automata of tests over one field. */
 export const placeTests = (tables: Tables, tests: readonly StringTest[], options: AutomatonOptions): PlacedTests => {
   const { built, refused } = buildAutomata(tests, options);
-  const placed = built.map(({ automaton, tests: its }) => ({
-    placed: {
-      automaton,
-      at: tables.placeShared(automatonBytes(automaton)),
-      rows: placeRows(tables, automaton.width, automaton.rows),
-    },
+  const placed = built.map(({ automaton, tests: its, anchored }) => ({
+    placed: placeAutomaton(tables, automaton, anchored),
     tests: its,
   }));
   return { placed, refused };

@@ -29,7 +29,7 @@ export const groupStrings = (hooks: readonly HookPlan[], tables: Tables): readon
   const place = (indices: readonly number[], of: StringGroup['of'], part: Part): void => {
     const own = indices.map((index) => testsOf(hooks[index] as HookPlan, of, part));
     const union = new Map(own.flatMap((tests) => [...tests].map(([key, [test]]) => [key, test] as const)));
-    const { placed, refused } = placeTests(tables, [...union.values()], { normalPathsOnly: part === 'whole' });
+    const { placed, refused } = placeTests(tables, [...union.values()], {});
     for (const [position, index] of indices.entries()) {
       const into = grouped[index];
       const numberOf = (test: StringTest): number | undefined => own[position]?.get(testKey(test))?.[1];

@@ -14,7 +14,6 @@ import {
   loadMapValue,
   lsh,
   mov,
-  mul,
   R0,
   R1,
   R2,
@@ -28,74 +27,66 @@ import {
   sub,
 } from '../../engine/isa/index.ts';
 import type { StringPart } from '../plan/index.ts';
+import { STATE_ROWS } from './automaton-table.ts';
 import { type Emitter, helper, loopHead } from './emitter.ts';
 import { AS_PASSED, PATH_BYTES, STRING, STRING_STATE } from './layout.ts';
-import { automatonParts, type PlacedAutomaton, ROW } from './rows.ts';
+import { type PlacedAutomaton, ROW } from './rows.ts';
 import { TABLES_MAP } from './tables.ts';
 
-/** Automata that read a text together, and where the state of each is kept: two bytes one after the other, from `states` on in the record. */
-export interface Reading {
-  readonly automata: readonly PlacedAutomaton[];
-  readonly states: number;
-}
-
-/** Bytes in front of the states that loops start through. */
-export const CELL_BYTES = 8;
-const cellOf = (states: number): number => states - CELL_BYTES;
-
-/** Puts every automaton of a reading into its first state. */
-export const emitStart = (out: Emitter, { automata, states }: Reading): void => {
-  for (const index of automata.keys()) out.emit(st('h', R7, states + 2 * index, 0));
-};
+/** r3 = the first state of an automaton. Loops start through the 8 bytes at `cell` of the scratch value. */
+export const emitStart = (out: Emitter, cell: number): void =>
+  out.emit(...(out.loops === 'may_goto' ? [st('dw', R7, cell, 0), ldx('h', R3, R7, cell)] : [mov(R3, 0)]));
 
 /**
- * Runs automata over bytes r1 up to r2 (exclusive) of the record's data at `data`, each from the state it is in; r1 to r5 and r0 are
- * used. At most `limit` bytes are read. Where a table would be left (which can't happen), it jumps to `fault`.
+ * Takes an automaton from the state in r3 over bytes r1 up to r2 (exclusive) of the scratch value's data at `data`, of which there are at most
+ * `limit`, as far as its state can change at all; r0 to r4 are used. More bytes than that jump to `fault`.
  *
- * All automata run in one loop, since a verifier follows every turn of every loop. Ways out of it fall through and the way on is the
- * jump: a verifier looks at the former first, and keeps the latter in mind. The other way round every turn would be one more thing to
- * keep, of which there may be 8192 (BPF_COMPLEXITY_LIMIT_JMP_SEQ).
+ * Ways out of the loop fall through and the way on is the jump: a verifier looks at the former first, and keeps the latter in mind. The other
+ * way round every turn would be one more thing to keep, of which there may be 8192 (BPF_COMPLEXITY_LIMIT_JMP_SEQ).
  */
 export const emitSteps = (
   out: Emitter,
-  { automata, states }: Reading,
+  { table, at }: PlacedAutomaton,
+  cell: number,
   data: number,
   limit: number,
   fault: string,
 ): void => {
-  const [loop, more, end] = [out.fresh('steps.loop'), out.fresh('steps.more'), out.fresh('steps.end')];
+  const [loop, more, on, end] = ['loop', 'more', 'on', 'end'].map((name) => out.fresh(`steps.${name}`)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
   const byMayGoto = out.loops === 'may_goto';
-  if (byMayGoto) {
-    const cell = cellOf(states);
-    out.emit(stx('dw', R7, cell, R1), ldx('dw', R1, R7, cell), label(loop), ...loopHead(out, end));
-  }
-  out.emit(jge(R1, limit, end), jge(R1, R2, end));
-  if (!byMayGoto) out.emit(label(loop));
-  out.emit(mov(R0, R7), add(R0, R1), ldx('b', R4, R0, data));
-  for (const [index, { automaton, at }] of automata.entries()) {
-    const layout = automatonParts(automaton);
-    const known = out.fresh('steps.known');
-    out.emit(
-      loadMapValue(R5, TABLES_MAP, at),
-      mov(R0, R5),
-      add(R0, R4),
-      ldx('b', R0, R0, layout.classes),
-      ldx('h', R3, R7, states + 2 * index),
-      mul(R3, automaton.classCount),
-      add(R3, R0),
-      jle(R3, automaton.stateCount * automaton.classCount - 1, known),
-      ja(fault),
-      label(known),
-      lsh(R3, 1),
-      add(R5, R3),
-      ldx('h', R3, R5, layout.transitions),
-      stx('h', R7, states + 2 * index, R3),
-    );
-  }
-  out.emit(add(R1, 1));
-  if (byMayGoto) out.emit(ja(loop));
-  else out.emit(jlt(R1, limit, more), ja(end), label(more), jlt(R1, R2, loop));
-  out.emit(label(end));
+  out.emit(jgt(R2, limit, fault));
+  if (byMayGoto) out.emit(stx('dw', R7, cell, R1), ldx('dw', R1, R7, cell));
+  else out.emit(jge(R1, limit, end));
+  out.emit(
+    jge(R1, R2, end),
+    label(loop),
+    // what a verifier knew of r1 before may_goto, it may have given up there (widen_imprecise_scalars, Linux 6.9 to 6.12)
+    ...(byMayGoto ? [...loopHead(out, end), jge(R1, limit, end)] : []),
+    jlt(R3, table.firstSink, on),
+    ja(end),
+    label(on),
+    mov(R0, R7),
+    add(R0, R1),
+    ldx('b', R4, R0, data),
+    loadMapValue(R0, TABLES_MAP, at),
+    add(R0, R4),
+    ldx('b', R4, R0, 0),
+    ...(table.pairs ? [lsh(R4, 1)] : []),
+    ...(table.shift > 0 ? [lsh(R3, table.shift)] : []),
+    add(R3, R4),
+    loadMapValue(R0, TABLES_MAP, at + STATE_ROWS),
+    add(R0, R3),
+    ldx('h', R3, R0, 0),
+    add(R1, 1),
+    ...(byMayGoto ? [] : [jlt(R1, limit, more), ja(end), label(more)]),
+    jlt(R1, R2, loop),
+    label(end),
+  );
 };
 
 /** Puts the number of a row into every cell. */
@@ -103,32 +94,26 @@ export const emitFill = (out: Emitter, cells: readonly number[], row: number): v
   for (const cell of cells) out.emit(st('h', R7, cell, row));
 };
 
-/** Puts the number of the row that each automaton's state has into its cell, an offset from r7 on. */
-export const emitRows = (
-  out: Emitter,
-  { automata, states }: Reading,
-  cells: readonly number[],
-  fault: string,
-): void => {
-  for (const [index, { automaton, at }] of automata.entries())
-    out.emit(
-      ldx('h', R3, R7, states + 2 * index),
-      jgt(R3, automaton.stateCount - 1, fault),
-      lsh(R3, 1),
-      loadMapValue(R0, TABLES_MAP, at + automatonParts(automaton).rowOf),
-      add(R0, R3),
-      ldx('h', R3, R0, 0),
-      stx('h', R7, cells[index] ?? 0, R3),
-    );
-};
+/** Puts the number of the row that the automaton's state in r3 has into a cell, an offset from r7 on. */
+export const emitRow = (out: Emitter, { table, at }: PlacedAutomaton, cell: number, fault: string): void =>
+  out.emit(
+    jgt(R3, table.lastState, fault),
+    ...(table.shift > 0 ? [lsh(R3, table.shift)] : []),
+    loadMapValue(R0, TABLES_MAP, at + STATE_ROWS + table.end),
+    add(R0, R3),
+    ldx('h', R3, R0, 0),
+    stx('h', R7, cell, R3),
+  );
 
-/** Finds the row of each automaton for a string slot, or a part of it. */
+/** Finds the row of an automaton for a string slot, or a part of it; `check` jumps away from whole paths of which nothing can be said. */
 export const emitStringTests = (
   out: Emitter,
-  reading: Reading,
+  placed: PlacedAutomaton,
+  loopCell: number,
   slot: number,
   part: StringPart,
-  cells: readonly number[],
+  cell: number,
+  check: (unknown: string) => void,
 ): void => {
   const [unknown, absent, end] = [out.fresh('string.unknown'), out.fresh('string.absent'), out.fresh('string.end')];
   const there = out.fresh('string.there');
@@ -155,14 +140,19 @@ export const emitStringTests = (
       ...(part === 'filename' ? [mov(R1, R5)] : [mov(R2, R5), jle(R2, 1, enough), sub(R2, 1), label(enough)]),
     );
   }
-  emitStart(out, reading);
-  emitSteps(out, reading, slot + STRING.data, PATH_BYTES, unknown);
-  emitRows(out, reading, cells, unknown);
-  out.emit(ja(end), label(unknown));
-  emitFill(out, cells, ROW.unknown);
-  out.emit(ja(end), label(absent));
-  emitFill(out, cells, ROW.absent);
-  out.emit(label(end));
+  if (part === 'whole') check(unknown);
+  emitStart(out, loopCell);
+  emitSteps(out, placed, loopCell, slot + STRING.data, PATH_BYTES, unknown);
+  emitRow(out, placed, cell, unknown);
+  out.emit(
+    ja(end),
+    label(unknown),
+    st('h', R7, cell, ROW.unknown),
+    ja(end),
+    label(absent),
+    st('h', R7, cell, ROW.absent),
+    label(end),
+  );
 };
 
 /** Reads the path at the address in `address` (r1 to r5), of the caller's memory or of the kernel's copy, into a string slot. */

@@ -1,4 +1,5 @@
 import { add, jgt, loadMapValue, type Register } from '../../engine/isa/index.ts';
+import { BEHIND_TABLES } from './automaton-table.ts';
 import type { Emitter } from './emitter.ts';
 
 /** The map of one value that holds all that programs look up by its place: automata, truths, rows of bits, decision chains. */
@@ -42,7 +43,7 @@ export const createTables = (): Tables => {
       return size;
     },
     value: () => {
-      const value = new Uint8Array(size);
+      const value = new Uint8Array(size + BEHIND_TABLES);
       for (const { at, bytes } of tables) value.set(bytes, at);
       return value;
     },

@@ -23,7 +23,6 @@ import {
 import type { HookContext } from './context.ts';
 import { helper, loopHead, loopStart } from './emitter.ts';
 import { ARGV_BYTES, ENV_BYTES, STRING, STRING_STATE } from './layout.ts';
-import { CELL_BYTES } from './strings.ts';
 
 /** What a new image's memory holds of an exec's vectors; an empty argument vector is absent, an empty environment is a text. */
 const VECTORS = {
@@ -86,7 +85,7 @@ export const emitArguments = (context: HookContext, argv: number): void => {
   emitVector(context, 'argv', argv, () =>
     out.emit(
       comment('nameLength = the length of argv[0] with its NUL'),
-      ...loopStart(out, R1, 0, context.states - CELL_BYTES, ARGV_BYTES - 1),
+      ...loopStart(out, R1, 0, context.loopCell, ARGV_BYTES - 1),
       label(loop),
       ...loopHead(out, end),
       jge(R1, ARGV_BYTES - 1, end),

@@ -8,7 +8,7 @@ import { scopedCondition } from './scope.ts';
 export interface Decided {
   readonly hook: HookName;
   /** The event type the plan knows it under. */
-  readonly event: string;
+  readonly event: { readonly type: string } | undefined;
   /** Truth of the hook's predicate with this number; undefined where it wasn't evaluated. */
   truth(predicate: number): Truth | undefined;
 }
@@ -95,6 +95,7 @@ export const residualOf = (plan: Plan): Residual => {
     return check;
   };
   return {
-    matches: (rule, decided, source) => checkAt(rule, decided.hook, decided.event)?.(decided, source) ?? false,
+    matches: (rule, decided, source) =>
+      checkAt(rule, decided.hook, decided.event?.type ?? '')?.(decided, source) ?? false,
   };
 };

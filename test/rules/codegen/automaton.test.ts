@@ -2,30 +2,31 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   type Automaton,
-  automatonTable,
   buildAutomata,
   buildAutomaton,
   runAutomaton,
   STATE_BUDGET,
 } from '../../../rules/codegen/automaton.ts';
+import { automatonTable } from '../../../rules/codegen/automaton-table.ts';
 import { type Pattern, type StringTest, Truth } from '../../../rules/index.ts';
 import { count, seed } from '../../support/counts.ts';
 import { fnmatch } from '../oracle/language/text-matching.ts';
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** The truths that a table gives for some bytes, read as the comment above `Automaton` draws it. */
+/** The truths that a table gives for some bytes, read as the comment above `AutomatonTable` draws it; states that stay are left early. */
 const readTable = (automaton: Automaton, tests: number, text: Uint8Array): number[] => {
-  const table = automatonTable(automaton);
+  const FIRST_ROW = 2;
+  const { bytes: table, shift, pairs, end, firstSink } = automatonTable(automaton, FIRST_ROW);
   const view = new DataView(table.buffer);
-  const { stateCount, classCount, width } = automaton;
-  const transitions = 256;
-  const rowOf = transitions + stateCount * classCount * 2;
-  const rows = Math.ceil((rowOf + stateCount * 2) / 8) * 8;
+  const rowOfState = (state: number): number => 256 + state * 2 ** shift;
   let state = 0;
-  for (const byte of text) state = view.getUint16(transitions + 2 * (state * classCount + (table[byte] ?? 0)), true);
-  const row = rows + view.getUint16(rowOf + 2 * state, true) * width;
-  return [...table.subarray(row, row + tests)];
+  for (const byte of text) {
+    if (state >= firstSink) break;
+    state = view.getUint16(rowOfState(state) + (table[byte] ?? 0) * (pairs ? 2 : 1), true);
+  }
+  const row = (view.getUint16(rowOfState(state) + end, true) - FIRST_ROW) * automaton.width;
+  return [...automaton.rows.subarray(row, row + tests)];
 };
 
 const matchesNaively = ({ match, text: pattern, fold }: Pattern, given: string): boolean => {
@@ -164,6 +165,38 @@ describe('automaton', () => {
     const automaton = buildAutomaton([test('equals', 'abc'), test('prefix', 'ab')]);
     expect(automaton).toMatchObject({ width: 8, rowCount: 3 });
     expect(buildAutomaton(Array.from({ length: 9 }, (_, index) => test('equals', `${index}`)))?.width).toBe(16);
+  });
+
+  it('leaves a text as soon as the rest of it changes nothing', () => {
+    const automaton = buildAutomaton([test('prefix', '/etc/'), test('equals', '/root')]);
+    if (automaton === undefined) throw new Error('over budget');
+    const { stateCount, firstSink, classCount, classes, transitions } = automaton;
+    const stateOf = (given: string): number =>
+      bytesOf(given).reduce((state, byte) => transitions[state * classCount + (classes[byte] ?? 0)] ?? 0, 0);
+    expect(['/etc/', '/x', '/root!'].map((given) => stateOf(given) >= firstSink)).toEqual([true, true, true]);
+    expect(['', '/etc', '/root'].map((given) => stateOf(given) >= firstSink)).toEqual([false, false, false]);
+    expect(stateCount - firstSink).toBe(2);
+  });
+
+  it('names states by where their rows are, in units as large as many states need', () => {
+    const words = Array.from({ length: 200 }, (_, index) => `${(index * 7919) % 100_003}`.repeat(6));
+    const characters = Array.from({ length: 222 }, (_, index) => String.fromCharCode(0x21 + index));
+    for (const texts of [words, characters]) {
+      const list = [
+        { patterns: texts.map((each): Pattern => ({ match: 'equals', text: each, fold: false })), negated: false },
+      ];
+      const automaton = buildAutomaton(list);
+      if (automaton === undefined) throw new Error('over budget');
+      const { shift, stride, pairs, firstSink, lastState } = automatonTable(automaton, 0);
+      expect([shift > 1, pairs]).toEqual([texts === words, texts === characters]);
+      expect(firstSink * 2 ** shift).toBe(automaton.firstSink * stride);
+      expect(lastState * 2 ** shift).toBe((automaton.stateCount - 1) * stride);
+      expect(lastState).toBeLessThan(65_536);
+      for (const each of texts) {
+        expect(readTable(automaton, 1, bytesOf(each)), each).toEqual([Truth.TRUE]);
+        expect(readTable(automaton, 1, bytesOf(`${each}x`)), each).toEqual([Truth.FALSE]);
+      }
+    }
   });
 
   it('takes regular expressions beside other patterns', () => {
