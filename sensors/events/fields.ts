@@ -381,8 +381,8 @@ interface Slot {
   readonly key: string;
   /** Undefined for facts of the container. */
   readonly read: Reader | undefined;
-  /** Whose value it is. */
-  event: object | undefined;
+  /** The number of the source whose value it is; 0: of none. */
+  event: number;
   value: FieldValue;
 }
 
@@ -396,7 +396,7 @@ const slotOf = (field: FieldRef): Slot => {
   slot = slots.get(key);
   if (slot === undefined) {
     const read = isOfContainer(field) ? undefined : (READERS[field.name as Exclude<FieldName, ContainerField>] ?? none);
-    slot = { key, read, event: undefined, value: UNKNOWN };
+    slot = { key, read, event: 0, value: UNKNOWN };
     slots.set(key, slot);
   }
   slotsOf.set(field, slot);
@@ -405,21 +405,26 @@ const slotOf = (field: FieldRef): Slot => {
 
 const none: Reader = () => ABSENT;
 
+/** Undefined where the value may still come. */
+const read = (record: EventRecord, context: EventContext, field: FieldRef, slot: Slot): FieldValue | undefined => {
+  if (slot.read !== undefined) return slot.read(record, context, field);
+  if (!isOfContainer(field)) return ABSENT;
+  const { value, pending } = readContainer(record, context, field);
+  if (!pending) return value;
+  context.onPending?.(slot.key);
+  return undefined;
+};
+
+/** Sources that were made: their numbers tell events apart. */
+let sources = 0;
+
 /** The fields of one event, each read once. A fact of a container that may still come is asked for again each time. */
 export const fieldsOf = (record: EventRecord, context: EventContext): FieldSource => {
-  const event = {};
-  const read = (field: FieldRef, slot: Slot): FieldValue | undefined => {
-    if (slot.read !== undefined) return slot.read(record, context, field);
-    if (!isOfContainer(field)) return ABSENT;
-    const { value, pending } = readContainer(record, context, field);
-    if (!pending) return value;
-    context.onPending?.(slot.key);
-    return undefined;
-  };
+  const event = ++sources;
   return (field) => {
     const slot = slotOf(field);
     if (slot.event === event) return slot.value;
-    const value = read(field, slot);
+    const value = read(record, context, field, slot);
     if (value === undefined) return UNKNOWN;
     slot.event = event;
     slot.value = value;

@@ -26,8 +26,13 @@ export interface KnownProcess {
 }
 
 const splitArguments = (text: string): readonly string[] => {
-  const parts = text.split('\0');
-  if (parts.at(-1) === '') parts.pop();
+  const parts: string[] = [];
+  let from = 0;
+  for (let end = text.indexOf('\0'); end >= 0; end = text.indexOf('\0', from)) {
+    parts.push(text.slice(from, end));
+    from = end + 1;
+  }
+  if (from < text.length) parts.push(text.slice(from));
   return parts;
 };
 
@@ -109,7 +114,11 @@ export const nothingBut = (name: string): Image => ({
 });
 
 /** proc.args: the arguments after the first, joined by blanks. */
-export const argumentsText = (argv: readonly string[]): string => argv.slice(1).join(' ');
+export const argumentsText = (argv: readonly string[]): string => {
+  let text = argv[1] ?? '';
+  for (let index = 2; index < argv.length; index++) text += ` ${argv[index]}`;
+  return text;
+};
 
 /** proc.cmdline: the name and the arguments. */
 export const commandLine = (process: Pick<KnownProcess, 'name' | 'argv'>): string | undefined => {

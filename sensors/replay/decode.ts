@@ -1,11 +1,11 @@
 import { EVENT_TYPES } from '../../rules/index.ts';
 import { errnoOf, signalOf } from '../constants.ts';
-import { type PreparedCall, prepareCall } from '../sim/index.ts';
+import { type PassedCalls, type PreparedCall, prepareCall } from '../sim/index.ts';
 import { argumentsOf, recordedOf } from './arguments.ts';
 import { directoriesOf, filesOf, type PrepareFiles } from './files.ts';
 import { type FirstProcess, firstProcessOf } from './first-process.ts';
 import type { RecordedCall, RecordedEvent, Recording } from './recording.ts';
-import { hasPids, type Shift, shiftPids } from './shift.ts';
+import { type Shift, shifterOf } from './shift.ts';
 
 /** A recorded call as the simulated host takes it. */
 export interface DecodedCall {
@@ -43,21 +43,23 @@ export type DecodedEvent =
     }
   | { readonly kind: 'passed'; readonly line: number; readonly pid: number; readonly time: number | undefined };
 
-/** Of each event what playing it takes where it is a call that changes nothing and that nobody looks at, as most calls are. */
-export interface QuietCalls {
-  /** Its place in programs' tables; -1 for other events. */
-  readonly places: Int32Array;
+/** Of each event what playing it takes where it is a call like most: in arrays, as a look into as many objects is dear. */
+export interface PlainCalls extends PassedCalls {
+  /** Where the calls end of which only the time passes and that are one task's, from this one on; 0 where it is none. */
+  readonly ends: Int32Array;
   readonly pids: Int32Array;
-  /** Nanoseconds since the recording's first line, NaN where they are not known. */
-  readonly times: Float64Array;
-  /** Calls that may do no more than change their caller's descriptors. */
+  /** What they are played as; undefined for events that take more than that. */
   readonly calls: readonly (PreparedCall | undefined)[];
+  /** Whether files may have to be made before. */
+  readonly needFiles: Uint8Array;
+  /** The descriptors that they gave, else -1. */
+  readonly made: Int32Array;
 }
 
 /** A recording whose calls are ready to be made. */
 export interface DecodedRecording {
   readonly events: readonly DecodedEvent[];
-  readonly quiet: QuietCalls;
+  readonly plain: PlainCalls;
   /** Whom the recording begins with; undefined where it is empty. */
   readonly first: FirstProcess | undefined;
   /** The processes and threads that there are events of. */
@@ -113,7 +115,7 @@ const preparedOf = (
     return {
       problem: undefined,
       prepared,
-      shifted: hasPids(prepared, pids) ? (shift) => shiftPids(prepared, pids, shift) : undefined,
+      shifted: shifterOf(prepared, pids),
       made: result >= 0 && EVENT_TYPES.get(name)?.fd === 'result' ? result : -1,
     };
   } catch (error) {
@@ -130,29 +132,41 @@ const endOf = (event: RecordedEvent & { readonly kind: 'exited' | 'killed' }): D
   return { ...at, how: undefined, problem: `expected the name of a signal, SIGKILL; found ${event.signal}` };
 };
 
-/** A call that is the same each time that it is played, and that makes no descriptor and no process. */
+/** A call that is the same each time that it is played, and that makes no process. */
 const isPlain = (event: DecodedEvent): event is DecodedCall & { readonly prepared: PreparedCall } =>
   event.kind === 'call' &&
   event.prepared !== undefined &&
   event.shifted === undefined &&
-  event.made < 0 &&
   event.child === 0 &&
   event.returns === 'yes';
 
-const quietOf = (events: readonly DecodedEvent[]): QuietCalls => ({
-  places: Int32Array.from(events, (event) =>
-    isPlain(event) && event.files === undefined && event.prepared.quiet?.length === 0 ? event.prepared.place : -1,
-  ),
-  pids: Int32Array.from(events, ({ pid }) => pid),
-  times: Float64Array.from(events, ({ time }) => time ?? Number.NaN),
-  // files are there where a path that the call looks for leads to one
-  calls: events.map((event) => {
-    if (!isPlain(event)) return undefined;
-    const { quiet, light } = event.prepared;
-    if (event.files !== undefined) return quiet !== undefined && quiet.length > 0 ? event.prepared : undefined;
-    return quiet !== undefined || light !== undefined ? event.prepared : undefined;
-  }),
-});
+/** The place of a call of which only the time passes; -1 for other events. */
+const passedPlace = (event: DecodedEvent): number => {
+  if (!isPlain(event) || event.files !== undefined || event.made >= 0) return -1;
+  const { quiet, look, place } = event.prepared;
+  return quiet && look === undefined ? place : -1;
+};
+
+const endsOf = (places: Int32Array, pids: Int32Array): Int32Array => {
+  const ends = new Int32Array(places.length);
+  for (let at = places.length - 1; at >= 0; at--)
+    if (places[at] !== -1) ends[at] = pids[at] === pids[at + 1] ? Math.max(at + 1, ends[at + 1] ?? 0) : at + 1;
+  return ends;
+};
+
+const plainOf = (events: readonly DecodedEvent[]): PlainCalls => {
+  const places = Int32Array.from(events, passedPlace);
+  const pids = Int32Array.from(events, ({ pid }) => pid);
+  return {
+    places,
+    ends: endsOf(places, pids),
+    pids,
+    times: Float64Array.from(events, ({ time }) => time ?? Number.NaN),
+    calls: events.map((event) => (isPlain(event) ? event.prepared : undefined)),
+    needFiles: Uint8Array.from(events, (event) => (event.kind === 'call' && event.files !== undefined ? 1 : 0)),
+    made: Int32Array.from(events, (event) => (event.kind === 'call' ? event.made : -1)),
+  };
+};
 
 /** Makes a recording's calls ready, once for any number of times that they are played. @param known what was made ready before, of this or another recording */
 export const decodeRecording = (recording: Recording, known: PreparedCalls = new Map()): DecodedRecording => {
@@ -167,6 +181,7 @@ export const decodeRecording = (recording: Recording, known: PreparedCalls = new
     if (event.kind !== 'call') return { kind: 'passed', line, pid, time };
     const following = event.name === 'connect' ? events.slice(index + 1, index + 1 + LOOK_AHEAD) : [];
     const child = FORKS.has(event.name) ? Math.max(0, Number(event.result.value ?? 0n)) : 0;
+    const { problem, prepared, shifted, made } = preparedOf(event, following, pids, known);
     const call: DecodedCall = {
       kind: 'call',
       line,
@@ -174,13 +189,16 @@ export const decodeRecording = (recording: Recording, known: PreparedCalls = new
       pid,
       time,
       name: event.name,
-      ...preparedOf(event, following, pids, known),
+      problem,
+      prepared,
+      shifted,
       files: filesOf(event, directories),
+      made,
       child,
       returns: returnsOf(event),
     };
     if (child > 0) forks.set(child, [...(forks.get(child) ?? []), call]);
     return call;
   });
-  return { events: decoded, quiet: quietOf(decoded), first: firstProcessOf(recording), pids, forks, start };
+  return { events: decoded, plain: plainOf(decoded), first: firstProcessOf(recording), pids, forks, start };
 };

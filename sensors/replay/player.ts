@@ -1,4 +1,4 @@
-import type { SimHost, SimTask } from '../sim/index.ts';
+import type { PreparedCall, SimHost, SimTask } from '../sim/index.ts';
 import type { DecodedCall, DecodedEvent, DecodedRecording } from './decode.ts';
 import type { FirstProcess } from './first-process.ts';
 import type { RecordingProblem } from './recording.ts';
@@ -23,10 +23,13 @@ export interface PlayerOptions {
   readonly pidShift?: number;
 }
 
+/** One list for all, as what is laid out for a list of arguments is kept for the next time. */
+const STRACE: readonly string[] = ['strace'];
+
 /** Plays a recording once. The process that it begins with is there before anything is played. */
 export const createPlayer = (
   host: SimHost,
-  { events, quiet, first, pids, forks }: DecodedRecording,
+  { events, plain, first, pids, forks }: DecodedRecording,
   { begins, pidShift = 0 }: PlayerOptions,
 ): Player => {
   /** Forks that came before their place, because their child did. */
@@ -57,35 +60,55 @@ export const createPlayer = (
   /** The process that strace started, as it is before its first execve: strace's own child. */
   const spawnFirst = ({ pid, uid, gid, cwd, tty }: FirstProcess): void => {
     const terminal = tty === undefined ? {} : { tty };
-    const strace = { exepath: '/usr/bin/strace', argv: ['strace'], uid, gid, cwd, ...terminal };
+    const strace = { exepath: '/usr/bin/strace', argv: STRACE, uid, gid, cwd, ...terminal };
     const parent = spawn({ ...strace, pid: freePid(pid) });
     spawn({ ...strace, pid: pid + pidShift, parent });
   };
 
+  const noteSeen = (pid: number): void => {
+    if (pid === lastSeen) return;
+    lastSeen = pid;
+    seen.add(pid);
+  };
+
+  const notPlayed = ({ line, name, pid }: DecodedCall, error: unknown, problems: RecordingProblem[]): void => {
+    const reason = error instanceof Error ? error.message : String(error);
+    problems.push({ line, message: `${name} of process ${pid} was not played: ${reason}` });
+  };
+
+  const make = (task: SimTask, prepared: PreparedCall, call: DecodedCall, problems: RecordingProblem[]): boolean => {
+    try {
+      host.play(task, prepared);
+    } catch (error) {
+      notPlayed(call, error, problems);
+      return false;
+    }
+    calls += 1;
+    return true;
+  };
+
+  const checkMade = (task: SimTask, made: number, call: DecodedCall, problems: RecordingProblem[]): void => {
+    if (made < 0 || task.holds(made)) return;
+    const what = `the simulated host has no descriptor ${made} after ${call.name} of process ${call.pid}`;
+    problems.push({ line: call.line, message: `${what}: what it refers to is unknown` });
+  };
+
   const playCall = (task: SimTask, call: DecodedCall, problems: RecordingProblem[]): void => {
     if (call.child > 0) playedForks.add(call);
-    if (call.pid !== lastSeen) {
-      lastSeen = call.pid;
-      seen.add(call.pid);
-    }
+    noteSeen(call.pid);
     const { prepared } = call;
     try {
       if (call.files !== undefined && (prepared === undefined || !host.leads(task, prepared))) call.files(host, task);
-      if (prepared === undefined) {
-        problems.push({ line: call.line, message: call.problem ?? '' });
-        return;
-      }
-      host.play(task, pidShift === 0 || call.shifted === undefined ? prepared : call.shifted(shift));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      problems.push({ line: call.line, message: `${call.name} of process ${call.pid} was not played: ${reason}` });
+      notPlayed(call, error, problems);
       return;
     }
-    calls += 1;
-    if (call.made >= 0 && !task.holds(call.made)) {
-      const what = `the simulated host has no descriptor ${call.made} after ${call.name} of process ${call.pid}`;
-      problems.push({ line: call.line, message: `${what}: what it refers to is unknown` });
+    if (prepared === undefined) {
+      problems.push({ line: call.line, message: call.problem ?? '' });
+      return;
     }
+    const played = pidShift === 0 || call.shifted === undefined ? prepared : call.shifted(shift);
+    if (make(task, played, call, problems)) checkMade(task, call.made, call, problems);
   };
 
   /** Whether a process or thread lives; it is `lastPlayed` then. */
@@ -115,21 +138,30 @@ export const createPlayer = (
 
   if (first !== undefined && host.task(first.pid + pidShift) === undefined) spawnFirst(first);
 
-  /** Plays a call that changes nothing but its caller's descriptors and that nobody looks at; false for other events. */
-  const pass = (at: number): boolean => {
-    const place = quiet.places[at] ?? -1;
-    const call = place < 0 ? quiet.calls[at] : undefined;
-    if ((place < 0 && call === undefined) || unbegun !== undefined) return false;
-    const pid = quiet.pids[at] ?? 0;
-    if (!isThere(pid + pidShift)) return false;
-    host.advanceTo(begins + (quiet.times[at] ?? 0));
-    if (!(call === undefined ? host.pass(place) : host.playQuiet(lastPlayed as SimTask, call))) return false;
-    if (pid !== lastSeen) {
-      lastSeen = pid;
-      seen.add(pid);
+  /**
+   * Plays a call, or calls of one task that change nothing and that nobody looks at, by what the arrays have of them. Returns the index after
+   * them; the same where that is not enough.
+   */
+  const playPlain = (at: number, to: number, problems: RecordingProblem[]): number => {
+    const call = plain.calls[at];
+    if (call === undefined || unbegun !== undefined) return at;
+    const pid = plain.pids[at] as number;
+    if (!isThere(pid + pidShift)) return at;
+    const task = lastPlayed as SimTask;
+    const end = plain.ends[at] as number;
+    const next = end === 0 ? at : host.pass(plain, begins, at, Math.min(end, to));
+    if (next > at) {
+      noteSeen(pid);
+      calls += next - at;
+      return next;
     }
-    calls += 1;
-    return true;
+    host.advanceTo(begins + (plain.times[at] as number));
+    if (plain.needFiles[at] === 1 && !host.leads(task, call)) return at;
+    noteSeen(pid);
+    const made = plain.made[at] as number;
+    const event = events[at] as DecodedCall;
+    if (make(task, call, event, problems)) checkMade(task, made, event, problems);
+    return at + 1;
   };
 
   const playEvent = (event: DecodedEvent, problems: RecordingProblem[]): void => {
@@ -161,11 +193,12 @@ export const createPlayer = (
       return calls;
     },
     play: (from, to, problems, stops) => {
-      for (let at = from; at < to; at++) {
-        if (pass(at)) continue;
+      for (let at = from; at < to; ) {
         const before = problems.length;
-        playEvent(events[at] as DecodedEvent, problems);
-        if (stops && problems.length > before) return at + 1;
+        const next = playPlain(at, to, problems);
+        if (next === at) playEvent(events[at] as DecodedEvent, problems);
+        at = Math.max(next, at + 1);
+        if (stops && problems.length > before) return at;
       }
       return to;
     },

@@ -43,13 +43,20 @@ const argumentsOf = (call: PreparedCall, pids: ReadonlySet<number>, by: number):
 const givesPid = ({ event, recorded }: PreparedCall, pids: ReadonlySet<number>): boolean =>
   recorded !== undefined && GIVES_PID.has(event.type) && pids.has(recorded.result);
 
-/** Whether a call names or gives one of a recording's processes, in a way that matters. */
-export const hasPids = (call: PreparedCall, pids: ReadonlySet<number>): boolean =>
-  givesPid(call, pids) || argumentsOf(call, pids, 1).some((argument, index) => argument !== call.arguments[index]);
+const namesPids = (call: PreparedCall, pids: ReadonlySet<number>): boolean =>
+  argumentsOf(call, pids, 1).some((argument, index) => argument !== call.arguments[index]);
 
-/** The call for other process ids. */
-export const shiftPids = (call: PreparedCall, pids: ReadonlySet<number>, { pids: by }: Shift): PreparedCall => {
-  const { recorded } = call;
-  const result = recorded && givesPid(call, pids) ? { ...recorded, result: recorded.result + by } : recorded;
-  return preparedAgain(call, argumentsOf(call, pids, by), result);
+/** What gives a call for other process ids; undefined where it names or gives none of a recording's processes in a way that matters. */
+export const shifterOf = (
+  call: PreparedCall,
+  pids: ReadonlySet<number>,
+): ((shift: Shift) => PreparedCall) | undefined => {
+  const gives = givesPid(call, pids);
+  const names = namesPids(call, pids);
+  if (!gives && !names) return undefined;
+  return ({ pids: by }) => {
+    const { recorded } = call;
+    const result = recorded && gives ? { ...recorded, result: recorded.result + by } : recorded;
+    return preparedAgain(call, names ? argumentsOf(call, pids, by) : call.arguments, result);
+  };
 };

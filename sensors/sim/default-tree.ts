@@ -1,3 +1,4 @@
+import { encodeText } from './kernel/kernel-object.ts';
 import type { SimFileSystem } from './sim-host.ts';
 
 /** Programs in /usr/bin and /usr/sbin, which /bin and /sbin lead to. */
@@ -24,7 +25,7 @@ const ELF_HEADER = [
 ].join('');
 
 /** An executable; the simulation runs no machine code, so the rest is only there to be copied. */
-const elf = (name: string): string => `${ELF_HEADER}${name}\n`;
+const elf = (name: string): Uint8Array => encodeText(`${ELF_HEADER}${name}\n`);
 
 const SHADOW_GID = 42;
 const ADM_GID = 4;
@@ -33,7 +34,7 @@ const USER = 1000;
 const WEB = 33;
 
 /** [path, content, mode, uid, gid] */
-type FileEntry = readonly [path: string, content: string, mode?: number, uid?: number, gid?: number];
+type FileEntry = readonly [path: string, content: string | Uint8Array, mode?: number, uid?: number, gid?: number];
 
 const FILES: readonly FileEntry[] = [
   [
@@ -121,15 +122,20 @@ const LINKS: readonly (readonly [path: string, target: string])[] = [
 
 const words = (text: string): string[] => text.trim().split(/\s+/);
 
+/** What all hosts have in common, once for all of them. */
+const EXECUTABLES: readonly FileEntry[] = [
+  ...words(PROGRAMS).map((name) => [`/usr/bin/${name}`, elf(name), 0o755] as const),
+  ...words(SYSTEM_PROGRAMS).map((name) => [`/usr/sbin/${name}`, elf(name), 0o755] as const),
+  ...SETUID_PROGRAMS.map((name) => [`/usr/bin/${name}`, elf(name), 0o4755] as const),
+];
+
 /** Fills an empty root file system with what a small server has. */
 export const plantDefaultTree = (files: SimFileSystem): void => {
   for (const directory of ['/usr/bin', '/usr/sbin', '/usr/lib']) files.mkdir(directory);
   for (const [path, target] of LINKS) files.symlink(target, path);
   for (const [path, mode, uid, gid] of DIRECTORIES) files.mkdir(path, mode, uid, gid);
   for (const [path, content, mode, uid, gid] of FILES) files.write(path, content, mode, uid, gid);
-  for (const name of words(PROGRAMS)) files.write(`/usr/bin/${name}`, elf(name), 0o755);
-  for (const name of words(SYSTEM_PROGRAMS)) files.write(`/usr/sbin/${name}`, elf(name), 0o755);
-  for (const name of SETUID_PROGRAMS) files.write(`/usr/bin/${name}`, elf(name), 0o4755);
+  for (const [path, content, mode] of EXECUTABLES) files.write(path, content, mode);
 };
 
 /** What /proc has beside processes. */

@@ -94,8 +94,7 @@ export const createHostFiles = (machine: Machine, walker: () => Pick<Task, 'subj
       inode.mode = S_IFREG | mode;
       inode.uid = uid;
       inode.gid = gid;
-      inode.truncate(0);
-      inode.write(0, typeof text === 'string' ? encodeText(text) : text);
+      inode.share(typeof text === 'string' ? encodeText(text) : text);
       inode.upper = false;
     },
     overlay: (path) => {

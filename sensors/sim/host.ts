@@ -270,9 +270,8 @@ export const createSimHost = (options: SimHostOptions = {}): SimHost => {
       for (const thread of own(task).group.threads) thread.cgroupOf = cgroup;
     },
     play: (task, call) => calls.play(living(task), call),
-    playQuiet: (task, call) => calls.passQuiet(living(task), call),
     leads: (task, call) => calls.leads(living(task), call),
-    pass: (place) => calls.pass(place),
+    pass: (passed, begins, from, to) => calls.pass(passed, begins, from, to),
     end: (task, how) => {
       if (!task.alive) return;
       processes.exitGroup(own(task), how);

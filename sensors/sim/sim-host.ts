@@ -189,7 +189,7 @@ export interface SimFileSystem {
   read(path: string): string;
   /** @throws Error where there is no such regular file */
   readBytes(path: string): Uint8Array;
-  /** Creates the file and missing directories, or replaces its content; mode default 0644, uid and gid default 0. */
+  /** Creates the file and missing directories, or replaces its content by bytes that nobody changes; mode default 0644, uid and gid 0. */
   write(path: string, content: string | Uint8Array, mode?: number, uid?: number, gid?: number): void;
   mkdir(path: string, mode?: number, uid?: number, gid?: number): void;
   /** Mounts an overlay at a directory, made where it is missing: files from outside are in its lower layer, those of processes in its upper one. */
@@ -215,6 +215,14 @@ export interface SimNetwork {
     port: number,
     data?: string | Uint8Array,
   ): boolean;
+}
+
+/** Calls of a recording of which only the time may have to pass. */
+export interface PassedCalls {
+  /** Their places in programs' tables. */
+  readonly places: Int32Array;
+  /** Nanoseconds since the recording's first line, NaN where they are not known. */
+  readonly times: Float64Array;
 }
 
 /** A simulated machine: a kernel that programs attach to, and tasks that make calls. */
@@ -251,15 +259,13 @@ export interface SimHost {
   moveToCgroup(task: SimTask, path: string): void;
   /** As `call`, for a call that was prepared and whose result nobody asks for. @throws Error for a task that is dead or not this host's */
   play(task: SimTask, call: PreparedCall): void;
-  /** As `play` for a call that changes no more than its caller's descriptors and that nobody looks at; false, with nothing done, for others. */
-  playQuiet(task: SimTask, call: PreparedCall): boolean;
   /** Whether the path that a recorded call is about is known to lead somewhere. */
   leads(task: SimTask, call: PreparedCall): boolean;
   /**
-   * A recorded call of a living task that changes nothing, by its place: only its time passes, as nobody looks. False, with nothing done, where
-   * an attached program may look at it, so that it has to be played.
+   * Recorded calls of a living task that change nothing: only their time passes, as nobody looks. Returns the index of the first that an
+   * attached program may look at, so that it has to be played, or `to`. @param begins when the recording begins, nanoseconds since boot
    */
-  pass(place: number): boolean;
+  pass(calls: PassedCalls, begins: number, from: number, to: number): number;
   /** A process ends without a call of its own: by a signal from outside, or as a recording says. Its exit hooks fire. */
   end(task: SimTask, how: { readonly signal: number } | { readonly status: number }): void;
 }

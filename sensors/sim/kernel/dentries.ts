@@ -1,6 +1,6 @@
 import type { Memory } from '../../../engine/vm/index.ts';
 import type { Inode, SuperBlock } from './inodes.ts';
-import { encodeText, KernelObject } from './kernel-object.ts';
+import { encodeText, isPlain, KernelObject } from './kernel-object.ts';
 import { DENTRY } from './structs.ts';
 
 /** A name in a directory (struct dentry). There are no negative ones: a name that isn't there has no dentry. */
@@ -15,6 +15,8 @@ export class Dentry extends KernelObject {
   linked = true;
   /** It had another name or place. */
   renamed = false;
+  /** It comes and goes by itself (/proc/PID). */
+  isFleeting = false;
   #name = '';
   #parent: Dentry;
   #pins = 0;
@@ -41,8 +43,17 @@ export class Dentry extends KernelObject {
   /** As the kernel does, a short name lies in the dentry itself and a long one outside. */
   set name(name: string) {
     this.#name = name;
-    const bytes = encodeText(name);
     this.#freeLongName();
+    if (name.length < DENTRY.inlineNameSize && isPlain(name)) {
+      const { bytes } = this.memory;
+      const start = this.at + DENTRY.inlineName;
+      for (let index = 0; index < name.length; index++) bytes[start + index] = name.charCodeAt(index);
+      bytes[start + name.length] = 0;
+      this.setPointer(DENTRY.name, start);
+      this.setU32(DENTRY.nameLength, name.length);
+      return;
+    }
+    const bytes = encodeText(name);
     let at = this.at + DENTRY.inlineName;
     if (bytes.length >= DENTRY.inlineNameSize) {
       const size = bytes.length + 1;

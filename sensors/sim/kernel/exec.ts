@@ -4,7 +4,7 @@ import { AddressSpace } from './address-spaces.ts';
 import { bothOf, CAP_SETUID, Cred, eitherOf, endsDumping, isWithin, NO_CAPABILITIES } from './credentials.ts';
 import { OpenFile } from './files.ts';
 import { askGates } from './gate.ts';
-import { decodeText, encodeText, KernelObject } from './kernel-object.ts';
+import { copyText, decodeText, encodeText, KernelObject, type TextCopy } from './kernel-object.ts';
 import type { Machine } from './machine.ts';
 import { type Path, pathText } from './mounts.ts';
 import { MAY_EXEC, MAY_READ } from './permissions.ts';
@@ -45,19 +45,24 @@ interface Execution extends Omit<ExecRequest, 'argv' | 'env'> {
 
 /** A program about to run (struct linux_binprm). */
 class BinaryProgram extends KernelObject {
-  readonly #texts: { readonly at: number; readonly size: number }[] = [];
+  readonly #filename: TextCopy;
+  /** Where it is not the file itself. */
+  #interpreter: TextCopy | undefined;
 
   constructor(machine: Machine, request: Execution, cred: Cred) {
     super(machine.memory, BINPRM.size);
     this.setPointer(BINPRM.cred, cred.at);
     this.setU32(BINPRM.argc, request.argv.length);
     this.setU32(BINPRM.envc, request.env.length);
-    this.#setString(BINPRM.filename, request.filename);
-    this.interpreter = request.filename;
+    this.#filename = copyText(machine.memory, request.filename);
+    this.setPointer(BINPRM.filename, this.#filename.at);
+    this.setPointer(BINPRM.interp, this.#filename.at);
   }
 
   set interpreter(path: string) {
-    this.#setString(BINPRM.interp, path);
+    this.#freeInterpreter();
+    this.#interpreter = copyText(this.memory, path);
+    this.setPointer(BINPRM.interp, this.#interpreter.at);
   }
 
   set file(file: OpenFile) {
@@ -69,16 +74,13 @@ class BinaryProgram extends KernelObject {
   }
 
   release(): void {
-    for (const { at, size } of this.#texts) this.memory.free(at, size);
+    this.memory.free(this.#filename.at, this.#filename.size);
+    this.#freeInterpreter();
     this.free();
   }
 
-  #setString(member: number, text: string): void {
-    const bytes = encodeText(`${text}\0`);
-    const at = this.memory.allocate(bytes.length);
-    this.memory.bytes.set(bytes, at);
-    this.#texts.push({ at, size: bytes.length });
-    this.setPointer(member, at);
+  #freeInterpreter(): void {
+    if (this.#interpreter) this.memory.free(this.#interpreter.at, this.#interpreter.size);
   }
 }
 
@@ -159,15 +161,20 @@ const credentialsAfter = (machine: Machine, task: Task, path: Path): Cred => {
 /** The most bytes that a unit of UTF-16 takes in UTF-8. */
 const MOST_BYTES = 3;
 
-const tooBig = (texts: readonly string[]): boolean => {
+/** Whether texts may be too many or too long, without a look at their characters. */
+const mayBeTooBig = (texts: readonly string[]): boolean => {
   let most = 0;
   for (const { length } of texts) {
     most += MOST_BYTES * length + 9;
-    if (MOST_BYTES * length >= MAX_STRING) most = Number.POSITIVE_INFINITY;
+    if (MOST_BYTES * length >= MAX_STRING) return true;
   }
-  if (most <= MAX_STRINGS) return false;
+  return most > MAX_STRINGS / 2;
+};
+
+const tooBig = (argv: readonly string[], env: readonly string[]): boolean => {
+  if (!mayBeTooBig(argv) && !mayBeTooBig(env)) return false;
   let total = 0;
-  for (const text of texts) {
+  for (const text of [...argv, ...env]) {
     const length = encodeText(text).length + 1;
     if (length > MAX_STRING) return true;
     total += length + 8;
@@ -190,7 +197,7 @@ export const execute = (machine: Machine, processes: Processes, task: Task, requ
   const opened = openToExecute(machine, task, request.path);
   if (typeof opened === 'number') return opened;
   const strings = stringsOf(request, opened);
-  if (tooBig([...strings.argv, ...strings.env])) {
+  if (tooBig(strings.argv, strings.env)) {
     opened.release();
     return -E2BIG;
   }
@@ -237,10 +244,10 @@ const findBinary = (
       file.release();
       return verdict;
     }
-    const header = file.inode.data.subarray(0, HEADER_BYTES);
-    const interpreter = interpreterOf(header);
+    const { inode } = file;
+    const interpreter = inode.startsWith('#!') ? interpreterOf(inode.head(HEADER_BYTES)) : undefined;
     if (!interpreter) {
-      if (machine.recorded || isProgram(header)) return { file, argv };
+      if (machine.recorded || isProgram(inode.head(HEADER_BYTES))) return { file, argv };
       file.release();
       return -ENOEXEC;
     }
@@ -301,8 +308,7 @@ const replaceProgram = (
   task.exepath = pathText(file.path);
   task.argv = request.argv;
   task.flags &= ~PF_FORKNOEXEC;
-  for (const [signal, disposition] of task.group.dispositions)
-    if (disposition === 'caught') task.group.dispositions.delete(signal);
+  task.group.catchNone();
   const hook = machine.hooks['tp_btf/sched_process_exec'];
   if (!hook.active) return;
   hook.setPointer(0, task.at);

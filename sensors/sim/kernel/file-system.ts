@@ -193,7 +193,7 @@ export class FileSystem {
 
   /** Takes a name away; the file goes with its last one, once nothing has it open. */
   remove(dentry: Dentry): void {
-    if (dentry.inode.followed) this.#found.forget();
+    if (dentry.inode.followed) this.#found.forgetThrough(dentry);
     dentry.parent.children?.delete(dentry.name);
     dentry.linked = false;
     if (dentry.inode.isDirectory) {
@@ -220,7 +220,8 @@ export class FileSystem {
   }
 
   #adopt(dentry: Dentry, parent: Dentry, name: string): void {
-    if (dentry.inode.isDirectory || dentry.inode.followed) this.#found.forget();
+    if (dentry.inode.isDirectory) this.#found.forget();
+    else if (dentry.inode.followed) this.#found.forgetThrough(dentry);
     dentry.renamed = true;
     if (dentry.inode.isDirectory && dentry.parent !== parent) {
       dentry.parent.inode.nlink--;

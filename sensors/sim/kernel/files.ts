@@ -34,12 +34,13 @@ export class OpenFile extends KernelObject {
   readonly pipe: { readonly pipe: Pipe; readonly end: PipeEnd } | undefined;
   socket: Socket | undefined;
   ring: Ring | undefined;
-  /** Whose call opened it; undefined where none did. */
-  opener: Opener | undefined;
   /** Where getdents64 goes on. */
   entriesRead = 0;
   #flags = 0;
   #users = 1;
+  /** Whose call opened it; undefined where none did. */
+  #openerCred: object | undefined;
+  #openerGroup: object | undefined;
 
   /** @param flags of open; those of creation (O_CREAT, O_EXCL, O_TRUNC) are not kept. */
   constructor(memory: Memory, path: Path, flags: number, pipe?: { readonly pipe: Pipe; readonly end: PipeEnd }) {
@@ -79,9 +80,16 @@ export class OpenFile extends KernelObject {
     this.setU64(FILE.position, position);
   }
 
+  /** Notes whose call opened it, where that is not known yet. */
+  openedBy({ cred, group }: Opener): void {
+    if (this.#openerCred !== undefined) return;
+    this.#openerCred = cred;
+    this.#openerGroup = group;
+  }
+
   /** Whether somebody still has the credentials that it was opened with (f_cred). */
   wasOpenedBy({ cred, group }: Opener): boolean {
-    return this.opener === undefined || (this.opener.cred === cred && this.opener.group === group);
+    return this.#openerCred === undefined || (this.#openerCred === cred && this.#openerGroup === group);
   }
 
   attachSocket(socket: Socket): void {
@@ -117,70 +125,89 @@ export class OpenFile extends KernelObject {
   }
 }
 
+/** Descriptors below are kept in an array; the few above (bash has 255) apart, so that the array stays short. */
+const LOW = 64;
+
 /** A process's descriptors (struct files_struct with its struct fdtable). */
 export class FilesStruct extends KernelObject {
-  #files: (OpenFile | undefined)[] = [];
-  readonly #closeOnExec = new Set<number>();
+  #low: (OpenFile | undefined)[] = [];
+  #high: Map<number, OpenFile> | undefined;
+  /** Descriptors that exec closes, a bit each. */
+  #closeOnExec: number[] = [];
   readonly #table: FdTable;
   #users = 1;
 
-  constructor(memory: Memory) {
+  /** @param fds how many descriptors there must be room for */
+  constructor(memory: Memory, fds = 0) {
     super(memory, FILES_STRUCT.size);
-    this.#table = new FdTable(memory);
+    this.#table = new FdTable(memory, fds);
     this.setPointer(FILES_STRUCT.fdt, this.#table.at);
     this.setU32(FILES_STRUCT.count, this.#users);
   }
 
   get(fd: number): OpenFile | undefined {
-    return this.#files[fd];
+    return fd < LOW ? this.#low[fd] : this.#high?.get(fd);
   }
 
   /** The open descriptors in ascending order. */
   get fds(): number[] {
     const fds: number[] = [];
-    for (const [fd, file] of this.#files.entries()) if (file) fds.push(fd);
-    return fds;
+    for (const [fd, file] of this.#low.entries()) if (file) fds.push(fd);
+    return this.#high === undefined ? fds : [...fds, ...[...this.#high.keys()].sort((one, other) => one - other)];
   }
 
   /** The lowest free descriptor from `from` on, or undefined at the limit. */
   lowest(from = 0): number | undefined {
     let fd = from;
-    while (this.#files[fd]) fd++;
+    while (this.get(fd)) fd++;
     return fd < FD_LIMIT ? fd : undefined;
   }
 
   /** Puts a file at a descriptor, in the place of what was there. */
   install(fd: number, file: OpenFile, closeOnExec: boolean): void {
     this.close(fd);
-    while (this.#files.length < fd) this.#files.push(undefined);
-    this.#files[fd] = file;
-    if (closeOnExec) this.#closeOnExec.add(fd);
+    if (fd < LOW) {
+      while (this.#low.length < fd) this.#low.push(undefined);
+      this.#low[fd] = file;
+    } else {
+      if (this.#high === undefined) this.#high = new Map();
+      this.#high.set(fd, file);
+    }
+    if (closeOnExec) this.setCloseOnExec(fd, true);
     this.#table.set(fd, file.at);
   }
 
   /** False where the descriptor is not open. */
   close(fd: number): boolean {
-    const file = this.#files[fd];
+    const file = this.get(fd);
     if (!file) return false;
-    this.#files[fd] = undefined;
-    this.#closeOnExec.delete(fd);
+    if (fd < LOW) this.#low[fd] = undefined;
+    else this.#high?.delete(fd);
+    this.setCloseOnExec(fd, false);
     this.#table.set(fd, 0);
     file.release();
     return true;
   }
 
   closesOnExec(fd: number): boolean {
-    return this.#closeOnExec.has(fd);
+    return ((this.#closeOnExec[fd >>> 5] ?? 0) & (1 << (fd & 31))) !== 0;
   }
 
   setCloseOnExec(fd: number, close: boolean): void {
-    if (close) this.#closeOnExec.add(fd);
-    else this.#closeOnExec.delete(fd);
+    const words = this.#closeOnExec;
+    const at = fd >>> 5;
+    if (!close && at >= words.length) return;
+    while (words.length <= at) words.push(0);
+    const word = words[at] as number;
+    words[at] = close ? word | (1 << (fd & 31)) : word & ~(1 << (fd & 31));
   }
 
   /** What exec does to descriptors. */
   closeForExec(): void {
-    if (this.#closeOnExec.size > 0) for (const fd of this.#closeOnExec) this.close(fd);
+    for (let at = 0; at < this.#closeOnExec.length; at++) {
+      if (this.#closeOnExec[at] === 0) continue;
+      for (let fd = 32 * at; fd < 32 * at + 32; fd++) if (this.closesOnExec(fd)) this.close(fd);
+    }
   }
 
   get shared(): boolean {
@@ -194,22 +221,29 @@ export class FilesStruct extends KernelObject {
 
   /** The copy that fork makes. */
   copy(): FilesStruct {
-    const copy = new FilesStruct(this.memory);
-    copy.#files = this.#files.slice();
-    for (let fd = 0; fd < this.#files.length; fd++) {
-      const file = this.#files[fd];
-      if (file === undefined) continue;
-      file.share();
-      copy.#table.set(fd, file.at);
+    let low = this.#low.length;
+    while (low > 0 && this.#low[low - 1] === undefined) low--;
+    let fds = low;
+    for (const fd of this.#high?.keys() ?? []) fds = Math.max(fds, fd + 1);
+    const copy = new FilesStruct(this.memory, fds);
+    copy.#low = this.#low.slice(0, low);
+    for (let fd = 0; fd < low; fd++) {
+      const file = copy.#low[fd];
+      if (file !== undefined) copy.#table.set(fd, file.share().at);
     }
-    if (this.#closeOnExec.size > 0) for (const fd of this.#closeOnExec) copy.#closeOnExec.add(fd);
+    if (this.#high !== undefined && this.#high.size > 0) {
+      copy.#high = new Map(this.#high);
+      for (const [fd, file] of copy.#high) copy.#table.set(fd, file.share().at);
+    }
+    if (this.#closeOnExec.length > 0) copy.#closeOnExec = this.#closeOnExec.slice();
     return copy;
   }
 
   release(): void {
     this.setU32(FILES_STRUCT.count, --this.#users);
     if (this.#users > 0) return;
-    for (let fd = 0; fd < this.#files.length; fd++) this.close(fd);
+    for (let fd = 0; fd < this.#low.length; fd++) this.close(fd);
+    if (this.#high !== undefined) for (const fd of this.#high.keys()) this.close(fd);
     this.#table.release();
     this.free();
   }
@@ -220,8 +254,9 @@ class FdTable extends KernelObject {
   #capacity = 64;
   #array: number;
 
-  constructor(memory: Memory) {
+  constructor(memory: Memory, fds: number) {
     super(memory, FDTABLE.size);
+    while (this.#capacity < fds) this.#capacity *= 2;
     this.#array = memory.allocate(this.#capacity * 8);
     this.#point();
   }

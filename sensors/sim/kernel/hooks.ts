@@ -191,6 +191,9 @@ export class HookPoints {
   readonly #others = new Map<string, HookPoint>();
   /** The calls that attached programs look at; undefined where one of them may look at any. */
   #calls: readonly CallTable[] | undefined = [];
+  /** Whether programs were ever attached to a place that rules don't use. */
+  hasOthers = false;
+  #hasSecurity = false;
   readonly verdicts: Verdicts;
 
   constructor(memory: Memory, hooks: Hooks, verdicts: Verdicts) {
@@ -210,6 +213,7 @@ export class HookPoints {
     if (!hook) throw new Error(`the simulated kernel has no hook ${section}`);
     const point = this.#others.get(section) ?? new HookPoint(this.#memory, section, hook, this.verdicts);
     this.#others.set(section, point);
+    this.hasOthers = true;
     return point;
   }
 
@@ -219,13 +223,14 @@ export class HookPoints {
     return point?.active ? point : undefined;
   }
 
-  /** Whether programs were ever attached to a place that rules don't use. */
-  get hasOthers(): boolean {
-    return this.#others.size > 0;
+  /** Whether a program may run where any LSM hook is asked. */
+  get isSecured(): boolean {
+    return this.#hasSecurity || this.hasOthers;
   }
 
   /** Programs were attached, detached or replaced. */
   changed(): void {
+    this.#hasSecurity = Object.values(this.#hooks).some(({ name, active }) => active && name.startsWith('lsm/'));
     const found = new Map<number, CallTable>();
     for (const { links } of this.all())
       for (const { program } of links) {
@@ -238,10 +243,10 @@ export class HookPoints {
     this.#calls = [...found.values()];
   }
 
-  /** A call returned that none of the attached programs looks at: the kernel runs them, and they leave. */
-  passSysExit(): void {
+  /** Calls returned that none of the attached programs looks at: the kernel runs them, and they leave. */
+  passSysExit(calls: number): void {
     const { links } = this.#sysExit;
-    for (let index = 0; index < links.length; index++) (links[index] as SimLink).program.runs++;
+    for (let index = 0; index < links.length; index++) (links[index] as SimLink).program.runs += calls;
   }
 
   /** Whether an attached program may look at a call, by its place in programs' tables, -1 for none; asked anew each time, as maps change. */

@@ -76,7 +76,9 @@ export class Inode extends KernelObject {
   pipe: Pipe | undefined;
   /** What a file of nsfs stands for. */
   namespace: Namespace | undefined;
-  #data = EMPTY;
+  #data: Uint8Array = EMPTY;
+  /** The content is bytes that others have, too: they are copied before they are changed. */
+  #isShared = false;
 
   constructor(memory: Memory, superBlock: SuperBlock, mode: number, uid: number, gid: number) {
     super(memory, superBlock.type === 'overlay' ? INODE.size + UPPER_BYTES : INODE.size);
@@ -188,14 +190,22 @@ export class Inode extends KernelObject {
     return this.#data.subarray(0, this.size);
   }
 
+  /** A view of its first bytes. */
+  head(length: number): Uint8Array {
+    return this.#data.subarray(0, Math.min(length, this.size));
+  }
+
+  /** Whether the content begins with a text. @param text ASCII */
+  startsWith(text: string): boolean {
+    if (this.size < text.length) return false;
+    for (let index = 0; index < text.length; index++) if (this.#data[index] !== text.charCodeAt(index)) return false;
+    return true;
+  }
+
   /** Writes into the content, with zeros in a gap before it. */
   write(position: number, bytes: Uint8Array): void {
     const end = position + bytes.length;
-    if (end > this.#data.length) {
-      const grown = new Uint8Array(Math.max(end, this.#data.length * 2, 64));
-      grown.set(this.data);
-      this.#data = grown;
-    }
+    if (end > this.#data.length || this.#isShared) this.#copy(Math.max(end, this.#data.length * 2, 64));
     this.#data.set(bytes, position);
     if (end > this.size) this.setU64(INODE.fileSize, end);
     this.upper = true;
@@ -205,17 +215,35 @@ export class Inode extends KernelObject {
   /** Cuts the content, or fills it up with zeros. */
   truncate(length: number): void {
     const size = this.size;
-    if (length < size) {
+    if (length === 0) {
+      this.#data = EMPTY;
+      this.#isShared = false;
+    } else if (length < size) {
+      if (this.#isShared) this.#copy(size);
       this.#data.fill(0, length, size);
-      if (length === 0) this.#data = EMPTY;
     } else if (length > this.#data.length) {
-      const grown = new Uint8Array(length);
-      grown.set(this.data);
-      this.#data = grown;
+      this.#copy(length);
     }
     this.setU64(INODE.fileSize, length);
     this.upper = true;
     this.#changed(true);
+  }
+
+  /** Takes bytes that nobody changes for its content, instead of a copy of them. */
+  share(bytes: Uint8Array): void {
+    this.#data = bytes;
+    this.#isShared = true;
+    this.setU64(INODE.fileSize, bytes.length);
+    this.upper = true;
+    this.#changed(true);
+  }
+
+  /** Has the content in bytes of its own, with room for so many. */
+  #copy(capacity: number): void {
+    const bytes = new Uint8Array(capacity);
+    bytes.set(this.data);
+    this.#data = bytes;
+    this.#isShared = false;
   }
 
   /** Notes when it was changed, or its content was. */

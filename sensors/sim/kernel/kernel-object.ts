@@ -73,6 +73,21 @@ export const writePointer = (memory: Memory, at: number, target: number): void =
   memory.view.setUint32(at + 4, target === 0 ? 0 : HIGH, true);
 };
 
+/** Where a text's own copy lies in memory, and how long it is with its NUL. */
+export interface TextCopy {
+  readonly at: number;
+  readonly size: number;
+}
+
+/** Puts a text with its NUL into memory of its own. */
+export const copyText = (memory: Memory, text: string): TextCopy => {
+  const bytes = encodeText(text);
+  const size = bytes.length + 1;
+  const at = memory.allocate(size);
+  memory.bytes.set(bytes, at);
+  return { at, size };
+};
+
 /** An offset that no memory reaches to: what points there can't be read. */
 export const NOWHERE = 0xffff_f000;
 

@@ -121,6 +121,10 @@ export interface Path {
   readonly dentry: Dentry;
 }
 
+/** Whether two paths name the same. */
+export const isSamePath = (one: Path, other: Path): boolean =>
+  one === other || (one.dentry === other.dentry && one.mount === other.mount);
+
 /** Writes a struct path at offset `at`. */
 export const writePath = (memory: Memory, at: number, path: Path): void => {
   writePointer(memory, at + PATH.mnt, path.mount.vfsAt);

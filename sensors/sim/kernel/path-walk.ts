@@ -1,7 +1,7 @@
 import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV } from '../../../engine/maps/index.ts';
 import { MAXSYMLINKS, NAME_MAX, PATH_MAX } from '../uapi.ts';
 import type { Dentry } from './dentries.ts';
-import type { FoundPaths } from './found-paths.ts';
+import type { FoundPath, FoundPaths } from './found-paths.ts';
 import type { Path } from './mounts.ts';
 import { MAY_EXEC, type Permissions } from './permissions.ts';
 import type { Task } from './tasks.ts';
@@ -41,6 +41,8 @@ export class PathWalk {
   readonly #found: FoundPaths;
   /** The walk went through names that come and go by themselves (/proc). */
   #passing = false;
+  /** The symbolic links that the walk followed. */
+  #links: readonly Dentry[] = NONE;
   /** RESOLVE_* of the walk under way. */
   #resolve = 0;
   /** Where a walk began that is confined, and whether it knows its root yet. */
@@ -80,20 +82,16 @@ export class PathWalk {
     const known = keeps ? this.#found.get(task.fs.root, start, text, follow) : undefined;
     if (known) return known;
     this.#passing = false;
+    this.#links = NONE;
     const found = this.#walk(task, start, text, follow, false, links);
     if (typeof found === 'number' || !('dentry' in found)) return typeof found === 'number' ? found : -ENOENT;
-    if (keeps && !this.#passing) this.#found.set(task.fs.root, start, text, follow, found);
+    if (keeps && !this.#passing) this.#found.set(task.fs.root, start, text, follow, found, this.#links);
     return found;
   }
 
   /** The same where it was found before with all permissions lifted; undefined where it wasn't. */
-  found(task: Task, start: Path, text: string, follow: boolean): Path | undefined {
+  found(task: Task, start: Path, text: string, follow: boolean): FoundPath | undefined {
     return this.#found.get(task.fs.root, start, text, follow);
-  }
-
-  /** What `found` gives is the same while this number is, and while what it gave keeps its name. */
-  get foundAge(): number {
-    return this.#found.age;
   }
 
   /** The directory that the last component of a path is in. */
@@ -107,8 +105,8 @@ export class PathWalk {
   child(parent: Path, name: string): Path | undefined {
     const { dentry } = parent;
     const { lookup } = dentry.inode;
-    if (lookup) this.#passing = true;
     const child = lookup ? lookup(name) : dentry.children?.get(name);
+    if (lookup && child?.isFleeting !== false) this.#passing = true;
     return child && over(parent, child);
   }
 
@@ -162,6 +160,7 @@ export class PathWalk {
         if ((resolve & RESOLVE_NO_SYMLINKS) !== 0) return -ELOOP;
         if (++links > MAXSYMLINKS) return -ELOOP;
         link.followed = true;
+        this.#links = [...this.#links, child.dentry];
         if (link.magic) {
           if ((resolve & RESOLVE_NO_MAGICLINKS) !== 0) return -ELOOP;
           if ((resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0) return -EXDEV;
@@ -186,6 +185,8 @@ export class PathWalk {
     return trailingSlash && !path.dentry.inode.isDirectory ? -ENOTDIR : path;
   }
 }
+
+const NONE: readonly Dentry[] = [];
 
 /** Components of paths, the last first: the same ones are looked for again and again. */
 const componentsOf = new Map<string, readonly string[]>();

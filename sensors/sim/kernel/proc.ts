@@ -162,6 +162,7 @@ class Proc {
       return known;
     }
     const directory = this.#add(root, name, S_IFDIR | 0o555);
+    directory.isFleeting = true;
     for (const [file, mode, content] of FILES)
       this.#add(directory, file, S_IFREG | mode).inode.generate = () => content(task, this.#number);
     for (const [link, follow] of LINKS)
@@ -191,7 +192,11 @@ class Proc {
   #descriptor(parent: Dentry, task: Task, fd: string): Dentry | undefined {
     const file = (): Path | undefined => (/^\d+$/.test(fd) ? task.files.get(Number(fd))?.path : undefined);
     if (!file()) return undefined;
-    return parent.children?.get(fd) ?? this.#link(parent, fd, file, () => describe(file()));
+    const known = parent.children?.get(fd);
+    if (known) return known;
+    const link = this.#link(parent, fd, file, () => describe(file()));
+    link.isFleeting = true;
+    return link;
   }
 
   #own(directory: Dentry, task: Task): void {

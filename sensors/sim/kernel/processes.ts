@@ -171,7 +171,7 @@ export class Processes {
     this.#runExitHook(task);
     task.alive = false;
     task.releaseResources();
-    this.#endTracing(task);
+    task.endTracing();
   }
 
   #runExitHook(task: Task): void {
@@ -187,15 +187,8 @@ export class Processes {
   #copyGroup(parent: Task, pids: PidNamespace): ThreadGroup {
     const group = new ThreadGroup(this.#machine.memory, parent.group.pgid, parent.group.sid, pids);
     group.tty = parent.group.tty;
-    for (const [signal, disposition] of parent.group.dispositions) group.dispositions.set(signal, disposition);
+    group.copyDispositions(parent.group);
     return group;
-  }
-
-  #endTracing(task: Task): void {
-    for (const tracee of task.tracees) tracee.tracer = undefined;
-    task.tracees.clear();
-    task.tracer?.tracees.delete(task);
-    task.tracer = undefined;
   }
 
   /** Children of a dead thread go to another thread of its process, else to init. */

@@ -36,11 +36,12 @@ const runProbe = (machine: Machine, section: string, args: readonly SecurityArgu
 
 /** Whether anything would run that is asked about a hook, so that arguments need not be made up for nobody. */
 export const isAsked = (machine: Machine, name: SecurityHook): boolean =>
-  machine.hooks[`lsm/${name}`].active || machine.hookPoints.hasOthers;
+  machine.hookPoints.isSecured && (machine.hooks[`lsm/${name}`].active || machine.hookPoints.hasOthers);
 
 /** Asks LSM programs, by the function that does so, which programs may trace: 0 or a negative errno. */
 export const askSecurity = (machine: Machine, name: SecurityHook, args: readonly SecurityArgument[]): number => {
   const { hookPoints } = machine;
+  if (!hookPoints.isSecured) return 0;
   const hook = machine.hooks[`lsm/${name}`];
   if (!hook.active && !hookPoints.hasOthers) return 0;
   const traced = SECURITY_FUNCTIONS.get(hook.name);

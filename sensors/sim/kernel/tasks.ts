@@ -81,7 +81,6 @@ export class Task extends KernelObject implements SimTask {
   fs: FsStruct;
   /** Who traces it with ptrace. */
   tracer: Task | undefined;
-  readonly tracees = new Set<Task>();
   /** exec gives it no more rights (PR_SET_NO_NEW_PRIVS). */
   noNewPrivileges = false;
   /** What personality(2) set. */
@@ -97,6 +96,7 @@ export class Task extends KernelObject implements SimTask {
   #cred: Cred;
   #namespaces: NamespaceSet;
   #realParent: Task | undefined;
+  #tracees: Set<Task> | undefined;
 
   constructor(memory: Memory, init: TaskInit) {
     super(memory, TASK.size);
@@ -214,6 +214,20 @@ export class Task extends KernelObject implements SimTask {
     this.setPointer(TASK.nsproxy, namespaces.at);
     this.#writeCred();
     before.release();
+  }
+
+  /** Whom it traces. */
+  get tracees(): Set<Task> {
+    if (this.#tracees === undefined) this.#tracees = new Set();
+    return this.#tracees;
+  }
+
+  /** It traces nobody any more, and nobody it. */
+  endTracing(): void {
+    if (this.#tracees) for (const tracee of this.#tracees) tracee.tracer = undefined;
+    this.#tracees = undefined;
+    this.tracer?.tracees.delete(this);
+    this.tracer = undefined;
   }
 
   /** Who files are looked for as. */

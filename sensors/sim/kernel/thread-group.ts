@@ -10,6 +10,8 @@ const PIDTYPE_TGID = 1;
 const PIDTYPE_PGID = 2;
 const PIDTYPE_SID = 3;
 
+type Disposition = 'ignored' | 'caught';
+
 /** What a process's threads share (struct signal_struct). */
 export class ThreadGroup extends KernelObject {
   readonly threads: Task[] = [];
@@ -27,8 +29,7 @@ export class ThreadGroup extends KernelObject {
   #pgid = 0;
   #sid = 0;
   #tty: string | undefined;
-  /** Signals that don't have their default effect: caught or ignored. */
-  readonly dispositions = new Map<number, 'ignored' | 'caught'>();
+  #dispositions: Map<number, Disposition> | undefined;
 
   constructor(memory: Memory, pgid: number, sid: number, namespace: PidNamespace) {
     super(memory, SIGNAL.size);
@@ -40,6 +41,24 @@ export class ThreadGroup extends KernelObject {
     this.pgid = pgid;
     this.sid = sid;
     this.tty = undefined;
+  }
+
+  /** Signals that don't have their default effect: caught or ignored. */
+  get dispositions(): Map<number, Disposition> {
+    if (this.#dispositions === undefined) this.#dispositions = new Map();
+    return this.#dispositions;
+  }
+
+  /** Takes over the dispositions that a forked process had. */
+  copyDispositions(from: ThreadGroup): void {
+    if (from.#dispositions !== undefined) this.#dispositions = new Map(from.#dispositions);
+  }
+
+  /** A new program catches no signal. */
+  catchNone(): void {
+    if (this.#dispositions === undefined) return;
+    for (const [signal, disposition] of this.#dispositions)
+      if (disposition === 'caught') this.#dispositions.delete(signal);
   }
 
   get pgid(): number {

@@ -21,7 +21,7 @@ const isAddress = (argument: object): argument is SimAddress => 'address' in arg
 
 /** What a system call is given. */
 export class CallArguments {
-  private readonly given: readonly SimArgument[];
+  protected given: readonly SimArgument[];
 
   constructor(args: readonly SimArgument[]) {
     this.given = args;

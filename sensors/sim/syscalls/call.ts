@@ -3,18 +3,16 @@ import type { Abi, EventType } from '../../../rules/index.ts';
 import type { OpenFile } from '../kernel/files.ts';
 import type { Ring } from '../kernel/io-uring.ts';
 import type { Machine } from '../kernel/machine.ts';
-import type { Path } from '../kernel/mounts.ts';
+import { isSamePath, type Path } from '../kernel/mounts.ts';
 import { type Entry, isLongName } from '../kernel/path-walk.ts';
 import type { Processes } from '../kernel/processes.ts';
 import type { Task } from '../kernel/tasks.ts';
 import type { Recorded, SimAddress } from '../sim-host.ts';
 import { AT_FDCWD, O_PATH } from '../uapi.ts';
 import { CallArguments, CallError } from './call-arguments.ts';
-import type { LastFound, PreparedCall } from './prepared.ts';
+import type { KnownPath, PreparedCall } from './prepared.ts';
 
 export { CallError } from './call-arguments.ts';
-
-const SLASH = 0x2f;
 
 /** What makes a call happen; negative results are errnos. */
 export type CallHandler = (call: SystemCall) => number;
@@ -26,11 +24,8 @@ type RingServer = (task: Task, ring: Ring) => void;
 export class SystemCall extends CallArguments {
   readonly machine: Machine;
   readonly processes: Processes;
-  readonly task: Task;
-  readonly prepared: PreparedCall;
-  readonly event: EventType;
-  readonly abi: Abi;
-  readonly recorded: Recorded | undefined;
+  task: Task;
+  prepared: PreparedCall;
   /** It may be made again, and nobody asks what it gives back, so that it need not be made up. */
   isRepeated = false;
   /** What the call wrote to its caller's memory. */
@@ -45,8 +40,8 @@ export class SystemCall extends CallArguments {
   /** The caller does not return. */
   exited = false;
   private readonly server: RingServer | undefined;
-  /** What the call's path is known to lead to. */
-  known: LastFound | undefined;
+  /** The call's path, where it is known to lead somewhere. */
+  known: KnownPath | undefined;
   /** A process that the call's signal ended. */
   signalled: Task[] | undefined;
 
@@ -57,10 +52,34 @@ export class SystemCall extends CallArguments {
     this.processes = processes;
     this.task = task;
     this.prepared = prepared;
-    this.event = prepared.event;
-    this.abi = prepared.abi;
-    this.recorded = prepared.recorded;
     this.server = server;
+  }
+
+  /** Makes it another call, of which nothing is known yet: objects with so many members are dear to make anew for each of millions. */
+  become(task: Task, prepared: PreparedCall): void {
+    this.given = prepared.arguments;
+    this.task = task;
+    this.prepared = prepared;
+    this.data = undefined;
+    this.fds = undefined;
+    this.from = undefined;
+    this.child = undefined;
+    this.executed = false;
+    this.exited = false;
+    this.known = undefined;
+    this.signalled = undefined;
+  }
+
+  get event(): EventType {
+    return this.prepared.event;
+  }
+
+  get abi(): Abi {
+    return this.prepared.abi;
+  }
+
+  get recorded(): Recorded | undefined {
+    return this.prepared.recorded;
   }
 
   get name(): string {
@@ -98,11 +117,9 @@ export class SystemCall extends CallArguments {
 
   /** What a path is known to lead to, links followed; undefined where that isn't known. @param start where a relative one begins */
   foundAt(start: Path, text: string): Path | undefined {
-    const { known, prepared } = this;
-    if (known === undefined || prepared.known?.text !== text) return undefined;
-    const isThere =
-      text.charCodeAt(0) === SLASH || (known.start.dentry === start.dentry && known.start.mount === start.mount);
-    return isThere ? known.found : undefined;
+    const { known } = this;
+    if (known === undefined || known.text !== text) return undefined;
+    return known.isAbsolute || (known.start !== undefined && isSamePath(known.start, start)) ? known.found : undefined;
   }
 
   /** The file that a path argument names. @throws CallError with path_resolution(7)'s errnos */
@@ -136,7 +153,7 @@ export class SystemCall extends CallArguments {
       file.release();
       return -EMFILE;
     }
-    file.opener ??= { cred: this.task.cred, group: this.task.group };
+    file.openedBy(this.task);
     this.task.files.install(fd, file, closeOnExec);
     return fd;
   }

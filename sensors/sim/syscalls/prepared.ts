@@ -1,32 +1,29 @@
 import { EACCES, EPERM } from '../../../engine/maps/index.ts';
 import { type Abi, callNumber, callPlace, type EventType } from '../../../rules/index.ts';
+import type { FoundPath } from '../kernel/found-paths.ts';
 import type { Path } from '../kernel/mounts.ts';
 import type { CallOptions, Recorded, SimArgument } from '../sim-host.ts';
 import { AT_FDCWD } from '../uapi.ts';
 import type { CallHandler } from './call.ts';
 import { CallArguments } from './call-arguments.ts';
 import { LIGHT_CALLS, type LightCall } from './light.ts';
-import { looksOf } from './quiet.ts';
+import { lookOf } from './quiet.ts';
 import { isUnderWay, neededPath, needsAnything } from './recorded.ts';
 import { ARGUMENT_REGISTERS, type EntryImage } from './registers.ts';
 import { callNamed, notImplemented } from './table.ts';
 
-/** A path to find before a recorded call may be passed over. */
+/** A path to find before a recorded call may be passed over, and where it led last. */
 export interface KnownPath {
   readonly text: string;
-  /** The descriptor that it starts at. */
+  readonly isAbsolute: boolean;
+  /** The descriptor that it starts at where it is relative. */
   readonly fd: number;
   readonly follow: boolean;
-  /** What it led to last. */
-  last: LastFound | undefined;
-}
-
-/** Where a path led, below which root and from where, and how old what is known of paths was then. */
-export interface LastFound {
-  readonly found: Path;
-  readonly root: Path;
-  readonly start: Path;
-  readonly age: number;
+  found: FoundPath | undefined;
+  /** Below which root it led there. */
+  root: Path | undefined;
+  /** From where. */
+  start: Path | undefined;
 }
 
 /** A call with its arguments, looked up and checked, to be made any number of times. */
@@ -40,8 +37,10 @@ export interface PreparedCall {
   readonly place: number;
   readonly arguments: readonly SimArgument[];
   readonly recorded: Recorded | undefined;
-  /** Of a recorded call that changes nothing where these paths lead somewhere: the paths. Undefined for all others. */
-  readonly quiet: readonly KnownPath[] | undefined;
+  /** A recorded call that changes nothing where `look` leads somewhere, if it has one. */
+  readonly quiet: boolean;
+  /** The path that a quiet call looks for. */
+  readonly look: KnownPath | undefined;
   /** Of a recorded call that finds all that it found where a path leads somewhere: the path, followed. Undefined for all others. */
   readonly known: KnownPath | undefined;
   /** Something may have to be there for it to succeed as it was recorded. */
@@ -57,29 +56,35 @@ export interface PreparedCall {
 /** Calls whose refusal LSM programs may see, as far as they have their own hook. */
 const SHOWN: ReadonlySet<string> = new Set(['open', 'openat', 'openat2', 'creat', 'execve', 'execveat']);
 
-/** What must lead somewhere for a recorded call to change nothing; undefined where it does change something. */
-const quietOf = (
-  name: string,
-  handler: CallHandler,
-  args: readonly SimArgument[],
-  { result }: Recorded,
-): readonly KnownPath[] | undefined => {
+const knownPath = (text: string, given: CallArguments, directory: number | undefined, follow: boolean): KnownPath => ({
+  found: undefined,
+  root: undefined,
+  start: undefined,
+  isAbsolute: text.startsWith('/'),
+  text,
+  fd: directory === undefined ? AT_FDCWD : given.int(directory),
+  follow,
+});
+
+type Quiet = Pick<PreparedCall, 'quiet' | 'look'>;
+const QUIET: Quiet = { quiet: true, look: undefined };
+const CHANGES: Quiet = { quiet: false, look: undefined };
+
+/** Whether a recorded call changes nothing, and what must lead somewhere for that. */
+const quietOf = (name: string, handler: CallHandler, args: readonly SimArgument[], { result }: Recorded): Quiet => {
   if (result < 0) {
     const shown = name === 'connect' || (SHOWN.has(name) && (result === -EPERM || result === -EACCES));
-    return shown || isUnderWay(name, result) ? undefined : [];
+    return shown || isUnderWay(name, result) ? CHANGES : QUIET;
   }
-  if (handler === notImplemented) return [];
+  if (handler === notImplemented) return QUIET;
   const given = new CallArguments(args);
-  const looks = looksOf(name, given);
-  if (looks === undefined) return undefined;
-  const paths: KnownPath[] = [];
-  for (const { path, directory, follow } of looks) {
-    const text = args[path];
-    if (text instanceof Uint8Array) return undefined;
-    if (typeof text !== 'string' || text === '') continue;
-    paths.push({ text, fd: directory === undefined ? AT_FDCWD : given.int(directory), follow, last: undefined });
-  }
-  return paths;
+  const look = lookOf(name, given);
+  if (look === undefined) return CHANGES;
+  if (look === 'nothing') return QUIET;
+  const text = args[look.path];
+  if (text instanceof Uint8Array) return CHANGES;
+  if (typeof text !== 'string' || text === '') return QUIET;
+  return { quiet: true, look: knownPath(text, given, look.directory, look.follow) };
 };
 
 const knownOf = (name: string, args: readonly SimArgument[], { result }: Recorded): KnownPath | undefined => {
@@ -88,8 +93,7 @@ const knownOf = (name: string, args: readonly SimArgument[], { result }: Recorde
   const needed = neededPath(name, given);
   const text = needed && args[needed.path];
   if (needed === undefined || typeof text !== 'string' || text === '') return undefined;
-  const fd = needed.directory === undefined ? AT_FDCWD : given.int(needed.directory);
-  return { text, fd, follow: true, last: undefined };
+  return knownPath(text, given, needed.directory, true);
 };
 
 /** @throws Error for what is no system call of the table, and for more than six arguments */
@@ -106,20 +110,22 @@ export const prepareCall = (
   const most = ARGUMENT_REGISTERS[abi].length;
   if (args.length > most)
     throw new Error(`${event.type} got ${args.length} arguments; a system call takes at most ${most}`);
-  const quiet = recorded && quietOf(name, handler, args, recorded);
+  const { quiet, look } = recorded === undefined ? CHANGES : quietOf(name, handler, args, recorded);
   const light = recorded !== undefined && recorded.result >= 0 ? LIGHT_CALLS[name] : undefined;
+  // first what the calls are passed over by that most are: it then lies together
   return {
+    place: callPlace(nr, abi),
+    quiet,
+    look,
+    light,
+    arguments: args,
+    recorded,
+    known: recorded && knownOf(name, args, recorded),
+    needs: recorded !== undefined && needsAnything(name),
     event,
     handler,
     abi,
     nr,
-    place: callPlace(nr, abi),
-    arguments: args,
-    recorded,
-    quiet,
-    known: recorded && knownOf(name, args, recorded),
-    needs: recorded !== undefined && needsAnything(name),
-    light,
     once: false,
     image: undefined,
   };
@@ -131,12 +137,13 @@ export const preparedAgain = (
   args: readonly SimArgument[],
   recorded: Recorded | undefined,
 ): PreparedCall => {
-  const { event, handler, quiet, known } = call;
+  if (args === call.arguments) return { ...call, recorded, once: true, image: undefined };
+  const { event, handler, quiet, look, known } = call;
   return {
     ...call,
     arguments: args,
     recorded,
-    quiet: recorded && quiet && quiet.length > 0 ? quietOf(event.type, handler, args, recorded) : quiet,
+    ...(recorded && look ? quietOf(event.type, handler, args, recorded) : { quiet, look }),
     known: recorded && known && knownOf(event.type, args, recorded),
     once: true,
     image: undefined,

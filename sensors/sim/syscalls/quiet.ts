@@ -10,9 +10,7 @@ export interface Look {
   readonly follow: boolean;
 }
 
-const look = (path: number, directory?: number, follow = true): readonly Look[] => [{ path, directory, follow }];
-
-const NOTHING: readonly Look[] = [];
+const look = (path: number, directory?: number, follow = true): Look => ({ path, directory, follow });
 
 const names = (text: string): string[] => text.trim().split(/\s+/);
 
@@ -28,8 +26,8 @@ const CHANGING_COMMANDS: ReadonlySet<number> = new Set([F_DUPFD, F_DUPFD_CLOEXEC
 const PR_SET_NAME = 15;
 
 /** Calls of which a success leaves everything as it was, by what they look for; undefined where that hangs on their arguments and isn't so. */
-const QUIET: Readonly<Record<string, (args: CallArguments) => readonly Look[] | undefined>> = {
-  ...Object.fromEntries([...EFFECTLESS, ...names(ASKS)].map((name) => [name, () => NOTHING])),
+const QUIET: Readonly<Record<string, (args: CallArguments) => Look | 'nothing' | undefined>> = {
+  ...Object.fromEntries([...EFFECTLESS, ...names(ASKS)].map((name) => [name, () => 'nothing'])),
   stat: () => look(0),
   lstat: () => look(0),
   newfstatat: () => look(1, 0),
@@ -40,11 +38,11 @@ const QUIET: Readonly<Record<string, (args: CallArguments) => readonly Look[] | 
   statfs: () => look(0),
   readlink: () => look(0, undefined, false),
   readlinkat: () => look(1, 0, false),
-  rt_sigaction: (args) => (args.isNull(1) ? NOTHING : undefined),
-  fcntl: (args) => (CHANGING_COMMANDS.has(args.int(1)) ? undefined : NOTHING),
-  prctl: (args) => (args.int(0) === PR_SET_NAME ? undefined : NOTHING),
+  rt_sigaction: (args) => (args.isNull(1) ? 'nothing' : undefined),
+  fcntl: (args) => (CHANGING_COMMANDS.has(args.int(1)) ? undefined : 'nothing'),
+  prctl: (args) => (args.int(0) === PR_SET_NAME ? undefined : 'nothing'),
 };
 
 /** What a call looks for whose success leaves everything as it was; undefined for one that changes something. */
-export const looksOf = (name: string, args: CallArguments): readonly Look[] | undefined =>
+export const lookOf = (name: string, args: CallArguments): Look | 'nothing' | undefined =>
   Object.hasOwn(QUIET, name) ? QUIET[name]?.(args) : undefined;

@@ -20,7 +20,7 @@ import { brokenPipe, receive, send, wouldBlock } from './messages.ts';
 import { isRunning } from './open.ts';
 
 /** Largest size a file may have in the simulation. */
-const MAX_FILE = 256 * 1024 * 1024;
+export const MAX_FILE = 256 * 1024 * 1024;
 
 /** Major and minor of the memory devices (Documentation/admin-guide/devices.txt). */
 const DEV_NULL = (1 << 20) | 3;

@@ -125,6 +125,10 @@ const ensure = (call: SystemCall, start: Path, text: string, need: Need, links =
   return made;
 };
 
+/** Whether a call runs a script, which needs the program that its first line names. */
+export const needsInterpreter = (call: SystemCall): boolean =>
+  (call.name === 'execve' || call.name === 'execveat') && call.known?.found?.dentry.inode.startsWith('#!') === true;
+
 /** Calls that need more than that their path leads somewhere. */
 const NEEDS_MORE: ReadonlySet<string> = new Set(['rmdir', 'unlinkat']);
 
@@ -132,7 +136,7 @@ const NEEDS_MORE: ReadonlySet<string> = new Set(['rmdir', 'unlinkat']);
 export const neededPath = (name: string, args: CallArguments): Pick<PathNeed, 'path' | 'directory'> | undefined => {
   if (NEEDS_MORE.has(name)) return undefined;
   const [need, ...others] = NEEDS[name]?.(args) ?? [];
-  return need === undefined || others.length > 0 || need.need === 'free' || need.need === 'program' ? undefined : need;
+  return need === undefined || others.length > 0 || need.need === 'free' ? undefined : need;
 };
 
 /** Calls that find or make a socket. */
@@ -149,7 +153,7 @@ export const prepareRecorded = (call: SystemCall): void => {
     const start = startOf(call, directory);
     const file = ensure(call, start, argument, need);
     if (need !== 'program' || !file) continue;
-    const interpreter = interpreterOf(file.dentry.inode.data.subarray(0, HEADER_BYTES));
+    const interpreter = interpreterOf(file.dentry.inode.head(HEADER_BYTES));
     if (interpreter) ensure(call, start, interpreter.path, 'program');
   }
   if (call.name === 'rmdir' || call.name === 'unlinkat') emptyDirectory(call);

@@ -105,7 +105,7 @@ const writeRegister = (view: DataView, at: number, value: number | bigint, narro
 
 /** What entering a call writes: its arguments' registers in halves, low and high, and what they point to. */
 export interface EntryImage {
-  readonly registers: readonly number[];
+  readonly registers: Uint32Array;
   readonly memory: ScratchImage;
 }
 
@@ -143,8 +143,8 @@ const enterAgain = (
   scratch.use(image.memory);
   for (let index = 0; index < places.length; index++) {
     const at = regsAt + (places[index] ?? 0);
-    view.setUint32(at, image.registers[2 * index] ?? 0, true);
-    view.setUint32(at + 4, image.registers[2 * index + 1] ?? 0, true);
+    view.setUint32(at, image.registers[2 * index] as number, true);
+    view.setUint32(at + 4, image.registers[2 * index + 1] as number, true);
   }
 };
 
@@ -154,7 +154,7 @@ export const keepEntry = ({ memory: { view }, scratch }: Machine, { regsAt }: Ta
     view.getUint32(regsAt + place, true),
     view.getUint32(regsAt + place + 4, true),
   ]);
-  prepared.image = { registers, memory: scratch.image() };
+  prepared.image = { registers: Uint32Array.from(registers), memory: scratch.image() };
 };
 
 /** Puts a call's result where the caller and programs find it. */

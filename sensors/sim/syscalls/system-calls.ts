@@ -1,15 +1,16 @@
 import { ECANCELED } from '../../../engine/maps/index.ts';
 import { callPlace, EVENT_TYPES, requestTypeOf } from '../../../rules/index.ts';
+import { isStill } from '../kernel/found-paths.ts';
 import type { Ring, RingEntry } from '../kernel/io-uring.ts';
 import type { Machine } from '../kernel/machine.ts';
-import type { Path } from '../kernel/mounts.ts';
+import { isSamePath, type Path } from '../kernel/mounts.ts';
 import type { Processes } from '../kernel/processes.ts';
 import type { Task } from '../kernel/tasks.ts';
-import type { CallOptions, CallResult, SimArgument, Via } from '../sim-host.ts';
+import type { CallOptions, CallResult, PassedCalls, SimArgument, Via } from '../sim-host.ts';
 import { CallError, SystemCall } from './call.ts';
 import { IORING_ENTER_GETEVENTS, IORING_SETUP_SQPOLL, prepareRequest, ringOf } from './io-uring.ts';
 import { type KnownPath, type PreparedCall, prepareCall } from './prepared.ts';
-import { isUnderWay, prepareRecorded, showRefused, startAt } from './recorded.ts';
+import { isUnderWay, needsInterpreter, prepareRecorded, showRefused, startAt } from './recorded.ts';
 import { clearForExec, enterCall, keepEntry, setResult } from './registers.ts';
 import { traceEntry, traceExit } from './traced.ts';
 
@@ -24,6 +25,8 @@ const EXECVE_PLACE = callPlace(EXECVE, 'x86-64');
 export class SystemCalls {
   readonly #machine: Machine;
   readonly #processes: Processes;
+  /** What plays calls, one after the other. */
+  #played: SystemCall | undefined;
   /** Calls made so far. */
   count = 0;
 
@@ -41,57 +44,66 @@ export class SystemCalls {
 
   /** Makes a call whose result nobody asks for. One that changes nothing and that no program looks at only takes its time. */
   play(task: Task, prepared: PreparedCall): void {
-    if (this.passQuiet(task, prepared)) return;
-    const call = new SystemCall(this.#machine, this.#processes, task, prepared, this.#serve);
-    call.isRepeated = true;
-    this.#run(call);
+    if (this.#passQuiet(task, prepared)) return;
+    if (this.#played === undefined) {
+      this.#played = new SystemCall(this.#machine, this.#processes, task, prepared, this.#serve);
+      this.#played.isRepeated = true;
+    } else this.#played.become(task, prepared);
+    this.#run(this.#played);
   }
 
-  /** Takes the time of a recorded call that changes nothing, by its place in programs' tables; false, with nothing done, where a program may look at it. */
-  pass(place: number): boolean {
-    const { hookPoints } = this.#machine;
-    if (hookPoints.looksAt(place)) return false;
-    this.#passTime();
-    hookPoints.passSysExit();
-    return true;
+  /**
+   * Takes the time of recorded calls that change nothing, up to the first that a program may look at. Returns its index, or `to`.
+   * @param begins what is added to their times
+   */
+  pass({ places, times }: PassedCalls, begins: number, from: number, to: number): number {
+    const { hookPoints, clock } = this.#machine;
+    let at = from;
+    for (; at < to && !hookPoints.looksAt(places[at] as number); at++) {
+      const time = begins + (times[at] as number);
+      if (time > clock.ns) clock.ns = time;
+      this.#passTime();
+    }
+    hookPoints.passSysExit(at - from);
+    return at;
   }
 
   /** Does what a call does to its caller's descriptors where that is all it does, and takes its time; false, with nothing done, where it has to be made. */
-  passQuiet(task: Task, prepared: PreparedCall): boolean {
-    const { quiet, light } = prepared;
-    if (quiet === undefined && light === undefined) return false;
+  #passQuiet(task: Task, prepared: PreparedCall): boolean {
+    const { quiet, look, light } = prepared;
+    if (!quiet && light === undefined) return false;
     const { hookPoints } = this.#machine;
     if (hookPoints.looksAt(prepared.place)) return false;
-    if (quiet === undefined ? light?.(task, prepared) !== true : !this.#isKnown(task, quiet)) return false;
+    if (!quiet && light?.(task, prepared, this.#processes) !== true) return false;
+    if (look !== undefined && !this.#leads(task, look)) return false;
     this.#passTime();
-    hookPoints.passSysExit();
+    hookPoints.passSysExit(1);
     return true;
   }
 
   /** Whether the path that a recorded call is about is known to lead somewhere. */
-  leads(task: Task, { known, quiet }: PreparedCall): boolean {
-    const path = known ?? quiet?.[0];
+  leads(task: Task, { known, look }: PreparedCall): boolean {
+    const path = known ?? look;
     return path !== undefined && this.#leads(task, path);
-  }
-
-  #isKnown(task: Task, paths: NonNullable<PreparedCall['quiet']>): boolean {
-    for (let index = 0; index < paths.length; index++) if (!this.#leads(task, paths[index] as KnownPath)) return false;
-    return true;
   }
 
   /** Whether a path leads somewhere, as far as that is known. */
   #leads(task: Task, path: KnownPath): boolean {
     const { walk } = this.#machine;
     const { root } = task.fs;
-    const start = startAt(task, path.fd);
-    const { last } = path;
-    if (last !== undefined && last.age === walk.foundAge && isSame(last.root, root) && isSame(last.start, start)) {
-      const { dentry } = last.found;
-      if (dentry.linked && !dentry.renamed) return true;
-    }
-    const found = walk.found(task, start, path.text, path.follow);
-    path.last = found && { found, root, start, age: walk.foundAge };
-    return found !== undefined;
+    const start = path.isAbsolute ? root : startAt(task, path.fd);
+    const { found } = path;
+    if (
+      found !== undefined &&
+      isStill(found) &&
+      isSamePath(path.root as Path, root) &&
+      (path.isAbsolute || isSamePath(path.start as Path, start))
+    )
+      return true;
+    path.found = walk.found(task, start, path.text, path.follow);
+    path.root = root;
+    path.start = start;
+    return path.found !== undefined;
   }
 
   #passTime(): void {
@@ -114,7 +126,7 @@ export class SystemCalls {
     try {
       machine.hookPoints.verdicts.refusedAt = undefined;
       this.#runSysEnter(task, nr);
-      traceEntry(machine, task, event, abi);
+      if (machine.hookPoints.hasOthers) traceEntry(machine, task, event, abi);
       const result = recorded === undefined ? effect(call) : this.#play(call, recorded.result);
       this.#return(call, result, looks);
       return result;
@@ -198,8 +210,8 @@ export class SystemCalls {
     if (result < 0 && !isUnderWay(call.name, result)) showRefused(call, -result);
     else {
       const { known, needs } = call.prepared;
-      if (known !== undefined && this.#leads(call.task, known)) call.known = known.last;
-      else if (needs) prepareRecorded(call);
+      if (known !== undefined && this.#leads(call.task, known)) call.known = known;
+      if (needs && (call.known === undefined || needsInterpreter(call))) prepareRecorded(call);
       effect(call);
     }
     return result;
@@ -210,14 +222,15 @@ export class SystemCalls {
     const machine = this.#machine;
     if (!call.exited) {
       const { event, abi, executed } = call;
+      const traced = machine.hookPoints.hasOthers;
       const looks = executed ? machine.hookPoints.looksAt(EXECVE_PLACE) : looked;
       if (executed && looks) clearForExec(machine, task, EXECVE);
       this.#runSysExit(task, result, looks);
-      traceExit(machine, event, abi, executed, result);
+      if (traced) traceExit(machine, event, abi, executed, result);
       if (child) {
         machine.current = child;
         this.#runSysExit(child, 0, looks);
-        traceExit(machine, event, abi, executed, 0);
+        if (traced) traceExit(machine, event, abi, executed, 0);
         machine.current = task;
       }
     }
@@ -243,7 +256,7 @@ export class SystemCalls {
   /** @param looks whether a program may look at the call, for which the registers were written */
   #runSysExit(task: Task, result: number, looks: boolean): void {
     if (!looks) {
-      this.#machine.hookPoints.passSysExit();
+      this.#machine.hookPoints.passSysExit(1);
       return;
     }
     setResult(this.#machine, task, result);
@@ -254,8 +267,6 @@ export class SystemCalls {
     hook.run();
   }
 }
-
-const isSame = (one: Path, other: Path): boolean => one.dentry === other.dentry && one.mount === other.mount;
 
 /** Lets a call happen; a negative result is an errno. */
 const effect = (call: SystemCall): number => {

@@ -25,7 +25,6 @@ const runRecord = (
 /** Entering a call, as the tracepoints and probes see it that rules don't use; those of single calls pass over the tables of ia32 and x32. */
 export const traceEntry = (machine: Machine, task: Task, event: EventType, abi: Abi): void => {
   const { hookPoints } = machine;
-  if (!hookPoints.hasOthers) return;
   const copy = (view: DataView, at: number): void => {
     for (const [index, register] of ARGUMENT_REGISTERS[abi].entries())
       view.setBigUint64(at + ARGUMENTS_AT + 8 * index, view.getBigUint64(task.regsAt + register, true), true);
@@ -44,7 +43,6 @@ export const traceEntry = (machine: Machine, task: Task, event: EventType, abi: 
 /** Leaving a call. What executes a new program leaves it as execve, whatever it entered (arch/x86/kernel/process_64.c, set_personality_64bit). */
 export const traceExit = (machine: Machine, event: EventType, abi: Abi, executed: boolean, result: number): void => {
   const { hookPoints } = machine;
-  if (!hookPoints.hasOthers) return;
   const seen = executed ? (EVENT_TYPES.get('execve') ?? event) : event;
   const write = (view: DataView, at: number): void => view.setBigInt64(at + RESULT_AT, BigInt(result), true);
   const other = abi !== 'x86-64' && !executed;

@@ -118,6 +118,22 @@ describe('a simulated host', () => {
     );
   });
 
+  it('changes files for itself alone, whatever it has in common with others', () => {
+    const [one, other] = [createSimHost(), createSimHost()];
+    const [path, O_WRONLY] = ['/usr/bin/cat', 1];
+    const before = other.fs.read(path);
+    const root = one.spawn({ exepath: '/usr/bin/bash', uid: 0 });
+    expect(one.call(root, 'open', [path, O_WRONLY, 0]).result).toBe(3);
+    expect(one.call(root, 'write', [3, 'text', 4]).result).toBe(4);
+    expect(one.fs.read(path)).toBe(`text${before.slice(4)}`);
+    const copied = one.fs.read('/usr/bin/ls');
+    expect(one.call(root, 'truncate', ['/usr/bin/ls', 2]).result).toBe(0);
+    expect(one.call(root, 'truncate', ['/usr/bin/ls', 4]).result).toBe(0);
+    expect(one.fs.read('/usr/bin/ls')).toBe(`${copied.slice(0, 2)}\0\0`);
+    expect([other.fs.read(path), other.fs.read('/usr/bin/ls')]).toEqual([before, copied]);
+    expect(createSimHost().fs.read(path)).toBe(before);
+  });
+
   it('does not grow while the same things happen again and again', () => {
     const host = createSimHost({ memory: 4 * 1024 * 1024 });
     const task = host.spawn({ exepath: '/usr/bin/bash' });

@@ -13,6 +13,13 @@ import { count, seed } from '../../support/counts.ts';
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const O_RDWR_CREAT = 0o102;
+const O_APPEND = 0o2000;
+const O_NONBLOCK = 0o4000;
+const O_NOATIME = 0o1000000;
+const [F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC] = [0, 1, 2, 3, 4, 1030] as const;
+const FD_CLOEXEC = 1;
+const WNOHANG = 1;
+const ECHILD = 10;
 const RUNS = count(1000);
 const CALLS = 80;
 
@@ -28,7 +35,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.tuple(fc.constant('pread64'), fd, fc.constant(0), small, small),
   fc.tuple(fc.constant('lseek'), fd, small, fc.constantFrom(0, 1, 2, 3)),
   fc.tuple(fc.constant('write'), fd, fc.constantFrom('x', 'yz', 'hello'), fc.constantFrom(1, 2)),
+  fc.tuple(fc.constant('write'), fd, fc.uint8Array({ minLength: 1, maxLength: 9 }), fc.integer({ min: 0, max: 12 })),
   fc.tuple(fc.constant('close'), fd),
+  fc.tuple(fc.constant('fcntl'), fd, fc.constantFrom(F_DUPFD, F_DUPFD_CLOEXEC), small),
+  fc.tuple(fc.constant('fcntl'), fd, fc.constant(F_SETFD), fc.constantFrom(0, FD_CLOEXEC)),
+  fc.tuple(fc.constant('fcntl'), fd, fc.constant(F_SETFL), fc.constantFrom(0, O_APPEND, O_NONBLOCK, O_NOATIME)),
+  fc.tuple(fc.constant('getdents64'), fd, fc.constant(0), fc.constantFrom(24, 50, 4096)),
+  fc.tuple(fc.constant('umask'), fc.constantFrom(0, 0o22, 0o77)),
   fc.tuple(
     fc.constant('newfstatat'),
     fc.constant(AT_FDCWD),
@@ -47,7 +60,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 const worker = (host: SimHost): SimTask => host.spawn({ exepath: '/usr/bin/bash', cwd: '/w' });
 
-/** Everything below a directory, and what descriptors read from where they are. */
+/** Everything below a directory, what descriptors are like, and what they read from where they are. */
 const stateOf = (host: SimHost, task: SimTask): unknown => {
   const below = (folder: string): unknown[] =>
     host.fs.list(folder).map((name) => {
@@ -61,10 +74,12 @@ const stateOf = (host: SimHost, task: SimTask): unknown => {
   const reads = task.fds
     .filter((each) => each > 2)
     .map((each) => {
+      const flags = [F_GETFD, F_GETFL].map((command) => host.call(task, 'fcntl', [each, command]).result);
+      const entries = host.call(task, 'getdents64', [each, 0, 4096]).result;
       const { result, data } = host.call(task, 'read', [each, 0, 20]);
-      return [each, result, data && new TextDecoder().decode(data)];
+      return [each, flags, entries, result, data && new TextDecoder().decode(data)];
     });
-  return { files, reads, cwd: task.cwd };
+  return { files, reads, cwd: task.cwd, umask: host.call(task, 'umask', [0]).result };
 };
 
 /** Takes away what a run left. */
@@ -142,4 +157,21 @@ it('follows a symbolic link to where it leads now, though the path was found bef
   expect(opened()).toBe('/w/d/a');
   play('rename', ['/w/other', '/w/l'], 0);
   expect(opened()).toBe('/w/e/a');
+});
+
+it('waits for the child that it waited for when it was recorded', () => {
+  const host = createSimHost();
+  const task = worker(host);
+  const play = (name: string, args: readonly SimArgument[], result: number): void =>
+    host.play(task, prepareCall(name, args, { recorded: { result } }));
+  const [one, other, third] = [0, 1, 2].map(() => host.call(task, 'fork', []).result) as [number, number, number];
+  for (const pid of [one, other]) host.end(host.task(pid) as SimTask, { status: 0 });
+  const isLeft = (pid: number): boolean => host.call(task, 'wait4', [pid, 0, WNOHANG]).result !== -ECHILD;
+  play('wait4', [-1, 0, 0], other);
+  expect(isLeft(other)).toBe(false);
+  play('wait4', [one, 0, WNOHANG], one);
+  expect(isLeft(one)).toBe(false);
+  play('wait4', [-1, 0, WNOHANG], 0);
+  play('wait4', [-1, 0, 0], third);
+  expect(isLeft(third)).toBe(true);
 });
