@@ -272,7 +272,7 @@ export const runAgent = async (
   live = generations;
   const past = createPast();
   const handle = (record: Uint8Array): void => {
-    if (own.has(cgroupOf(record))) return;
+    if (own.size > 0 && own.has(cgroupOf(record))) return;
     doDue(generations, record);
     const { byNumber, current } = generations;
     (byNumber.get(record[HEAD.generation] ?? 0) ?? current).events.handle(record);

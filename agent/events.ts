@@ -140,12 +140,13 @@ export const createEvents = (options: EventsOptions): Events => {
   };
   /** What rules are checked on: an event with the processes as they were then, and its container as it is known by now. */
   const occurrenceOf = (record: EventRecord, processes: Processes) => {
+    const number = tally.events;
     const wallTime = kernel.wallTime(record.time);
     const cgroup = kernel.cgroupPath(record.cgroup);
     let pending: Set<string> | undefined;
     const fields = fieldsOf(record, {
       processes,
-      number: tally.events,
+      number,
       wallTime,
       cgroupPath: () => cgroup,
       containers,
@@ -157,14 +158,12 @@ export const createEvents = (options: EventsOptions): Events => {
       domains: options.domains,
     });
     const event = record.event?.type ?? '';
-    const decided = { hook: record.hook, event, truth: (predicate: number) => record.truth(predicate) };
-    const occurrence = { time: record.time, number: tally.events, event, pid: record.pid };
     const kin = correlator.kinOf(record);
     const isPending = (): boolean => pending !== undefined && pending.size > 0;
     /** Raises or drops, if not a fact may still come that it depends on. */
     const decide = (rule: Rule, index: number, final: boolean): Decision => {
       pending?.clear();
-      if (!residual.matches(index, decided, fields)) {
+      if (!residual.matches(index, record, fields)) {
         tally.residualDropped++;
         return 'dropped';
       }
@@ -172,6 +171,7 @@ export const createEvents = (options: EventsOptions): Events => {
       if (rule.correlation !== undefined) {
         for (const field of [...correlator.reads(index), ...(rule.aggregate?.by ?? [])]) fields(field);
         if (isPending() && !final) return 'pending';
+        const occurrence = { time: record.time, number, event, pid: record.pid };
         correlated = correlator.correlate(index, occurrence, fields, kin);
         if (correlated === undefined) return 'dropped';
       }
@@ -214,10 +214,12 @@ export const createEvents = (options: EventsOptions): Events => {
         tally.hidden++;
         return true;
       }
-      let decision = 'dropped' as Decision;
-      guarded(() => {
+      let decision: Decision = 'dropped';
+      try {
         decision = by(rule, index, final || rule.action !== 'alert');
-      });
+      } catch (error) {
+        failedWith(error);
+      }
       if (excludes && decision === 'raised') isTaken = true;
       return decision !== 'pending';
     };
@@ -239,13 +241,16 @@ export const createEvents = (options: EventsOptions): Events => {
       return rest.length === 0;
     });
   };
+  const failedWith = (error: unknown): void => {
+    const failures = error instanceof RecordError ? unreadable : failed;
+    failures.records++;
+    failures.reason = error instanceof Error ? error.message : String(error);
+  };
   const guarded = (act: () => void): void => {
     try {
       act();
     } catch (error) {
-      const failures = error instanceof RecordError ? unreadable : failed;
-      failures.records++;
-      failures.reason = error instanceof Error ? error.message : String(error);
+      failedWith(error);
     }
   };
   const raiseBuiltIn = (builtIn: BuiltIn): void => {

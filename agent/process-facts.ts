@@ -68,14 +68,19 @@ export interface ProcessFillOptions {
 
 export const createProcessFill = ({ kernel, scope, compiled, table, map }: ProcessFillOptions): ProcessFill => {
   const { processes: layout } = compiled;
-  /** Processes whose facts user space put there: their exits may have been before that. */
-  const own = new Map<string, { readonly pid: number; readonly start: bigint }>();
+  /** Processes whose facts user space put there, by id their starts: their exits may have been before that. */
+  const own = new Map<number, Set<bigint>>();
   const put = (pid: number, start: bigint, image: Image): void => {
-    if (map.update(processKey(pid, start), processValue(layout, factsText(image)), ONLY_NEW) === 0)
-      own.set(`${pid} ${start}`, { pid, start });
+    if (map.update(processKey(pid, start), processValue(layout, factsText(image)), ONLY_NEW) !== 0) return;
+    const starts = own.get(pid);
+    if (starts === undefined) own.set(pid, new Set([start]));
+    else starts.add(start);
   };
   const remove = (pid: number, start: bigint): void => {
-    if (own.delete(`${pid} ${start}`)) map.delete(processKey(pid, start));
+    const starts = own.get(pid);
+    if (starts?.delete(start) !== true) return;
+    if (starts.size === 0) own.delete(pid);
+    map.delete(processKey(pid, start));
   };
   /** Puts a process there that the kernel has no facts of; `onNew` is called for one that the table does not know. */
   const complete = (facts: ProcessFacts, onNew: () => void): void => {
@@ -99,7 +104,8 @@ export const createProcessFill = ({ kernel, scope, compiled, table, map }: Proce
       return all;
     },
     repair: (all) => {
-      for (const { pid, start } of [...own.values()]) if (table.get(pid, start)?.alive !== true) remove(pid, start);
+      for (const [pid, starts] of [...own])
+        for (const start of [...starts]) if (table.get(pid, start)?.alive !== true) remove(pid, start);
       for (const facts of all) complete(facts, () => undefined);
     },
     add: (process) => put(process.pid, process.start, process),

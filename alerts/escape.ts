@@ -3,12 +3,14 @@ const FORGING = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-/** Texts with nothing to escape, as most are. */
 const PLAIN = /^[ -~]*$/;
+
+/** Whether a text has nothing to escape, as most have. */
+export const isPlain = (text: string): boolean => PLAIN.test(text);
 
 /** Writes characters that could forge a line or drive a terminal as `\n`, `\x1b` or `\u{202e}`; all others stay. */
 export const escapeControl = (text: string): string =>
-  PLAIN.test(text)
+  isPlain(text)
     ? text
     : text.replace(FORGING, (character) => {
         const code = character.codePointAt(0)!;

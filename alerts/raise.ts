@@ -26,7 +26,7 @@ export interface RaiseContext {
 
 type Ancestor = Alert['process']['ancestors'][number];
 
-/** What alerts say of a process, which doesn't change: a process that does is another object. */
+/** What alerts say of ancestors, which doesn't change: a process that does is another object. */
 const described = new WeakMap<KnownProcess, Ancestor>();
 
 const describe = (process: KnownProcess): Ancestor => {
@@ -122,8 +122,8 @@ export const raiseAlert = (
   const process: Alert['process'] = {
     pid: record.pid,
     start: Number(record.start),
-    exe: known === undefined ? null : describe(known).exe,
-    cmdline: known === undefined ? null : describe(known).cmdline,
+    exe: known?.exepath ?? null,
+    cmdline: (known && commandLine(known)) ?? null,
     uid: record.uid,
     ancestors: context.processes.ancestors(record).map(describe),
   };

@@ -10,7 +10,7 @@ import {
   type Trust,
 } from '../rules/index.ts';
 import type { FieldJson } from './alert.ts';
-import { escapeControl } from './escape.ts';
+import { escapeControl, isPlain } from './escape.ts';
 
 const ABSENT = '<NA>';
 const UNKNOWN = '<unknown>';
@@ -38,14 +38,13 @@ export const toJson = (value: FieldValue): FieldJson => {
 };
 
 /** A list prints as Falco's: `(a,b)`. */
-const toText = (value: Present): string =>
-  escapeControl(typeof value === 'object' ? `(${value.join(',')})` : String(value));
+const toText = (value: Present): string => (typeof value === 'object' ? `(${value.join(',')})` : String(value));
 
-const transform = (field: TemplateField, value: Present): Present | undefined =>
-  field.transformers.reduce<Present | undefined>(
-    (before, name) => (before === undefined ? undefined : applyTransformer(name, before)),
-    value,
-  );
+const transform = (field: TemplateField, value: Present): Present | undefined => {
+  let made: Present | undefined = value;
+  for (const name of field.transformers) if (made !== undefined) made = applyTransformer(name, made);
+  return made;
+};
 
 /** Exactly `width` characters as Falco prints them: filled up with blanks on the right, or cut. */
 const pad = (text: string, width: number | undefined): string => {
@@ -54,10 +53,12 @@ const pad = (text: string, width: number | undefined): string => {
   return characters.length > width ? characters.slice(0, width).join('') : text + ' '.repeat(width - characters.length);
 };
 
-const printField = (field: TemplateField, value: FieldValue): string => {
+/** A value's text in an output; control characters in it stay where `raw`. */
+const printField = (field: TemplateField, value: FieldValue, raw: boolean): string => {
   if (value.state === 'unknown') return UNKNOWN;
   const printed = value.state === 'present' ? transform(field, value.value) : undefined;
-  return printed === undefined ? ABSENT : toText(printed);
+  if (printed === undefined) return ABSENT;
+  return raw ? toText(printed) : escapeControl(toText(printed));
 };
 
 /** Fields of the event of a sequence's step, from 1. */
@@ -72,11 +73,21 @@ interface Named {
   readonly fields: readonly { readonly key: string; readonly field: FieldRef }[];
 }
 
-const partsBefore = new WeakMap<OutputTemplate, readonly (string | Named)[]>();
+type Trusts = Output['trust'];
 
-/** A template's parts, looked up once. */
-const partsOf = (template: OutputTemplate): readonly (string | Named)[] => {
-  const before = partsBefore.get(template);
+/** What is looked up once of a template. */
+interface Prepared {
+  readonly parts: readonly (string | Named)[];
+  /** All its fields without values: objects with the same members are copied and filled faster than they grow. */
+  readonly blank: Output['fields'];
+  /** That of its last output, which the next one shares where it is the same. */
+  trust: Trusts;
+}
+
+const preparedBefore = new WeakMap<OutputTemplate, Prepared>();
+
+const prepare = (template: OutputTemplate): Prepared => {
+  const before = preparedBefore.get(template);
   if (before !== undefined) return before;
   const parts = template.parts.map((part): string | Named => {
     if (typeof part === 'string') return part;
@@ -86,30 +97,70 @@ const partsOf = (template: OutputTemplate): readonly (string | Named)[] => {
     const named = expression === undefined ? [field] : fieldsOf(expression);
     return { part, field, fields: named.map((each) => ({ key: nameOf({ ...part, ...each }), field: each })) };
   });
-  partsBefore.set(template, parts);
-  return parts;
+  const keys = parts.flatMap((part) => (typeof part === 'string' ? [] : part.fields.map(({ key }) => key)));
+  const prepared = { parts, blank: Object.fromEntries(keys.map((key) => [key, null])), trust: {} };
+  preparedBefore.set(template, prepared);
+  return prepared;
+};
+
+const sourceOf = ({ part: { step } }: Named, source: FieldSource, steps: StepSource | undefined): FieldSource =>
+  (step === undefined ? source : steps?.(step)) ?? NO_STEP;
+
+/** The text of an output; control characters in values stay where `raw`. */
+const textOf = (parts: Prepared['parts'], source: FieldSource, steps: StepSource | undefined, raw: boolean): string => {
+  let text = '';
+  for (const each of parts) {
+    if (typeof each === 'string') text += each;
+    else {
+      const { part, field } = each;
+      const from = sourceOf(each, source, steps);
+      const value = part.expression === undefined ? from(field) : evaluateExpression(part.expression, from);
+      text += pad(printField(part, value, raw), part.width);
+    }
+  }
+  return text;
+};
+
+const trustOf = (value: FieldValue): Trust | undefined =>
+  value.state === 'absent' ? undefined : value.state === 'unknown' ? 'unknown' : value.trust;
+
+const collectTrust = (parts: Prepared['parts'], source: FieldSource, steps: StepSource | undefined): Trusts => {
+  const trust: Record<string, Trust> = {};
+  for (const each of parts) {
+    if (typeof each === 'string') continue;
+    const from = sourceOf(each, source, steps);
+    for (const { key, field } of each.fields) {
+      const its = trustOf(from(field));
+      if (its !== undefined) trust[key] = its;
+    }
+  }
+  return trust;
 };
 
 /** Fills in an output template; control characters in values are escaped. */
 export const formatOutput = (template: OutputTemplate, source: FieldSource, steps?: StepSource): Output => {
-  const fields: Record<string, FieldJson> = {};
-  const trust: Record<string, Trust> = {};
+  const prepared = prepare(template);
+  const { parts, blank, trust: before } = prepared;
+  const fields: Record<string, FieldJson> = { ...blank };
+  let isAsBefore = true;
   let text = '';
-  for (const each of partsOf(template)) {
+  for (const each of parts) {
     if (typeof each === 'string') {
       text += each;
       continue;
     }
-    const { part, field } = each;
-    const { step, expression } = part;
-    const from: FieldSource = (step === undefined ? source : steps?.(step)) ?? NO_STEP;
-    for (const { key, field: named } of each.fields) {
-      const value = from(named);
+    const { part } = each;
+    const from = sourceOf(each, source, steps);
+    let value: FieldValue | undefined;
+    for (const { key, field } of each.fields) {
+      value = from(field);
       fields[key] = toJson(value);
-      if (value.state !== 'absent') trust[key] = value.state === 'unknown' ? 'unknown' : value.trust;
+      isAsBefore &&= before[key] === trustOf(value);
     }
-    const printed = expression === undefined ? from(field) : evaluateExpression(expression, from);
-    text += pad(printField(part, printed), part.width);
+    if (part.expression !== undefined) value = evaluateExpression(part.expression, from);
+    text += pad(printField(part, value ?? from(each.field), true), part.width);
   }
-  return { text, fields, trust };
+  if (!isPlain(text)) text = textOf(parts, source, steps, false);
+  if (!isAsBefore) prepared.trust = collectTrust(parts, source, steps);
+  return { text, fields, trust: prepared.trust };
 };

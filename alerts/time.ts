@@ -21,8 +21,14 @@ export const isoTime = (nanoseconds: bigint): string => {
   return `${textOf(nanoseconds - fraction)}.${fraction.toString().padStart(9, '0')}Z`;
 };
 
+/** The millisecond that was asked for last. */
+let now = { milliseconds: Number.NaN, text: '' };
+
 /** The wall clock, or another time in milliseconds since 1970, in the format of `isoTime`. */
-export const isoNow = (milliseconds = Date.now()): string => isoTime(BigInt(milliseconds) * 1_000_000n);
+export const isoNow = (milliseconds = Date.now()): string => {
+  if (now.milliseconds !== milliseconds) now = { milliseconds, text: isoTime(BigInt(milliseconds) * 1_000_000n) };
+  return now.text;
+};
 
 /** Nanoseconds since 1970 of a text of `isoTime`. */
 export const nanosecondsOf = (iso: string): bigint =>

@@ -1,7 +1,5 @@
 import { type AuditEntry, decodeLine } from './line.ts';
 
-const NEWLINE = new Uint8Array([0x0a]);
-
 /** An entry that waits to be written. */
 export interface Waiting {
   readonly seq: number;
@@ -34,14 +32,17 @@ export const batchOf = (waiting: readonly Waiting[], most: number): number => {
 
 /** The lines with their newlines in one piece; most follow one another in memory already. */
 export const joined = (batch: readonly Waiting[]): Uint8Array => {
-  const [first] = batch;
-  let end = first?.bytes.byteOffset ?? 0;
-  const isOnePiece = batch.every(({ bytes }) => {
-    const follows = bytes.buffer === first?.bytes.buffer && bytes.byteOffset === end;
+  const pieces: Uint8Array[] = [];
+  let from = 0;
+  let end = 0;
+  let buffer: ArrayBufferLike | undefined;
+  for (const { bytes } of batch) {
+    if (bytes.buffer !== buffer || bytes.byteOffset !== end) {
+      if (buffer !== undefined) pieces.push(new Uint8Array(buffer, from, end - from));
+      ({ buffer, byteOffset: from } = bytes);
+    }
     end = bytes.byteOffset + bytes.length + 1;
-    return follows;
-  });
-  if (first === undefined || !isOnePiece) return Buffer.concat(batch.flatMap(({ bytes }) => [bytes, NEWLINE]));
-  const from = first.bytes.byteOffset;
-  return new Uint8Array(first.bytes.buffer, from, end - from);
+  }
+  if (buffer !== undefined) pieces.push(new Uint8Array(buffer, from, end - from));
+  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
 };

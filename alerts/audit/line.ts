@@ -1,3 +1,4 @@
+import { alertJson } from '../alert-json.ts';
 import { crc32c } from './crc32c.ts';
 
 export const AUDIT_KINDS = ['alert', 'enforcement', 'policy', 'start', 'stop', 'shed', 'loss'] as const;
@@ -67,7 +68,7 @@ export const createLineSpace = (size: number): LineSpace => {
   let at = 0;
   return {
     write: ({ v, seq, time, kind, body }) => {
-      const bodyText = JSON.stringify(body);
+      const bodyText = alertJson(body) ?? JSON.stringify(body);
       if (bodyText === undefined) throw new Error(`an audit record's body must be JSON, not ${typeof body}`);
       const text = `{"v":${v},"seq":${seq},"time":"${time}","kind":"${kind}","body":${bodyText},"crc32c":"00000000"}`;
       const most = MOST_UTF8 * text.length + 1;
