@@ -5,10 +5,10 @@ import { createPaint } from '../../cli/paint.ts';
 import { printTable } from '../../cli/table.ts';
 import { fingerprint, segmentAt, type Written, writeLog } from '../alerts/review/log.ts';
 import { anAlert } from '../support/alert.ts';
-import { runCommand } from '../support/command.ts';
+import { shrike } from '../support/command.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
-const query = (...args: readonly string[]) => runCommand('audit', 'query', ...args);
+const query = (...args: readonly string[]) => shrike('audit', 'query', ...args);
 
 /** A log of three alerts. */
 const threeAlerts = async (segmentBytes?: number): Promise<string> => {

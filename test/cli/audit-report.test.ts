@@ -14,7 +14,8 @@ import { outputProblem } from '../../alerts/index.ts';
 import { CliError } from '../../cli/exit.ts';
 import { createProgram } from '../../cli/program.ts';
 import { alertAt, processOf, STORY, writeStory } from '../alerts/report/story.ts';
-import { type Finished, shrike, startProgram } from '../support/cli.ts';
+import type { Finished } from '../support/cli.ts';
+import { shrike, shrikeWith } from '../support/command.ts';
 import { inLargerSizes } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
@@ -150,8 +151,8 @@ describe('shrike audit report', () => {
     mkdirSync(join(state, 'shrike'));
     await writeStory(folder, STORY);
     const out = join(state, 'report.html');
-    const { finished } = startProgram('main', ['audit', 'report', '-o', out], { XDG_STATE_HOME: state });
-    const { code, stderr } = withoutProgress(await finished);
+    const finished = await shrikeWith({ XDG_STATE_HOME: state }, 'audit', 'report', '-o', out);
+    const { code, stderr } = withoutProgress(finished);
     expect({ code, stderr }).toEqual({
       code: 0,
       stderr: `the audit log in ${folder}\n${out}: 16 entries, 4 alerts, 13 in full; the log is verified\n`,

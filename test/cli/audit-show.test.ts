@@ -1,15 +1,15 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Alert, openAuditLog } from '../../alerts/index.ts';
 import { fingerprint, segmentAt, type Written, writeLog } from '../alerts/review/log.ts';
 import { anAlert } from '../support/alert.ts';
 import { startProgram } from '../support/cli.ts';
-import { runCommand } from '../support/command.ts';
+import { shrike, shrikeWith } from '../support/command.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 
-const show = (...args: readonly string[]) => runCommand('audit', 'show', ...args);
+const show = (...args: readonly string[]) => shrike('audit', 'show', ...args);
 
 const attempt = (more: object = {}): object => ({
   rule: 'Shadow denied',
@@ -305,10 +305,8 @@ describe('what is asked for and is not there', () => {
 
   it('a log that a run without --audit left; else it is the newest', async () => {
     const state = temporaryFolder();
-    vi.stubEnv('XDG_STATE_HOME', state);
-    vi.stubEnv('TMPDIR', temporaryFolder());
-    onTestFinished(() => void vi.unstubAllEnvs());
-    expect(await show()).toEqual({
+    const showNewest = () => shrikeWith({ XDG_STATE_HOME: state, TMPDIR: temporaryFolder() }, 'audit', 'show');
+    expect(await showNewest()).toEqual({
       code: 2,
       stdout: '',
       stderr: `shrike: no run has left an audit log in ${state}/shrike: give the folder that "shrike run --audit" named\n`,
@@ -317,7 +315,7 @@ describe('what is asked for and is not there', () => {
       join(state, 'shrike', name),
     );
     for (const folder of [newest, old]) await writeLog(folder ?? '', ENTRIES.slice(0, 1));
-    expect(await show()).toMatchObject({ code: 0, stderr: `the audit log in ${newest}\n` });
+    expect(await showNewest()).toMatchObject({ code: 0, stderr: `the audit log in ${newest}\n` });
   });
 
   it('a log', async () => {

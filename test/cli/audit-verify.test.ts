@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { openAuditLog, parseCheckpoint } from '../../alerts/index.ts';
 import { cosign } from '../../alerts/transparency/cosignature.ts';
 import { createSigner, SIGNATURE } from '../../alerts/transparency/key.ts';
-import { runCommand } from '../support/command.ts';
+import { shrike } from '../support/command.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { openSealedLog, SEALED_HOST, writeSealedLog } from '../support/sealed-log.ts';
 
@@ -32,9 +32,9 @@ const keptLog = async (entries = 300): Promise<Kept> => {
   return { folder, key, checkpoint, keyText, origin: keyText.split('+')[0]! };
 };
 
-const verify = (...args: readonly string[]) => runCommand('audit', 'verify', ...args);
-const prove = (...args: readonly string[]) => runCommand('audit', 'prove', ...args);
-const checkProof = (...args: readonly string[]) => runCommand('audit', 'check-proof', ...args);
+const verify = (...args: readonly string[]) => shrike('audit', 'verify', ...args);
+const prove = (...args: readonly string[]) => shrike('audit', 'prove', ...args);
+const checkProof = (...args: readonly string[]) => shrike('audit', 'check-proof', ...args);
 
 const segment = (folder: string): string => join(folder, 'audit-000001.jsonl');
 const linesOf = (folder: string): string[] => readFileSync(segment(folder), 'utf8').split('\n');
@@ -159,7 +159,7 @@ describe('shrike audit verify', () => {
     const noFolder = `shrike: ${none}: there is no such folder; give the folder of an audit log, which "shrike run" prints at its end\n`;
     expect(await wrong(none, '--key', key)).toBe(noFolder);
     expect((await prove(none, '--seq', '1')).stderr).toBe(noFolder);
-    expect((await runCommand('audit', 'rotate-key', none)).stderr).toBe(noFolder);
+    expect((await shrike('audit', 'rotate-key', none)).stderr).toBe(noFolder);
     expect(await wrong(nothing)).toBe(
       `shrike: ${nothing}/log.pub is missing: give the log's public key with --key, from a file or as it is\n`,
     );
@@ -397,7 +397,7 @@ describe('shrike audit prove, and check-proof without the log', () => {
 });
 
 describe('shrike audit rotate-key', () => {
-  const rotate = (...args: readonly string[]) => runCommand('audit', 'rotate-key', ...args);
+  const rotate = (...args: readonly string[]) => shrike('audit', 'rotate-key', ...args);
 
   it('gives the log a new key, which verify follows from the old one', async () => {
     const { folder, key, keyText, checkpoint, origin } = await keptLog();

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { at, shrike } from '../support/cli.ts';
+import { at } from '../support/cli.ts';
+import { shrike } from '../support/command.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
 const policy = (condition: string): string => `apiVersion: shrike/v1

@@ -1,7 +1,8 @@
 import { type Command, CommanderError } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { createProgram } from '../../cli/program.ts';
-import { shrike } from '../support/cli.ts';
+import { startProgram } from '../support/cli.ts';
+import { shrike } from '../support/command.ts';
 
 /** What a command prints for its help. */
 const helpOf = async (...words: readonly string[]): Promise<string> => {
@@ -103,14 +104,23 @@ describe('wrong usage ends with exit code 2 and says what to do', () => {
   ])('%s', async (_, args, stderr) => {
     expect(await shrike(...args)).toEqual({ code: 2, stdout: '', stderr });
   });
+});
 
-  it('no command at all', async () => {
-    const { code, stdout, stderr } = await shrike();
+describe('the command as it is built', () => {
+  it('without an argument has read every subcommand, and ends with its help', async () => {
+    const { code, stdout, stderr } = await startProgram('main', []).finished;
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(/^Usage: shrike \[options\] \[command\]\n/);
   });
-});
 
-it('prints its version', async () => {
-  expect(await shrike('--version')).toEqual({ code: 0, stdout: '0.1.0\n', stderr: '' });
+  it('tells what went wrong in one sentence', async () => {
+    const { code, stdout, stderr } = await startProgram('main', ['run', '--scenario', 'none']).finished;
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^shrike: there is no scenario "none"/);
+  });
+
+  it('prints its version', async () => {
+    const { finished } = startProgram('main', ['--version']);
+    expect(await finished).toEqual({ code: 0, stdout: '0.1.0\n', stderr: '' });
+  });
 });

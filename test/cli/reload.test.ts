@@ -3,7 +3,8 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { Alert } from '../../alerts/index.ts';
-import { jsonLines, shrike, startProgram } from '../support/cli.ts';
+import { jsonLines, startProgram } from '../support/cli.ts';
+import { shrike } from '../support/command.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 

@@ -2,7 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Alert, parseAlert, readAuditLog } from '../../alerts/index.ts';
-import { at, jsonLines, shrike, startProgram } from '../support/cli.ts';
+import { at, jsonLines, startProgram } from '../support/cli.ts';
+import { shrike, shrikeWith } from '../support/command.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 
@@ -114,10 +115,7 @@ it('raises the first of the rules that match with --rule-matching first, and say
 it('puts the audit log below the state folder where no other is named', async () => {
   const { policy, scenario } = files();
   const state = temporaryFolder();
-  const running = startProgram('main', ['run', '--policies', policy, '--scenario', scenario], {
-    XDG_STATE_HOME: state,
-  });
-  const { stdout } = await running.finished;
+  const { stdout } = await shrikeWith({ XDG_STATE_HOME: state }, 'run', '--policies', policy, '--scenario', scenario);
   const [, folder = ''] = /^audit log +(.+)$/m.exec(stdout) ?? [];
   expect(folder.startsWith(join(state, 'shrike', 'audit-'))).toBe(true);
   expect(await audited(folder)).toHaveLength(3);

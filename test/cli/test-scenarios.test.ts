@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { testRecord } from '../../cli/test-records.ts';
-import { jsonLines, shrike } from '../support/cli.ts';
+import { jsonLines } from '../support/cli.ts';
+import { shrike } from '../support/command.ts';
 import { inLargerSizes } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 

@@ -6,7 +6,8 @@ import { openStderr } from '../../cli/output.ts';
 import { run } from '../../cli/run.ts';
 import { cgroupMount } from '../../sensors/linux/index.ts';
 import { currentCgroup } from '../../sensors/linux/own-cgroup.ts';
-import { jsonLines, shrike, startProgram } from '../support/cli.ts';
+import { jsonLines, startProgram } from '../support/cli.ts';
+import { shrike } from '../support/command.ts';
 import { inLargerSizes } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { liveUnavailable, testCgroup } from '../support/live.ts';
@@ -40,7 +41,7 @@ spec:
   return { ...paths, args: ['watch', '--policies', paths.policy, '--audit', paths.audit] };
 };
 
-/** Runs the command; also whether its cgroup is still there. */
+/** Runs the command in a process of its own; also whether its cgroup is still there. */
 const watched = async (...args: readonly string[]) => {
   const { process: agent, finished } = startProgram('main', args);
   const folder = join(cgroupMount() ?? '', currentCgroup(), `shrike-watch-${agent.pid}`);
@@ -77,7 +78,7 @@ describe.skipIf(skip)(`shrike watch${skip ? ` (skipped: ${skip})` : ''}`, () => 
 
   it('writes records with --json, and to a file with --output', async () => {
     const { args, secret, output } = place();
-    const { code, stdout, stderr } = await shrike(...args, '--json', '--output', output, '--', 'cat', secret);
+    const { code, stdout, stderr } = await watched(...args, '--json', '--output', output, '--', 'cat', secret);
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'known only here\n', stderr: '' });
     const [start, alert, summary, ...more] = jsonLines(readFileSync(output, 'utf8')) as Record<string, unknown>[];
     expect(start).toMatchObject({ type: 'start', scope: expect.stringMatching(/\/shrike-watch-\d+$/) });
@@ -99,13 +100,13 @@ describe.skipIf(skip)(`shrike watch${skip ? ` (skipped: ${skip})` : ''}`, () => 
 
   it('ends with 1 where --fail-on says so', async () => {
     const { args, secret } = place();
-    expect(await shrike(...args, '--fail-on', 'warning', '--', 'cat', secret)).toMatchObject({ code: 1 });
+    expect(await watched(...args, '--fail-on', 'warning', '--', 'cat', secret)).toMatchObject({ code: 1 });
   });
 
   it('ends with 0 below that priority, and takes options of the command as its own without --', async () => {
     const { args, secret } = place();
     const words = ['sh', '-c', 'cat "$0"; echo "$1"', secret, '--json'];
-    const { code, stdout } = await shrike(...args, '--fail-on', 'critical', ...words);
+    const { code, stdout } = await watched(...args, '--fail-on', 'critical', ...words);
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'known only here\n--json\n' });
   });
 
@@ -152,11 +153,11 @@ describe.skipIf(skip)(`shrike watch${skip ? ` (skipped: ${skip})` : ''}`, () => 
   it('kills what the command leaves running with --kill-rest, and waits for it with --wait-rest', async (context) => {
     inLargerSizes(context);
     const { args, output } = place();
-    const killed = await shrike(...args, '--kill-rest', '--', 'sh', '-c', 'sleep 62 >/dev/null 2>&1 & echo $!');
+    const killed = await watched(...args, '--kill-rest', '--', 'sh', '-c', 'sleep 62 >/dev/null 2>&1 & echo $!');
     expect(killed.stderr).toContain('left behind 1 process was killed\n');
     expect(isAlive(Number(killed.stdout))).toBe(false);
     const script = `(sleep 0.5; echo done > ${output}) >/dev/null 2>&1 & :`;
-    const waited = await shrike(...args, '--wait-rest', '--', 'sh', '-c', script);
+    const waited = await watched(...args, '--wait-rest', '--', 'sh', '-c', script);
     expect(waited.stderr).not.toContain('left behind');
     expect(existsSync(output)).toBe(true);
   });

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { DEMO_SCENARIO, demoPolicies } from '../../cli/demo.ts';
 import { at } from '../support/cli.ts';
-import { runCommand } from '../support/command.ts';
+import { shrikeWith } from '../support/command.ts';
 
 /** The rules that the scenario's author expects, in the order of the steps that they are about. */
 const EXPECTED = (
@@ -149,7 +149,6 @@ const CHECKS: Readonly<Record<string, (answer: string) => void>> = {
 
 describe("an auditor's questions about the log of npm start", { timeout: 120_000 }, () => {
   let state = '';
-  const before = process.env.XDG_STATE_HOME;
 
   beforeAll(() => {
     state = mkdtempSync(join(tmpdir(), 'shrike-test-'));
@@ -160,12 +159,9 @@ describe("an auditor's questions about the log of npm start", { timeout: 120_000
     });
     // 3: there is no NATS server, which the log doesn't need.
     expect(status).toBe(3);
-    process.env.XDG_STATE_HOME = state;
   }, 120_000);
 
   afterAll(() => {
-    if (before === undefined) delete process.env.XDG_STATE_HOME;
-    else process.env.XDG_STATE_HOME = before;
     rmSync(state, { recursive: true, force: true });
   });
 
@@ -174,7 +170,7 @@ describe("an auditor's questions about the log of npm start", { timeout: 120_000
   });
 
   it.each(QUESTIONS)('$question', async ({ question, command }) => {
-    const { code, stdout, stderr } = await runCommand(...words(command));
+    const { code, stdout, stderr } = await shrikeWith({ XDG_STATE_HOME: state }, ...words(command));
     expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/^the audit log in \S+\n$/) });
     CHECKS[question]?.(stdout);
   });

@@ -1,7 +1,8 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { at, jsonLines, shrike } from '../support/cli.ts';
+import { at, jsonLines } from '../support/cli.ts';
+import { shrike } from '../support/command.ts';
 import { suiteSize } from '../support/counts.ts';
 import { temporaryFolder } from '../support/folder.ts';
 

@@ -18,18 +18,24 @@ export interface Running {
   readonly finished: Promise<Finished>;
 }
 
+/** The environment without what changes what the command does, with its state in a temporary folder, and with `more`. */
+export const programEnvironment = (more: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
+  ...Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('NATS_') && name !== 'SHRIKE_LOG'),
+  ),
+  XDG_STATE_HOME: temporaryFolder(),
+  ...more,
+});
+
 /** Starts a compiled program of dist/cli in the repository, its state in a temporary folder; it ends with the running test. */
 export const startProgram = (
   program: 'main' | 'start',
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
 ): Running => {
-  const rest = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !name.startsWith('NATS_') && name !== 'SHRIKE_LOG'),
-  );
   const child = spawn(process.execPath, [at(`dist/cli/${program}.js`), ...args], {
     cwd: at('.'),
-    env: { ...rest, XDG_STATE_HOME: temporaryFolder(), ...env },
+    env: programEnvironment(env),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
@@ -45,9 +51,6 @@ export const startProgram = (
   });
   return { process: child, finished };
 };
-
-/** Runs the compiled `shrike` command to its end. */
-export const shrike = (...args: readonly string[]): Promise<Finished> => startProgram('main', args).finished;
 
 /** The lines of `--json`. */
 export const jsonLines = (stdout: string): readonly unknown[] =>
