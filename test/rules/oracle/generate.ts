@@ -193,7 +193,9 @@ const constantOf = (random: Random, entry: FieldEntry, operator: string): string
   }
 };
 
-const item = (text: string): Item => ({ text, quoted: !/^[A-Za-z0-9_./:-]+$/.test(text) });
+/** Words that conditions are made of, which stand for a value only in quotes. */
+const KEYWORD = /^(?:and|or|not)$/i;
+const item = (text: string): Item => ({ text, quoted: KEYWORD.test(text) || !/^[A-Za-z0-9_./:-]+$/.test(text) });
 
 const fieldNameOf = (text: string): FieldName => {
   const tree = parse(`${text} exists`);
