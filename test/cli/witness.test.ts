@@ -1,5 +1,6 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { CliError } from '../../cli/exit.ts';
 import { createProgram } from '../../cli/program.ts';
@@ -14,6 +15,9 @@ import { until } from '../support/until.ts';
 vi.setConfig({ testTimeout: 600_000 });
 
 const LIMIT_MS = 120_000;
+
+/** A witness reads the keys that it trusts at most once in this time. */
+const KEYS_ARE_READ_AGAIN_MS = 1_000;
 
 it('witnesses the log of a run, each with a key of its own, and shows a fork as an alert with its proof', async (context) => {
   inLargerSizes(context);
@@ -56,6 +60,7 @@ it('witnesses the log of a run, each with a key of its own, and shows a fork as 
   expect(first.code).toBe(0);
   expect(first.stderr).toMatch(/it refuses this log's checkpoint \(404\)/);
   cpSync(join(audit, 'log.pub'), join(keys, 'web-1.pub'));
+  await delay(KEYS_ARE_READ_AGAIN_MS);
   expect((await run()).stderr).toBe('');
   await until(() => said.some(({ type }) => type === 'stopped'), LIMIT_MS);
   expect(said.filter(({ type }) => type === 'alarm')).toEqual([]);
