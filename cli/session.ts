@@ -15,6 +15,7 @@ import {
   openAuditLog,
   openSealer,
   type Publisher,
+  type PublisherState,
   parseOutputs,
   type Sealer,
   type StoredLog,
@@ -29,10 +30,10 @@ import { CliError, EXIT, messageOf } from './exit.ts';
 import type { MetricsAddress, MetricsServer } from './metrics-server.ts';
 import { serveSession } from './session-metrics.ts';
 
-/** How long alerts may take to be acknowledged after the last event. */
-const FLUSH_MS = 3_000;
-/** The same where there never was a connection. */
-const UNCONNECTED_FLUSH_MS = 500;
+/** How long the server may acknowledge nothing after the last event: where it is only slow, where publishing fails, and where it can't be reached. */
+const QUIET_MS = { slow: 10_000, failing: 3_000, unreached: 500 };
+/** How long a run's end waits in all for a server that acknowledges alerts slowly. */
+const FLUSH_MS = 30_000;
 
 export interface SessionOptions extends Omit<AgentOptions, 'log'> {
   readonly auditFolder: string;
@@ -150,8 +151,22 @@ const countPrograms = ({ sensor, warn }: SessionOptions): void => {
 /** A server's URL without credentials. */
 const withoutCredentials = (urls: string): string => urls.replace(/(^|,|\/\/)[^@,/]*@/g, '$1');
 
+const quietMs = ({ connected, lastError }: PublisherState): number =>
+  lastError === undefined ? QUIET_MS.slow : connected ? QUIET_MS.failing : QUIET_MS.unreached;
+
+/** Waits for what the server has still to acknowledge, as long as it goes on. */
+const flushed = async (publisher: Publisher): Promise<void> => {
+  const startedAt = performance.now();
+  let [seen, seenAt] = [publisher.state.published, startedAt];
+  while (!(await publisher.flush(QUIET_MS.unreached))) {
+    const [{ published }, now] = [publisher.state, performance.now()];
+    if (published > seen) [seen, seenAt] = [published, now];
+    if (now - seenAt >= quietMs(publisher.state) || now - startedAt >= FLUSH_MS) return;
+  }
+};
+
 const settle = async (publisher: Publisher, servers: string): Promise<Published> => {
-  await publisher.flush(publisher.state.connected ? FLUSH_MS : UNCONNECTED_FLUSH_MS);
+  await flushed(publisher);
   const { published, refused, stream } = publisher.state;
   return {
     servers: withoutCredentials(servers),

@@ -69,7 +69,8 @@ it('prints what a run published, new and from the stream, and what filters let t
 it('reads what a run published under a template, beside other formats', async (context) => {
   const { url } = await natsServer(context);
   const template = 'security.<host>.<rule>';
-  await publish(url, 'web-1', '--publish', `native=${template}`, 'falco', 'ecs');
+  const printed = await publish(url, 'web-1', '--publish', `native=${template}`, 'falco', 'ecs');
+  expect(printed).toContain(`published   2 alerts to ${url} (JetStream)\n`);
   const { code, stdout } = await shrike(
     'alerts',
     '--nats',
