@@ -8,6 +8,7 @@ import { jsonLines, startProgram } from '../support/cli.ts';
 import { shrike } from '../support/command.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { natsServer } from '../support/nats.ts';
+import { slowServer } from '../support/slow-server.ts';
 import { until } from '../support/until.ts';
 
 const POLICY = `apiVersion: shrike/v1
@@ -88,6 +89,15 @@ it('reads what a run published under a template, beside other formats', async (c
   for await (const { config, state } of manager.streams.list()) names.push(`${config.name} ${state.messages}`);
   await connection.close();
   expect(names.sort()).toEqual(['SHRIKE_ECS 2', 'SHRIKE_FALCO_WEB_1 2', 'SHRIKE_SECURITY 2']);
+});
+
+it('reads all that a short run published to a server that answers late', async (context) => {
+  const { url } = await natsServer(context);
+  const slow = await slowServer(url, 550);
+  expect(await publish(slow, 'web-1')).toContain(`published   2 alerts to ${slow} (JetStream)\n`);
+  expect((await shrike('alerts', '--nats', url, '--no-follow', '--format', '%rule')).stdout).toBe(
+    'Hosts read\nGroups read\n',
+  );
 });
 
 it('ends behind what there is, says what is missing, and goes on from a position', async (context) => {
