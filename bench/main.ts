@@ -32,7 +32,7 @@ Suites:
   verifier  compiled rules and the tests' C programs: what is explored, beside the running kernel's verifier, and how fast
   rules     the shipped policies: compiling, verifying, and what a call costs under them in the simulated kernel; what an event costs
             under 1 to 1,000 rules, there and in the running kernel
-  replay    the recorded attack, played under the shipped policies; the recordings of test/recordings played 5 million events long under
+  replay    the recorded attack, played under the shipped policies; the recordings of test/recordings played 20 million events long under
             Falco's rules in ../shared/cases/falco, where they are: events a second of one core's time, and the share of each stage
   sim       simulated calls in the recordings' mix with more forks and execs, results and all, under the shipped policies: calls a second of
             one core's time, what they are, and the share of simulation, filter and alert
