@@ -104,14 +104,46 @@ const startsWith = (bytes: Uint8Array, text: string): boolean => {
   return true;
 };
 
-/** The interpreter and its one argument that a script's first line names; undefined for what is no script. */
+const [NEWLINE, BLANK, TAB] = [0x0a, 0x20, 0x09] as const;
+
+/**
+ * The interpreter and its one argument that a script's first line names (fs/binfmt_script.c, load_script); undefined for what is no script. A line that ends
+ * with the file, without a name, names an empty one.
+ * @param header up to HEADER_BYTES of the file; behind its end there are zeros
+ */
 export const interpreterOf = (
   header: Uint8Array,
 ): { readonly path: string; readonly argument: string | undefined } | undefined => {
   if (!startsWith(header, '#!')) return undefined;
-  const line = /^#![ \t]*([^ \t\n\0]+)(?:[ \t]+([^\n\0]*?))?[ \t]*(?:\n|\0|$)/.exec(decodeText(header));
-  if (!line?.[1]) return undefined;
-  return { path: line[1], argument: line[2] === '' ? undefined : line[2] };
+  const at = (index: number): number => header[index] ?? 0;
+  const isBlank = (index: number): boolean => at(index) === BLANK || at(index) === TAB;
+  const first = (from: number, last: number, holds: (index: number) => boolean): number | undefined => {
+    for (let index = from; index <= last; index++) if (holds(index)) return index;
+    return undefined;
+  };
+  const isEnd = (index: number): boolean => isBlank(index) || at(index) === 0;
+  const isText = (index: number): boolean => !isBlank(index);
+  const textFrom = (from: number, before: number): string => {
+    const end = first(from, before - 1, (index) => at(index) === 0) ?? before;
+    return decodeText(header.subarray(from, end));
+  };
+
+  const last = HEADER_BYTES - 1;
+  let end = first(0, last, (index) => at(index) === NEWLINE || at(index) === 0);
+  if (end === undefined || at(end) !== NEWLINE) {
+    const start = first(2, last, isText);
+    if (start === undefined || first(start, last, isEnd) === undefined) return undefined;
+    end = last;
+  }
+  while (isBlank(end - 1)) end--;
+  const name = first(2, end, isText);
+  if (name === undefined || name === end) return undefined;
+  const separator = first(name, end, isEnd);
+  const argument = separator === undefined || at(separator) === 0 ? undefined : first(separator, end, isText);
+  return {
+    path: textFrom(name, argument === undefined ? end : separator!),
+    argument: argument === undefined ? undefined : textFrom(argument, end),
+  };
 };
 
 /** sizeof(Elf64_Ehdr), sizeof(Elf64_Phdr), ELFCLASS64, ET_EXEC and ET_DYN, EM_X86_64 (include/uapi/linux/elf.h). */
@@ -260,7 +292,8 @@ const findBinary = (
     ];
     name = interpreter.path;
     program.interpreter = name;
-    const path = machine.walk.find(task, task.fs.cwd, name, true);
+    // an empty name is the working directory's, which can't be executed
+    const path = name === '' ? -EACCES : machine.walk.find(task, task.fs.cwd, name, true);
     if (typeof path === 'number') return path;
     const next = openToExecute(machine, task, path);
     if (typeof next === 'number') return next;

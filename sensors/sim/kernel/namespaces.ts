@@ -132,7 +132,7 @@ export class Namespaces {
   }
 
   #make(type: NamespaceType, owner: Namespace | undefined, content: Partial<Namespace> = {}): Namespace {
-    const path = this.#files.anonymous('nsfs', type, S_IFREG | 0o444, { fsuid: 0, fsgid: 0 });
+    const path = this.#files.anonymous('nsfs', '/', S_IFREG | 0o444, { fsuid: 0, fsgid: 0 });
     path.dentry.pin();
     const made: Namespace = { type, path, owner, madeBy: 0, mounts: undefined, pids: undefined, names: {}, ...content };
     path.dentry.inode.namespace = made;

@@ -12,6 +12,7 @@ import type { Task } from './tasks.ts';
 const describe = (path: Path | undefined): string => {
   if (!path) return '';
   const { inode } = path.dentry;
+  if (inode.namespace !== undefined) return `${inode.namespace.type}:[${inode.ino}]`;
   if (inode.isPipe && path.dentry.name === '') return `pipe:[${inode.ino}]`;
   if (inode.isSocket && path.dentry.name === '') return `socket:[${inode.ino}]`;
   return describePath(path);

@@ -154,7 +154,7 @@ export const prepareRecorded = (call: SystemCall): void => {
     const file = ensure(call, start, argument, need);
     if (need !== 'program' || !file) continue;
     const interpreter = interpreterOf(file.dentry.inode.head(HEADER_BYTES));
-    if (interpreter) ensure(call, start, interpreter.path, 'program');
+    if (interpreter && interpreter.path !== '') ensure(call, start, interpreter.path, 'program');
   }
   if (call.name === 'rmdir' || call.name === 'unlinkat') emptyDirectory(call);
   if (SOCKETS.has(call.name)) ensureSocket(call);
