@@ -123,7 +123,10 @@ export const emitCallObjects = (context: HookContext, needs: number, source: Arg
   out.emit(...currentTask);
 };
 
-/** The file behind the event's descriptor: its facts, and its path where it has one. A failed open has the path as passed. */
+/**
+ * The file behind the event's descriptor: its facts, and its path where it has one. A failed open has the path as passed, and so has that of a file
+ * that lies in no folder, as a link of /proc may lead to: a namespace, a pipe.
+ */
 const emitOpenFile = (context: HookContext, needs: number, source: ArgumentSource): void => {
   const { out, layout, extra } = context;
   const { file = 0 } = layout.strings;
@@ -142,6 +145,7 @@ const emitOpenFile = (context: HookContext, needs: number, source: ArgumentSourc
       ...(source === 'request'
         ? [comment('a file that is not open yet has the path as passed')]
         : [comment('a failed open has the path as passed'), st('b', R7, HEAD.typechar, 'f'.charCodeAt(0))]),
+      label('file.passed'),
       ldx('dw', R3, R7, extra + EXTRA.path),
     );
     emitNamedPath(out, file, source);
@@ -164,6 +168,14 @@ const emitOpenFile = (context: HookContext, needs: number, source: ArgumentSourc
   );
   emitPathOf(out, 'file.f_path');
   emitPathWalk(out, file, extra + EXTRA.walk);
+  if ((needs & NEED.open) !== 0)
+    out.emit(
+      ldx('b', R1, R7, file + STRING.state),
+      jne(R1, STRING_STATE.absent, 'file.done'),
+      ...without(context, NEED.open, 'file.done'),
+      comment('opened by a path, but lies in no folder'),
+      ja('file.passed'),
+    );
   out.emit(label('file.done'));
 };
 

@@ -80,12 +80,12 @@ const mark = (buffer: number, into: number, slot: number, access: string) => [
  * done for mounts, which have no sequence, with the pointers themselves. A tree that is mounted nowhere any more has no path either.
  */
 export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void => {
-  const [loop, notRoot, step, root, slash, done, check, same, give, unknown, absent, end] = [
+  const [loop, notRoot, step, alone, root, done, check, same, give, unknown, absent, end] = [
     'loop',
     'notroot',
     'step',
+    'alone',
     'root',
-    'slash',
     'done',
     'check',
     'same',
@@ -106,6 +106,12 @@ export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void =
     string,
     string,
     string,
+  ];
+
+  const mountedSomewhere = [
+    ...probeFieldAt(STACK.name, 8, STACK.mount, 'mount.mnt_ns'),
+    ldx('dw', R1, R10, STACK.name),
+    jeq(R1, 0, unknown),
   ];
 
   out.emit(
@@ -141,7 +147,7 @@ export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void =
 
     label(notRoot),
     ldx('dw', R2, R10, STACK.parent),
-    jeq(R1, R2, root),
+    jeq(R1, R2, alone),
     label(step),
     ...probeFieldAt(STACK.name, 8, STACK.dentry, 'dentry.d_name.name'),
     st('dw', R10, STACK.length, 0),
@@ -172,11 +178,12 @@ export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void =
     stx('dw', R10, STACK.dentry, R1),
     ja(loop),
 
-    label(root),
-    comment('a root: of the file system, or of a file that lies in none (memfd, pipe, socket)'),
-    ...probeFieldAt(STACK.name, 8, STACK.mount, 'mount.mnt_ns'),
-    ldx('dw', R1, R10, STACK.name),
-    jeq(R1, 0, unknown),
+    label(alone),
+    comment(
+      'its own parent below no mount: a file that lies in no folder (memfd, pipe, namespace), or a root that is mounted elsewhere',
+    ),
+    ...mountedSomewhere,
+    jne(R9, END, done),
     ...probeFieldAt(STACK.name, 8, STACK.dentry, 'dentry.d_name.name'),
     st('dw', R10, STACK.length, 0),
     ...stackAddress(R1, STACK.length),
@@ -184,10 +191,13 @@ export const emitPathWalk = (out: Emitter, slot: number, buffer: number): void =
     ldx('dw', R3, R10, STACK.name),
     helper('bpf_probe_read_kernel'),
     ldx('b', R1, R10, STACK.length),
-    jne(R9, END, done),
     jeq(R1, 0, absent),
     jne(R1, 0x2f, step),
-    label(slash),
+    ja(absent),
+
+    label(root),
+    ...mountedSomewhere,
+    jne(R9, END, done),
     mov(R9, END - 1),
     mov(R1, R7),
     st('b', R1, buffer + END - 1, 0x2f),
