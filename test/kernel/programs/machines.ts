@@ -234,6 +234,8 @@ function shiftAddresses(
 export interface OurSide extends Side {
   /** The program as the verifier accepts it, or why it does not. */
   verify(instructions: readonly Instruction[], profile: Profile): Verified | VerifierError;
+  /** @param untold what each byte of untold members holds */
+  run(program: Verified, profile: Profile, input: Input, untold?: number): Outcome;
   /** Instructions that the interpreter executed in the last run. */
   readonly executed: number;
 }
@@ -317,12 +319,12 @@ export function createOurSide(
         throw error;
       }
     },
-    run(program, profile, input) {
+    run(program, profile, input, untold = garbage) {
       fill(maps, maps.table.keys(), input);
       const at = shifted ? room + PACKET_ROOM : room;
       packet = { offset: shifted ? room : room + PACKET_ROOM, length: input.packet.length };
       shifted?.setHigh(!profile.packet);
-      memory.bytes.set(ourContext(profile, input, shifted?.low(packet.offset) ?? packet.offset, garbage), at);
+      memory.bytes.set(ourContext(profile, input, shifted?.low(packet.offset) ?? packet.offset, untold), at);
       memory.bytes.set(input.packet, packet.offset);
       const machine = machineOf(program as Verified, profile);
       let result: string;
