@@ -56,6 +56,18 @@ export const policyCases = group('compiled policies', [`hook:${HOOK}`], {
     );
     deepStrictEqual(outputs(alerts), [`/proc/${host.task.pid}/cmdline`]);
   },
+  'a file that lies in no folder has the path that it was opened by': async (host) => {
+    const { alerts } = await watch(
+      host,
+      [{ condition: `${OPEN} and fd.name startswith /proc/`, output: '%fd.name %fd.typechar' }],
+      async () => {
+        for (const path of ['/proc/self/ns/mnt', '/proc/self/./ns/uts'])
+          strictEqual((await open(host.task, path)) >= 0, true);
+      },
+    );
+    deepStrictEqual(outputs(alerts), ['/proc/self/ns/mnt f', '/proc/self/ns/uts f']);
+    strictEqual(alerts[0]?.trust['fd.name'], 'as passed');
+  },
   'a 32-bit open is the same event': [
     ['ia32'],
     async (host) => {
