@@ -13,6 +13,9 @@ const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 };
 const CPU = 'max,cx16=off,la57=off,pku=off,smap=off';
 const KERNEL_OPTIONS = 'console=ttyS0 panic=-1 quiet loglevel=4 mitigations=off nokaslr random.trust_cpu=on';
 
+/** How the reason begins that `runGuest` gives where the kernel panicked. */
+export const PANICKED = 'the kernel panicked';
+
 for (const [name, number] of Object.entries(SIGNALS)) process.once(name, () => process.exit(128 + number));
 
 /**
@@ -71,7 +74,7 @@ export const runGuest = ({ kernel, image, consoleFile, limitMs, silenceMs, onMes
     child.on('close', (code) => {
       if (existsSync(consoleFile)) lines.push(...readFileSync(consoleFile, 'utf8').split(/\r?\n/).filter(Boolean));
       if (late !== undefined) finish(late);
-      else if (lines.some((line) => line.includes('Kernel panic'))) finish('the kernel panicked');
+      else if (lines.some((line) => line.includes('Kernel panic'))) finish(PANICKED);
       else if (!ended) finish(`the guest went off before its suite ended (qemu's exit code ${code})`);
       else finish(undefined);
     });

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
+import { statSync } from 'node:fs';
 import { basename } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { FeatureLevel } from '../../../engine/object/index.ts';
 import { loadPolicies, type Policy } from '../../../policies/index.ts';
@@ -29,10 +31,25 @@ const isForGuests = ({ copies, remotes, uid, loginuid, programs, path }: Behavio
 /** Those that run in a guest. */
 export const guestBehaviours = (): readonly Behaviour[] => loadBehaviours().filter(isForGuests);
 
+/** The agent looks at the names of users and groups at most once in this time. */
+const NAMES_ARE_READ_AGAIN_MS = 1_000;
+const NAMES = ['/etc/passwd', '/etc/group', '/etc/nsswitch.conf'];
+
+/** Another text where one of the files has another content, or is another file. */
+const versionOfNames = (): string =>
+  NAMES.map((path) => {
+    const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+    return found === undefined ? 'none' : `${found.ino} ${found.size} ${found.mtimeNs}`;
+  }).join();
+
 /** The guest is nobody else's: a behaviour gets its files in the guest's own root, anew each time. */
 const guestSandbox = (): Sandbox => {
-  const run = (behaviour: Behaviour, procs: string): Promise<Ended> => {
+  let namesAsPut = '';
+  const run = async (behaviour: Behaviour, procs: string): Promise<Ended> => {
+    const hasOtherNames = versionOfNames() !== namesAsPut;
     putHostFiles('/');
+    namesAsPut = versionOfNames();
+    if (hasOtherNames) await delay(NAMES_ARE_READ_AGAIN_MS);
     putFiles(behaviour, '/');
     if (behaviour.files[MODULE_FILE] !== undefined) putProgram(`${PROGRAMS}/module.ko`, '/', MODULE_FILE);
     for (const { source, path } of behaviour.programs) putProgram(`${PROGRAMS}/${basename(source, '.c')}`, '/', path);
