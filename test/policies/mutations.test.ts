@@ -44,4 +44,4 @@ it('whatever is done to a policy file, it loads or says in which places it does 
     ),
     { numRuns: count(10_000), seed: seed('mutations of policy files') },
   );
-});
+}, 600_000);
