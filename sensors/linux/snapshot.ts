@@ -96,8 +96,7 @@ function factsOf(bytes: Uint8Array, cgroups: Cgroups, scope: string): readonly P
         parentStart: view.getBigUint64(at + SNAPSHOT.parentStart, true),
         name: nameOf(textAt(bytes, at + SNAPSHOT.filename), textAt(bytes, at + SNAPSHOT.comm)),
         exepath: argvState === 0 ? '' : exe,
-        argv:
-          argvState === 0 ? [] : argvState === 1 ? argumentsOf(bytes.subarray(argvAt, argvAt + argvLength)) : undefined,
+        argv: argvOf(argvState, bytes.subarray(argvAt, argvAt + argvLength)),
         memfd: view.getUint8(at + SNAPSHOT.memfd) === 1,
         uid: view.getUint32(at + SNAPSHOT.uid, true),
         cgroup: cgroups.path(view.getBigUint64(at + SNAPSHOT.cgroup, true)) ?? scope,
@@ -119,6 +118,12 @@ function stringAt(view: DataView, at: number): string | undefined {
   if (view.getUint8(at + STRING.state) !== STRING_STATE.present) return undefined;
   const length = view.getUint16(at + STRING.length, true);
   return decoder.decode(new Uint8Array(view.buffer, view.byteOffset + at + STRING.data, length));
+}
+
+/** None of a kernel thread; unknown where they can't be read, as while an exec has not laid them out yet: a program has at least one. */
+function argvOf(state: number, bytes: Uint8Array): readonly string[] | undefined {
+  if (state === 0) return [];
+  return state === 1 && bytes.length > 0 ? argumentsOf(bytes) : undefined;
 }
 
 function argumentsOf(bytes: Uint8Array): readonly string[] {
