@@ -112,7 +112,8 @@ function factsOf(pid: number, stat: Stat, parent: Stat | undefined, cgroup: stri
     parentStart: parent?.start ?? 0n,
     name: stat.name,
     exepath: path,
-    argv,
+    // in the middle of its exec a program has none yet, as kernel threads, which have no executable
+    argv: command === '' && exe !== undefined ? undefined : argv,
     memfd: path.startsWith('/memfd:'),
     ...(file && { exeIno: file.ino, exeCtime: file.ctimeNs, exeMtime: file.mtimeNs }),
     ...(environ !== undefined && { env: environ.split('\0').slice(0, -1) }),
