@@ -45,14 +45,17 @@ describe.each(ENGINES)('the engine %s', (engine) => {
 const plugin = (instructions: readonly Instruction[], memory: Uint8Array, engine: EngineName): Printed =>
   run(hex(encode(instructions)), hex(memory), { engine });
 
-describe.each(['interpreter', 'jit'] as const)('as a plugin of the conformance runner, engine %s', (engine) => {
-  const vectors = conformanceVectors();
+const vectors = conformanceVectors();
 
-  it.each(vectors ?? [])('$name', ({ asm, raw, memory, result }) => {
-    const instructions = decode(raw === undefined ? ubpfBytes(asm ?? '') : rawSlots(raw));
-    expect(plugin(instructions, memory, engine)).toEqual({ code: 0, text: `${result?.toString(16)}\n` });
-  });
-});
+describe.skipIf(!vectors).each(['interpreter', 'jit'] as const)(
+  'as a plugin of the conformance runner, engine %s',
+  (engine) => {
+    it.each(vectors ?? [])('$name', ({ asm, raw, memory, result }) => {
+      const instructions = decode(raw === undefined ? ubpfBytes(asm ?? '') : rawSlots(raw));
+      expect(plugin(instructions, memory, engine)).toEqual({ code: 0, text: `${result?.toString(16)}\n` });
+    });
+  },
+);
 
 it.each(ownVectors().filter(({ name }) => !name.startsWith('callx')))(
   'verifies and runs: $name',
